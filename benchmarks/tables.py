@@ -1,0 +1,55 @@
+"""Write the tables of docs/ from benchmarks/results/: `scripts/bench` calls this last.
+
+    python benchmarks/tables.py
+
+A page says where a benchmark's tables belong with two lines, `<!-- bench: latency -->` and `<!-- end -->`; what stands
+between them is replaced.
+"""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+MARKED = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+ABOUT = ("command", "hardware", "load_before", "measured", "commit", "repeats", "quick", "tables")
+
+
+def markdown(rows: list[dict[str, object]]) -> str:
+    """`rows` as a table; columns that are empty throughout are left out."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = [name for name in names if any(row.get(name, "") != "" for row in rows)]
+    lines = [names, ["---"] * len(names), *([str(row.get(name, "")) for name in names] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def section(record: dict) -> str:
+    """All tables of one benchmark, and how they were made."""
+    tables = "\n\n".join(f"**{title}**\n\n{markdown(rows)}" for title, rows in record["tables"].items() if rows)
+    facts = [f"{name.replace('_', ' ')}: {fact}" for name, fact in record.items() if name not in ABOUT and fact]
+    rounds = f"{record['repeats']} round{'s' * (record['repeats'] != 1)}"
+    how = [f"`{record['command']}`", record["hardware"], f"load before {record['load_before']}", rounds]
+    how += [*facts, f"commit {record['commit']}", record["measured"]]
+    warning = "> **A quick run, to see that the script works: these are no measurements.**\n\n" * record["quick"]
+    return f"\n{warning}{tables}\n\n{'; '.join(how)}.\n\n"
+
+
+def main() -> None:
+    """Fill every marked place for which there are results."""
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+
+        def fill(found: re.Match[str]) -> str:
+            file = RESULTS / f"{found[2]}.json"
+            if not file.exists():
+                return found[0]
+            return found[1] + section(json.loads(file.read_text(encoding="utf-8"))) + found[3]
+
+        if (filled := MARKED.sub(fill, text)) != text:
+            page.write_text(filled, encoding="utf-8")
+            print(f"wrote {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""tellapart: a folder of photos in, a classifier you can trust out.
+
+    import tellapart
+
+    tellapart.train("photos/", "burgers")
+    tellapart.load("burgers").predict("lunch.jpg").answer
+
+The names below are the stable ones; everything else may move between versions.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tellapart.data.source import Dataset as Dataset
+    from tellapart.data.source import scan as scan
+    from tellapart.errors import ArtifactError as ArtifactError
+    from tellapart.errors import InputError as InputError
+    from tellapart.errors import MissingExtraError as MissingExtraError
+    from tellapart.errors import PhotoError as PhotoError
+    from tellapart.errors import TellapartError as TellapartError
+    from tellapart.errors import TrainingError as TrainingError
+    from tellapart.estimator import PhotoClassifier as PhotoClassifier
+    from tellapart.prediction import Prediction as Prediction
+    from tellapart.prediction import Predictor as Predictor
+    from tellapart.prediction import load as load
+    from tellapart.recipe import Probe as Probe
+    from tellapart.workflow import check as check
+    from tellapart.workflow import evaluate as evaluate
+    from tellapart.workflow import train as train
+
+_PLACES = {
+    "ArtifactError": "errors",
+    "Dataset": "data.source",
+    "InputError": "errors",
+    "MissingExtraError": "errors",
+    "PhotoClassifier": "estimator",
+    "PhotoError": "errors",
+    "Prediction": "prediction",
+    "Predictor": "prediction",
+    "Probe": "recipe",
+    "TellapartError": "errors",
+    "TrainingError": "errors",
+    "check": "workflow",
+    "evaluate": "workflow",
+    "load": "prediction",
+    "scan": "data.source",
+    "train": "workflow",
+}
+
+__all__ = ["__version__", *_PLACES]  # noqa: PLE0604  # one list of names, not two
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import tellapart` costs nothing."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("tellapart")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'tellapart' has no attribute '{name}'")
+    return getattr(import_module(f"tellapart.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

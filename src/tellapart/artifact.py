@@ -1,0 +1,254 @@
+"""The model folder: sealed, read and verified here and nowhere else.
+
+`model.onnx` is the whole classifier, pixels in and calibrated probabilities out; `manifest.json` says what it is and
+holds the SHA-256 of the other files. docs/artifact.md is the specification of the format.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from tellapart.atomic import restore
+from tellapart.data.preprocess import Preprocess
+from tellapart.errors import ArtifactError
+from tellapart.posthoc.decision import Thresholds
+
+FORMAT = 1
+MODEL = "model.onnx"
+MANIFEST = "manifest.json"
+EVALUATION = "evaluation.json"
+REPORT = "report.html"
+CARD = "README.md"
+TRAINED_ON = "trained_on.txt"
+UNVERIFIED = {MANIFEST, CARD}  # a manifest cannot hold its own hash; the model card is there for people to edit
+REPORT_FILES = frozenset({EVALUATION, REPORT})  # what `evaluate -o` writes
+MODEL_FILES = REPORT_FILES | {CARD, MANIFEST, MODEL, TRAINED_ON, "examples"}  # what `train -o` writes
+MAX_MODEL_BYTES = 100_000_000
+MAX_MANIFEST_BYTES = 1_000_000
+MAX_DEPTH = 8  # of the manifest's JSON
+
+# What classifiers are made of. No control flow, no custom domain, nothing that reads a file.
+ALLOWED_OPS = frozenset(
+    """
+    Add AveragePool BatchNormalization Cast Clip Concat Constant Conv Div Dropout Flatten Gather Gelu Gemm
+    GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish Identity LayerNormalization LeakyRelu MatMul Max MaxPool
+    Min Mul Pad Pow Reciprocal ReduceL2 ReduceMax ReduceMean ReduceSum Relu Reshape Shape Sigmoid Slice Softmax Split
+    Sqrt Squeeze Sub Tanh Transpose Unsqueeze
+    """.split()  # noqa: SIM905  # a list of quoted words would take forty lines
+)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A verified model: what it is, and its graph.
+
+    Args:
+        manifest: the content of manifest.json.
+        model: the content of model.onnx.
+        trained_on: hexadecimal hashes of the preprocessed photos it was trained on.
+    """
+
+    manifest: Mapping[str, Any]
+    model: bytes
+    trained_on: frozenset[str]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """(C,) in the order of the probabilities."""
+        return tuple(self.manifest["class_names"])
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How a photo becomes the graph's pixels."""
+        how = self.manifest["preprocess"]
+        return Preprocess(how["input_px"], how["fit"])
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """When no class name is answered."""
+        return Thresholds(**self.manifest["thresholds"])
+
+
+def seal(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """`files` together with the manifest that holds their hashes: the content of a model folder."""
+    hashes = {name: sha256(content) for name, content in sorted(files.items()) if name not in UNVERIFIED}
+    sealed = {"format": FORMAT, **manifest, "files": hashes}
+    return {**files, MANIFEST: to_json(sealed)}
+
+
+def to_json(value: Mapping[str, Any]) -> bytes:
+    """UTF-8 JSON for people and machines; refuses NaN and infinity."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def sha256(data: bytes) -> str:
+    """Hexadecimal SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def load_artifact(folder: Path) -> Artifact:
+    """Read and verify a model folder.
+
+    Raises:
+        ArtifactError: it is no model folder, damaged, hostile, or written by a newer version.
+    """
+    restore(folder)
+    if not folder.is_dir():
+        raise ArtifactError(
+            f"There is no model folder '{folder}'.", hint="Train one with: tellapart train PHOTOS -o MODEL"
+        )
+    if not (folder / MANIFEST).exists():
+        raise ArtifactError(
+            f"'{folder}' is not a model folder.", hint="Train a model with: tellapart train PHOTOS -o MODEL"
+        )
+    manifest = parse_manifest(_read(folder, MANIFEST, MAX_MANIFEST_BYTES))
+    content = {}
+    for name, expected in manifest["files"].items():
+        data = _read(folder, name, MAX_MODEL_BYTES)
+        if sha256(data) != expected:
+            raise ArtifactError(
+                f"'{name}' is not the file that this model was saved with.",
+                hint="Copy the whole folder again, or train again.",
+            )
+        if name in (MODEL, TRAINED_ON):
+            content[name] = data
+    refuse_unsafe(content[MODEL], n_classes=len(manifest["class_names"]))
+    return Artifact(manifest, content[MODEL], frozenset(content[TRAINED_ON].decode("ascii", "replace").split()))
+
+
+def _read(folder: Path, name: str, limit_bytes: int) -> bytes:
+    """The content of one file of the folder; links and anything outside it are refused."""
+    path = folder / name
+    parts = Path(name).parts
+    if len(parts) > 2 or ".." in parts or Path(name).is_absolute() or (len(parts) == 2 and parts[0] != "examples"):
+        raise ArtifactError(f"The model names a file outside its folder: '{name}'.", hint="Do not use this model.")
+    try:
+        if any(p.is_symlink() for p in (path, path.parent) if p != folder) or not path.is_file():
+            raise ArtifactError(f"The model folder has no file '{name}'.", hint="Copy the whole folder again.")
+        if path.stat().st_size > limit_bytes:
+            raise ArtifactError(f"'{name}' is larger than a model of ours can be.", hint="Do not use this model.")
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"'{name[:100]}' cannot be read.", hint="Copy the whole folder again.") from error
+
+
+def parse_manifest(data: bytes) -> dict[str, Any]:
+    """The manifest in `data`, checked for everything that the rest of the code relies on.
+
+    Raises:
+        ArtifactError: it is not a manifest of a format that this version reads.
+    """
+    try:
+        manifest = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError("The model's manifest is not valid JSON.", hint="Copy the whole folder again.") from error
+    if not isinstance(manifest, dict) or _depth(manifest) > MAX_DEPTH:
+        raise ArtifactError("The model's manifest is not one of ours.", hint="Name a folder that tellapart wrote.")
+    version = manifest.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise ArtifactError(
+            f"This model was written by a newer tellapart (format {version}; this one reads up to {FORMAT}).",
+            hint="Upgrade with: pip install --upgrade tellapart",
+        )
+    if version != FORMAT or not _is_complete(manifest):
+        raise ArtifactError("The model's manifest is incomplete.", hint="Copy the whole folder again.")
+    return manifest
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _depth(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
+
+
+def _is_complete(manifest: Mapping[str, Any]) -> bool:
+    names, how, limits, files = (manifest.get(k) for k in ("class_names", "preprocess", "thresholds", "files"))
+    model, data = manifest.get("model"), manifest.get("data")
+    return (
+        isinstance(names, list)
+        and _is_texts(names)
+        and len(set(names)) == len(names)
+        and isinstance(manifest.get("name"), str)
+        and isinstance(model, dict)
+        and _is_texts([model.get(k) for k in ("quality", "backbone", "tellapart")])
+        and isinstance(data, dict)
+        and isinstance(data.get("n_train"), int)
+        and isinstance(how, dict)
+        and isinstance(how.get("input_px"), int)
+        and 8 <= how["input_px"] <= 2048
+        and how.get("fit") in ("squash", "crop")
+        and isinstance(limits, dict)
+        and set(limits) == {"unknown_score", "confidence", "n"}
+        and isinstance(limits["n"], int)
+        and all(_is_limit(limits[k]) for k in ("unknown_score", "confidence"))
+        and isinstance(files, dict)
+        and _is_texts(list(files.values()))
+        and {MODEL, TRAINED_ON, EVALUATION} <= set(files)
+    )
+
+
+def _is_limit(value: object) -> bool:
+    """Whether it is a threshold; 1e999 is JSON, but infinite."""
+    return value is None or (isinstance(value, int | float) and abs(value) < math.inf)
+
+
+def _is_texts(values: object) -> bool:
+    return isinstance(values, list) and bool(values) and all(isinstance(v, str) for v in values)
+
+
+def refuse_unsafe(model: bytes, *, n_classes: int | None = None) -> None:
+    """Walk the graph before any runtime sees it.
+
+    Args:
+        model: the content of model.onnx.
+        n_classes: C, how many probabilities a photo must get; None does not say.
+
+    Raises:
+        ArtifactError: it is not ONNX, keeps data outside the file, has an operation that classifiers do not need, or
+            another number of classes.
+    """
+    try:
+        proto = onnx.load_model_from_string(model)
+    except DecodeError as error:
+        raise ArtifactError("The model's graph is not ONNX.", hint="Copy the whole folder again.") from error
+    graph = proto.graph
+    if proto.functions or proto.training_info:
+        raise ArtifactError("The model's graph has a graph inside, which no classifier needs.")
+    sparse = list(graph.sparse_initializer)
+    tensors = list(graph.initializer)
+    for node in graph.node:
+        if node.domain not in ("", "ai.onnx") or node.op_type not in ALLOWED_OPS:
+            raise ArtifactError(f"The model's graph has an operation we do not run: '{node.op_type[:40]}'.")
+        for attribute in node.attribute:
+            if attribute.HasField("g") or attribute.graphs:
+                raise ArtifactError("The model's graph has a graph inside, which no classifier needs.")
+            tensors += [attribute.t, *attribute.tensors]
+            sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
+    tensors += [part for tensor in sparse for part in (tensor.values, tensor.indices)]
+    if any(t.data_location == onnx.TensorProto.EXTERNAL or t.external_data for t in tensors):
+        raise ArtifactError("The model keeps data outside its file, which is not safe.", hint="Do not use this model.")
+    if not graph.node or [i.name for i in graph.input] != ["pixels"]:
+        raise ArtifactError("The model's graph is not one of ours.", hint="Name a folder that tellapart wrote.")
+    if n_classes is not None and n_classes not in _widths(graph, "probs"):
+        raise ArtifactError(
+            f"The model's graph does not tell {n_classes} classes apart.", hint="Copy the whole folder again."
+        )
+
+
+def _widths(graph: onnx.GraphProto, output: str) -> list[int]:
+    """The last dimension of that output, if the graph has it."""
+    shapes = [value.type.tensor_type.shape.dim for value in graph.output if value.name == output]
+    return [shape[-1].dim_value for shape in shapes if shape]

@@ -1,0 +1,1 @@
+"""Photos: reading, sources, preprocessing, findings and splits."""

@@ -1,0 +1,170 @@
+"""What is wrong with a dataset, before any training: findings that a person can act on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.duplicates import Duplicates, Pair
+from tellapart.data.source import Dataset, Skipped
+from tellapart.data.wording import counted, quoted
+
+FEW_PHOTOS = 20  # a class; below this accuracy depends more on which photos than on how many
+IMBALANCE = 3.0  # largest class over smallest, from where on it is worth saying
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a person may want to mend.
+
+    Args:
+        kind: stable name, such as `leak`.
+        sentence: what, and how many.
+        advice: what to do.
+        photos: the photos it is about; for pairs, the photo and its twin.
+    """
+
+    kind: str
+    sentence: str
+    advice: str
+    photos: tuple[tuple[str, ...], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding as a JSON-able dict."""
+        return asdict(self)
+
+
+def audit(dataset: Dataset, skipped: Sequence[Skipped], duplicates: Duplicates) -> list[Finding]:
+    """All findings about the readable photos of `dataset`, gravest first.
+
+    Args:
+        dataset: readable photos only, in the order that `duplicates` numbers them.
+        skipped: files found but not used.
+        duplicates: copies among the photos.
+    """
+    return [
+        *_conflicts(dataset, duplicates),
+        *_leaks(dataset, duplicates),
+        *_unused(skipped),
+        *_copies(dataset, duplicates),
+        *_small_classes(dataset),
+        *_imbalance(dataset),
+    ]
+
+
+def class_counts(dataset: Dataset) -> NDArray[np.int64]:
+    """(C,) photos of each class."""
+    return np.bincount(dataset.labels, minlength=len(dataset.class_names)).astype(np.int64)
+
+
+def leaked_pairs(duplicates: Duplicates, splits: NDArray[np.str_]) -> list[Pair]:
+    """For every test photo with a copy among the photos that train, one pair (test photo, its twin).
+
+    Args:
+        duplicates: among N photos.
+        splits: (N,) of "train", "val" and "test"; what is not "test" trains.
+    """
+    leaks: dict[int, Pair] = {}
+    is_test = splits == "test"
+    for group, members in _groups(duplicates.copies):
+        del group
+        twins = [m for m in members if not is_test[m]]
+        if twins:
+            leaks |= {m: Pair(m, twins[0], "exact") for m in members if is_test[m]}
+    for pair in duplicates.pairs:
+        first, second = (pair.first, pair.second) if is_test[pair.first] else (pair.second, pair.first)
+        if pair.kind == "near" and is_test[first] and not is_test[second]:
+            leaks.setdefault(first, Pair(first, second, "near"))
+    return [leaks[index] for index in sorted(leaks)]
+
+
+def _groups(numbers: NDArray[np.int32]) -> Iterator[tuple[int, list[int]]]:
+    """Groups of two members or more."""
+    order = np.argsort(numbers, kind="stable")
+    values, starts = np.unique(numbers[order], return_index=True)
+    for value, members in zip(values, np.split(order, starts[1:]), strict=True):
+        if len(members) > 1:
+            yield int(value), [int(m) for m in members]
+
+
+def _names(dataset: Dataset, pairs: Sequence[Pair]) -> tuple[tuple[str, ...], ...]:
+    return tuple((dataset.photos[p.first], dataset.photos[p.second], p.kind) for p in pairs)
+
+
+def _conflicts(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
+    pairs = [p for p in duplicates.pairs if dataset.labels[p.first] != dataset.labels[p.second]]
+    if pairs:
+        yield Finding(
+            "label_conflict",
+            f"{counted(len(pairs), 'pair')} of photos show the same thing under different class names.",
+            "Look at each pair and delete the photo that is in the wrong folder.",
+            _names(dataset, pairs),
+        )
+
+
+def _leaks(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
+    leaks = leaked_pairs(duplicates, dataset.splits) if dataset.given_split else []
+    if leaks:
+        n_test = int((dataset.splits == "test").sum())
+        yield Finding(
+            "leak",
+            f"{len(leaks)} of {n_test} test photos are also training photos, so a score on them means little.",
+            "Take them out of the test folder; training reports the score with and without them.",
+            _names(dataset, leaks),
+        )
+
+
+def _unused(skipped: Sequence[Skipped]) -> Iterator[Finding]:
+    if skipped:
+        yield Finding(
+            "unusable",
+            f"{counted(len(skipped), 'file')} cannot be used.",
+            "Convert or delete them; they are left out of training.",
+            tuple((s.photo, s.reason) for s in skipped),
+        )
+
+
+def _copies(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
+    is_test = dataset.splits == "test"  # a pair across the split is a leak and was named already
+    for kind, what in (("exact", "exact copies"), ("near", "near duplicates")):
+        pairs = [p for p in duplicates.pairs if p.kind == kind and is_test[p.first] == is_test[p.second]]
+        if pairs:
+            yield Finding(
+                f"{kind}_duplicate",
+                f"{counted(len(pairs), 'pair')} of photos are {what}.",
+                "They add little; keep one of each. A split that training makes never puts them on both sides.",
+                _names(dataset, pairs),
+            )
+
+
+def _small_classes(dataset: Dataset) -> Iterator[Finding]:
+    counts = class_counts(dataset)
+    small = [i for i in np.argsort(counts) if counts[i] < FEW_PHOTOS]
+    if small:
+        listed = ", ".join(f"{quoted(dataset.class_names[i])} ({counts[i]})" for i in small[:5])
+        yield Finding(
+            "few_photos",
+            f"{counted(len(small), 'class', 'classes')} with fewer than {FEW_PHOTOS} photos: {listed}"
+            f"{' and others' if len(small) > 5 else ''}.",
+            "Add photos of these classes first; it is where more photos help most.",
+        )
+
+
+def _imbalance(dataset: Dataset) -> Iterator[Finding]:
+    sentence = imbalance_sentence(dataset)
+    if sentence:
+        yield Finding("imbalance", sentence, "Add photos of the smaller classes; training makes up for it in part.")
+
+
+def imbalance_sentence(dataset: Dataset) -> str | None:
+    """How uneven the classes are, when it is worth saying."""
+    counts = class_counts(dataset)
+    most, least = int(counts.argmax()), int(np.where(counts > 0, counts, counts.max()).argmin())
+    if counts[most] < IMBALANCE * counts[least]:
+        return None
+    return (
+        f"{quoted(dataset.class_names[most])} has {counts[most]} photos and {quoted(dataset.class_names[least])} "
+        f"has {counts[least]}; in training, photos of small classes weigh more."
+    )

@@ -1,0 +1,141 @@
+"""Which photos show the same thing: exact copies, near duplicates, and photos of one scene.
+
+Exact copies have equal pixel hashes. The rest is judged by the cosine of two photos' features after the mean of all
+photos is taken away: a copy that was resized, recompressed, mirrored or cropped keeps nearly the direction of what is
+special about it, while photos that only share what the whole set shares (the same conveyor belt, the same white paper)
+do not come out alike. Two thresholds, because two mistakes cost differently: a *claim* ("this test photo is a copy of
+that training photo") should be right, while for *keeping photos on one side of a split* it is cheap to keep two photos
+of one scene together too. docs/duplicates.md shows the measurements that both numbers come from.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+NEAR_DUPLICATE = 0.92  # centred cosine; garments, instruments, food and digits of two classes stay below 0.85
+SAME_SCENE = 0.85  # centred cosine; crops of 5 %, mirror images and the next photo of a burst are above it
+BLOCK = 512  # rows compared at once: 512 × N float32 similarities in memory
+SKETCH_FROM = 8192  # photos; more are compared by sketches first, which costs a fifth
+SKETCH_D = 256  # of a random projection; the error of a cosine near 0.85 is then about 0.02
+SKETCH_SLACK = 0.08  # four such errors: what the sketch may hide is then under 1 pair in 10,000
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two photos that look the same.
+
+    Args:
+        first: index of one photo; the smaller one.
+        second: index of the other.
+        kind: `exact` or `near`.
+    """
+
+    first: int
+    second: int
+    kind: str
+
+
+def similar_pairs(features: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """All pairs (i, j), i < j, whose centred cosine is at least `threshold`, and that cosine: (P, 2), (P,).
+
+    Args:
+        features: (N, D) float32.
+        threshold: in (0, 1].
+    """
+    n, d = features.shape
+    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32) if n else np.zeros(d, np.float32)
+    sketched = n > SKETCH_FROM and d > SKETCH_D
+    directions = _directions(features, mean, _projection(d) if sketched else None)
+    pairs = np.concatenate(
+        [np.zeros((0, 2), np.int64), *_pairs_by_block(directions, threshold - SKETCH_SLACK * sketched)]
+    )
+    cosines = _cosines(features, mean, pairs)
+    alike = cosines >= threshold
+    return pairs[alike], cosines[alike]
+
+
+def _directions(
+    features: NDArray[np.float32], mean: NDArray[np.float32], projection: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """(N, D or SKETCH_D) centred features, projected if asked, scaled to length 1; made block by block."""
+    width = features.shape[1] if projection is None else projection.shape[1]
+    directions = np.empty((len(features), width), np.float32)
+    for start in range(0, len(features), BLOCK):
+        block = features[start : start + BLOCK] - mean
+        directions[start : start + BLOCK] = _unit(
+            block if projection is None else np.asarray(block @ projection, np.float32)
+        )
+    return directions
+
+
+def _projection(d: int) -> NDArray[np.float32]:
+    """(D, SKETCH_D) random, and the same at every call. Source: Johnson and Lindenstrauss, 1984."""
+    return np.random.default_rng(0).standard_normal((d, SKETCH_D), np.float32)
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
+
+
+def _pairs_by_block(directions: NDArray[np.float32], threshold: float) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(directions), BLOCK):
+        cosines = directions[start : start + BLOCK] @ directions[start:].T
+        rows, columns = np.nonzero(cosines >= threshold)
+        later = columns > rows
+        yield np.stack([rows[later], columns[later]], axis=1) + start
+
+
+def _cosines(features: NDArray[np.float32], mean: NDArray[np.float32], pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(P,) centred cosine of each pair, computed in blocks."""
+    cosines = np.empty(len(pairs), np.float32)
+    for start in range(0, len(pairs), BLOCK):
+        block = pairs[start : start + BLOCK]
+        first, second = (_unit(features[block[:, side]] - mean) for side in (0, 1))
+        cosines[start : start + BLOCK] = (first * second).sum(axis=1)
+    return cosines
+
+
+def exact_pairs(pixel_hashes: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    """Pairs (i, j), i < j, that link all photos of equal hash: (P, 2); a set of n copies gives n - 1 pairs."""
+    order = np.argsort(pixel_hashes, kind="stable")
+    equal = pixel_hashes[order][1:] == pixel_hashes[order][:-1]
+    return np.stack([order[:-1][equal], order[1:][equal]], axis=1).astype(np.int64)
+
+
+def group(n: int, pairs: NDArray[np.int64]) -> NDArray[np.int32]:
+    """(N,) group number of each photo: linked photos share one."""
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, groups = connected_components(graph, directed=False)
+    return np.asarray(groups, np.int32)
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What was found among N photos.
+
+    Args:
+        pairs: exact copies and near duplicates, in order of the first photo.
+        copies: (N,) group number of exact copies.
+        scenes: (N,) group number of photos that must stay on one side of a split.
+    """
+
+    pairs: tuple[Pair, ...]
+    copies: NDArray[np.int32]
+    scenes: NDArray[np.int32]
+
+
+def find_duplicates(features: NDArray[np.float32], pixel_hashes: NDArray[np.bytes_]) -> Duplicates:
+    """Exact copies, near duplicates and scenes among photos with these features and hashes."""
+    n = len(features)
+    exact = exact_pairs(pixel_hashes)
+    alike, cosines = similar_pairs(features, SAME_SCENE)
+    copies = group(n, exact)
+    near = alike[(cosines >= NEAR_DUPLICATE) & (copies[alike[:, 0]] != copies[alike[:, 1]])]
+    pairs = [Pair(int(i), int(j), "exact") for i, j in exact] + [Pair(int(i), int(j), "near") for i, j in near]
+    scenes = group(n, np.concatenate([exact, alike]))
+    return Duplicates(tuple(sorted(pairs, key=lambda pair: (pair.first, pair.second))), copies, scenes)

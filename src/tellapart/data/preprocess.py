@@ -1,0 +1,59 @@
+"""From a decoded image to the pixels that a network gets: the one definition, for training and for every answer."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.errors import InputError
+
+Fit = Literal["crop", "squash"]
+FITS: tuple[str, ...] = get_args(Fit)
+DECODE_MARGIN = 2  # a photo is decoded at this many times the input's side at least: scaling while decoding is fast,
+# but differs from scaling afterwards, by up to 8 of 255 at once the side and under 3 of 255 at twice
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How an image becomes square.
+
+    Args:
+        input_px: side of the square, in pixels.
+        fit: `crop` keeps the shape and the middle square; `squash` keeps the whole photo and changes its shape.
+            Measured in docs/backbones.md.
+    """
+
+    input_px: int
+    fit: Fit = "crop"
+
+    def __post_init__(self) -> None:
+        if self.fit not in FITS:
+            raise InputError(f"There is no fit '{self.fit}'.", hint=f"Choose one of: {', '.join(FITS)}.")
+
+    @property
+    def min_side_px(self) -> int:
+        """The shorter side that a decoded photo needs, if the photo has it."""
+        return DECODE_MARGIN * self.input_px
+
+    @property
+    def key(self) -> str:
+        """Names this preprocessing exactly; the number is raised when its pixels change."""
+        return f"{self.fit}-bilinear-1@{self.input_px}"
+
+
+def preprocess(image: NDArray[np.uint8], how: Preprocess) -> NDArray[np.uint8]:
+    """The (px, px, 3) uint8 pixels of `image` (H, W, 3) uint8 that a network gets.
+
+    Resizing is Pillow's antialiased bilinear filter: every source pixel counts, so a 48-megapixel photo and its
+    thumbnail come out alike.
+    """
+    height_px, width_px = image.shape[:2]
+    box = (0.0, 0.0, float(width_px), float(height_px))
+    if how.fit == "crop":
+        side_px = min(height_px, width_px)
+        left, top = (width_px - side_px) / 2, (height_px - side_px) / 2
+        box = (left, top, left + side_px, top + side_px)
+    size = (how.input_px, how.input_px)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=box))

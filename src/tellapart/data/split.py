@@ -1,0 +1,124 @@
+"""Who trains and who tests: stratified by class, and never two photos of one scene on both sides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which of N photos train, choose and test.
+
+    Args:
+        train, val, test: indices, ascending.
+        kind: `given` by the source, or `made` here.
+        undivided: class names whose photos are all of one scene, so that near duplicates had to be divided.
+    """
+
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+    test: NDArray[np.int64]
+    kind: str
+    undivided: tuple[int, ...] = ()
+
+    @property
+    def learned(self) -> NDArray[np.int64]:
+        """Indices of the photos that the final head learns from, ascending: those that train and those that choose."""
+        return np.sort(np.concatenate([self.train, self.val]))
+
+
+def deal(
+    labels: NDArray[np.int32], groups: NDArray[np.int32], shares: Sequence[float], *, seed: int
+) -> NDArray[np.int32]:
+    """(N,) part number of each photo: groups stay whole, and each class is spread as `shares` say.
+
+    Groups are dealt in random order, large ones first, each to the part that lacks most photos of the group's
+    commonest class; but no part goes without a class that has groups enough for all parts.
+
+    Args:
+        labels: (N,) in [0, C).
+        groups: (N,) photos with equal numbers stay together.
+        shares: part sizes, summing to 1.
+        seed: of the order.
+    """
+    rng = np.random.default_rng(seed)
+    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    group_label = _commonest_label(labels, group_of, len(sizes))
+    order = rng.permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    n_photos = np.bincount(group_label, weights=sizes)
+    groups_left = np.bincount(group_label)
+    lacking = np.outer(n_photos, shares)
+    empty = np.ones(lacking.shape, bool)
+    part_of_group = np.empty(len(sizes), np.int32)
+    for g in order:
+        c = group_label[g]
+        needed = groups_left[c] <= empty[c].sum()
+        part = int(np.argmax(np.where(empty[c], lacking[c], -np.inf) if needed else lacking[c]))
+        part_of_group[g] = part
+        lacking[c, part] -= sizes[g]
+        empty[c, part] = False
+        groups_left[c] -= 1
+    return part_of_group[group_of]
+
+
+def _commonest_label(labels: NDArray[np.int32], group_of: NDArray[np.int64], n_groups: int) -> NDArray[np.int32]:
+    """(G,) the label that most photos of each group carry; of equals the smallest."""
+    pairs, counts = np.unique(np.stack([group_of, labels], axis=1), axis=0, return_counts=True)
+    winners = np.lexsort((pairs[:, 1], -counts, pairs[:, 0]))
+    first = np.unique(pairs[winners, 0], return_index=True)[1]
+    result = np.empty(n_groups, np.int32)
+    result[pairs[winners[first], 0]] = pairs[winners[first], 1]
+    return result
+
+
+def make_split(
+    labels: NDArray[np.int32],
+    scenes: NDArray[np.int32],
+    copies: NDArray[np.int32],
+    *,
+    test_share: float = TEST_SHARE,
+    seed: int = 0,
+) -> Split:
+    """A seeded, stratified split in which no scene is on both sides.
+
+    Where that would leave a class without a photo on one side, its scenes are divided and only exact copies are kept
+    together; `undivided` names those classes, whose score then means less.
+
+    Args:
+        labels: (N,) in [0, C).
+        scenes: (N,) photos that should stay together.
+        copies: (N,) photos that are the same.
+        test_share: fraction of each class to test on.
+        seed: of the choice.
+    """
+    shares = [1 - test_share, test_share]
+    divided: list[int] = []
+    part = deal(labels, scenes, shares, seed=seed)
+    while lacking := [c for c in _classes_missing_a_side(labels, part) if c not in divided]:
+        divided = sorted([*divided, *lacking])  # dividing a scene of two classes may leave the other one short
+        groups = np.where(np.isin(labels, divided), copies + scenes.max() + 1, scenes)
+        part = deal(labels, groups.astype(np.int32), shares, seed=seed)
+    train, test = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
+    return Split(train, np.zeros(0, np.int64), test, "made", tuple(divided))
+
+
+def _classes_missing_a_side(labels: NDArray[np.int32], part: NDArray[np.int32]) -> list[int]:
+    present = np.unique(labels)
+    return [int(c) for c in present if len(np.unique(part[labels == c])) < 2]
+
+
+def given_split(splits: NDArray[np.str_]) -> Split:
+    """The split that came with the source; with no `test` part, `val` is what is tested on.
+
+    Args:
+        splits: (N,) of "train", "val" or "test".
+    """
+    train, val, test = (np.flatnonzero(splits == name) for name in ("train", "val", "test"))
+    if len(test) == 0:
+        val, test = test, val
+    return Split(train, val, test, "given")

@@ -1,0 +1,1 @@
+"""The compiled network: bundled backbones, batching and streams."""

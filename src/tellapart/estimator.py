@@ -1,0 +1,111 @@
+"""The probe as a scikit-learn estimator: photo paths in, class names out."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from tellapart.data.duplicates import find_duplicates
+from tellapart.data.preprocess import Preprocess
+from tellapart.data.source import Dataset
+from tellapart.data.wording import quoted
+from tellapart.engine.backbone import QUALITIES
+from tellapart.errors import InputError
+from tellapart.feature_cache import FeatureCache
+from tellapart.features import Extractor
+from tellapart.probe import fit_probe, make_folds
+from tellapart.recipe import Probe
+
+Paths = Sequence[str | os.PathLike[str]]
+
+
+class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A probe on frozen features that works wherever scikit-learn takes a classifier.
+
+    Features are cached by content, so cross-validation and a grid search read every photo once.
+
+    Args:
+        quality: `fast`, `balanced` or `best`.
+        fit_photos: `crop` or `squash`, how a photo becomes square.
+        class_balance: in [0, 1]; 1 makes all classes count alike however many photos they have.
+        n_folds: of the inner cross-validation that chooses the regularisation.
+        seed: of the folds.
+
+    Attributes:
+        classes_: (C,) sorted labels as given to `fit`.
+        n_features_in_: 1, a path.
+    """
+
+    def __init__(
+        self,
+        quality: str = "balanced",
+        *,
+        fit_photos: str = "crop",
+        class_balance: float = 0.5,
+        n_folds: int = 5,
+        seed: int = 0,
+    ) -> None:
+        self.quality = quality
+        self.fit_photos = fit_photos
+        self.class_balance = class_balance
+        self.n_folds = n_folds
+        self.seed = seed
+
+    def fit(self, paths: Paths, y: ArrayLike) -> "PhotoClassifier":
+        """Train on photos at `paths` (N,) with labels `y` (N,) of any kind.
+
+        Raises:
+            InputError: a photo cannot be read, or there are fewer than two classes.
+        """
+        labels = np.asarray(y)
+        self.classes_, inverse = np.unique(labels, return_inverse=True)
+        if len(paths) != len(labels):
+            raise InputError(
+                f"There must be one label for each photo. Got {len(paths)} photos and {len(labels)} labels."
+            )
+        if len(self.classes_) < 2:
+            raise InputError(f"A classifier needs at least two classes. Got {len(self.classes_)}.")
+        recipe = Probe(quality=self.quality, class_balance=self.class_balance, n_folds=self.n_folds, seed=self.seed)
+        numbers = np.asarray(inverse, np.int32)
+        features, hashes = self._features(paths)
+        folds = make_folds(numbers, find_duplicates(features, hashes).scenes, recipe)
+        self.fitted_ = fit_probe(features, numbers, folds, len(self.classes_), recipe)
+        self.n_features_in_ = 1
+        return self
+
+    def predict_proba(self, paths: Paths) -> NDArray[np.float64]:
+        """(N, C) calibrated probabilities, columns in the order of `classes_`."""
+        check_is_fitted(self, "fitted_")
+        return self.fitted_.probs(self._features(paths)[0])
+
+    def predict(self, paths: Paths) -> NDArray[np.generic]:
+        """(N,) the likeliest label of each photo."""
+        probs = self.predict_proba(paths)
+        winners: NDArray[np.generic] = self.classes_[probs.argmax(axis=1)]
+        return winners
+
+    def _features(self, paths: Paths) -> tuple[NDArray[np.float32], NDArray[np.bytes_]]:
+        if self.quality not in QUALITIES:
+            raise InputError(f"There is no quality '{self.quality}'.", hint=f"Choose one of: {', '.join(QUALITIES)}.")
+        paths = [os.fspath(path) for path in np.asarray(paths, object).ravel()]
+        dataset = Dataset.from_lists(paths, ["photo"] * len(paths))
+        backbone = QUALITIES[self.quality]
+        cache = FeatureCache()
+        try:
+            how = Preprocess(backbone.input_px, self.fit_photos)  # type: ignore[arg-type]  # checked by Preprocess
+            features = Extractor(backbone, how, cache).extract(dataset)
+        finally:
+            cache.close()
+        for index, error in sorted(features.errors.items()):
+            raise InputError(f"{quoted(dataset.photos[index])}: {error.message}", hint=error.hint) from error
+        return features.values, features.pixel_hashes
+
+    def __sklearn_tags__(self):  # type: ignore[no-untyped-def]
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        return tags

@@ -1,0 +1,1 @@
+"""Numbers that scikit-learn does not already give: intervals, calibration error and its null band."""

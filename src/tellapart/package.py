@@ -1,0 +1,143 @@
+"""What goes into a model folder: its description, its graph's proof, its report."""
+
+import re
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from tellapart.artifact import MODEL, TRAINED_ON
+from tellapart.data.preprocess import Preprocess
+from tellapart.data.source import Dataset
+from tellapart.data.split import Split
+from tellapart.engine.backbone import QUALITIES, network_record
+from tellapart.engine.network import PRECISION
+from tellapart.errors import TrainingError
+from tellapart.posthoc.decision import Thresholds
+from tellapart.prediction import Predictor
+from tellapart.prepare import Prepared
+from tellapart.probe import FittedProbe
+from tellapart.recipe import Probe
+from tellapart.report.card import render_card
+from tellapart.report.page import render_page
+from tellapart.report.pictures import example_photo, thumbnails
+from tellapart.scoring import fingerprint, inside
+
+Json = dict[str, Any]
+
+PROOF_PHOTOS = 16
+MAX_PROOF_DIFFERENCE = 1e-3  # of any probability, between the tested head and the written graph
+N_EXAMPLES = 6
+FEW_CLASSES = 3  # that fit into a title
+PACKAGES = ("numpy", "onnx", "openvino", "pillow", "scikit-learn")
+
+
+def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe, *, name: str) -> Json:
+    """The manifest, but for the hashes of the files."""
+    backbone = QUALITIES[recipe.quality]
+    dataset = prepared.dataset
+    chosen = split.learned
+    how = Preprocess(backbone.input_px, recipe.fit)
+    return {
+        "name": name,
+        "class_names": list(dataset.class_names),
+        "preprocess": {
+            "input_px": how.input_px,
+            "fit": how.fit,
+            "resize": "antialiased bilinear",
+            "key": how.key,
+        },
+        "thresholds": asdict(fitted.thresholds),
+        "temperature": fitted.temperature,
+        "model": {
+            "quality": recipe.quality,
+            "backbone": backbone.title,
+            "input_px": backbone.input_px,
+            "precision": PRECISION,
+            "tellapart": version("tellapart"),
+        },
+        "backbone": {
+            "key": backbone.key,
+            "mirrored": backbone.mirrored,
+            "networks": [{"name": n, **network_record(n)} for n in backbone.networks],
+        },
+        "recipe": asdict(recipe) | {"chosen_inverse_regularisation": fitted.inverse_regularisation},
+        "data": {
+            "n_train": len(chosen),
+            "n_test": len(split.test),
+            "fingerprint": fingerprint(prepared.pixel_hashes[chosen]),
+        },
+        "packages": {package: version(package) for package in PACKAGES},
+    }
+
+
+def model_facts(model: bytes, description: Json, prepared: Prepared, split: Split, fitted: FittedProbe) -> Json:
+    """What the report says about the model file, including the proof that it answers as tested."""
+    facts = {**description["model"], "file_mb": round(len(model) / 1e6, 1)}
+    return {"model": facts, "proof": prove(model, description, prepared, split, fitted)}
+
+
+def prove(model: bytes, description: Json, prepared: Prepared, split: Split, fitted: FittedProbe) -> Json:
+    """Send a few test photos through the written graph, file to probabilities, and compare with what was tested.
+
+    Raises:
+        TrainingError: a probability differs by more than `MAX_PROOF_DIFFERENCE`.
+    """
+    dataset = prepared.dataset
+    tested = split.test if len(split.test) else split.train
+    some = tested[np.linspace(0, len(tested) - 1, min(PROOF_PHOTOS, len(tested))).astype(int)]
+    how = description["preprocess"]
+    predictor = Predictor(
+        dataset.class_names, Preprocess(how["input_px"], how["fit"]), Thresholds(None, None, 0), model
+    )
+    expected = fitted.probs(prepared.values[some])
+    got = np.stack([predictor.answers(predictor.pixels(dataset.read(int(i)))).probs for i in some])
+    largest = float(np.abs(got - expected).max())
+    if largest > MAX_PROOF_DIFFERENCE:
+        worst = dataset.photos[some[int(np.abs(got - expected).max(axis=1).argmax())]]
+        raise TrainingError(
+            f"The written model answers '{worst}' differently from the tested one, by {largest:.4f}.",
+            hint="No model was written. Please report this, with what `pip freeze` prints.",
+        )
+    return {"n": len(some), "largest_difference": largest}
+
+
+def page(evaluation: Json, dataset: Dataset, name: str) -> bytes:
+    """The report on the model `name`; without timings, so that the same photos and seed give the same bytes."""
+    by_name = {inside(dataset, photo): photo for photo in dataset.photos}
+    wanted = [by_name[wrong["photo"]] for wrong in evaluation["most_wrong"]]
+    small = {inside(dataset, photo): uri for photo, uri in thumbnails(dataset, wanted).items()}
+    class_names = evaluation["confusion"]["class_names"]
+    title = " or ".join(class_names) if len(class_names) <= FEW_CLASSES else name
+    return render_page(evaluation, small, title=title, model_name=name).encode()
+
+
+def card(evaluation: Json, description: Json) -> bytes:
+    """The model card."""
+    return render_card(evaluation, description).encode()
+
+
+def model_files(model: bytes, prepared: Prepared, split: Split) -> dict[str, bytes]:
+    """The graph, a few small test photos, and the hashes by which a training photo is known again.
+
+    A hash cannot be turned back into a photo; `evaluate` uses them to say when it is shown what was trained on.
+    """
+    hashes = np.unique(prepared.pixel_hashes[split.learned]).astype(str)
+    return {
+        MODEL: model,
+        TRAINED_ON: "".join(f"{h}\n" for h in hashes).encode(),
+        **_examples(prepared.dataset, split),
+    }
+
+
+def _examples(dataset: Dataset, split: Split) -> dict[str, bytes]:
+    """One test photo a class for the first few classes, named by class."""
+    files: dict[str, bytes] = {}
+    labels = dataset.labels[split.test]
+    for c in np.unique(labels)[:N_EXAMPLES]:
+        photo = example_photo(dataset, int(split.test[np.flatnonzero(labels == c)[0]]))
+        if photo is not None:
+            plain = re.sub(r"[^a-z0-9]+", "-", dataset.class_names[c].lower()).strip("-")
+            files[f"examples/{len(files) + 1}-{plain or 'class'}.jpg"] = photo
+    return files

@@ -1,0 +1,225 @@
+"""From a photo to an answer, by the model folder alone."""
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.artifact import Artifact, load_artifact
+from tellapart.data import photo
+from tellapart.data.preprocess import Preprocess, preprocess
+from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
+from tellapart.engine.network import Network, n_cores
+from tellapart.errors import PhotoError
+from tellapart.posthoc.decision import Thresholds, answer
+
+MANY = 8  # photos from which on throughput counts more than the first answer
+PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
+AHEAD = 8  # photos a core that may be in work before their turn to be given out
+
+PhotoLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer about one photo.
+
+    Args:
+        photo: its path or name as given.
+        answer: a class name, "not sure", "none of these", or None for a photo that could not be read.
+        class_name: the likeliest class, whether or not it is the answer; None with an error.
+        confidence: its probability.
+        probs: {class name: probability}, likeliest first.
+        unknown_score: distance from the training photos, higher is further; None where the model has none.
+        error: why the photo could not be read, a plain sentence, or None.
+    """
+
+    photo: str
+    answer: str | None
+    class_name: str | None = None
+    confidence: float | None = None
+    probs: Mapping[str, float] | None = None
+    unknown_score: float | None = None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The machine contract: one flat object."""
+        return {
+            "photo": self.photo,
+            "answer": self.answer,
+            "class_name": self.class_name,
+            "confidence": self.confidence,
+            "probs": dict(self.probs or {}),
+            "unknown_score": self.unknown_score,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says about one photo, as arrays.
+
+    Args:
+        probs: (C,) float32.
+        unknown_score: distance from the training photos.
+    """
+
+    probs: NDArray[np.float32]
+    unknown_score: float | None
+
+
+class Predictor:
+    """A compiled model. Safe to call from several threads.
+
+    Args:
+        class_names: (C,) in the order of the graph's probabilities.
+        how: preprocessing.
+        thresholds: when no class name is answered.
+        model: serialised graph with `pixels` → `probs` and perhaps `unknown_score`.
+        streams: photos in flight at once; 1 answers a single photo soonest.
+        has_unknown_score: whether the graph has that output.
+    """
+
+    def __init__(
+        self,
+        class_names: tuple[str, ...],
+        how: Preprocess,
+        thresholds: Thresholds,
+        model: bytes,
+        *,
+        streams: int = 1,
+        has_unknown_score: bool = True,
+    ) -> None:
+        self.class_names = class_names
+        self.how = how
+        self.thresholds = thresholds
+        self._streams = streams
+        outputs = ["probs", "unknown_score"] if has_unknown_score else ["probs"]
+        self._network = Network(model, how.input_px, outputs, streams=streams)
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact, *, streams: int = 1) -> "Predictor":
+        """The predictor of a verified model folder."""
+        return cls(
+            artifact.class_names,
+            artifact.preprocess,
+            artifact.thresholds,
+            artifact.model,
+            streams=streams,
+        )
+
+    def answers(self, pixels: NDArray[np.uint8]) -> Answers:
+        """What the graph says about preprocessed `pixels` (px, px, 3) uint8."""
+        outputs = self._network(pixels)
+        unknown = outputs.get("unknown_score")
+        return Answers(outputs["probs"], None if unknown is None else float(unknown))
+
+    def pixels(self, data: bytes) -> NDArray[np.uint8]:
+        """The (px, px, 3) uint8 that the graph gets for a photo's bytes.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+        """
+        return preprocess(photo.decode(data, min_side_px=self.how.min_side_px), self.how)
+
+    @overload
+    def predict(self, photos: PhotoLike) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is one photo
+
+    @overload
+    def predict(self, photos: Iterable[PhotoLike]) -> list[Prediction]: ...
+
+    def predict(self, photos: PhotoLike | Iterable[PhotoLike]) -> Prediction | list[Prediction]:
+        """The prediction for one photo, or a list of them for many.
+
+        A photo is a path, a file's bytes, a Pillow image, or an (H, W, 3) uint8 RGB array. One that cannot be read
+        gives a prediction with `error` set; nothing is raised for it.
+        """
+        if isinstance(photos, (str, os.PathLike, bytes, Image.Image, np.ndarray)):
+            return self._predict_one(photos)
+        return list(self.predict_many(photos))
+
+    def predict_many(self, photos: Iterable[PhotoLike]) -> Iterator[Prediction]:
+        """Predictions in the order of `photos`, given out as they are ready; memory does not grow with their number."""
+        waiting = []
+        with ThreadPoolExecutor(self._streams, thread_name_prefix="predict") as executor:
+            for item in photos:
+                waiting.append(executor.submit(self._predict_one, item))
+                if len(waiting) > AHEAD * self._streams:
+                    yield waiting.pop(0).result()
+            for future in waiting:
+                yield future.result()
+
+    def _predict_one(self, item: PhotoLike) -> Prediction:
+        name = os.fspath(item) if isinstance(item, (str, os.PathLike)) else ""
+        try:
+            pixels = self._pixels_of(item)
+        except PhotoError as error:
+            return Prediction(name, None, error=error.message)
+        return self._to_prediction(name, self.answers(pixels))
+
+    def _pixels_of(self, item: PhotoLike) -> NDArray[np.uint8]:
+        if isinstance(item, np.ndarray):
+            if item.dtype != np.uint8 or item.ndim != 3 or item.shape[2] != 3 or 0 in item.shape:
+                raise PhotoError("An image array must be (H, W, 3) uint8.", code="unsupported")
+            return preprocess(item, self.how)
+        if isinstance(item, Image.Image):
+            return self.pixels(_encoded(item))
+        return self.pixels(item if isinstance(item, bytes) else photo.read(item))
+
+    def _to_prediction(self, name: str, answers: Answers) -> Prediction:
+        order = np.argsort(-answers.probs, kind="stable")
+        probs = {self.class_names[i]: float(answers.probs[i]) for i in order}
+        winner = self.class_names[order[0]]
+        said = answer(self.class_names, answers.probs, answers.unknown_score or 0.0, self.thresholds)
+        return Prediction(name, said, winner, probs[winner], probs, answers.unknown_score)
+
+
+def _encoded(image: Image.Image) -> bytes:
+    """The image as a lossless file, so that it is turned upright and its colours are read as any file's are.
+
+    Raises:
+        PhotoError: Pillow opened it lazily, and the rest cannot be read.
+    """
+    buffer = io.BytesIO()
+    try:
+        if image.mode not in PNG_MODES | {"CMYK"}:
+            image = image.convert("I;16" if image.mode == "I" else "RGB")
+        kind = "TIFF" if image.mode == "CMYK" else "PNG"
+        image.save(buffer, kind, icc_profile=image.info.get("icc_profile"), exif=image.getexif())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PhotoError("The image cannot be read completely.", code="truncated") from error
+    return buffer.getvalue()
+
+
+def load(model: str | os.PathLike[str] = "imagenet", *, many: bool = True) -> Predictor:
+    """A predictor for the model folder `model`, or for "imagenet": the bundled network's 1,000 everyday classes.
+
+    Args:
+        model: a folder that `train` wrote, or "imagenet".
+        many: whether to compile for many photos at once rather than for the quickest single answer.
+
+    Raises:
+        ArtifactError: the folder cannot be trusted or understood.
+    """
+    streams = n_cores() if many else 1
+    if os.fspath(model) == "imagenet" and not Path(model).exists():
+        return _imagenet(streams)
+    return Predictor.from_artifact(load_artifact(Path(model)), streams=streams)
+
+
+def _imagenet(streams: int) -> Predictor:
+    return Predictor(
+        imagenet_class_names(),
+        Preprocess(IMAGENET.input_px, "crop"),  # as the network was trained
+        Thresholds(None, None, 0),
+        build_imagenet(IMAGENET),
+        streams=streams,
+        has_unknown_score=False,
+    )

@@ -1,0 +1,68 @@
+"""From what the person named to photos that can be trained on: readable, with features, copies found."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.duplicates import Duplicates, find_duplicates
+from tellapart.data.source import Dataset, Skipped
+from tellapart.data.wording import counted, quoted
+from tellapart.errors import InputError
+from tellapart.features import Extractor, Features
+from tellapart.stopwatch import Progress, Stopwatch
+
+MAX_UNREADABLE = 0.5  # share of the photos; beyond it the folder, not a photo, is the problem
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """N readable photos and what is known about them.
+
+    Args:
+        dataset: the readable photos.
+        values: (N, D) float32 features, memory-mapped where possible.
+        pixel_hashes: (N,) of 32 hexadecimal digits; equal hashes look exactly the same to the backbone.
+        duplicates: copies and scenes among them.
+        skipped: every file found but not used, with its reason.
+        features: as extracted, with timings and the number that came from the cache.
+    """
+
+    dataset: Dataset
+    values: NDArray[np.float32]
+    pixel_hashes: NDArray[np.bytes_]
+    duplicates: Duplicates
+    skipped: tuple[Skipped, ...]
+    features: Features
+
+
+def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: Stopwatch) -> Prepared:
+    """Read every photo once, leave out what cannot be read, and find the copies.
+
+    Raises:
+        InputError: more than half of the photos cannot be read.
+    """
+    with clock("features"):
+        features = extractor.extract(dataset, progress=progress)
+    use = features.usable
+    if len(use) < dataset.n * (1 - MAX_UNREADABLE):
+        first, error = min(features.errors.items())
+        raise InputError(
+            f"{counted(len(features.errors), 'photo')} of {dataset.n:,} cannot be read. "
+            f"The first is {quoted(dataset.photos[first])}: {error.message}",
+            hint="Open a few of them in a photo viewer; perhaps they were not copied completely.",
+        )
+    unreadable = [Skipped(dataset.photos[i], error.message) for i, error in sorted(features.errors.items())]
+    whole = len(use) == dataset.n
+    values = features.values if whole else features.values[use]
+    hashes = features.pixel_hashes if whole else features.pixel_hashes[use]
+    with clock("duplicates"):
+        duplicates = find_duplicates(values, hashes)
+    return Prepared(
+        dataset=dataset if whole else dataset.subset(use),
+        values=values,
+        pixel_hashes=hashes,
+        duplicates=duplicates,
+        skipped=tuple(sorted((*dataset.skipped, *unreadable), key=lambda s: s.photo)),
+        features=features,
+    )

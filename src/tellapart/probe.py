@@ -1,0 +1,254 @@
+"""The head: logistic regression on standardised, frozen features, and what is fitted after it.
+
+Everything that is chosen (C, the temperature, the thresholds) is chosen on photos that the head in question has not
+seen, in folds that keep photos of one scene together. `fit_probe` is the whole story.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from tellapart.data.split import deal
+from tellapart.engine.network import n_cores
+from tellapart.posthoc.decision import Thresholds, fit_thresholds
+from tellapart.posthoc.temperature import calibrated, fit_temperature, nll
+from tellapart.posthoc.unknown import fit_centres, unknown_scores
+from tellapart.recipe import Probe
+
+ALWAYS_TRAINS = -1  # fold of photos that are never held out
+NEVER_USED = -2  # fold of photos left out of the choosing altogether
+NEVER_ANSWERED = 100.0  # logits below the lowest: a probability of nothing
+THREADS_PAY_FROM = 10_000  # photos; with fewer, threads spend longer meeting than multiplying
+MOMENTS_BLOCK = 2048  # rows
+MAX_ITERATIONS = 1000  # of L-BFGS; 20 to 100 are usual
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear layer on raw features, standardisation folded in: logits = features @ weight.T + bias.
+
+    Args:
+        weight: (C, D) float32.
+        bias: (C,) float32.
+    """
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, C) logits of `features` (N, D)."""
+        return np.asarray(features @ self.weight.T + self.bias, np.float32)
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What heads said about photos that they had not seen.
+
+    Args:
+        indices: (M,) which training photos.
+        logits: (M, C).
+        labels: (M,).
+        unknown: (M,) unknown scores against centres of the other folds.
+    """
+
+    indices: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    labels: NDArray[np.int32]
+    unknown: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FittedProbe:
+    """All that turns features into an answer.
+
+    Args:
+        head: features → logits.
+        temperature: logits / temperature → softmax → probabilities.
+        centres: (K, D) for the unknown score.
+        thresholds: for "none of these" and "not sure".
+        inverse_regularisation: the C that was chosen.
+        choice_nll: mean out-of-fold negative log-likelihood of each C tried, after its own temperature.
+        out_of_fold: what the choices rest on.
+    """
+
+    head: Head
+    temperature: float
+    centres: NDArray[np.float32]
+    thresholds: Thresholds
+    inverse_regularisation: float
+    choice_nll: dict[float, float]
+    out_of_fold: OutOfFold
+
+    def probs(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(N, C) calibrated probabilities of `features` (N, D)."""
+        return calibrated(self.head.logits(features), self.temperature)
+
+
+def fit_probe(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    folds: NDArray[np.int32],
+    n_classes: int,
+    recipe: Probe,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> FittedProbe:
+    """Choose C out-of-fold, then fit the head on all photos given.
+
+    Args:
+        features: (N, D) float32 of training photos only; may be memory-mapped.
+        labels: (N,) int32 in [0, n_classes).
+        folds: (N,) the fold in which a photo is held out, or -1 for one that always trains.
+        n_classes: C.
+        recipe: hyper-parameters.
+        progress: called with (fits done, fits in all).
+    """
+    folds = _fewer(labels, folds, recipe)
+    chosen = np.flatnonzero(folds > NEVER_USED)
+    held_out = [np.flatnonzero(folds == fold) for fold in np.unique(folds[folds >= 0])]
+    held_out = [out for out in held_out if len(np.unique(labels[np.setdiff1d(chosen, out)])) > 1]
+    total = len(held_out) + 1
+    with threadpool_limits(1), ThreadPoolExecutor(n_cores()) as executor:
+        tasks = [
+            executor.submit(_fit_fold, features, labels, np.setdiff1d(chosen, out), out, n_classes, recipe)
+            for out in held_out
+        ]
+        centres = executor.submit(fit_centres, features, labels, seed=recipe.seed)
+        parts = []
+        for done, task in enumerate(tasks, start=1):
+            parts.append(task.result())
+            progress(done, total)
+    best, out_of_fold, temperature, choice_nll = _choose(parts, labels, recipe)
+    with threadpool_limits(1 if len(labels) < THREADS_PAY_FROM else None):
+        head = fit_heads(features, labels, n_classes, recipe, [best])[best]
+    progress(total, total)
+    confidences = calibrated(out_of_fold.logits, temperature).max(axis=1)
+    return FittedProbe(
+        head=head,
+        temperature=temperature,
+        centres=centres.result(),
+        thresholds=fit_thresholds(out_of_fold.unknown, confidences),
+        inverse_regularisation=best,
+        choice_nll=choice_nll,
+        out_of_fold=out_of_fold,
+    )
+
+
+def make_folds(labels: NDArray[np.int32], scenes: NDArray[np.int32], recipe: Probe) -> NDArray[np.int32]:
+    """(N,) fold numbers: stratified, and photos of one scene in one fold."""
+    return deal(labels, scenes, [1 / recipe.n_folds] * recipe.n_folds, seed=recipe.seed)
+
+
+def _fewer(labels: NDArray[np.int32], folds: NDArray[np.int32], recipe: Probe) -> NDArray[np.int32]:
+    """`folds` with all but `max_choosing_photos` marked NEVER_USED, evenly over classes."""
+    if len(folds) <= recipe.max_choosing_photos:
+        return folds
+    share = recipe.max_choosing_photos / len(folds)
+    part = deal(labels, np.arange(len(labels), dtype=np.int32), [share, 1 - share], seed=recipe.seed)
+    return np.where(part == 0, folds, NEVER_USED).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class _Fold:
+    indices: NDArray[np.int64]
+    logits: dict[float, NDArray[np.float64]]
+    unknown: NDArray[np.float32]
+
+
+def _fit_fold(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    train: NDArray[np.int64],
+    out: NDArray[np.int64],
+    n_classes: int,
+    recipe: Probe,
+) -> _Fold:
+    """Heads for every C on `train`, asked about `out`; photos of classes absent from `train` are left out."""
+    out = out[np.isin(labels[out], labels[train])]
+    x, unseen = features[train], features[out]
+    with threadpool_limits(1):  # OpenMP's limit holds for the thread that sets it, so once more in each worker
+        heads = fit_heads(x, labels[train], n_classes, recipe, recipe.inverse_regularisation)
+        logits = {c: head.logits(unseen).astype(np.float64) for c, head in heads.items()}
+        centres = fit_centres(x, labels[train], seed=recipe.seed)
+    return _Fold(out, logits, unknown_scores(unseen, centres))
+
+
+def _choose(
+    parts: list[_Fold], labels: NDArray[np.int32], recipe: Probe
+) -> tuple[float, OutOfFold, float, dict[float, float]]:
+    """The C of least out-of-fold negative log-likelihood, each judged at its own best temperature.
+
+    Without any photo to judge by, the middle one.
+    """
+    if not sum(len(part.indices) for part in parts):
+        middle = recipe.inverse_regularisation[len(recipe.inverse_regularisation) // 2]
+        nobody = OutOfFold(np.zeros(0, np.int64), np.zeros((0, 1)), np.zeros(0, np.int32), np.zeros(0, np.float32))
+        return middle, nobody, 1.0, {}
+    indices = np.concatenate([part.indices for part in parts])
+    truth = labels[indices]
+    pooled = {c: np.concatenate([part.logits[c] for part in parts]) for c in recipe.inverse_regularisation}
+    temperatures = {c: fit_temperature(logits, truth) for c, logits in pooled.items()}
+    choice_nll = {c: nll(pooled[c], truth, temperatures[c]) for c in pooled}
+    best = min(choice_nll, key=choice_nll.__getitem__)
+    unknown = np.concatenate([part.unknown for part in parts])
+    return best, OutOfFold(indices, pooled[best], truth, unknown), temperatures[best], choice_nll
+
+
+def fit_heads(
+    features: NDArray[np.float32], labels: NDArray[np.int32], n_classes: int, recipe: Probe, cs: Sequence[float]
+) -> dict[float, Head]:
+    """Logistic regression on standardised `features` (N, D), for each inverse regularisation in `cs`.
+
+    Each fit starts from the one before, weakest first, which takes half the steps of starting from nothing. A class
+    without photos gets a bias so low that it is never answered.
+    """
+    # Importing scikit-learn takes a second; a program that still reads photos need not wait for it.
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
+    mean, scale = _moments(features)
+    x = features - mean.astype(np.float32)
+    x /= scale.astype(np.float32)
+    model = LogisticRegression(
+        tol=recipe.tolerance,
+        max_iter=MAX_ITERATIONS,
+        class_weight=_class_weights(labels, recipe.class_balance),
+        warm_start=True,
+    )
+    heads = {}
+    for c in sorted(cs):
+        model.set_params(C=c).fit(x, labels)
+        weight = np.zeros((n_classes, len(mean)), np.float32)
+        weight[model.classes_], offsets = _fold_in(model.coef_, model.intercept_, mean, scale)
+        bias = np.full(n_classes, offsets.min() - NEVER_ANSWERED, np.float32)
+        bias[model.classes_] = offsets
+        heads[c] = Head(weight, bias)
+    return heads
+
+
+def _class_weights(labels: NDArray[np.int32], class_balance: float) -> dict[int, float]:
+    """The weight of one photo of each class, such that the weights of all photos sum to their number."""
+    present, n_photos = np.unique(labels, return_counts=True)
+    weights = n_photos.astype(np.float64) ** -class_balance
+    weights *= len(labels) / (weights * n_photos).sum()
+    return dict(zip(present.tolist(), weights.tolist(), strict=True))
+
+
+def _fold_in(
+    rows: NDArray[np.floating], offsets: NDArray[np.floating], mean: NDArray[np.float64], scale: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and offsets for raw features, one row a class, of those for standardised ones."""
+    if len(rows) == 1:  # scikit-learn writes two classes as one row
+        rows, offsets = np.concatenate([-rows, rows]) / 2, np.concatenate([-offsets, offsets]) / 2
+    return rows / scale, offsets - rows @ (mean / scale)
+
+
+def _moments(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation (1 where there is none) of each column, in float64 but never all rows at once."""
+    blocks = range(0, len(features), MOMENTS_BLOCK)
+    mean = sum(features[i : i + MOMENTS_BLOCK].sum(axis=0, dtype=np.float64) for i in blocks) / len(features)
+    square = sum(np.square(features[i : i + MOMENTS_BLOCK] - mean).sum(axis=0) for i in blocks) / len(features)
+    return mean, np.where(square > 0, np.sqrt(square), 1.0)

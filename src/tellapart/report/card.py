@@ -1,0 +1,64 @@
+"""One evaluation -> the model card, README.md of the model folder, with the front matter model hubs read."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tellapart.report.page import percent
+
+TEMPLATES = Path(__file__).parent / "templates"
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!$])")
+_SHOWN_CLASSES = 100  # a longer table helps nobody; evaluation.json has them all
+
+
+class _Ready(str):
+    """Text that is already safe where it goes, so that `finalize` leaves it alone."""
+
+    __slots__ = ()
+
+
+def render_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """The model card as Markdown; names are escaped, the licence is left for its owner to choose.
+
+    Args:
+        evaluation: what `evaluate_predictions` returns, with any of the workflow's keys merged in: `leaks`,
+            `unknown`, `split`, `model`.
+        manifest: of the model folder; `name` is used where present.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=False,  # noqa: S701  this is Markdown: `finalize` escapes every expression instead
+        finalize=_markdown,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"percent": percent, "yaml": _yaml}
+    card = environment.get_template("README.md.j2").render(
+        evaluation=evaluation,
+        name=str(manifest.get("name") or "An image classifier"),
+        class_names=evaluation["confusion"]["class_names"],
+        shown=evaluation["per_class"][:_SHOWN_CLASSES],
+        **{key: evaluation[key] for key in ("accuracy", "baseline", "n_test", "macro_f1", "calibration")},
+        **{key: evaluation.get(key) or {} for key in ("leaks", "unknown", "split", "model")},
+    )
+    return card.encode("utf-8", "replace").decode()  # a file name may hold bytes that are no text
+
+
+def _markdown(value: object) -> str:
+    """Text that Markdown and the HTML inside it show as it is, on one line."""
+    if isinstance(value, _Ready):
+        return value
+    text = " ".join(str(value).split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def _yaml(value: object) -> _Ready:
+    """A quoted YAML scalar on one line: JSON strings are YAML, once without control characters."""
+    return _Ready(json.dumps("".join(c if c.isprintable() else " " for c in str(value)), ensure_ascii=False))

@@ -1,0 +1,214 @@
+"""One evaluation -> one self-contained HTML page for people: no script, no request, same input same bytes."""
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.evaluation import FEW_TEST_PHOTOS
+
+TEMPLATES = Path(__file__).parent / "templates"
+NUMBERED_MATRIX_CLASSES = 20  # a larger matrix of numbers is no longer readable on a laptop
+LISTED = 10  # rows shown of a list before the rest is folded away
+SHOWN_WRONG = 12  # photos shown before the rest is folded away: six rows on a phone
+UNIT_SPACE = "\N{NO-BREAK SPACE}"
+_PLOT_PX = 280  # side of the reliability diagram, in its own units
+_TWIN_KINDS = {"exact": "the same file", "near": "nearly the same photo"}
+_MODEL_FACTS = {
+    "quality": "Quality",
+    "backbone": "Backbone",
+    "input_px": "Looks at photos of",
+    "file_mb": "Size of model.onnx",
+    "precision": "Precision",
+    "tellapart": "Made with tellapart",
+}
+
+Json: TypeAlias = Mapping[str, Any]
+
+
+def render_page(evaluation: Json, thumbnails: Mapping[str, str], *, title: str, model_name: str) -> str:
+    """The report as one HTML document; every name in it is escaped, nothing in it loads anything.
+
+    Args:
+        evaluation: what `evaluate_predictions` returns, with any of the workflow's keys merged in: `n_found`,
+            `n_used`, `skipped`, `duplicates`, `split`, `imbalance`, `leaks`, `unknown`, `timings_s`, `model`, `proof`,
+            `warnings`.
+        thumbnails: photo name -> data URI of an image; a photo without one, or with any other address, is
+            shown by its name.
+        title: what was learned to be told apart.
+        model_name: name of the model folder.
+    """
+    template = _environment().get_template("report.html.j2")
+    page = template.render(
+        title=title,
+        model_name=model_name,
+        twin_kinds=_TWIN_KINDS,
+        listed=LISTED,
+        shown_wrong=SHOWN_WRONG,
+        few_photos=evaluation["n_test"] < FEW_TEST_PHOTOS,
+        headline=_split_headline(evaluation["headline"]),
+        classes=_weakest_first(evaluation["per_class"]),
+        matrix=_matrix(evaluation["confusion"]),
+        wrong=[
+            photo | {"thumbnail": _image_only(thumbnails.get(photo["photo"], ""))} for photo in evaluation["most_wrong"]
+        ],
+        plot=_reliability_plot(evaluation["calibration"]["bins"]),
+        spoken_bin=_spoken_bin(evaluation["calibration"]["bins"]),
+        leaning=_leaning(evaluation["calibration"]),
+        model_facts=_model_facts(evaluation.get("model") or {}, evaluation.get("proof")),
+        warnings=evaluation.get("warnings") or [],
+        **{key: evaluation[key] for key in ("n_test", "accuracy", "balanced_accuracy", "macro_f1", "baseline")},
+        balanced=evaluation["balanced_accuracy_interval"],
+        n_wrong=evaluation["n_test"] - evaluation["accuracy"]["n_right"],
+        calibration=evaluation["calibration"],
+        pairs=evaluation["confused_pairs"],
+        **{key: evaluation.get(key) for key in ("n_found", "n_used", "split", "imbalance", "leaks", "unknown")},
+        skipped=evaluation.get("skipped") or [],
+        duplicates=evaluation.get("duplicates") or [],
+        timings_s=evaluation.get("timings_s") or {},
+    )
+    return page.encode("utf-8", "replace").decode()  # a file name may hold bytes that are no text
+
+
+def make_thumbnail(image: NDArray[np.uint8], size_px: int = 160) -> str:
+    """A small WebP copy of an image as a data URI.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        size_px: longest side; a smaller image is not enlarged.
+    """
+    small = Image.fromarray(image)
+    small.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    small.save(file, "WEBP", quality=72, method=4)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1] for people: whole percent, and neither 0 % nor 100 % unless it is exactly that."""
+    if share is None:
+        return "–"
+    whole = round(share * 100)
+    if whole == 100 and share < 1:
+        return f"over{UNIT_SPACE}99{UNIT_SPACE}%"
+    if whole == 0 and share > 0:
+        return f"under{UNIT_SPACE}1{UNIT_SPACE}%"
+    return f"{whole}{UNIT_SPACE}%"
+
+
+def points(share: float) -> str:
+    """A small share in [0, 1] in percentage points with one decimal."""
+    return f"{share * 100:.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    if seconds < 9.95:
+        return f"{seconds:.1f}{UNIT_SPACE}s"
+    if seconds < 59.5:
+        return f"{seconds:.0f}{UNIT_SPACE}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}{UNIT_SPACE}min {rest}{UNIT_SPACE}s"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "points": points, "duration": duration, "css": _css_percent}
+    return environment
+
+
+def _css_percent(share: float) -> str:
+    """A share as a CSS length; the only kind of value that reaches a style attribute."""
+    return f"{100 * min(1.0, max(0.0, float(share))):.2f}%"
+
+
+def _split_headline(headline: str) -> tuple[str, str, str]:
+    """The score, its range, and what puts it in its place; the last two may be empty."""
+    # The first sentence holds no class name, so its end is found whatever people call their classes.
+    first, plausible, rest = headline.partition(" is plausible).")
+    score, bracket, bounds = first.partition(" (")
+    return (score, bracket.strip() + bounds + plausible, rest.strip()) if plausible else (headline, "", "")
+
+
+def _weakest_first(per_class: Sequence[Json]) -> list[Json]:
+    """Classes by recall, lowest first; those without test photos last."""
+    return sorted(per_class, key=lambda c: (c["recall"]["value"] is None, c["recall"]["value"] or 0.0))
+
+
+def _matrix(confusion: Json) -> dict[str, Any]:
+    """Cells with the share of their row, which is what their shade shows."""
+    names, counts = confusion["class_names"], confusion["matrix"]
+    rows = [
+        {
+            "class_name": name,
+            "n": sum(row),
+            "cells": [{"n": n, "share": n / max(1, sum(row)), "right": i == j} for j, n in enumerate(row)],
+        }
+        for i, (name, row) in enumerate(zip(names, counts, strict=True))
+    ]
+    return {"class_names": names, "rows": rows, "numbered": len(names) <= NUMBERED_MATRIX_CLASSES}
+
+
+def _image_only(uri: str) -> str:
+    return uri if uri.startswith("data:image/") else ""
+
+
+def _reliability_plot(bins: Sequence[Json]) -> list[dict[str, float]]:
+    """Where each bin goes in the diagram: x to the right, y downwards, in the diagram's own units."""
+
+    def at(share: float) -> float:
+        return round(share * _PLOT_PX, 1)
+
+    return [
+        {
+            "x": at(b["confidence"]),
+            "y": at(1 - b["share_right"]),
+            "top": at(1 - b["high"]),
+            "bottom": at(1 - b["low"]),
+        }
+        for b in bins
+    ]
+
+
+def _spoken_bin(bins: Sequence[Json]) -> Json | None:
+    """The bin to say aloud: the one nearest to 90 % confidence, where people begin to rely on an answer."""
+    return min(bins, key=lambda b: abs(b["confidence"] - 0.9), default=None)
+
+
+def _leaning(calibration: Json) -> str:
+    """'chance', or how confidences are off by more than chance explains: 'high', 'low' or 'mixed'."""
+    bins = calibration["bins"]
+    if not bins or calibration["ece"] <= calibration["ece_perfect_p95"]:
+        return "chance"
+    gap = sum(b["n"] * (b["confidence"] - b["share_right"]) for b in bins) / sum(b["n"] for b in bins)
+    if abs(gap) < calibration["ece"] / 2:  # some bins too high, others too low
+        return "mixed"
+    return "high" if gap > 0 else "low"
+
+
+def _model_facts(model: Json, proof: Json | None) -> list[tuple[str, str]]:
+    units = {"input_px": " px", "file_mb": " MB"}
+    facts = []
+    for key, label in _MODEL_FACTS.items():
+        if model.get(key) is not None:
+            value = f"{model[key]:.1f}" if key == "file_mb" else str(model[key])
+            value = f"{value} × {value}" if key == "input_px" else value
+            facts.append((label, value + units.get(key, "").replace(" ", UNIT_SPACE)))
+    if proof:
+        largest = math.ceil(proof["largest_difference"] * 1e6) / 1e6
+        photos = f"{proof['n']} test photo{'' if proof['n'] == 1 else 's'}"
+        facts.append(("Written file asked again", f"{photos}, no probability off by more than {largest:.6f}"))
+    return facts

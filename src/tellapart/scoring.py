@@ -1,0 +1,219 @@
+"""What an evaluation says beyond the bare numbers: leaks, copies, what was left out, who is answered at all."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.audit import imbalance_sentence, leaked_pairs
+from tellapart.data.duplicates import Pair
+from tellapart.data.source import Dataset, Skipped
+from tellapart.data.split import Split
+from tellapart.data.wording import counted, quoted, some
+from tellapart.evaluation import evaluate_predictions
+from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, Thresholds, answer
+from tellapart.posthoc.temperature import calibrated
+from tellapart.posthoc.unknown import unknown_scores
+from tellapart.prepare import Prepared
+from tellapart.probe import FittedProbe
+from tellapart.recipe import Probe
+
+Json = dict[str, Any]
+
+
+def inside(dataset: Dataset, photo: str) -> str:
+    """The photo's name within what the person named, so that a report gives no folder of theirs away."""
+    return photo.removeprefix(f"{dataset.source}/")
+
+
+def pairs_json(dataset: Dataset, pairs: Sequence[Pair]) -> list[Json]:
+    """[{photo, twin, kind}] with names inside the dataset."""
+    names = dataset.photos
+    return [
+        {"photo": inside(dataset, names[p.first]), "twin": inside(dataset, names[p.second]), "kind": p.kind}
+        for p in pairs
+    ]
+
+
+def score(
+    probs: NDArray[np.floating],
+    dataset: Dataset,
+    test: NDArray[np.int64],
+    class_names: Sequence[str],
+    **more: Any,
+) -> Json:
+    """The numbers of `evaluate_predictions` for the photos `test` of `dataset`, named as inside it.
+
+    Args:
+        probs: (len(test), C), columns in the order of `class_names`.
+        dataset: whose labels are matched to `class_names` by name.
+        test: indices into the dataset.
+        class_names: the model's.
+        more: passed on.
+    """
+    column = {name: i for i, name in enumerate(class_names)}
+    to_column = np.array([column.get(name, -1) for name in dataset.class_names])
+    photos = [inside(dataset, dataset.photos[i]) for i in test]
+    return evaluate_predictions(probs, to_column[dataset.labels[test]], class_names, photos, **more)
+
+
+def test_evaluation(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe) -> Json:
+    """All about the test photos of `split`, which took no part in fitting anything."""
+    dataset, names = prepared.dataset, prepared.dataset.class_names
+    features, scenes = prepared.values[split.test], prepared.duplicates.scenes
+    chosen = split.learned
+    logits = fitted.head.logits(features)
+    probs = calibrated(logits, fitted.temperature)
+    unknown = unknown_scores(features, fitted.centres)
+    return score(
+        probs,
+        dataset,
+        split.test,
+        names,
+        n_train_per_class=np.bincount(dataset.labels[chosen], minlength=len(names)).tolist(),
+        groups=scenes[split.test],
+        logits_probs_uncalibrated=calibrated(logits, 1.0),
+        temperature=fitted.temperature,
+    ) | {
+        "unknown": unknown_json(names, probs, unknown, dataset.labels[split.test], fitted.thresholds),
+        "leaks": leaks_json(prepared, split, probs),
+        "split": split_json(split, recipe),
+        "duplicates": pairs_json(dataset, prepared.duplicates.pairs),
+        "imbalance": imbalance_sentence(dataset.subset(chosen)),
+        "warnings": warnings_for(prepared, split),
+        **counts_json(dataset, prepared.skipped),
+    }
+
+
+def counts_json(dataset: Dataset, skipped: Sequence[Skipped]) -> Json:
+    """Found = used + skipped."""
+    return {
+        "n_found": dataset.n + len(skipped),
+        "n_used": dataset.n,
+        "skipped": [{"photo": inside(dataset, s.photo), "reason": s.reason} for s in skipped],
+    }
+
+
+def warnings_for(prepared: Prepared, split: Split) -> list[str]:
+    """What weakens the score and stands nowhere else."""
+    names = prepared.dataset.class_names
+    warnings = []
+    if split.undivided:
+        listed = some([quoted(names[c]) for c in split.undivided])
+        warnings.append(
+            f"All photos of {listed} look alike, as if taken in one go, so some test photos are nearly training "
+            "photos and the score is too good. Add photos taken at another time and place."
+        )
+    untested = np.setdiff1d(prepared.dataset.labels, prepared.dataset.labels[split.test])
+    if len(untested) and len(split.test):
+        listed = some([quoted(names[c]) for c in untested])
+        warnings.append(f"There is no test photo of {listed}, so nothing is known about how well it is told apart.")
+    if split.kind == "given" and (prepared.dataset.splits[split.test] == "val").any():
+        warnings.append("There is no test part, so the validation part was used as the test; nothing was chosen on it.")
+    return warnings
+
+
+def leaks_json(prepared: Prepared, split: Split, probs: NDArray[np.floating]) -> Json:
+    """Test photos that also train, and the score without them.
+
+    Args:
+        prepared: all photos.
+        split: whose test photos are in question.
+        probs: (len(split.test), C) of the test photos.
+    """
+    dataset = prepared.dataset
+    splits = np.full(dataset.n, "train", "U5")
+    splits[split.test] = "test"
+    pairs = leaked_pairs(prepared.duplicates, splits)
+    clean = ~np.isin(split.test, [p.first for p in pairs])
+    kept = split.test[clean]
+    scenes = prepared.duplicates.scenes[kept]
+    without = score(probs[clean], dataset, kept, dataset.class_names, groups=scenes) if pairs else None
+    return leaks_and_rest(pairs_json(dataset, pairs), without)
+
+
+def leaks_and_rest(photos: Sequence[Json], without: Json | None) -> Json:
+    """Leaked test photos, and the accuracy and headline of the evaluation `without` them."""
+    return {
+        "n": len(photos),
+        "photos": list(photos),
+        "without": without and {**without["accuracy"], "n_test": without["n_test"]},
+        "headline_without": without["headline"] if without else "",
+    }
+
+
+def split_json(split: Split, recipe: Probe) -> Json:
+    """How the photos were divided."""
+    sizes = {"n_train": len(split.train), "n_val": len(split.val), "n_test": len(split.test)}
+    made = {"seed": recipe.seed, "test_share": recipe.test_share} if split.kind == "made" else {}
+    return {"kind": split.kind, **made, **sizes}
+
+
+def unknown_json(
+    class_names: Sequence[str],
+    probs: NDArray[np.floating],
+    unknown: NDArray[np.floating],
+    labels: NDArray[np.int32],
+    thresholds: Thresholds,
+) -> Json:
+    """How many test photos get a class name at all, and how many of those answers are right.
+
+    Args:
+        class_names: (C,).
+        probs: (N, C) of test photos.
+        unknown: (N,) their unknown scores.
+        labels: (N,) in [0, C).
+        thresholds: the model's.
+    """
+    said = [answer(class_names, p, float(u), thresholds) for p, u in zip(probs, unknown, strict=True)]
+    named = [i for i, name in enumerate(said) if name in class_names]
+    n_right = sum(said[i] == class_names[labels[i]] for i in named)
+    n_none, n_unsure = said.count("none of these"), said.count("not sure")
+    n = len(said)
+    sentences = [
+        f"{len(named):,} of {n:,} test photos got a class name, and {n_right:,} of those names were right. "
+        f"{n_unsure:,} got “not sure” and {n_none:,} “none of these”."
+    ]
+    if thresholds.unknown_score is None:
+        sentences.append(
+            f"With {counted(thresholds.n, 'photo')} to learn from it never says “none of these”: "
+            f"at least {round(1 / FAR_SHARE) - 1} are needed to promise anything."
+        )
+    else:
+        share = round(100 * (1 - FAR_SHARE - DOUBT_SHARE))
+        sentences.append(
+            f"It says “none of these” to photos far from all training photos. About {share} of 100 photos of your "
+            "classes should still get a class name; how many photos of other things are refused was not measured."
+        )
+    return {
+        "n_named": len(named),
+        "n_named_right": n_right,
+        "n_not_sure": n_unsure,
+        "n_none_of_these": n_none,
+        "sentences": sentences,
+    }
+
+
+def fingerprint(hashes: NDArray[np.bytes_]) -> str:
+    """Names a set of photos whatever their order: hexadecimal SHA-256."""
+    return hashlib.sha256(np.sort(hashes).tobytes()).hexdigest()
+
+
+def summary(evaluation: Mapping[str, Any]) -> list[str]:
+    """The few sentences that are printed after a run."""
+    lines = [evaluation["headline"]]
+    leaks = evaluation.get("leaks") or {}
+    if leaks.get("n"):
+        lines.append(
+            f"{leaks['n']:,} of these {evaluation['n_test']:,} test photos {'was' if leaks['n'] == 1 else 'were'} "
+            f"also trained on. Without {'it' if leaks['n'] == 1 else 'them'}: "
+            f"{leaks['headline_without']}"
+        )
+    lines += evaluation.get("warnings", [])
+    if evaluation.get("imbalance"):
+        lines.append(evaluation["imbalance"])
+    if evaluation.get("skipped"):
+        lines.append(f"{counted(len(evaluation['skipped']), 'file')} could not be used; the report says why.")
+    return lines

@@ -1,0 +1,79 @@
+"""Fixtures that every test may use: real photos, where they are, and one small trained model."""
+
+from pathlib import Path
+
+import pytest
+
+from tellapart.data.preprocess import Preprocess
+from tellapart.data.source import Dataset
+from tellapart.engine.backbone import QUALITIES
+from tellapart.features import Extractor
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real photos beside the checkout; a stranger's machine has none."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real photos (../shared/data) are not on this machine")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory):
+    """Where all tests of one process remember features, so that each photo is read once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(session_cache, monkeypatch):
+    """No test touches the person's own cache."""
+    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(session_cache))
+
+
+@pytest.fixture(scope="session")
+def clothing(shared_data):
+    """80 photos of garments in four classes, as a dataset."""
+    folder = shared_data / "clothing" / "train"
+    names = ("dress", "hat", "pants", "shoes")
+    paths = [path for name in names for path in sorted((folder / name).iterdir())[:20]]
+    return Dataset.from_lists(paths, [path.parent.name for path in paths])
+
+
+@pytest.fixture(scope="session")
+def extractor():
+    """The fast backbone, compiled once, without a cache."""
+    fast = QUALITIES["fast"]
+    return Extractor(fast, Preprocess(fast.input_px))
+
+
+@pytest.fixture(scope="session")
+def clothing_features(extractor, clothing):
+    """The features of `clothing` as the fast backbone makes them."""
+    return extractor.extract(clothing)
+
+
+@pytest.fixture(scope="session")
+def clothing_folder(clothing, tmp_path_factory):
+    """The photos of `clothing` as a folder of class folders."""
+    folder = tmp_path_factory.mktemp("photos") / "clothing"
+    for place, label in zip(clothing.places, clothing.labels, strict=True):
+        target = folder / clothing.class_names[label] / Path(place).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(place)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(clothing_folder, tmp_path_factory):
+    """A model folder trained on `clothing` with the fast backbone; not to be changed."""
+    from tellapart.recipe import Probe
+    from tellapart.workflow import train
+
+    folder = tmp_path_factory.mktemp("models") / "garments"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TELLAPART_CACHE_DIR", str(tmp_path_factory.mktemp("model-cache")))
+        train(clothing_folder, folder, Probe(quality="fast"))
+    return folder

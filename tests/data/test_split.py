@@ -1,0 +1,186 @@
+"""Nobody is on both sides, and every class is on each."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tellapart.data.split import deal, given_split, make_split
+
+
+@st.composite
+def grouped_photos(draw, pure=True):
+    """Labels and groups of up to 60 photos; in `pure` sets the photos of one group have one label."""
+    n_classes, n_groups = draw(st.integers(1, 5)), draw(st.integers(1, 25))
+    sizes = draw(st.lists(st.integers(1, 6), min_size=n_groups, max_size=n_groups))
+    groups = np.repeat(np.arange(n_groups), sizes).astype(np.int32)
+    n = n_groups if pure else len(groups)
+    chosen = np.array(draw(st.lists(st.integers(0, n_classes - 1), min_size=n, max_size=n)), np.int32)
+    labels = chosen[groups] if pure else chosen
+    order = np.random.default_rng(draw(st.integers(0, 99))).permutation(len(groups))
+    return labels[order], groups[order]
+
+
+def one_part_each(groups, part):
+    return all(len(np.unique(part[groups == g])) == 1 for g in np.unique(groups))
+
+
+SHARES = st.sampled_from([[0.8, 0.2], [0.5, 0.5], [0.95, 0.05], [0.2] * 5, [0.7, 0.1, 0.2]])
+SEEDS = st.integers(0, 1000)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.booleans().flatmap(lambda pure: grouped_photos(pure=pure)), SHARES, SEEDS)
+def test_groups_never_straddle_and_every_photo_has_a_part(photos, shares, seed):
+    labels, groups = photos
+    part = deal(labels, groups, shares, seed=seed)
+    assert part.shape == labels.shape
+    assert part.min() >= 0
+    assert part.max() < len(shares)
+    assert one_part_each(groups, part)
+
+
+@settings(max_examples=40, deadline=None)
+@given(grouped_photos(), SHARES, SEEDS)
+def test_every_class_is_in_as_many_parts_as_it_has_groups_for(photos, shares, seed):
+    labels, groups = photos
+    part = deal(labels, groups, shares, seed=seed)
+    for c in np.unique(labels):
+        n_groups = len(np.unique(groups[labels == c]))
+        n_parts = len(np.unique(part[labels == c]))
+        assert n_parts == min(n_groups, len(shares)) if n_groups <= len(shares) else n_parts == len(shares)
+
+
+@settings(max_examples=40, deadline=None)
+@given(grouped_photos(), SHARES, SEEDS)
+def test_shares_are_kept_to_within_one_group(photos, shares, seed):
+    labels, groups = photos
+    part = deal(labels, groups, shares, seed=seed)
+    for c in np.unique(labels):
+        own = labels == c
+        largest = np.unique(groups[own], return_counts=True)[1].max()
+        wanted = own.sum() * np.array(shares)
+        got = np.bincount(part[own], minlength=len(shares))
+        # one group, or where a class has so few groups that each part needs one, what that costs
+        few = len(np.unique(groups[own])) < 2 * len(shares)
+        assert (got <= wanted + largest * (2 if few else 1) + 1e-9).all()
+
+
+def test_shares_of_single_photos_are_exact_to_one_photo():
+    labels = np.repeat(np.arange(4, dtype=np.int32), [100, 33, 7, 250])
+    part = deal(labels, np.arange(390, dtype=np.int32), [0.8, 0.2], seed=0)
+    for c in range(4):
+        n = (labels == c).sum()
+        assert abs((part[labels == c] == 1).sum() - 0.2 * n) < 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(grouped_photos(), SHARES, SEEDS)
+def test_same_seed_same_split_and_group_numbers_mean_nothing(photos, shares, seed):
+    labels, groups = photos
+    part = deal(labels, groups, shares, seed=seed)
+    assert np.array_equal(part, deal(labels.copy(), groups.copy(), shares, seed=seed))
+    assert np.array_equal(part, deal(labels, groups * 7 + 3, shares, seed=seed))
+
+
+def test_another_seed_is_another_split():
+    labels = np.repeat(np.arange(3, dtype=np.int32), 20)
+    splits = {
+        make_split(labels, np.arange(60, dtype=np.int32), np.arange(60, dtype=np.int32), seed=seed).test.tobytes()
+        for seed in range(10)
+    }
+    assert len(splits) == 10
+
+
+@settings(max_examples=40, deadline=None)
+@given(grouped_photos(), SEEDS)
+def test_shuffling_photos_keeps_all_promises(photos, seed):
+    labels, groups = photos
+    order = np.random.default_rng(seed).permutation(len(labels))
+    part, moved = (deal(a, b, [0.8, 0.2], seed=seed) for a, b in ((labels, groups), (labels[order], groups[order])))
+    assert one_part_each(groups[order], moved)
+    for c in np.unique(labels):
+        own = labels == c
+        sizes = np.unique(groups[own], return_counts=True)[1]
+        assert len(np.unique(part[own])) == len(np.unique(moved[labels[order] == c])) == min(2, len(sizes))
+
+
+@st.composite
+def scenes_and_copies(draw):
+    """Labels, scenes, and copies that divide the scenes further; scenes may hold several classes."""
+    labels, copies = draw(grouped_photos(pure=False))
+    n_copies = int(copies.max()) + 1
+    scene_of = np.array(draw(st.lists(st.integers(0, 12), min_size=n_copies, max_size=n_copies)), np.int32)
+    return labels, scene_of[copies], copies
+
+
+@settings(max_examples=60, deadline=None)
+@given(scenes_and_copies(), SEEDS)
+def test_a_split_divides_photos_and_reports_what_it_could_not_keep_together(photos, seed):
+    labels, scenes, copies = photos
+    split = make_split(labels, scenes, copies, seed=seed)
+    assert split.kind == "made"
+    assert len(split.val) == 0
+    assert np.array_equal(np.sort(np.concatenate([split.train, split.test])), np.arange(len(labels)))
+    assert (np.diff(split.train) > 0).all()
+    assert (np.diff(split.test) > 0).all()
+    is_test = np.isin(np.arange(len(labels)), split.test)
+    kept = ~np.isin(labels, split.undivided)
+    assert one_part_each(scenes[kept], is_test[kept])  # scenes of other classes stay whole
+    for c in split.undivided:  # of the divided ones, copies still do
+        assert one_part_each(copies[labels == c], is_test[labels == c])
+
+
+@settings(max_examples=60, deadline=None)
+@given(scenes_and_copies(), SEEDS)
+def test_every_class_trains(photos, seed):
+    """A class is missing from the training photos only if all its photos are copies of one photo."""
+    labels, scenes, copies = photos
+    split = make_split(labels, scenes, copies, seed=seed)
+    for c in np.unique(labels):
+        one_photo = len(np.unique(copies[labels == c])) == 1
+        mixed = any(len(np.unique(labels[copies == g])) > 1 for g in np.unique(copies[labels == c]))
+        assert c in labels[split.train] or one_photo or mixed
+
+
+@settings(max_examples=60, deadline=None)
+@given(grouped_photos(), st.lists(st.integers(0, 8), min_size=25, max_size=25), SEEDS)
+def test_every_class_of_two_different_photos_is_on_both_sides(photos, scene_of, seed):
+    """Copies carry one label here; scenes may join classes, as photos of one room do."""
+    labels, copies = photos
+    scenes = np.array(scene_of, np.int32)[copies]
+    split = make_split(labels, scenes, copies, seed=seed)
+    for c in np.unique(labels):
+        if len(np.unique(copies[labels == c])) > 1:
+            assert c in labels[split.train]
+            assert c in labels[split.test]
+
+
+@settings(max_examples=40, deadline=None)
+@given(grouped_photos(), SEEDS)
+def test_a_class_of_one_scene_is_divided_and_named(photos, seed):
+    labels, copies = photos
+    scenes = np.where(labels == 0, 100, copies).astype(np.int32)
+    assume((labels == 0).any())
+    split = make_split(labels, scenes, copies, seed=seed)
+    assert 0 in split.undivided
+    others = [c for c in np.unique(labels) if len(np.unique(scenes[labels == c])) > 1]
+    assert not set(others) & set(split.undivided)
+
+
+@pytest.mark.parametrize("test_share", [0.05, 0.2, 0.5])
+def test_test_share(test_share):
+    labels = np.repeat(np.arange(2, dtype=np.int32), 200)
+    everyone = np.arange(400, dtype=np.int32)
+    split = make_split(labels, everyone, everyone, test_share=test_share)
+    assert len(split.test) == 400 * test_share
+    assert split.undivided == ()
+
+
+def test_a_given_split_is_kept_and_val_stands_in_for_a_missing_test():
+    splits = np.array(["train", "test", "val", "train"])
+    split = given_split(splits)
+    assert [p.tolist() for p in (split.train, split.val, split.test)] == [[0, 3], [2], [1]]
+    assert split.kind == "given"
+    split = given_split(np.array(["train", "val", "val"]))
+    assert [p.tolist() for p in (split.train, split.val, split.test)] == [[0], [], [1, 2]]

@@ -1,0 +1,120 @@
+"""The command line as its users have it: real processes, real photos, a cache of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CLASSES = ("accordion", "banjo", "drum")
+TIMEOUT_S = 150
+
+
+class CommandLine:
+    """Runs `tellapart` in a process, with a cache that belongs to the tests."""
+
+    command = Path(sys.executable).with_name("tellapart")
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {**os.environ, "TELLAPART_CACHE_DIR": str(self.cache), **more}
+
+    def __call__(
+        self, *args: object, stdin: str = "", cwd: Path | None = None, **env: str
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [self.command, *map(str, args)],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            cwd=cwd,
+            env=self.environment(**env),
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+
+    def start(self, *args: object, **options: Any) -> "subprocess.Popen[bytes]":
+        env = self.environment(**options.pop("env", {}))
+        return subprocess.Popen([self.command, *map(str, args)], env=env, **options)
+
+    def works(self, *args: object, **options: Any) -> str:
+        """Standard output of a run that must succeed quietly."""
+        done = self(*args, **options)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        return done.stdout
+
+    def json(self, *args: object, **options: Any) -> Any:
+        return json.loads(self.works(*args, "--json", **options))
+
+    def lines(self, *args: object, **options: Any) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.works(*args, "--json", **options).splitlines()]
+
+    def refuses(self, *args: object, says: Sequence[str] = (), **options: Any) -> str:
+        """Standard error of a run that must end with one plain sentence, a hint and exit code 2."""
+        done = self(*args, **options)
+        assert "Traceback" not in done.stderr, done.stderr
+        assert done.returncode == 2, (done.returncode, done.stderr)
+        error, hint, *_ = done.stderr.splitlines()
+        assert error.startswith("Error: "), done.stderr
+        assert error.endswith((".", "?", "!")), done.stderr
+        assert hint.startswith("Hint: "), done.stderr
+        assert len(error) < 320
+        for words in says:
+            assert words in done.stderr, done.stderr
+        return done.stderr
+
+
+@pytest.fixture(scope="session")
+def tellapart(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    return CommandLine(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def photos(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three instruments, 14 photos each, a folder a class."""
+    folder = tmp_path_factory.mktemp("journeys") / "photos"
+    for name in CLASSES:
+        (folder / name).mkdir(parents=True)
+        for photo in sorted((shared_data / "instruments" / name).iterdir())[:14]:
+            shutil.copy(photo, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fresh(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Other photos of two of the three instruments."""
+    folder = tmp_path_factory.mktemp("journeys") / "fresh"
+    for name in CLASSES[1:]:
+        (folder / name).mkdir(parents=True)
+        for photo in sorted((shared_data / "instruments" / name).iterdir())[60:66]:
+            shutil.copy(photo, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tellapart: CommandLine, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder; tests must leave it as it is."""
+    model = tmp_path_factory.mktemp("journeys") / "model"
+    tellapart.works("train", photos, "-o", model, "--quality", "fast")
+    return model
+
+
+@pytest.fixture
+def model(trained: Path, tmp_path: Path) -> Path:
+    """A model folder of one's own, to break."""
+    return Path(shutil.copytree(trained, tmp_path / "model"))
+
+
+@pytest.fixture(scope="session")
+def snapshot() -> Callable[[Path], dict[str, bytes]]:
+    """{relative name: content} of every file below a folder."""
+    return lambda folder: {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

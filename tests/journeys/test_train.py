@@ -1,0 +1,176 @@
+"""`tellapart train` on every kind of source, and what evaluation.json promises to machines."""
+
+import csv
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import tellapart as package
+
+NUMBER = (int, float)
+CONTRACT = {
+    "n_test": int,
+    "accuracy": dict,
+    "balanced_accuracy": NUMBER,
+    "baseline": dict,
+    "per_class": list,
+    "confusion": dict,
+    "calibration": dict,
+    "timings_s": dict,
+    "n_found": int,
+    "n_used": int,
+    "skipped": list,
+    "leaks": dict,
+}
+
+
+def assert_contract(evaluation: dict) -> None:
+    for key, kind in CONTRACT.items():
+        assert isinstance(evaluation[key], kind), key
+    accuracy = evaluation["accuracy"]
+    assert 0 <= accuracy["low"] <= accuracy["value"] <= accuracy["high"] <= 1
+    assert 0 <= evaluation["baseline"]["value"] <= 1
+    assert 0 <= evaluation["baseline"]["p_value"] <= 1
+    names, matrix = evaluation["confusion"]["class_names"], evaluation["confusion"]["matrix"]
+    assert [row["class_name"] for row in evaluation["per_class"]] == names
+    assert len(matrix) == len(names)
+    assert sum(map(sum, matrix)) == evaluation["n_test"]
+    assert sum(matrix[c][c] for c in range(len(names))) == round(accuracy["value"] * evaluation["n_test"])
+    assert all(isinstance(s, NUMBER) and s >= 0 for s in evaluation["timings_s"].values())
+    assert evaluation["n_found"] == evaluation["n_used"] + len(evaluation["skipped"])
+    for skipped in evaluation["skipped"]:
+        assert set(skipped) == {"photo", "reason"}
+        assert skipped["reason"]
+
+
+def test_a_folder_per_class_gives_a_model_folder_and_says_so_briefly(tellapart, photos, tmp_path):
+    said = tellapart.works("train", photos, "-o", "burgers", "--quality", "fast", cwd=tmp_path)
+    assert re.match(r"\d of 9 test photos right \(\d to 9 is plausible\)\. Always answering 'accordion' would", said)
+    assert "burgers/report.html" in said
+    assert "tellapart predict burgers PHOTO" in said
+    assert len(said.splitlines()) <= 6
+    written = {path.name for path in (tmp_path / "burgers").iterdir()}
+    assert written == {
+        "README.md", "evaluation.json", "examples", "manifest.json", "model.onnx", "report.html", "trained_on.txt",
+    }  # fmt: skip
+    assert_contract(json.loads((tmp_path / "burgers" / "evaluation.json").read_text("utf-8")))
+    assert [path.name for path in tmp_path.iterdir()] == ["burgers"]
+
+
+def test_train_json_is_the_evaluation_that_was_written(tellapart, photos, tmp_path):
+    evaluation = tellapart.json("train", photos, "-o", tmp_path / "model", "--quality", "fast")
+    assert evaluation == json.loads((tmp_path / "model" / "evaluation.json").read_text("utf-8"))
+    assert_contract(evaluation)
+
+
+def test_given_test_folders_are_honoured_and_leaks_are_told(tellapart, shared_data, tmp_path):
+    evaluation = tellapart.json("train", shared_data / "hotdog", "-o", tmp_path / "model", "--quality", "fast")
+    assert_contract(evaluation)
+    assert evaluation["n_test"] == 140
+    leaks = evaluation["leaks"]
+    # two of the 56 have two twins in the training folder each, which makes 58 pairs
+    assert leaks["n"] == len(leaks["photos"]) == 56
+    assert leaks["without"]["n_test"] == 84
+    assert leaks["without"]["value"] < evaluation["accuracy"]["value"]
+    page = (tmp_path / "model" / "report.html").read_text("utf-8")
+    assert evaluation["headline"].split(" (")[0] in page
+    assert leaks["headline_without"].split(" (")[0] in page
+
+    found = tellapart.works("check", shared_data / "hotdog", "--quality", "fast")
+    assert "56 of 140 test photos are also training photos" in found
+
+
+def test_a_zip_of_real_photos_scores_as_its_folder_does(tellapart, photos, trained, tmp_path):
+    packed = tmp_path / "photos.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(photos.rglob("*.jpg")):
+            archive.write(path, f"photos/{path.relative_to(photos)}")
+    evaluation = tellapart.json("train", packed, "-o", tmp_path / "model", "--quality", "fast")
+    of_folder = json.loads((trained / "evaluation.json").read_text("utf-8"))
+    assert evaluation["accuracy"] == of_folder["accuracy"]
+    assert evaluation["confusion"] == of_folder["confusion"]
+
+
+@pytest.mark.parametrize("name", ["good_mac.zip", "good_two_classes.zip"])
+def test_small_zips_that_are_fine_are_read(tellapart, shared_data, tmp_path, name):
+    result = tellapart("train", shared_data / "hostile" / "zips" / name, "-o", tmp_path / "model", "--quality", "fast")
+    assert "Traceback" not in result.stderr
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_label_file_with_splits(tellapart, photos, tmp_path, kind):
+    shutil.copytree(photos, tmp_path / "album")
+    rows = [
+        {"path": str(p.relative_to(tmp_path)), "label": p.parent.name, "split": "test" if i % 4 == 0 else "train"}
+        for i, p in enumerate(sorted((tmp_path / "album").rglob("*.jpg")))
+    ]
+    labels = tmp_path / f"labels.{kind}"
+    with labels.open("w", newline="") as file:
+        if kind == "csv":
+            writer = csv.DictWriter(file, ["path", "label", "split"])
+            writer.writeheader()
+            writer.writerows(rows)
+        else:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+    evaluation = tellapart.json("train", labels, "-o", tmp_path / "model", "--quality", "fast")
+    assert_contract(evaluation)
+    assert evaluation["n_used"] == len(rows)
+    assert evaluation["n_test"] == sum(row["split"] == "test" for row in rows)
+    assert evaluation["split"]["kind"] == "given"
+
+
+def test_same_photos_and_seed_give_the_same_bytes_with_a_cold_and_a_warm_cache(
+    tellapart, photos, trained, tmp_path, snapshot
+):
+    again = tmp_path / "model"  # the folder's name is part of the report
+    tellapart.works("train", photos, "-o", again, "--quality", "fast", TELLAPART_CACHE_DIR=str(tmp_path / "cold"))
+    first, second = snapshot(trained), snapshot(again)
+    assert first.keys() == second.keys()
+    differing = {name for name in first if first[name] != second[name]}
+    assert differing <= {"evaluation.json", "manifest.json"}  # timings, and the hash of the file with the timings
+    one, other = (json.loads(files["evaluation.json"]) | {"timings_s": None} for files in (first, second))
+    assert one == other
+    ask = sorted(map(str, (photos / "drum").iterdir()))[:3]
+    assert tellapart.lines("predict", trained, *ask) == tellapart.lines("predict", again, *ask)
+
+
+def test_python_gives_the_numbers_of_the_command_line(tellapart, photos, trained, fresh, tmp_path, monkeypatch):
+    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tellapart.cache))
+    evaluation = package.train(photos, tmp_path / "model", package.Probe(quality="fast"))
+    printed = json.loads((trained / "evaluation.json").read_text("utf-8"))
+    assert evaluation | {"timings_s": None} == printed | {"timings_s": None}
+
+    ask = sorted(map(str, (fresh / "drum").iterdir()))
+    assert [p.to_json() for p in package.load(trained).predict(ask)] == tellapart.lines("predict", trained, *ask)
+
+    of_python = package.evaluate(trained, fresh)
+    assert of_python | {"timings_s": None} == tellapart.json("evaluate", trained, fresh) | {"timings_s": None}
+
+    prepared, findings = package.check(photos, quality="fast")
+    of_check = tellapart.json("check", photos, "--quality", "fast")
+    assert of_check["n_used"] == prepared.dataset.n
+    assert of_check["findings"] == json.loads(json.dumps([finding.to_json() for finding in findings]))
+
+
+def test_force_replaces_a_model_and_leaves_nothing_beside_it(tellapart, photos, model):
+    old = (model / "manifest.json").read_bytes()
+    tellapart.works("train", photos, "-o", model, "--quality", "fast", "--seed", 1, "--force")
+    assert (model / "manifest.json").read_bytes() != old
+    assert [path.name for path in model.parent.iterdir()] == [model.name]
+
+
+def test_two_trainings_at_once_share_a_cache(tellapart, photos, tmp_path, snapshot):
+    env = {"TELLAPART_CACHE_DIR": str(tmp_path / "cache")}
+    models = [tmp_path / side / "model" for side in ("left", "right")]
+    runs = [tellapart.start("train", photos, "-o", model, "--quality", "fast", env=env) for model in models]
+    assert [run.wait(120) for run in runs] == [0, 0]
+    left, right = map(snapshot, models)
+    assert left["model.onnx"] == right["model.onnx"]
+    assert left["report.html"] == right["report.html"]
+    state = tellapart.json("cache", **env)
+    assert state["n_photos"] == len(list(Path(photos).rglob("*.jpg")))

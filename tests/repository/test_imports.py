@@ -1,0 +1,160 @@
+"""Imports go one way, start fast, and nothing that can run code from a file is ever used."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "tellapart"
+
+# A module imports only modules of a smaller rank, or of its own rank within its own folder. docs/architecture.md
+RANKS = {
+    "errors": 0,
+    "stopwatch": 0,
+    "data.wording": 0,
+    "metrics": 1,
+    "data.header": 1,
+    "data.photo": 1,
+    "data.preprocess": 1,
+    "data.listing": 1,
+    "atomic": 1,
+    "feature_cache": 1,
+    "recipe": 2,
+    "data.layout": 2,
+    "data.label_file": 2,
+    "data.archive": 2,
+    "data.duplicates": 2,
+    "data.split": 2,
+    "data.source": 3,
+    "data.audit": 4,
+    "engine": 2,
+    "posthoc": 2,
+    "features": 3,
+    "evaluation": 3,
+    "probe": 4,
+    "prepare": 4,
+    "artifact": 4,
+    "compose": 5,
+    "prediction": 5,
+    "scoring": 5,
+    "estimator": 5,
+    "report": 6,
+    "examination": 6,
+    "package": 7,
+    "workflow": 8,
+    "demo": 9,
+    "cli": 10,
+}
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts): path
+    for path in sorted(SOURCE.rglob("*.py"))
+    if path.name != "__init__.py"
+}
+LATE = {"cli"}  # imports inside its commands, so that --help is instant
+SLOW = "sklearn"  # a second to import: only the two functions that fit with it do, so that evaluating need not wait
+FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
+
+
+def tree(name):
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
+
+
+def rank(name):
+    return RANKS[name] if name in RANKS else RANKS[name.split(".")[0]]
+
+
+def is_for_types(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def imports(node, *, late=False):
+    """(module, is it inside a function) of every import of ours below `node`, but those for types alone."""
+    for child in ast.iter_child_nodes(node):
+        if is_for_types(child):
+            continue
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, late) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, "relative import"
+            for alias in child.names:
+                inner = f"{child.module}.{alias.name}"
+                yield (inner if inner.removeprefix("tellapart.") in MODULES else child.module), late
+        else:
+            yield from imports(child, late=late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def own_imports(name):
+    return {m.removeprefix("tellapart.") for m, _ in imports(tree(name)) if m.startswith("tellapart.")}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_one_way(name):
+    for imported in own_imports(name):
+        if imported not in MODULES:
+            continue
+        near = imported.rpartition(".")[0] == name.rpartition(".")[0] != ""
+        assert rank(imported) < rank(name) or (near and rank(imported) == rank(name)), f"{name} imports {imported}"
+
+
+def test_every_module_has_a_rank_and_every_rank_a_module():
+    folders = {name.split(".")[0] for name in MODULES}
+    assert all(name in RANKS or name.split(".")[0] in RANKS for name in MODULES)
+    assert all(name in MODULES or name in folders for name in RANKS)
+
+
+def test_no_import_cycles():
+    tuple(TopologicalSorter({name: own_imports(name) for name in MODULES}).static_order())
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_late_imports(name):
+    late = [module for module, is_late in imports(tree(name)) if is_late]
+    assert name in LATE or {module.split(".")[0] for module in late} <= {SLOW}
+
+
+def test_packages_hold_a_docstring_only():
+    for path in SOURCE.rglob("__init__.py"):
+        if path.parent != SOURCE:
+            [only] = ast.parse(path.read_text()).body
+            assert isinstance(only.value, ast.Constant)
+
+
+def loaded_after(code):
+    script = f"{code}\nimport sys\nprint(*sorted(m.partition('.')[0] for m in sys.modules))"
+    child = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
+    return set(child.stdout.split())
+
+
+@pytest.mark.parametrize("code", ["import tellapart", "import tellapart.cli", "import tellapart; dir(tellapart)"])
+def test_starting_loads_nothing_heavy(code):
+    heavy = {"numpy", "scipy", "torch", "sklearn", "onnx", "openvino", "PIL", "jinja2", "sqlite3", "tqdm"}
+    assert not loaded_after(code) & heavy
+
+
+def test_every_public_name_is_there_and_torch_never():
+    everything = "; ".join(f"import tellapart.{name}" for name in MODULES)
+    code = f"import tellapart; {everything}; [getattr(tellapart, name) for name in tellapart.__all__]"
+    loaded = loaded_after(code)
+    assert "sklearn" in loaded
+    assert not loaded & {"torch", "torchvision", "timm", "fastai", "onnxruntime", "ray"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_that_unpickles_or_runs_text(name):
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.Import):
+            used = {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            used = {node.module.split(".")[0]}
+        else:
+            used = set()
+        assert not used & FORBIDDEN_MODULES
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in FORBIDDEN_CALLS
+            assert called not in ("torch.load", "np.load", "numpy.load", "os.system", "subprocess.Popen")
+            assert not any(keyword.arg in ("allow_pickle", "shell") for keyword in node.keywords)

@@ -1,0 +1,265 @@
+"""Photos become features: in order, once, on every core, and errors are data."""
+
+import gc
+import multiprocessing
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tellapart import features as module
+from tellapart.artifact import TRAINED_ON
+from tellapart.data.photo import decode
+from tellapart.data.preprocess import preprocess
+from tellapart.data.source import Dataset
+from tellapart.data.split import Split
+from tellapart.engine.backbone import QUALITIES
+from tellapart.errors import PhotoError
+from tellapart.feature_cache import FeatureCache
+from tellapart.features import CHUNK, STAGE, Extractor, compiled, hash_pixels
+from tellapart.package import model_files
+
+
+def with_cache(extractor, cache):
+    """The same compiled backbone with a cache."""
+    copy = Extractor.__new__(Extractor)
+    copy.__dict__.update(extractor.__dict__, cache=cache)
+    return copy
+
+
+@pytest.fixture
+def cached(extractor, tmp_path):
+    cache = FeatureCache(tmp_path / "features.sqlite")
+    yield with_cache(extractor, cache)
+    cache.close()
+
+
+@pytest.fixture
+def some(clothing):
+    """Two chunks and a bit."""
+    return clothing.subset(range(0, clothing.n, 2))
+
+
+class Bad:
+    """Photos of which some cannot be read, for one of several reasons."""
+
+    def __init__(self, photos, bad):
+        self.photos, self.bad, self.n = photos, bad, photos.n
+
+    def read(self, index):
+        if index in self.bad:
+            if index % 2:
+                raise PhotoError("The file is gone.", code="missing")
+            return self.photos.read(index)[:500]
+        return self.photos.read(index)
+
+
+def test_features_are_those_of_each_photo_alone_and_in_order(extractor, clothing, clothing_features):
+    assert clothing_features.values.shape == (clothing.n, QUALITIES["fast"].n_features)
+    assert clothing_features.values.dtype == np.float32
+    for i in range(0, clothing.n, 7):
+        pixels = preprocess(decode(clothing.read(i), min_side_px=extractor.how.min_side_px), extractor.how)
+        assert np.array_equal(clothing_features.values[i], compiled(extractor.backbone)(pixels)["features"])
+        assert clothing_features.pixel_hashes[i] == hash_pixels(pixels).hex().encode()
+    assert clothing_features.errors == {}
+    assert clothing_features.n_cached == 0
+    assert clothing_features.decode_s > 0
+    assert clothing_features.inference_s > 0
+    assert clothing_features.usable.tolist() == list(range(clothing.n))
+
+
+def test_the_order_of_photos_is_the_order_of_rows(extractor, clothing, clothing_features):
+    order = np.random.default_rng(0).permutation(clothing.n)[:40]
+    shuffled = extractor.extract(clothing.subset(order))
+    assert shuffled.values.tobytes() == clothing_features.values[order].tobytes()
+    assert np.array_equal(shuffled.pixel_hashes, clothing_features.pixel_hashes[order])
+
+
+def test_photos_that_cannot_be_read_are_data(extractor, some, clothing_features):
+    bad = {0, 1, 6, 17, some.n - 1}
+    found = extractor.extract(Bad(some, bad))
+    assert set(found.errors) == bad
+    assert all(isinstance(error, PhotoError) for error in found.errors.values())
+    assert found.errors[17].code == "missing"
+    assert found.errors[6].message.endswith(".")
+    assert not found.values[sorted(bad)].any()
+    assert found.usable.tolist() == [i for i in range(some.n) if i not in bad]
+    assert np.array_equal(found.values[found.usable], clothing_features.values[::2][found.usable])
+
+
+def test_nothing_readable_at_all(extractor, some):
+    found = extractor.extract(Bad(some.subset(range(5)), {1, 3, 0, 2, 4}))
+    assert len(found.usable) == 0
+    assert found.usable.dtype == np.int64
+
+
+def test_cached_equals_fresh_bit_by_bit(cached, some, clothing_features):
+    fresh = cached.extract(some)
+    again = cached.extract(some)
+    assert (fresh.n_cached, again.n_cached) == (0, some.n)
+    assert again.inference_s == 0
+    for found in (fresh, again):
+        assert found.values.tobytes() == clothing_features.values[::2].tobytes()
+        assert np.array_equal(found.pixel_hashes, clothing_features.pixel_hashes[::2])
+
+
+def test_a_cache_that_knows_half(cached, some, clothing_features):
+    cached.extract(some.subset(range(0, some.n, 2)))
+    found = cached.extract(some)
+    assert found.n_cached == (some.n + 1) // 2
+    assert found.values.tobytes() == clothing_features.values[::2].tobytes()
+
+
+def test_errors_are_not_remembered(cached, some):
+    cached.extract(Bad(some, {0, 3}))
+    found = cached.extract(some)
+    assert found.errors == {}
+    assert found.n_cached == some.n - 2
+
+
+def test_two_backbones_or_preprocessings_do_not_share_rows(cached, some):
+    few = some.subset(range(4))
+    cached.extract(few)
+    cached.made_by = cached.made_by.replace("crop", "squash")
+    assert cached.extract(few).n_cached == 0
+
+
+@pytest.mark.parametrize("workers", [1, 5])
+def test_the_executor_is_an_argument(extractor, some, clothing_features, workers):
+    names = set()
+
+    class Watched(type(some)):
+        def read(self, index):
+            names.add(threading.current_thread().name.split("_")[0])
+            return super().read(index)
+
+    photos = Watched(**vars(some))
+    with ThreadPoolExecutor(workers, thread_name_prefix="mine") as executor:
+        found = extractor.extract(photos, executor=executor)
+        assert executor.submit(int).result() == 0  # it is the caller's, and still open
+    assert names == {"mine"}
+    assert found.values.tobytes() == clothing_features.values[::2].tobytes()
+
+
+def test_only_a_few_chunks_are_submitted_ahead(extractor, clothing, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 2)
+    submitted, finished, most = [], [], []
+
+    class Counting(ThreadPoolExecutor):
+        def submit(self, *args, **kwargs):
+            submitted.append(1)
+            future = super().submit(*args, **kwargs)
+            future.add_done_callback(finished.append)
+            most.append(len(submitted) - len(finished))
+            return future
+
+    with Counting(1) as executor:
+        extractor.extract(clothing.subset(range(40)), executor=executor)
+    assert len(submitted) == 20
+    assert max(most) <= module.AHEAD * module.n_cores()
+
+
+def test_progress_counts_every_photo_once(extractor, some):
+    seen = []
+    extractor.extract(Bad(some, {3}), progress=lambda *args: seen.append(args))
+    assert {(stage, total) for stage, _, total in seen} == {(STAGE, some.n)}
+    done = [d for _, d, _ in seen]
+    assert done[0] == 0
+    assert done[-1] == some.n
+    steps = np.diff(done)
+    assert (steps > 0).all()
+    assert (steps <= CHUNK).all()
+
+
+class Enough(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_an_exception_in_progress_stops_the_work(cached, clothing, monkeypatch, at):
+    monkeypatch.setattr(module, "CHUNK", 2)
+
+    def stop(stage, done, total):
+        if done >= at:
+            raise Enough
+
+    threads = set(threading.enumerate())
+    with pytest.raises(Enough):
+        cached.extract(clothing, progress=stop)
+    left = [t for t in threading.enumerate() if t not in threads and t.is_alive()]
+    for thread in left:
+        thread.join(10)
+    assert not [t for t in left if t.is_alive()]
+    assert cached.cache.state().n_photos < clothing.n / 2
+    assert cached.extract(clothing).errors == {}  # and the same extractor goes on working
+
+
+def test_an_unexpected_error_in_a_worker_is_not_hidden(extractor, some):
+    class Broken(Bad):
+        def read(self, index):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        extractor.extract(Broken(some, set()))
+
+
+def test_features_are_mapped_from_a_file_that_has_no_name(extractor, some, tmp_path, monkeypatch):
+    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
+    found = extractor.extract(some)
+    assert isinstance(found.values, np.memmap)
+    assert list(tmp_path.iterdir()) == []
+    values = np.array(found.values)
+    view = found.values[3:5]
+    del found
+    gc.collect()
+    assert np.array_equal(view, values[3:5])  # a view outlives the features
+
+
+def test_no_file_stays_open(extractor, some):
+    def n_open():
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    few = some.subset(range(3))
+    extractor.extract(few)
+    before = n_open()
+    for _ in range(5):
+        extractor.extract(few)
+    assert n_open() <= before
+
+
+def test_no_photos(extractor):
+    found = extractor.extract(Dataset.from_lists([], []))
+    assert found.values.shape == (0, 1280)
+    assert len(found.usable) == 0
+
+
+def test_hash_of_pixels_depends_on_every_pixel():
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    hashes = {hash_pixels(pixels)}
+    for i in range(pixels.size):
+        other = pixels.copy()
+        other.flat[i] = 1
+        hashes.add(hash_pixels(other))
+    assert len(hashes) == pixels.size + 1
+    assert {len(h) for h in hashes} == {16}
+
+
+def test_a_hash_that_ends_in_zero_is_known_again(extractor, monkeypatch, some):
+    """One photo in 256 has such a hash, and numpy's S16 drops the zero."""
+    ends_in_zero = b"fifteen bytes..\0"
+    monkeypatch.setattr(module, "hash_pixels", lambda pixels: ends_in_zero)
+    few = some.subset(range(2))
+    prepared = SimpleNamespace(dataset=few, pixel_hashes=extractor.extract(few).pixel_hashes)
+    split = Split(np.arange(2), np.zeros(0, np.int64), np.zeros(0, np.int64), "made")
+    assert ends_in_zero.hex() in model_files(b"", prepared, split)[TRAINED_ON].decode().split()
+
+
+def test_other_processes_can_do_the_work(extractor, some, clothing_features):
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+        found = extractor.extract(some.subset(range(8)), executor=executor)
+    assert np.array_equal(found.values, extractor.extract(some.subset(range(8))).values)
+    assert not found.errors
