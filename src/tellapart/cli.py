@@ -12,14 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from tellapart.errors import (
-    ArtifactError,
-    InputError,
-    MissingExtraError,
-    PhotoError,
-    TellapartError,
-    TrainingError,
-)
+from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
+from tellapart.interrupts import wait_for_imports
 
 if TYPE_CHECKING:
     from tellapart.prediction import Prediction
@@ -44,6 +38,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        wait_for_imports()
         try:
             return super().invoke(ctx)
         except TellapartError as error:

@@ -22,7 +22,7 @@ def many(shared_data: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("moment", ["reading photos", "at once"])
+@pytest.mark.parametrize("moment", ["numpy", "openvino", "reading photos"])
 def test_ctrl_c_says_so_and_leaves_nothing(tellapart, many, tmp_path, moment):
     cache = tmp_path / "cache"
     temporary = tmp_path / "tmp"
@@ -31,10 +31,10 @@ def test_ctrl_c_says_so_and_leaves_nothing(tellapart, many, tmp_path, moment):
     (tmp_path / "out").mkdir()
     run = tellapart.start("train", many, "-o", tmp_path / "out" / "model", env=env, stderr=subprocess.PIPE,
                           stdout=subprocess.PIPE)  # fmt: skip
-    if moment == "at once":
-        time.sleep(0.6)
-    else:
+    if moment == "reading photos":
         wait_for_rows(cache / "features.sqlite-wal", run)
+    else:
+        wait_for_library(moment, run)
     run.send_signal(signal.SIGINT)
     sent = time.monotonic()
     out, err = run.communicate(timeout=60)
@@ -44,6 +44,16 @@ def test_ctrl_c_says_so_and_leaves_nothing(tellapart, many, tmp_path, moment):
     assert out == b""
     assert list((tmp_path / "out").iterdir()) == []
     assert list(temporary.iterdir()) == []
+
+
+def wait_for_library(name: str, run: "subprocess.Popen[bytes]") -> None:
+    """Returns when the first compiled part of a library is mapped, so that its import is under way."""
+    maps = Path(f"/proc/{run.pid}/maps")
+    deadline = time.monotonic() + 60
+    while f"/{name}/" not in maps.read_text():
+        assert run.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def wait_for_rows(log: Path, run: "subprocess.Popen[bytes]") -> None:

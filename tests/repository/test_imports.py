@@ -13,6 +13,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "tellapart"
 # A module imports only modules of a smaller rank, or of its own rank within its own folder. docs/architecture.md
 RANKS = {
     "errors": 0,
+    "interrupts": 0,
     "stopwatch": 0,
     "data.wording": 0,
     "metrics": 1,
