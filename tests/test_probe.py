@@ -62,9 +62,10 @@ def test_heads_fitted_one_after_the_other_are_those_fitted_alone():
         assert np.abs(together[c].logits(features) - alone).max() <= 2e-3 * max(1, np.abs(alone).max())
 
 
-def test_two_classes_are_one_row_halved():
+def test_two_classes_are_scikit_learns_one_row_halved():
+    """Half a row each has half the penalty that the whole row has, so theirs is the one at twice the C."""
     features, labels = blobs((40, 30))
-    model = pipeline(features, labels, 0.01)
+    model = pipeline(features, labels, 0.02)
     got = fit_head(features, labels, 2, EXACT, 0.01).logits(features)
     assert got.shape == (70, 2)
     assert np.allclose(got[:, 1] - got[:, 0], model.decision_function(features.astype(np.float64)), atol=1e-3)

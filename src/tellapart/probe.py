@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.data.split import deal
 from tellapart.engine.network import n_cores
+from tellapart.logistic import regularisation_path
 from tellapart.posthoc.decision import Thresholds, fit_thresholds
 from tellapart.posthoc.temperature import calibrated, fit_temperature, nll
 from tellapart.posthoc.unknown import fit_centres, unknown_scores
@@ -24,7 +25,6 @@ NEVER_USED = -2  # fold of photos left out of the choosing altogether
 NEVER_ANSWERED = 100.0  # logits below the lowest: a probability of nothing
 THREADS_PAY_FROM = 10_000  # photos; with fewer, threads spend longer meeting than multiplying
 MOMENTS_BLOCK = 2048  # rows
-MAX_ITERATIONS = 1000  # of L-BFGS; 20 to 100 are usual
 
 
 @dataclass(frozen=True)
@@ -203,47 +203,28 @@ def fit_heads(
 ) -> dict[float, Head]:
     """Logistic regression on standardised `features` (N, D), for each inverse regularisation in `cs`.
 
-    Each fit starts from the one before, weakest first, which takes half the steps of starting from nothing. A class
-    without photos gets a bias so low that it is never answered.
+    A class without photos gets a bias so low that it is never answered.
     """
-    # Importing scikit-learn takes a second; a program that still reads photos need not wait for it.
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-
     mean, scale = _moments(features)
     x = features - mean.astype(np.float32)
     x /= scale.astype(np.float32)
-    model = LogisticRegression(
-        tol=recipe.tolerance,
-        max_iter=MAX_ITERATIONS,
-        class_weight=_class_weights(labels, recipe.class_balance),
-        warm_start=True,
-    )
+    present, compact = np.unique(labels, return_inverse=True)
+    weights = _photo_weights(compact, recipe.class_balance)
     heads = {}
-    for c in sorted(cs):
-        model.set_params(C=c).fit(x, labels)
+    for c, rows, offsets in regularisation_path(x, compact, weights, cs, recipe.tolerance):
         weight = np.zeros((n_classes, len(mean)), np.float32)
-        weight[model.classes_], offsets = _fold_in(model.coef_, model.intercept_, mean, scale)
-        bias = np.full(n_classes, offsets.min() - NEVER_ANSWERED, np.float32)
-        bias[model.classes_] = offsets
+        weight[present] = rows / scale
+        folded = offsets - rows @ (mean / scale)
+        bias = np.full(n_classes, folded.min() - NEVER_ANSWERED, np.float32)
+        bias[present] = folded
         heads[c] = Head(weight, bias)
     return heads
 
 
-def _class_weights(labels: NDArray[np.int32], class_balance: float) -> dict[int, float]:
-    """The weight of one photo of each class, such that the weights of all photos sum to their number."""
-    present, n_photos = np.unique(labels, return_counts=True)
-    weights = n_photos.astype(np.float64) ** -class_balance
-    weights *= len(labels) / (weights * n_photos).sum()
-    return dict(zip(present.tolist(), weights.tolist(), strict=True))
-
-
-def _fold_in(
-    rows: NDArray[np.floating], offsets: NDArray[np.floating], mean: NDArray[np.float64], scale: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights and offsets for raw features, one row a class, of those for standardised ones."""
-    if len(rows) == 1:  # scikit-learn writes two classes as one row
-        rows, offsets = np.concatenate([-rows, rows]) / 2, np.concatenate([-offsets, offsets]) / 2
-    return rows / scale, offsets - rows @ (mean / scale)
+def _photo_weights(labels: NDArray[np.integer], class_balance: float) -> NDArray[np.float64]:
+    """(N,) weights by class, such that all of them sum to N."""
+    weights = np.bincount(labels)[labels] ** -class_balance
+    return np.asarray(weights * (len(labels) / weights.sum()))
 
 
 def _moments(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

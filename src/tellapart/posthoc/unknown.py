@@ -7,9 +7,11 @@ photo is stored, but for classes of one or two.
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.vq import ClusterError, kmeans2
 
 MAX_CENTRES = 8  # a class; for "not hot dog" eight let through half as many unknown photos as one; more was not tried
 PHOTOS_PER_CENTRE = 10  # on average, and different ones
+ITERATIONS = 20  # of k-means
 LEAST_PHOTOS = 3  # of a centre, so that it is a mean of photos: k-means gives an odd photo a cluster of its own
 
 
@@ -34,14 +36,14 @@ def fit_centres(features: NDArray[np.float32], labels: NDArray[np.int32], *, see
 def _class_centres(own: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     """The centres of one class, before scaling; at least one cluster has PHOTOS_PER_CENTRE photos and stays."""
     n_different = len(np.unique(own.sum(axis=1)))
-    n_centres = min(MAX_CENTRES, n_different // PHOTOS_PER_CENTRE)
-    if n_centres <= 1:
-        return np.asarray(own.mean(axis=0, keepdims=True), np.float32)
-    from sklearn.cluster import KMeans  # noqa: PLC0415  # as in probe.py
-
-    clusters = KMeans(n_centres, n_init=1, max_iter=20, random_state=seed).fit(own)
-    n_photos = np.bincount(clusters.labels_, minlength=n_centres)
-    return np.asarray(clusters.cluster_centers_[n_photos >= LEAST_PHOTOS], np.float32)
+    for n_centres in range(min(MAX_CENTRES, n_different // PHOTOS_PER_CENTRE), 1, -1):
+        try:
+            centres, cluster = kmeans2(own, n_centres, iter=ITERATIONS, minit="++", missing="raise", rng=seed)
+        except ClusterError:  # one of them lost all its photos to the others
+            continue
+        n_photos = np.bincount(cluster, minlength=n_centres)
+        return np.asarray(centres[n_photos >= LEAST_PHOTOS], np.float32)
+    return np.asarray(own.mean(axis=0, keepdims=True), np.float32)
 
 
 def unknown_scores(features: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float32]:
