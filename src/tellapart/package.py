@@ -30,7 +30,7 @@ PROOF_PHOTOS = 16
 MAX_PROOF_DIFFERENCE = 1e-3  # of any probability, between the tested head and the written graph
 N_EXAMPLES = 6
 FEW_CLASSES = 3  # that fit into a title
-PACKAGES = ("numpy", "onnx", "openvino", "pillow", "scikit-learn")
+PACKAGES = ("numpy", "onnx", "openvino", "pillow", "scipy")
 
 
 def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe, *, name: str) -> Json:
