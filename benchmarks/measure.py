@@ -153,7 +153,9 @@ def report(options: argparse.Namespace, tables: Mapping[str, list[Row]], **facts
         for row in rows:
             print(json.dumps({"table": title, **row}, ensure_ascii=False), flush=True)
     name = Path(sys.argv[0]).name
-    given = [a for a in sys.argv[1:] if a.startswith("--") and not a.startswith("--json")]
+    flags = [a.partition("=")[0] for a in sys.argv[1:] if a.startswith("--")]
+    values = {flag: getattr(options, flag.lstrip("-")) for flag in flags if flag != "--json"}
+    given = [flag if value is True else f"{flag} {value}" for flag, value in values.items()]
     record = {
         "command": " ".join(["python", f"benchmarks/{name}", "../shared/data", *given]),
         "hardware": hardware(),

@@ -15,31 +15,23 @@ except KeyboardInterrupt as error:  # what the initialisation of compiled librar
 whole = True
 """
 PROGRAM = """
-import sys, time
-from tellapart.interrupts import wait_for_imports
-wait_for_imports()
-try:
-    import library
-    print(library.whole, flush=True)
-    time.sleep(20)
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
-AT_ONCE = """
 import os, signal, sys, time
 from tellapart.interrupts import wait_for_imports
 wait_for_imports()
 try:
-    os.kill(os.getpid(), signal.SIGINT)
+    {interrupted}
     time.sleep(20)
 except KeyboardInterrupt:
     sys.exit(130)
 """
+IMPORT = "import library; print(library.whole, flush=True)"
+NO_IMPORT = "os.kill(os.getpid(), signal.SIGINT)"
 
 
-@pytest.mark.parametrize(("program", "says"), [(PROGRAM, "True\n"), (AT_ONCE, "")])
-def test_an_interrupt_waits_until_the_import_is_whole_and_no_longer(tmp_path, program, says):
+@pytest.mark.parametrize(("interrupted", "says"), [(IMPORT, "True\n"), (NO_IMPORT, "")])
+def test_an_interrupt_waits_until_the_import_is_whole_and_no_longer(tmp_path, interrupted, says):
     (tmp_path / "library.py").write_text(LIBRARY)
+    program = PROGRAM.format(interrupted=interrupted)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=15, check=False
     )

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,20 +50,21 @@ def test_ctrl_c_says_so_and_leaves_nothing(tellapart, many, tmp_path, moment):
 def wait_for_library(name: str, run: "subprocess.Popen[bytes]") -> None:
     """Returns when the first compiled part of a library is mapped, so that its import is under way."""
     maps = Path(f"/proc/{run.pid}/maps")
-    deadline = time.monotonic() + 60
-    while f"/{name}/" not in maps.read_text():
-        assert run.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    wait_until(lambda: f"/{name}/" in maps.read_text(), run, every_s=0.001)
 
 
 def wait_for_rows(log: Path, run: "subprocess.Popen[bytes]") -> None:
     """Returns when the first features are in the cache, so that the run is in the middle of reading photos."""
+    wait_until(lambda: log.exists() and log.stat().st_size > 100_000, run, every_s=0.02)
+
+
+def wait_until(happened: Callable[[], bool], run: "subprocess.Popen[bytes]", *, every_s: float) -> None:
+    """Returns as soon as it has happened; fails where the run ends before."""
     deadline = time.monotonic() + 60
-    while not (log.exists() and log.stat().st_size > 100_000):
+    while not happened():
         assert run.poll() is None
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def test_kill_9_at_any_moment_leaves_the_old_or_the_new_model(tellapart, photos, trained, model, snapshot):
