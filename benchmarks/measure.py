@@ -98,7 +98,7 @@ def run(command: list[str | os.PathLike[str]], *, cache: Path | None = None) -> 
 def tellapart(*arguments: str | os.PathLike[str]) -> list[str | os.PathLike[str]]:
     """The command `tellapart` of this environment, as a person would run it."""
     script = Path(sys.executable).parent / "tellapart"
-    start = [script] if script.exists() else [sys.executable, "-c", "from tellapart.cli import main; main()"]
+    start = [script] if script.exists() else [sys.executable, "-c", "from tellapart.cli.main import main; main()"]
     return [*start, *arguments]
 
 

@@ -76,7 +76,7 @@ def test_train_and_predict(trained, questions):
 
 def test_onnx_runtime_alone_gives_the_same_answers(run, trained, questions):
     assert trained
-    said = run("-c", "from tellapart.cli import main; main()", "predict", "garments", *questions, "--json")
+    said = run("-c", "from tellapart.cli.main import main; main()", "predict", "garments", *questions, "--json")
     theirs = run(EXAMPLES / "any_onnx_runtime.py", "garments/model.onnx", *questions)
     for line, other in zip(said.splitlines(), theirs.splitlines(), strict=True):
         ours, alone = json.loads(line), json.loads(other)

@@ -55,7 +55,7 @@ MODULES = {
     for path in sorted(SOURCE.rglob("*.py"))
     if path.name != "__init__.py"
 }
-LATE = {"cli"}  # imports inside its commands, so that --help is instant
+LATE = {"cli"}  # this folder imports inside its commands, so that --help is instant
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 
@@ -114,7 +114,7 @@ def test_no_import_cycles():
 @pytest.mark.parametrize("name", MODULES)
 def test_no_late_imports(name):
     late = [module for module, is_late in imports(tree(name)) if is_late]
-    assert name in LATE or not late
+    assert name.split(".")[0] in LATE or not late
 
 
 def test_packages_hold_a_docstring_only():
@@ -130,7 +130,7 @@ def loaded_after(code):
     return set(child.stdout.split())
 
 
-@pytest.mark.parametrize("code", ["import tellapart", "import tellapart.cli", "import tellapart; dir(tellapart)"])
+@pytest.mark.parametrize("code", ["import tellapart", "import tellapart.cli.main", "import tellapart; dir(tellapart)"])
 def test_starting_loads_nothing_heavy(code):
     heavy = {"numpy", "scipy", "torch", "sklearn", "onnx", "openvino", "PIL", "jinja2", "sqlite3", "tqdm"}
     assert not loaded_after(code) & heavy

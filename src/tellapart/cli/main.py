@@ -1,0 +1,29 @@
+"""The command group. Each command imports what it needs when it runs, so that `tellapart --help` is instant."""
+
+import click
+
+from tellapart.cli.asking import info, predict
+from tellapart.cli.checking import check
+from tellapart.cli.door import Commands, examples
+from tellapart.cli.training import evaluate, train
+from tellapart.cli.upkeep import cache, demo
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        """
+tellapart demo                            see it all on pictures that are already here
+tellapart train photos/ -o burgers        one folder of photos a class
+tellapart predict burgers lunch.jpg       ask the model
+tellapart predict imagenet cat.jpg        1,000 everyday classes, no training"""
+    ),
+)
+@click.version_option(package_name="tellapart", message="tellapart %(version)s")
+def main() -> None:
+    """A folder of photos in, a classifier you can trust out."""
+
+
+for command in (train, predict, evaluate, check, info, cache, demo):
+    main.add_command(command)

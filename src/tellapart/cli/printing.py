@@ -1,0 +1,78 @@
+"""Results for people and for machines: sentences, bars, JSON, CSV."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tellapart.prediction import Prediction
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins so
+
+
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    """Print JSON for machines: UTF-8 whatever the locale."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:  # a file name of bytes that are no text; escaped, a machine finds the file again
+        data = json.dumps(value, indent=indent, allow_nan=False).encode()
+    click.echo(data)
+
+
+def print_summary(evaluation: dict[str, Any]) -> None:
+    """The headline in bold, then what a person must know beside it."""
+    from tellapart.scoring import summary
+
+    first, *rest = summary(evaluation)
+    click.secho(first, bold=True)
+    for line in rest:
+        click.echo(line)
+
+
+def print_prediction(prediction: "Prediction", top: int, name_width: int) -> None:
+    """One photo for people, its name padded to `name_width` letters (0: left out), and a bar a class if `top` > 1."""
+    from tellapart.data.wording import shown
+
+    name = shown(prediction.photo)
+    if prediction.error is not None:
+        click.secho(f"{name}: {prediction.error}", fg="yellow", err=True)
+        return
+    best = list((prediction.probs or {}).items())
+    answer = str(prediction.answer)
+    if answer == "not sure":
+        answer += ": " + " or ".join(name for name, _ in best[:2])
+    percent = f"  {_percent(best[0][1])}" if prediction.answer == prediction.class_name else ""
+    click.echo((f"{name:<{name_width}}  " if name_width else "") + click.style(answer, bold=True) + percent)
+    if top > 1:
+        width = max(len(name) for name, _ in best[:top])
+        for name, p in best[:top]:
+            click.echo(f"  {name:<{width}}  {'█' * round(20 * p):<20}  {p:6.1%}")
+
+
+def _percent(p: float) -> str:
+    return ">99%" if 0.995 <= p < 1 else f"{p:.0%}"  # nothing here is certain
+
+
+def write_csv(path: str, predictions: list["Prediction"], class_names: tuple[str, ...]) -> None:
+    """One row a photo, one column a class; cells that a spreadsheet would run are quoted."""
+    import csv
+    import io
+    from pathlib import Path
+
+    from tellapart.atomic import write_file
+
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["photo", "answer", "class_name", "confidence", "error", *map(_cell, class_names)])
+    for p in predictions:
+        probs = [f"{(p.probs or {}).get(name, 0):.6f}" if p.error is None else "" for name in class_names]
+        confidence = "" if p.confidence is None else f"{p.confidence:.6f}"
+        said = [_cell(value or "") for value in (p.photo, p.answer, p.class_name)]
+        writer.writerow([*said, confidence, _cell(p.error or ""), *probs])
+    write_file(Path(path), text.getvalue().encode("utf-8", "replace"))
+
+
+def _cell(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,0 +1,76 @@
+"""`train`, `evaluate`: from photos to a model and its score."""
+
+import click
+
+from tellapart.cli.door import examples, force_option, json_option, progress_bars, quality_option
+from tellapart.cli.printing import print_json, print_summary
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart train photos/ -o burgers                photos/burger/1.jpg, photos/hot dog/2.jpg, …
+tellapart train photos.zip -o burgers --quality best
+tellapart train labels.csv -o burgers --force     rows of path,label[,split]"""
+    )
+)
+@click.argument("photos", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="Model folder to write.")
+@quality_option
+@click.option(
+    "--fit", type=click.Choice(["crop", "squash"]), default="crop", show_default=True,
+    help="crop: look at the middle square of a photo; squash: at all of it, out of shape.",
+)  # fmt: skip
+@click.option(
+    "--test-share", type=click.FloatRange(0.05, 0.5), default=0.2, show_default=True,
+    help="Fraction of photos kept for the test, where PHOTOS has no test folder.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the split and the folds.")
+@force_option
+@json_option
+def train(
+    photos: str, output: str, quality: str, fit: str, test_share: float, seed: int, force: bool, as_json: bool
+) -> None:
+    """Train on PHOTOS, test honestly, write a model folder.
+
+    PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, or a CSV or JSONL
+    file of path,label[,split].
+    """
+    from tellapart import workflow
+    from tellapart.recipe import Probe
+
+    recipe = Probe(quality=quality, fit=fit, test_share=test_share, seed=seed)  # type: ignore[arg-type]  # click checked
+    with progress_bars() as progress:
+        evaluation = workflow.train(photos, output, recipe, force=force, progress=progress)
+    if as_json:
+        print_json(evaluation)
+        return
+    print_summary(evaluation)
+    click.echo(f"\nModel and report: {output}/report.html   ({evaluation['timings_s']['total']:.1f} s)")
+    click.echo(f"Ask it:           tellapart predict {output} PHOTO")
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart evaluate burgers other-photos/
+tellapart evaluate burgers other-photos/ -o second-opinion     with a report to read"""
+    )
+)
+@click.argument("model", type=click.Path())
+@click.argument("photos", type=click.Path())
+@click.option("-o", "--output", type=click.Path(), help="Folder for report.html and evaluation.json.")
+@force_option
+@json_option
+def evaluate(model: str, photos: str, output: str | None, force: bool, as_json: bool) -> None:
+    """Score MODEL on labelled PHOTOS that are new to it; classes are matched by name."""
+    from tellapart import workflow
+
+    with progress_bars() as progress:
+        evaluation = workflow.evaluate(model, photos, output=output, force=force, progress=progress)
+    if as_json:
+        print_json(evaluation)
+        return
+    print_summary(evaluation)
+    if output:
+        click.echo(f"\nReport: {output}/report.html")
