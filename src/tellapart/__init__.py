@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tellapart.comparison import compare as compare
     from tellapart.data.source import Dataset as Dataset
     from tellapart.data.source import scan as scan
     from tellapart.errors import ArtifactError as ArtifactError
@@ -42,6 +43,7 @@ _PLACES = {
     "TellapartError": "errors",
     "TrainingError": "errors",
     "check": "workflow",
+    "compare": "comparison",
     "evaluate": "workflow",
     "load": "prediction",
     "scan": "data.source",

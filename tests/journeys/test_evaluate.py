@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("train", "predict", "evaluate", "check", "info", "cache", "demo")
+COMMANDS = ("train", "predict", "evaluate", "compare", "check", "info", "cache", "demo")
 
 
 def test_evaluate_matches_classes_by_name_and_needs_not_all_of_them(tellapart, trained, fresh, tmp_path):

@@ -45,6 +45,7 @@ RANKS = {
     "estimator": 5,
     "report": 6,
     "examination": 6,
+    "comparison": 7,
     "package": 7,
     "workflow": 8,
     "demo": 9,

@@ -1,9 +1,11 @@
-"""`train`, `evaluate`: from photos to a model and its score."""
+"""`train`, `evaluate`, `compare`: from photos to a model, its score, and which of two is better."""
 
 import click
 
 from tellapart.cli.door import examples, force_option, json_option, progress_bars, quality_option
 from tellapart.cli.printing import print_json, print_summary
+
+DIFFERING_SHOWN = 10  # photos; --json lists all
 
 
 @click.command(
@@ -74,3 +76,40 @@ def evaluate(model: str, photos: str, output: str | None, force: bool, as_json: 
     print_summary(evaluation)
     if output:
         click.echo(f"\nReport: {output}/report.html")
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart compare burgers burgers-best other-photos/
+tellapart compare old new photos/ --json"""
+    )
+)
+@click.argument("model_a", type=click.Path())
+@click.argument("model_b", type=click.Path())
+@click.argument("photos", type=click.Path())
+@json_option
+def compare(model_a: str, model_b: str, photos: str, as_json: bool) -> None:
+    """Say which of two models gets more of the labelled PHOTOS right, and whether that could be chance.
+
+    Photos that either model was trained on are left out.
+    """
+    from tellapart.comparison import compare as compare_models
+
+    with progress_bars() as progress:
+        compared = compare_models(model_a, model_b, photos, progress=progress)
+    if as_json:
+        print_json(compared)
+        return
+    click.secho(compared["sentence"], bold=True)
+    for model in (compared["a"], compared["b"]):
+        low, high = (round(100 * model[end]) for end in ("low", "high"))
+        click.echo(
+            f"  {model['name']}: {model['n_right']:,} of {compared['n']:,} right ({low} to {high} % is plausible)"
+        )
+    for note in compared["notes"]:
+        click.echo(note)
+    for row in compared["differing"][:DIFFERING_SHOWN]:
+        click.echo(f"  · {row['photo']} ({row['class_name']}): {row['answer_a']}  |  {row['answer_b']}")
+    if len(compared["differing"]) > DIFFERING_SHOWN:
+        click.echo(f"  … and {len(compared['differing']) - DIFFERING_SHOWN:,} more answered differently (--json)")
