@@ -35,6 +35,7 @@ def evaluate_predictions(
     groups: ArrayLike | None = None,
     logits_probs_uncalibrated: ArrayLike | None = None,
     temperature: float | None = None,
+    crossed: bool = False,
     seed: int = 0,
 ) -> Json:
     """Everything the report says about answers on photos the model never saw, ready for `json.dump`.
@@ -51,6 +52,8 @@ def evaluate_predictions(
         groups: (N,) which photos belong together (bursts, near-duplicates); intervals then widen accordingly.
         logits_probs_uncalibrated: (N, C) probabilities before the temperature, to show what it changed.
         temperature: the temperature itself, passed through to the report.
+        crossed: whether this is a cross-validation: photos not set aside, but each asked of a model that had not
+            seen it.
         seed: of the bootstrap and of the simulated perfect model; the same seed gives the same bytes.
 
     Raises:
@@ -65,14 +68,10 @@ def evaluate_predictions(
     answers = probs.argmax(axis=1)
     confusion = np.bincount(labels * len(class_names) + answers, minlength=len(class_names) ** 2)
     confusion = confusion.reshape(len(class_names), -1)
-    n_train = [None] * len(class_names) if n_train_per_class is None else [int(n) for n in n_train_per_class]
-    per_class = [
-        {"class_name": name, "n_train": n_train[c], "n_test": int(confusion[c].sum())}
-        | _class_scores(labels == c, answers == c, group_of)
-        for c, name in enumerate(class_names)
-    ]
+    per_class = _per_class(labels, answers, class_names, n_train_per_class, group_of)
     evaluation: Json = {
         "n_test": labels.size,
+        "method": "cross-validation" if crossed else "test",
         "accuracy": _accuracy(labels == answers, group_of),
         **_class_means(per_class, labels, answers, group_of, seed),
         "baseline": _baseline(confusion, class_names),
@@ -98,10 +97,13 @@ def headline(evaluation: Mapping[str, Any]) -> str:
     if n == 0:
         return "There are no test photos, so nothing is known about how well this works."
     low, high = (f"{round(accuracy[end] * n):,}" for end in ("low", "high"))
+    crossed = evaluation.get("method") == "cross-validation"
+    tested = f"{'' if crossed else 'test '}photo{'s' if n > 1 else ''}"
     sentences = [
-        f"{accuracy['n_right']:,} of {n:,} test photo{'s' if n > 1 else ''} right"
-        f" ({f'{low} to {high}' if low != high else low} is plausible)."
+        f"{accuracy['n_right']:,} of {n:,} {tested} right ({f'{low} to {high}' if low != high else low} is plausible)."
     ]
+    if crossed:
+        sentences.append("Each was answered by a model that had not seen it.")
     if baseline["n_right"] == n:
         sentences.append(f"Every test photo is '{baseline['class_name']}', so this says nothing about the others.")
     else:
@@ -112,7 +114,7 @@ def headline(evaluation: Mapping[str, Any]) -> str:
                 f" (p = {baseline['p_value']:.2g})."
             )
     if n < FEW_TEST_PHOTOS:
-        sentences.append("With so few test photos the score is a rough guess.")
+        sentences.append(f"With so few {'photos' if crossed else 'test photos'} the score is a rough guess.")
     return " ".join(sentences)
 
 
@@ -144,6 +146,24 @@ def _share(right: NDArray[np.bool_], groups: _Groups) -> Json:
 
 def _accuracy(right: NDArray[np.bool_], groups: _Groups) -> Json:
     return _share(right, groups) | {"n_right": int(right.sum())}
+
+
+def _per_class(
+    labels: NDArray[np.intp],
+    answers: NDArray[np.intp],
+    class_names: Sequence[str],
+    n_train: Sequence[int] | None,
+    groups: _Groups,
+) -> list[Json]:
+    return [
+        {
+            "class_name": name,
+            "n_train": None if n_train is None else int(n_train[c]),
+            "n_test": int((labels == c).sum()),
+        }
+        | _class_scores(labels == c, answers == c, groups)
+        for c, name in enumerate(class_names)
+    ]
 
 
 def _class_scores(is_class: NDArray[np.bool_], is_answer: NDArray[np.bool_], groups: _Groups) -> Json:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.cross_validation import Crossed, cross_validate
 from tellapart.data.audit import imbalance_sentence, leaked_pairs
 from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
-from tellapart.data.split import Split
+from tellapart.data.split import TEST_SHARE, Split
 from tellapart.data.wording import counted, quoted, some
 from tellapart.evaluation import evaluate_predictions
 from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, Thresholds, answer
@@ -62,29 +63,37 @@ def score(
 def test_evaluation(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe) -> Json:
     """All about the test photos of `split`, which took no part in fitting anything."""
     dataset, names = prepared.dataset, prepared.dataset.class_names
-    features, scenes = prepared.values[split.test], prepared.duplicates.scenes
-    chosen = split.learned
-    logits = fitted.head.logits(features)
-    probs = calibrated(logits, fitted.temperature)
-    unknown = unknown_scores(features, fitted.centres)
+    chosen, scenes = split.learned, prepared.duplicates.scenes
+    said = _asked(prepared, split, fitted, recipe)
     return score(
-        probs,
+        said.probs,
         dataset,
         split.test,
         names,
         n_train_per_class=np.bincount(dataset.labels[chosen], minlength=len(names)).tolist(),
         groups=scenes[split.test],
-        logits_probs_uncalibrated=calibrated(logits, 1.0),
+        logits_probs_uncalibrated=said.raw_probs,
         temperature=fitted.temperature,
+        crossed=split.kind == "crossed",
     ) | {
-        "unknown": unknown_json(names, probs, unknown, dataset.labels[split.test], fitted.thresholds),
-        "leaks": leaks_json(prepared, split, probs),
+        "unknown": unknown_json(names, said.probs, said.unknown, dataset.labels[split.test], fitted.thresholds),
+        "leaks": leaks_json(prepared, split, said.probs),
         "split": split_json(split, recipe),
         "duplicates": pairs_json(dataset, prepared.duplicates.pairs),
         "imbalance": imbalance_sentence(dataset.subset(chosen)),
         "warnings": warnings_for(prepared, split),
         **counts_json(dataset, prepared.skipped),
     }
+
+
+def _asked(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe) -> Crossed:
+    """What is said about the test photos: by the probe, or, where it learned from them, by probes that did not."""
+    if split.folds is not None:
+        return cross_validate(prepared, split.folds, recipe)
+    features = prepared.values[split.test]
+    logits = fitted.head.logits(features)
+    probs, raw_probs = calibrated(logits, fitted.temperature), calibrated(logits, 1.0)
+    return Crossed(raw_probs, probs, unknown_scores(features, fitted.centres))
 
 
 def counts_json(dataset: Dataset, skipped: Sequence[Skipped]) -> Json:
@@ -147,7 +156,11 @@ def leaks_and_rest(photos: Sequence[Json], without: Json | None) -> Json:
 def split_json(split: Split, recipe: Probe) -> Json:
     """How the photos were divided."""
     sizes = {"n_train": len(split.train), "n_val": len(split.val), "n_test": len(split.test)}
-    made = {"seed": recipe.seed, "test_share": recipe.test_share} if split.kind == "made" else {}
+    made: Json = {} if split.kind == "given" else {"seed": recipe.seed}
+    if split.kind == "made":
+        made["test_share"] = recipe.test_share or TEST_SHARE
+    if split.folds is not None:
+        made["n_folds"] = len(np.unique(split.folds))
     return {"kind": split.kind, **made, **sizes}
 
 

@@ -12,10 +12,11 @@ from tellapart.compose import compose
 from tellapart.data.audit import Finding, audit
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
-from tellapart.data.split import Split, given_split, make_split
+from tellapart.data.split import TEST_SHARE, Split, crossed_split, given_split, make_split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.network import n_cores
 from tellapart.errors import InputError
+from tellapart.evaluation import FEW_TEST_PHOTOS
 from tellapart.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
@@ -162,22 +163,25 @@ def _extractor(recipe: Probe) -> Extractor:
 
 
 def _divide(prepared: Prepared, recipe: Probe) -> Split:
-    """The split that came with the photos, or else one of our own that no scene straddles."""
+    """The split that came with the photos, or else our own that no scene straddles, crossed where photos are few."""
     dataset, duplicates = prepared.dataset, prepared.duplicates
     if dataset.given_split:
         split = given_split(dataset.splits)
         if len(split.test):
             return split
-    return make_split(
-        dataset.labels, duplicates.scenes, duplicates.copies, test_share=recipe.test_share, seed=recipe.seed
-    )
+    of, seed = (dataset.labels, duplicates.scenes, duplicates.copies), recipe.seed
+    if recipe.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS:
+        return crossed_split(*of, n_folds=recipe.n_folds, seed=seed)
+    return make_split(*of, test_share=recipe.test_share or TEST_SHARE, seed=seed)
 
 
 def fit(prepared: Prepared, split: Split, recipe: Probe, progress: Progress = no_progress) -> FittedProbe:
     """The head and all that follows it, from the photos that train and, where given, those that choose."""
     chosen = split.learned
     labels = prepared.dataset.labels[chosen]
-    if len(split.val):
+    if split.folds is not None:
+        folds = split.folds
+    elif len(split.val):
         folds = np.where(np.isin(chosen, split.val), 0, ALWAYS_TRAINS).astype(np.int32)
     else:
         folds = make_folds(labels, prepared.duplicates.scenes[chosen], recipe)

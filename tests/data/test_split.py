@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tellapart.data.split import deal, given_split, make_split
+from tellapart.data.split import crossed_split, deal, given_split, make_split
 
 
 @st.composite
@@ -184,3 +184,23 @@ def test_a_given_split_is_kept_and_val_stands_in_for_a_missing_test():
     assert split.kind == "given"
     split = given_split(np.array(["train", "val", "val"]))
     assert [p.tolist() for p in (split.train, split.val, split.test)] == [[0], [], [1, 2]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_crossed_split_tests_every_photo_once_and_keeps_scenes_whole(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, 60).astype(np.int32)
+    scenes = (np.arange(60) // 2).astype(np.int32)
+    split = crossed_split(labels, scenes, np.arange(60, dtype=np.int32), n_folds=5, seed=seed)
+    assert split.kind == "crossed"
+    assert split.test.tolist() == split.learned.tolist() == list(range(60))
+    assert set(split.folds) == set(range(5))
+    assert (split.folds[0::2] == split.folds[1::2]).all()
+
+
+def test_a_crossed_split_divides_a_class_of_one_scene_and_says_so():
+    labels = np.array([0] * 10 + [1] * 10, np.int32)
+    scenes = np.array([*range(10), *[10] * 10], np.int32)
+    split = crossed_split(labels, scenes, np.arange(20, dtype=np.int32), n_folds=5)
+    assert split.undivided == (1,)
+    assert len(set(split.folds[labels == 1])) > 1

@@ -104,7 +104,7 @@ def fresh(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(tellapart: CommandLine, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder; tests must leave it as it is."""
     model = tmp_path_factory.mktemp("journeys") / "model"
-    tellapart.works("train", photos, "-o", model, "--quality", "fast")
+    tellapart.works("train", photos, "-o", model, "--quality", "fast", "--test-share", 0.2)
     return model
 
 

@@ -49,7 +49,8 @@ def assert_contract(evaluation: dict) -> None:
 
 def test_a_folder_per_class_gives_a_model_folder_and_says_so_briefly(tellapart, photos, tmp_path):
     said = tellapart.works("train", photos, "-o", "burgers", "--quality", "fast", cwd=tmp_path)
-    assert re.match(r"\d of 9 test photos right \(\d to 9 is plausible\)\. Always answering 'accordion' would", said)
+    score = r"\d+ of 42 photos right \(\d+ to \d+ is plausible\)\. Each was answered by a model that had not seen it\."
+    assert re.match(score + " Always answering 'accordion' would", said)
     assert "burgers/report.html" in said
     assert "tellapart predict burgers PHOTO" in said
     assert len(said.splitlines()) <= 6
@@ -65,6 +66,18 @@ def test_train_json_is_the_evaluation_that_was_written(tellapart, photos, tmp_pa
     evaluation = tellapart.json("train", photos, "-o", tmp_path / "model", "--quality", "fast")
     assert evaluation == json.loads((tmp_path / "model" / "evaluation.json").read_text("utf-8"))
     assert_contract(evaluation)
+
+
+def test_too_few_photos_to_set_any_aside_are_cross_validated(tellapart, photos, tmp_path):
+    few = tellapart.json("train", photos, "-o", tmp_path / "few", "--quality", "fast")
+    assert few["method"] == "cross-validation"
+    assert few["split"] == {"kind": "crossed", "seed": 0, "n_folds": 5, "n_train": 42, "n_val": 0, "n_test": 42}
+    assert few["n_test"] == few["n_used"] == 42
+    assert few["leaks"]["n"] == 0
+    assert "too few photos to set some aside" in (tmp_path / "few" / "report.html").read_text("utf-8")
+    asked = tellapart.json("train", photos, "-o", tmp_path / "asked", "--quality", "fast", "--test-share", 0.3)
+    assert asked["method"] == "test"
+    assert 9 <= asked["n_test"] <= 15
 
 
 def test_given_test_folders_are_honoured_and_leaks_are_told(tellapart, shared_data, tmp_path):
@@ -89,7 +102,7 @@ def test_a_zip_of_real_photos_scores_as_its_folder_does(tellapart, photos, train
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted(photos.rglob("*.jpg")):
             archive.write(path, f"photos/{path.relative_to(photos)}")
-    evaluation = tellapart.json("train", packed, "-o", tmp_path / "model", "--quality", "fast")
+    evaluation = tellapart.json("train", packed, "-o", tmp_path / "model", "--quality", "fast", "--test-share", 0.2)
     of_folder = json.loads((trained / "evaluation.json").read_text("utf-8"))
     assert evaluation["accuracy"] == of_folder["accuracy"]
     assert evaluation["confusion"] == of_folder["confusion"]
@@ -128,7 +141,8 @@ def test_same_photos_and_seed_give_the_same_bytes_with_a_cold_and_a_warm_cache(
     tellapart, photos, trained, tmp_path, snapshot
 ):
     again = tmp_path / "model"  # the folder's name is part of the report
-    tellapart.works("train", photos, "-o", again, "--quality", "fast", TELLAPART_CACHE_DIR=str(tmp_path / "cold"))
+    cold = {"TELLAPART_CACHE_DIR": str(tmp_path / "cold")}
+    tellapart.works("train", photos, "-o", again, "--quality", "fast", "--test-share", 0.2, **cold)
     first, second = snapshot(trained), snapshot(again)
     assert first.keys() == second.keys()
     differing = {name for name in first if first[name] != second[name]}
@@ -141,7 +155,7 @@ def test_same_photos_and_seed_give_the_same_bytes_with_a_cold_and_a_warm_cache(
 
 def test_python_gives_the_numbers_of_the_command_line(tellapart, photos, trained, fresh, tmp_path, monkeypatch):
     monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tellapart.cache))
-    evaluation = package.train(photos, tmp_path / "model", package.Probe(quality="fast"))
+    evaluation = package.train(photos, tmp_path / "model", package.Probe(quality="fast", test_share=0.2))
     printed = json.loads((trained / "evaluation.json").read_text("utf-8"))
     assert evaluation | {"timings_s": None} == printed | {"timings_s": None}
 

@@ -24,14 +24,14 @@ tellapart train labels.csv -o burgers --force     rows of path,label[,split]"""
     help="crop: look at the middle square of a photo; squash: at all of it, out of shape.",
 )  # fmt: skip
 @click.option(
-    "--test-share", type=click.FloatRange(0.05, 0.5), default=0.2, show_default=True,
+    "--test-share", type=click.FloatRange(0.05, 0.5), show_default="0.2, or cross-validation of fewer than 250 photos",
     help="Fraction of photos kept for the test, where PHOTOS has no test folder.",
 )  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split and the folds.")
 @force_option
 @json_option
 def train(
-    photos: str, output: str, quality: str, fit: str, test_share: float, seed: int, force: bool, as_json: bool
+    photos: str, output: str, quality: str, fit: str, test_share: float | None, seed: int, force: bool, as_json: bool
 ) -> None:
     """Train on PHOTOS, test honestly, write a model folder.
 

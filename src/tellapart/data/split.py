@@ -1,4 +1,9 @@
-"""Who trains and who tests: stratified by class, and never two photos of one scene on both sides."""
+"""Who trains and who tests: stratified by class, and never two photos of one scene on both sides.
+
+given_split     the one that came with the photos
+make_split      a share of each class is set aside for the test
+crossed_split   too few photos to set any aside: all learn, and each is tested by a head that has not seen it
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +20,9 @@ class Split:
 
     Args:
         train, val, test: indices, ascending.
-        kind: `given` by the source, or `made` here.
-        undivided: class names whose photos are all of one scene, so that near duplicates had to be divided.
+        kind: `given` by the source, `made` here, or `crossed`: `train` and `test` are then the same photos.
+        undivided: labels of classes whose photos are all of one scene, so that near duplicates had to be divided.
+        folds: (N,) where crossed: photos of one number are tested by a head that learned from all others.
     """
 
     train: NDArray[np.int64]
@@ -24,6 +30,7 @@ class Split:
     test: NDArray[np.int64]
     kind: str
     undivided: tuple[int, ...] = ()
+    folds: NDArray[np.int32] | None = None
 
     @property
     def learned(self) -> NDArray[np.int64]:
@@ -96,15 +103,31 @@ def make_split(
         test_share: fraction of each class to test on.
         seed: of the choice.
     """
-    shares = [1 - test_share, test_share]
+    part, divided = _deal_every_class(labels, scenes, copies, [1 - test_share, test_share], seed)
+    train, test = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
+    return Split(train, np.zeros(0, np.int64), test, "made", divided)
+
+
+def crossed_split(
+    labels: NDArray[np.int32], scenes: NDArray[np.int32], copies: NDArray[np.int32], *, n_folds: int, seed: int = 0
+) -> Split:
+    """All photos learn, and all test, in folds that no scene straddles; classes of one scene as in `make_split`."""
+    folds, divided = _deal_every_class(labels, scenes, copies, [1 / n_folds] * n_folds, seed)
+    everyone = np.arange(len(labels))
+    return Split(everyone, np.zeros(0, np.int64), everyone, "crossed", divided, folds)
+
+
+def _deal_every_class(
+    labels: NDArray[np.int32], scenes: NDArray[np.int32], copies: NDArray[np.int32], shares: Sequence[float], seed: int
+) -> tuple[NDArray[np.int32], tuple[int, ...]]:
+    """(N,) parts with every class in two of them or more, and the classes whose scenes were divided for it."""
     divided: list[int] = []
     part = deal(labels, scenes, shares, seed=seed)
     while lacking := [c for c in _classes_missing_a_side(labels, part) if c not in divided]:
         divided = sorted([*divided, *lacking])  # dividing a scene of two classes may leave the other one short
         groups = np.where(np.isin(labels, divided), copies + scenes.max() + 1, scenes)
         part = deal(labels, groups.astype(np.int32), shares, seed=seed)
-    train, test = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
-    return Split(train, np.zeros(0, np.int64), test, "made", tuple(divided))
+    return part, tuple(divided)
 
 
 def _classes_missing_a_side(labels: NDArray[np.int32], part: NDArray[np.int32]) -> list[int]:

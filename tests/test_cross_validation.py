@@ -1,0 +1,46 @@
+"""No photo is answered by a probe that has seen it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tellapart.cross_validation import cross_validate
+from tellapart.data.split import crossed_split
+from tellapart.posthoc.unknown import unknown_scores
+from tellapart.prepare import prepare
+from tellapart.probe import fit_probe, make_folds
+from tellapart.recipe import Probe
+from tellapart.stopwatch import Stopwatch, no_progress
+
+RECIPE = Probe(quality="fast")
+
+
+@pytest.fixture(scope="module")
+def prepared(clothing, extractor):
+    return prepare(clothing, extractor, no_progress, Stopwatch())
+
+
+def folds_of(prepared):
+    found = prepared.duplicates
+    return crossed_split(prepared.dataset.labels, found.scenes, found.copies, n_folds=RECIPE.n_folds).folds
+
+
+def test_answers_are_those_of_a_probe_fitted_without_the_fold(prepared):
+    folds = folds_of(prepared)
+    crossed = cross_validate(prepared, folds, RECIPE)
+    assert np.allclose(crossed.probs.sum(axis=1), 1)
+    out = folds == 2
+    labels, scenes = prepared.dataset.labels[~out], prepared.duplicates.scenes[~out]
+    alone = fit_probe(prepared.values[~out], labels, make_folds(labels, scenes, RECIPE), 4, RECIPE)
+    assert np.allclose(crossed.probs[out], alone.probs(prepared.values[out]), atol=1e-5)
+    assert np.allclose(crossed.unknown[out], unknown_scores(prepared.values[out], alone.centres), atol=1e-5)
+
+
+def test_labels_that_mean_nothing_score_like_chance(prepared):
+    shuffled = np.random.default_rng(0).permutation(prepared.dataset.labels).astype(np.int32)
+    lottery = replace(prepared, dataset=replace(prepared.dataset, labels=shuffled))
+    right = cross_validate(lottery, folds_of(lottery), RECIPE).probs.argmax(axis=1) == shuffled
+    assert right.mean() < 0.45  # 0.25 by chance, sd 0.05; a probe that had seen them would get them all
+    honest = cross_validate(prepared, folds_of(prepared), RECIPE).probs.argmax(axis=1) == prepared.dataset.labels
+    assert honest.mean() > 0.85
