@@ -75,5 +75,5 @@ def model(clothing_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "garments"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TELLAPART_CACHE_DIR", str(tmp_path_factory.mktemp("model-cache")))
-        train(clothing_folder, folder, Probe(quality="fast"))
+        train(clothing_folder, folder, Probe(quality="fast", test_share=0.2))
     return folder

@@ -27,7 +27,7 @@ def meagre(clothing_folder, tmp_path_factory):
         (folder / "photos" / name).mkdir(parents=True)
         for path in sorted((clothing_folder / name).iterdir())[-6:]:
             (folder / "photos" / name / path.name).symlink_to(path.resolve())
-    train(folder / "photos", folder / "meagre", Probe(quality="fast", fit="squash"))
+    train(folder / "photos", folder / "meagre", Probe(quality="fast", fit="squash", test_share=0.2))
     return folder / "meagre"
 
 

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tellapart import probe
-from tellapart.posthoc.unknown import fit_centres, unknown_scores
+from tellapart.posthoc.unknown import directions, fit_centres
 from tellapart.probe import ALWAYS_TRAINS, fit_heads, fit_probe, make_folds
 from tellapart.recipe import Probe
 
@@ -129,16 +129,17 @@ def test_heads_never_see_the_photos_they_are_asked_about(monkeypatch):
     seen = []
     real_fold = probe._fit_fold
 
-    def fold(x, y, train, out, *rest):
-        result = real_fold(x, y, train, out, *rest)
+    def fold(known, out, n_classes, recipe):
+        result = real_fold(known, out, n_classes, recipe)
+        x, y, train = known.features, known.labels, np.setdiff1d(known.indices, out)
         seen.append((set(train.tolist()), result.indices.tolist()))
-        assert not set(train) & set(out)
         assert set(folds[out]).isdisjoint(folds[train])
-        heads = fit_heads(x[train], y[train], 3, rest[-1], rest[-1].inverse_regularisation)
+        heads = fit_heads(x[train], y[train], 3, recipe, recipe.inverse_regularisation)
         for c, logits in result.logits.items():
             assert np.allclose(logits, heads[c].logits(x[result.indices]), rtol=1e-4, atol=1e-4)
-        centres = fit_centres(x[train], y[train], seed=0)
-        assert np.array_equal(result.unknown, unknown_scores(x[result.indices], centres))
+        views = directions(x, None)
+        centres = fit_centres(views[train], y[train], seed=0)
+        assert np.array_equal(result.nearness, centres.nearness(views[result.indices], 3))
         return result
 
     monkeypatch.setattr(probe, "_fit_fold", fold)
@@ -229,7 +230,7 @@ def everything(fitted):
         fitted.head.weight.tobytes(),
         fitted.head.bias.tobytes(),
         fitted.temperature,
-        fitted.centres.tobytes(),
+        fitted.centres.vectors.tobytes(),
         fitted.thresholds,
         fitted.out_of_fold.logits.tobytes(),
         fitted.choice_nll,

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from tellapart.atomic import restore
 from tellapart.data.preprocess import Preprocess
 from tellapart.errors import ArtifactError
+from tellapart.metrics.promise import Promise
 from tellapart.posthoc.decision import Thresholds
 
 FORMAT = 1
@@ -74,6 +75,12 @@ class Artifact:
     def thresholds(self) -> Thresholds:
         """When no class name is answered."""
         return Thresholds(**self.manifest["thresholds"])
+
+    @property
+    def promise(self) -> Promise | None:
+        """What share of real photos gets a class name; None where nothing is promised."""
+        promised = self.manifest.get("promise")
+        return Promise(**promised) if promised else None
 
 
 def seal(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -194,9 +201,20 @@ def _is_complete(manifest: Mapping[str, Any]) -> bool:
         and set(limits) == {"unknown_score", "confidence", "n"}
         and isinstance(limits["n"], int)
         and all(_is_limit(limits[k]) for k in ("unknown_score", "confidence"))
+        and _is_promise(manifest.get("promise"))
         and isinstance(files, dict)
         and _is_texts(list(files.values()))
         and {MODEL, TRAINED_ON, EVALUATION} <= set(files)
+    )
+
+
+def _is_promise(value: object) -> bool:
+    """Whether it is a promise; models of the first days have none."""
+    if value is None:
+        return True
+    names = {field.name for field in fields(Promise)}
+    return (
+        isinstance(value, dict) and set(value) == names and all(_is_limit(v) and v is not None for v in value.values())
     )
 
 

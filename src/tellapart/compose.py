@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from tellapart.engine.backbone import Backbone, GraphBuilder, add_backbone
+from tellapart.posthoc.unknown import LOGIT_WEIGHT, Centres
 from tellapart.probe import FittedProbe
 
 SMALLEST_NORM = np.float32(np.finfo(np.float32).tiny)  # so that features of zero have a direction
@@ -16,7 +18,8 @@ def compose(backbone: Backbone, fitted: FittedProbe, metadata: Mapping[str, Any]
     """The whole classifier as one serialised graph.
 
     `pixels` (uint8, N×px×px×3, RGB) → `probs` (N, C) after temperature, `logits` (N, C) before it, `unknown_score`
-    (N,), `features` (N, D), `feature_map` (N, D, h, w).
+    (N,), `features` (N, D), `feature_map` (N, D, h, w), `imagenet_logits` (N, 1000) for what an unknown photo looks
+    like.
 
     Args:
         backbone: what makes the features.
@@ -39,6 +42,7 @@ def compose(backbone: Backbone, fitted: FittedProbe, metadata: Mapping[str, Any]
         "unknown_score": ["N"],
         "features": ["N", d],
         "feature_map": ["N", d, "h", "w"],
+        "imagenet_logits": ["N", 1000],
     }
     model = g.finish("tellapart", backbone.input_px, shapes)
     for key, value in metadata.items():
@@ -47,14 +51,31 @@ def compose(backbone: Backbone, fitted: FittedProbe, metadata: Mapping[str, Any]
     return data
 
 
-def _add_unknown_score(g: GraphBuilder, centres: np.ndarray[Any, Any]) -> None:
-    """`unknown_score` = 1 - max over centres of the cosine with `features`."""
-    g.constant("unknown.centres", np.ascontiguousarray(centres.T))
-    g.constant("unknown.smallest", SMALLEST_NORM)
+def _add_unknown_score(g: GraphBuilder, centres: Centres) -> None:
+    """`unknown_score` = 1 - the largest cosine with a centre; posthoc/unknown.py says of what."""
+    seen = "unknown.features"
+    _add_direction(g, "features", seen)
+    if centres.imagenet is not None:
+        g.add("ReduceMean", ["imagenet_logits"], ["unknown.mean_logit"], axes=[1], keepdims=1)
+        g.add("Sub", ["imagenet_logits", "unknown.mean_logit"], ["unknown.centred_logits"])
+        _add_direction(g, "unknown.centred_logits", "unknown.logits")
+        g.constant("unknown.logit_weight", LOGIT_WEIGHT)
+        g.add("Mul", ["unknown.logits", "unknown.logit_weight"], ["unknown.weighted_logits"])
+        g.add("Concat", [seen, "unknown.weighted_logits"], ["unknown.both"], axis=1)
+        g.constant("unknown.length", np.hypot(np.float32(1), LOGIT_WEIGHT))
+        g.add("Div", ["unknown.both", "unknown.length"], ["unknown.seen"])
+        seen = "unknown.seen"
+    g.constant("unknown.centres.stored", np.ascontiguousarray(centres.vectors.T).astype(np.float16))
+    g.add("Cast", ["unknown.centres.stored"], ["unknown.centres"], to=TensorProto.FLOAT)
     g.constant("unknown.one", np.float32(1))
-    g.add("ReduceL2", ["features"], ["unknown.norm"], axes=[1], keepdims=1)
-    g.add("Max", ["unknown.norm", "unknown.smallest"], ["unknown.safe_norm"])
-    g.add("Div", ["features", "unknown.safe_norm"], ["unknown.direction"])
-    g.add("MatMul", ["unknown.direction", "unknown.centres"], ["unknown.cosines"])
+    g.add("MatMul", [seen, "unknown.centres"], ["unknown.cosines"])
     g.add("ReduceMax", ["unknown.cosines"], ["unknown.nearest"], axes=[1], keepdims=0)
     g.add("Sub", ["unknown.one", "unknown.nearest"], ["unknown_score"])
+
+
+def _add_direction(g: GraphBuilder, values: str, direction: str) -> None:
+    """`direction` = `values` scaled to length 1."""
+    g.constant(f"{direction}.smallest", SMALLEST_NORM)
+    g.add("ReduceL2", [values], [f"{direction}.norm"], axes=[1], keepdims=1)
+    g.add("Max", [f"{direction}.norm", f"{direction}.smallest"], [f"{direction}.safe_norm"])
+    g.add("Div", [values, f"{direction}.safe_norm"], [direction])

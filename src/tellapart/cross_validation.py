@@ -1,4 +1,4 @@
-"""The score of a set too small to set photos aside: each photo answered by a probe that has not seen it."""
+"""What probes say about photos that they have not seen: for suspect labels, and to score sets too small to divide."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from tellapart.engine.backbone import QUALITIES, imagenet_head
 from tellapart.engine.network import n_cores
 from tellapart.posthoc.temperature import calibrated
-from tellapart.posthoc.unknown import unknown_scores
 from tellapart.prepare import Prepared
 from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
+from tellapart.stopwatch import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,27 @@ class Crossed:
     unknown: NDArray[np.float32]
 
 
+def out_of_fold_probs(prepared: Prepared, recipe: Probe, progress: Progress = no_progress) -> NDArray[np.float64]:
+    """(N, C) calibrated probabilities by heads that had seen no photo of the same scene, whatever its split.
+
+    A row of NaN for each photo that was not asked about: beyond `max_choosing_photos`.
+    """
+    dataset = prepared.dataset
+    fitted = fit_probe(
+        prepared.values,
+        dataset.labels,
+        make_folds(dataset.labels, prepared.duplicates.scenes, recipe),
+        len(dataset.class_names),
+        recipe,
+        progress=lambda done, total: progress("asking about every photo", done, total),
+    )
+    probs = np.full((dataset.n, len(dataset.class_names)), np.nan)
+    said = fitted.out_of_fold
+    if len(said.indices):
+        probs[said.indices] = calibrated(said.logits, fitted.temperature)
+    return probs
+
+
 def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: Probe) -> Crossed:
     """The answers of one whole probe a fold, regularisation and temperature chosen inside it once more.
 
@@ -44,14 +66,17 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: Probe) 
     n_classes, n = len(prepared.dataset.class_names), prepared.dataset.n
     raw_probs, probs = np.zeros((n, n_classes)), np.zeros((n, n_classes))
     unknown = np.zeros(n, np.float32)
+    imagenet = imagenet_head(QUALITIES[recipe.quality])
 
     def answer(fold: int) -> None:
         out, learned = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         labels, scenes = prepared.dataset.labels[learned], prepared.duplicates.scenes[learned]
-        fitted = fit_probe(prepared.values[learned], labels, make_folds(labels, scenes, recipe), n_classes, recipe)
+        fitted = fit_probe(
+            prepared.values[learned], labels, make_folds(labels, scenes, recipe), n_classes, recipe, imagenet=imagenet
+        )
         logits = fitted.head.logits(prepared.values[out])
         raw_probs[out], probs[out] = calibrated(logits, 1.0), calibrated(logits, fitted.temperature)
-        unknown[out] = unknown_scores(prepared.values[out], fitted.centres)
+        unknown[out] = fitted.centres.unknown_scores(prepared.values[out])
 
     with threadpool_limits(1), ThreadPoolExecutor(n_cores()) as executor:
         list(executor.map(answer, np.unique(folds)))

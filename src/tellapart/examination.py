@@ -15,7 +15,8 @@ from tellapart.engine.network import n_cores
 from tellapart.errors import InputError, PhotoError
 from tellapart.features import hash_pixels
 from tellapart.prediction import Answers, Predictor
-from tellapart.scoring import counts_json, inside, leaks_and_rest, score, unknown_json
+from tellapart.refusal import real_photos
+from tellapart.scoring import counts_json, inside, leaks_and_rest, score
 from tellapart.stopwatch import Progress
 
 Json = dict[str, Any]
@@ -116,7 +117,9 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     column = np.array([names.index(name) for name in readable.class_names], np.int32)
     skipped = sorted((*dataset.skipped, *answered.skipped), key=lambda s: s.photo)
     return score(answered.probs, readable, everyone, names) | {
-        "unknown": unknown_json(names, answered.probs, answered.unknown, column[readable.labels], artifact.thresholds),
+        "unknown": real_photos(
+            names, answered.probs, answered.unknown, column[readable.labels], artifact.thresholds, artifact.promise
+        ),
         "leaks": leaks_and_rest(leaks, without),
         "model": artifact.manifest["model"],
         **counts_json(readable, skipped),

@@ -19,6 +19,7 @@ from tellapart.prediction import Predictor
 from tellapart.prepare import Prepared
 from tellapart.probe import FittedProbe
 from tellapart.recipe import Probe
+from tellapart.refusal import promised
 from tellapart.report.card import render_card
 from tellapart.report.page import render_page
 from tellapart.report.pictures import example_photo, thumbnails
@@ -39,6 +40,7 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Prob
     dataset = prepared.dataset
     chosen = split.learned
     how = Preprocess(backbone.input_px, recipe.fit)
+    to_promise = promised(fitted.thresholds)
     return {
         "name": name,
         "class_names": list(dataset.class_names),
@@ -49,6 +51,7 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Prob
             "key": how.key,
         },
         "thresholds": asdict(fitted.thresholds),
+        "promise": to_promise and asdict(to_promise),
         "temperature": fitted.temperature,
         "model": {
             "quality": recipe.quality,

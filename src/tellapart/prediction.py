@@ -18,11 +18,13 @@ from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
 from tellapart.engine.network import Network, n_cores
 from tellapart.errors import PhotoError
-from tellapart.posthoc.decision import Thresholds, answer
+from tellapart.posthoc.decision import NONE_OF_THESE, Thresholds, answer
 
 MANY = 8  # photos from which on throughput counts more than the first answer
 PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 AHEAD = 8  # photos a core that may be in work before their turn to be given out
+
+LIKELY = 0.3  # probability of an ImageNet class from which on it is worth naming
 
 PhotoLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 
@@ -38,6 +40,7 @@ class Prediction:
         confidence: its probability.
         probs: {class name: probability}, likeliest first.
         unknown_score: distance from the training photos, higher is further; None where the model has none.
+        looks_like: for "none of these", which of ImageNet's 1,000 classes it looks more like, where one is likely.
         error: why the photo could not be read, a plain sentence, or None.
     """
 
@@ -47,6 +50,7 @@ class Prediction:
     confidence: float | None = None
     probs: Mapping[str, float] | None = None
     unknown_score: float | None = None
+    looks_like: str | None = None
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -58,6 +62,7 @@ class Prediction:
             "confidence": self.confidence,
             "probs": dict(self.probs or {}),
             "unknown_score": self.unknown_score,
+            "looks_like": self.looks_like,
             "error": self.error,
         }
 
@@ -69,10 +74,12 @@ class Answers:
     Args:
         probs: (C,) float32.
         unknown_score: distance from the training photos.
+        looks_like: the everyday class that the backbone itself finds likeliest; None where it finds none likely.
     """
 
     probs: NDArray[np.float32]
     unknown_score: float | None
+    looks_like: str | None = None
 
 
 class Predictor:
@@ -82,9 +89,8 @@ class Predictor:
         class_names: (C,) in the order of the graph's probabilities.
         how: preprocessing.
         thresholds: when no class name is answered.
-        model: serialised graph with `pixels` → `probs` and perhaps `unknown_score`.
+        model: serialised graph with `pixels` → `probs` and perhaps `unknown_score` and `imagenet_logits`.
         streams: photos in flight at once; 1 answers a single photo soonest.
-        has_unknown_score: whether the graph has that output.
     """
 
     def __init__(
@@ -95,14 +101,14 @@ class Predictor:
         model: bytes,
         *,
         streams: int = 1,
-        has_unknown_score: bool = True,
     ) -> None:
         self.class_names = class_names
         self.how = how
         self.thresholds = thresholds
         self._streams = streams
-        outputs = ["probs", "unknown_score"] if has_unknown_score else ["probs"]
-        self._network = Network(model, how.input_px, outputs, streams=streams)
+        self._network = Network(
+            model, how.input_px, ["probs"], optional=["unknown_score", "imagenet_logits"], streams=streams
+        )
 
     @classmethod
     def from_artifact(cls, artifact: Artifact, *, streams: int = 1) -> "Predictor":
@@ -118,8 +124,12 @@ class Predictor:
     def answers(self, pixels: NDArray[np.uint8]) -> Answers:
         """What the graph says about preprocessed `pixels` (px, px, 3) uint8."""
         outputs = self._network(pixels)
-        unknown = outputs.get("unknown_score")
-        return Answers(outputs["probs"], None if unknown is None else float(unknown))
+        unknown, imagenet = outputs.get("unknown_score"), outputs.get("imagenet_logits")
+        return Answers(
+            outputs["probs"],
+            None if unknown is None else float(unknown),
+            None if imagenet is None else _everyday_class(imagenet),
+        )
 
     def pixels(self, data: bytes) -> NDArray[np.uint8]:
         """The (px, px, 3) uint8 that the graph gets for a photo's bytes.
@@ -178,7 +188,15 @@ class Predictor:
         probs = {self.class_names[i]: float(answers.probs[i]) for i in order}
         winner = self.class_names[order[0]]
         said = answer(self.class_names, answers.probs, answers.unknown_score or 0.0, self.thresholds)
-        return Prediction(name, said, winner, probs[winner], probs, answers.unknown_score)
+        looks_like = answers.looks_like if said == NONE_OF_THESE else None
+        return Prediction(name, said, winner, probs[winner], probs, answers.unknown_score, looks_like)
+
+
+def _everyday_class(logits: NDArray[np.float32]) -> str | None:
+    """The likeliest of ImageNet's classes, if it is likely at all, for (1000,) `logits`."""
+    probs = np.exp(logits - logits.max())
+    best = int(probs.argmax())
+    return imagenet_class_names()[best] if probs[best] >= LIKELY * probs.sum() else None
 
 
 def _encoded(image: Image.Image) -> bytes:
@@ -221,5 +239,4 @@ def _imagenet(streams: int) -> Predictor:
         Thresholds(None, None, 0),
         build_imagenet(IMAGENET),
         streams=streams,
-        has_unknown_score=False,
     )

@@ -14,10 +14,11 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.data.split import deal
 from tellapart.engine.network import n_cores
+from tellapart.head import Head
 from tellapart.logistic import regularisation_path
 from tellapart.posthoc.decision import Thresholds, fit_thresholds
 from tellapart.posthoc.temperature import calibrated, fit_temperature, nll
-from tellapart.posthoc.unknown import fit_centres, unknown_scores
+from tellapart.posthoc.unknown import Centres, directions, fit_centres
 from tellapart.recipe import Probe
 
 ALWAYS_TRAINS = -1  # fold of photos that are never held out
@@ -28,23 +29,6 @@ MOMENTS_BLOCK = 2048  # rows
 
 
 @dataclass(frozen=True)
-class Head:
-    """A linear layer on raw features, standardisation folded in: logits = features @ weight.T + bias.
-
-    Args:
-        weight: (C, D) float32.
-        bias: (C,) float32.
-    """
-
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
-
-    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, C) logits of `features` (N, D)."""
-        return np.asarray(features @ self.weight.T + self.bias, np.float32)
-
-
-@dataclass(frozen=True)
 class OutOfFold:
     """What heads said about photos that they had not seen.
 
@@ -52,13 +36,18 @@ class OutOfFold:
         indices: (M,) which training photos.
         logits: (M, C).
         labels: (M,).
-        unknown: (M,) unknown scores against centres of the other folds.
+        nearness: (M, C) largest cosine with a centre of each class, made from the other folds.
     """
 
     indices: NDArray[np.int64]
     logits: NDArray[np.float64]
     labels: NDArray[np.int32]
-    unknown: NDArray[np.float32]
+    nearness: NDArray[np.float32]
+
+    @property
+    def unknown(self) -> NDArray[np.float32]:
+        """(M,) unknown scores."""
+        return np.asarray(1 - self.nearness.max(axis=1, initial=-1), np.float32)
 
 
 @dataclass(frozen=True)
@@ -68,7 +57,7 @@ class FittedProbe:
     Args:
         head: features → logits.
         temperature: logits / temperature → softmax → probabilities.
-        centres: (K, D) for the unknown score.
+        centres: for the unknown score.
         thresholds: for "none of these" and "not sure".
         inverse_regularisation: the C that was chosen.
         choice_nll: mean out-of-fold negative log-likelihood of each C tried, after its own temperature.
@@ -77,7 +66,7 @@ class FittedProbe:
 
     head: Head
     temperature: float
-    centres: NDArray[np.float32]
+    centres: Centres
     thresholds: Thresholds
     inverse_regularisation: float
     choice_nll: dict[float, float]
@@ -95,6 +84,7 @@ def fit_probe(
     n_classes: int,
     recipe: Probe,
     *,
+    imagenet: Head | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> FittedProbe:
     """Choose C out-of-fold, then fit the head on all photos given.
@@ -105,6 +95,7 @@ def fit_probe(
         folds: (N,) the fold in which a photo is held out, or -1 for one that always trains.
         n_classes: C.
         recipe: hyper-parameters.
+        imagenet: the backbone's ImageNet head, for the unknown score; None goes by the features alone.
         progress: called with (fits done, fits in all).
     """
     folds = _fewer(labels, folds, recipe)
@@ -113,11 +104,9 @@ def fit_probe(
     held_out = [out for out in held_out if len(np.unique(labels[np.setdiff1d(chosen, out)])) > 1]
     total = len(held_out) + 1
     with threadpool_limits(1), ThreadPoolExecutor(n_cores()) as executor:
-        tasks = [
-            executor.submit(_fit_fold, features, labels, np.setdiff1d(chosen, out), out, n_classes, recipe)
-            for out in held_out
-        ]
-        centres = executor.submit(fit_centres, features, labels, seed=recipe.seed)
+        known = _Known(chosen, features[chosen], labels[chosen], directions(features[chosen], imagenet), imagenet)
+        tasks = [executor.submit(_fit_fold, known, out, n_classes, recipe) for out in held_out]
+        centres = executor.submit(fit_centres, known.seen, known.labels, imagenet, seed=recipe.seed)
         parts = []
         for done, task in enumerate(tasks, start=1):
             parts.append(task.result())
@@ -153,28 +142,36 @@ def _fewer(labels: NDArray[np.int32], folds: NDArray[np.int32], recipe: Probe) -
 
 
 @dataclass(frozen=True)
+class _Known:
+    """The photos that take part in the choosing: which they are, and what is known of them."""
+
+    indices: NDArray[np.int64]
+    features: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    seen: NDArray[np.float32]
+    imagenet: Head | None
+
+
+@dataclass(frozen=True)
 class _Fold:
     indices: NDArray[np.int64]
     logits: dict[float, NDArray[np.float64]]
-    unknown: NDArray[np.float32]
+    nearness: NDArray[np.float32]
 
 
-def _fit_fold(
-    features: NDArray[np.float32],
-    labels: NDArray[np.int32],
-    train: NDArray[np.int64],
-    out: NDArray[np.int64],
-    n_classes: int,
-    recipe: Probe,
-) -> _Fold:
-    """Heads for every C on `train`, asked about `out`; photos of classes absent from `train` are left out."""
-    out = out[np.isin(labels[out], labels[train])]
-    x, unseen = features[train], features[out]
+def _fit_fold(known: _Known, held_out: NDArray[np.int64], n_classes: int, recipe: Probe) -> _Fold:
+    """Heads for every C on all but `held_out`, asked about these; photos of classes absent elsewhere are left out."""
+    out = np.isin(known.indices, held_out)
+    train = ~out
+    out &= np.isin(known.labels, known.labels[train])
+    labels = known.labels[train]
+    unseen = known.features[out]
     with threadpool_limits(1):  # OpenMP's limit holds for the thread that sets it, so once more in each worker
-        heads = fit_heads(x, labels[train], n_classes, recipe, recipe.inverse_regularisation)
+        heads = fit_heads(known.features[train], labels, n_classes, recipe, recipe.inverse_regularisation)
         logits = {c: head.logits(unseen).astype(np.float64) for c, head in heads.items()}
-        centres = fit_centres(x, labels[train], seed=recipe.seed)
-    return _Fold(out, logits, unknown_scores(unseen, centres))
+        centres = fit_centres(known.seen[train], labels, known.imagenet, seed=recipe.seed)
+        nearness = centres.nearness(known.seen[out], n_classes)
+    return _Fold(known.indices[out], logits, nearness)
 
 
 def _choose(
@@ -186,7 +183,7 @@ def _choose(
     """
     if not sum(len(part.indices) for part in parts):
         middle = recipe.inverse_regularisation[len(recipe.inverse_regularisation) // 2]
-        nobody = OutOfFold(np.zeros(0, np.int64), np.zeros((0, 1)), np.zeros(0, np.int32), np.zeros(0, np.float32))
+        nobody = OutOfFold(np.zeros(0, np.int64), np.zeros((0, 1)), np.zeros(0, np.int32), np.zeros((0, 1), np.float32))
         return middle, nobody, 1.0, {}
     indices = np.concatenate([part.indices for part in parts])
     truth = labels[indices]
@@ -194,8 +191,8 @@ def _choose(
     temperatures = {c: fit_temperature(logits, truth) for c, logits in pooled.items()}
     choice_nll = {c: nll(pooled[c], truth, temperatures[c]) for c in pooled}
     best = min(choice_nll, key=choice_nll.__getitem__)
-    unknown = np.concatenate([part.unknown for part in parts])
-    return best, OutOfFold(indices, pooled[best], truth, unknown), temperatures[best], choice_nll
+    nearness = np.concatenate([part.nearness for part in parts])
+    return best, OutOfFold(indices, pooled[best], truth, nearness), temperatures[best], choice_nll
 
 
 def fit_heads(

@@ -13,13 +13,14 @@ from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
 from tellapart.data.wording import counted, quoted, some
+from tellapart.engine.backbone import QUALITIES
+from tellapart.engine.strangers import strangers
 from tellapart.evaluation import evaluate_predictions
-from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, Thresholds, answer
 from tellapart.posthoc.temperature import calibrated
-from tellapart.posthoc.unknown import unknown_scores
 from tellapart.prepare import Prepared
 from tellapart.probe import FittedProbe
 from tellapart.recipe import Probe
+from tellapart.refusal import refusals
 
 Json = dict[str, Any]
 
@@ -76,7 +77,7 @@ def test_evaluation(prepared: Prepared, split: Split, fitted: FittedProbe, recip
         temperature=fitted.temperature,
         crossed=split.kind == "crossed",
     ) | {
-        "unknown": unknown_json(names, said.probs, said.unknown, dataset.labels[split.test], fitted.thresholds),
+        "unknown": refusals(said, dataset.labels[split.test], names, fitted, strangers(QUALITIES[recipe.quality])),
         "leaks": leaks_json(prepared, split, said.probs),
         "split": split_json(split, recipe),
         "duplicates": pairs_json(dataset, prepared.duplicates.pairs),
@@ -93,7 +94,7 @@ def _asked(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe)
     features = prepared.values[split.test]
     logits = fitted.head.logits(features)
     probs, raw_probs = calibrated(logits, fitted.temperature), calibrated(logits, 1.0)
-    return Crossed(raw_probs, probs, unknown_scores(features, fitted.centres))
+    return Crossed(raw_probs, probs, fitted.centres.unknown_scores(features))
 
 
 def counts_json(dataset: Dataset, skipped: Sequence[Skipped]) -> Json:
@@ -162,51 +163,6 @@ def split_json(split: Split, recipe: Probe) -> Json:
     if split.folds is not None:
         made["n_folds"] = len(np.unique(split.folds))
     return {"kind": split.kind, **made, **sizes}
-
-
-def unknown_json(
-    class_names: Sequence[str],
-    probs: NDArray[np.floating],
-    unknown: NDArray[np.floating],
-    labels: NDArray[np.int32],
-    thresholds: Thresholds,
-) -> Json:
-    """How many test photos get a class name at all, and how many of those answers are right.
-
-    Args:
-        class_names: (C,).
-        probs: (N, C) of test photos.
-        unknown: (N,) their unknown scores.
-        labels: (N,) in [0, C).
-        thresholds: the model's.
-    """
-    said = [answer(class_names, p, float(u), thresholds) for p, u in zip(probs, unknown, strict=True)]
-    named = [i for i, name in enumerate(said) if name in class_names]
-    n_right = sum(said[i] == class_names[labels[i]] for i in named)
-    n_none, n_unsure = said.count("none of these"), said.count("not sure")
-    n = len(said)
-    sentences = [
-        f"{len(named):,} of {n:,} test photos got a class name, and {n_right:,} of those names were right. "
-        f"{n_unsure:,} got “not sure” and {n_none:,} “none of these”."
-    ]
-    if thresholds.unknown_score is None:
-        sentences.append(
-            f"With {counted(thresholds.n, 'photo')} to learn from it never says “none of these”: "
-            f"at least {round(1 / FAR_SHARE) - 1} are needed to promise anything."
-        )
-    else:
-        share = round(100 * (1 - FAR_SHARE - DOUBT_SHARE))
-        sentences.append(
-            f"It says “none of these” to photos far from all training photos. About {share} of 100 photos of your "
-            "classes should still get a class name; how many photos of other things are refused was not measured."
-        )
-    return {
-        "n_named": len(named),
-        "n_named_right": n_right,
-        "n_not_sure": n_unsure,
-        "n_none_of_these": n_none,
-        "sentences": sentences,
-    }
 
 
 def fingerprint(hashes: NDArray[np.bytes_]) -> str:

@@ -5,26 +5,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.artifact import CARD, EVALUATION, MODEL_FILES, REPORT, REPORT_FILES, load_artifact, seal, to_json
 from tellapart.atomic import refuse_unwritable, write_folder
+from tellapart.checks.inspection import inspect
 from tellapart.compose import compose
-from tellapart.data.audit import Finding, audit
+from tellapart.cross_validation import out_of_fold_probs
+from tellapart.data.audit import Finding
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
 from tellapart.data.split import TEST_SHARE, Split, crossed_split, given_split, make_split
-from tellapart.engine.backbone import QUALITIES
+from tellapart.engine.backbone import QUALITIES, imagenet_head
 from tellapart.engine.network import n_cores
 from tellapart.errors import InputError
 from tellapart.evaluation import FEW_TEST_PHOTOS
 from tellapart.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
+from tellapart.next_steps import next_steps
 from tellapart.package import card, describe, model_facts, model_files, page
 from tellapart.prediction import Predictor
 from tellapart.prepare import Prepared, prepare
 from tellapart.probe import ALWAYS_TRAINS, FittedProbe, fit_probe, make_folds
 from tellapart.recipe import Probe
+from tellapart.robustness import robustness as spoil
 from tellapart.scoring import test_evaluation
 from tellapart.stopwatch import Progress, Stopwatch, no_progress
 
@@ -37,6 +42,8 @@ def train(
     recipe: Probe | None = None,
     *,
     force: bool = False,
+    advice: bool = True,
+    robustness: bool = False,
     progress: Progress = no_progress,
 ) -> Json:
     """Train on the photos of `source`, test honestly, and write the model folder `output`.
@@ -46,6 +53,8 @@ def train(
         output: the model folder; written as a whole at the very end, so a stopped run changes nothing.
         recipe: hyper-parameters; the defaults suit most sets.
         force: whether an existing model folder may be replaced.
+        advice: whether to say what to do next: heads are fitted on parts of the photos for it.
+        robustness: whether to ask about spoiled test photos too: dark, blurred, … 33 questions a photo.
         progress: called with (stage, done, total).
 
     Returns:
@@ -60,19 +69,27 @@ def train(
     with clock("scan"):
         dataset = scan(source)
         require_trainable(dataset)
-    prepared = prepare(dataset, _extractor(recipe), progress, clock)
+    extractor = _extractor(recipe)
+    prepared = prepare(dataset, extractor, progress, clock)
     dataset = prepared.dataset
     require_trainable(dataset)
     with clock("split"):
-        split = _divide(prepared, recipe)
+        split = _divide(prepared, recipe, may_cross=not robustness)
     with clock("head"):
-        fitted = fit(prepared, split, recipe, progress)
+        folds = make_folds_of(prepared, split, recipe)
+        fitted = fit(prepared, split, folds, recipe, progress)
     with clock("test"):
         evaluation = test_evaluation(prepared, split, fitted, recipe)
+    if advice:
+        with clock("advice"):
+            evaluation |= next_steps(prepared, split, folds, fitted, evaluation, recipe, progress)
     with clock("model"):
         description = describe(prepared, split, fitted, recipe, name=output.name)
         model = compose(QUALITIES[recipe.quality], fitted, description)
         evaluation |= model_facts(model, description, prepared, split, fitted)
+    if robustness:
+        with clock("robustness"):
+            evaluation["robustness"] = _spoiled(model, prepared, split, fitted, extractor.how, progress)
     with clock("report"):
         files = model_files(model, prepared, split)
         files |= {REPORT: page(evaluation, dataset, output.name), CARD: card(evaluation, description)}
@@ -87,6 +104,7 @@ def evaluate(
     *,
     output: str | os.PathLike[str] | None = None,
     force: bool = False,
+    robustness: bool = False,
     progress: Progress = no_progress,
 ) -> Json:
     """Score a model folder on labelled photos that it has not seen; classes are matched by name.
@@ -98,6 +116,7 @@ def evaluate(
         source: labelled photos, as for `train`.
         output: a folder for `evaluation.json` and `report.html`; None writes nothing.
         force: whether an existing `output` may be replaced.
+        robustness: whether to ask about spoiled photos too, as in `train`.
         progress: called with (stage, done, total).
 
     Returns:
@@ -121,6 +140,9 @@ def evaluate(
         answers = answer_all(predictor, dataset, progress)
     with clock("test"):
         evaluation = new_evaluation(answers, dataset, artifact)
+    if robustness:
+        with clock("robustness"):
+            evaluation["robustness"] = spoil(predictor, dataset, answers.usable, progress=progress)
     with clock("report"):
         report = page(evaluation, dataset, artifact.manifest["name"]) if output is not None else b""
     evaluation["timings_s"] = clock.rounded()
@@ -142,8 +164,11 @@ def check(
     Raises:
         InputError: there is no such source, or nothing in it can be read.
     """
-    prepared = prepare(scan(source), _extractor(Probe(quality=quality)), progress, Stopwatch())
-    return prepared, [*_untrainable(prepared), *audit(prepared.dataset, prepared.skipped, prepared.duplicates)]
+    recipe = Probe(quality=quality)
+    prepared = prepare(scan(source), _extractor(recipe), progress, Stopwatch())
+    untrainable = _untrainable(prepared)
+    said = None if untrainable else out_of_fold_probs(prepared, recipe, progress)
+    return prepared, [*untrainable, *inspect(prepared, said, progress)]
 
 
 def _untrainable(prepared: Prepared) -> list[Finding]:
@@ -162,7 +187,7 @@ def _extractor(recipe: Probe) -> Extractor:
     return Extractor(backbone, Preprocess(backbone.input_px, recipe.fit), FeatureCache())
 
 
-def _divide(prepared: Prepared, recipe: Probe) -> Split:
+def _divide(prepared: Prepared, recipe: Probe, *, may_cross: bool) -> Split:
     """The split that came with the photos, or else our own that no scene straddles, crossed where photos are few."""
     dataset, duplicates = prepared.dataset, prepared.duplicates
     if dataset.given_split:
@@ -170,26 +195,40 @@ def _divide(prepared: Prepared, recipe: Probe) -> Split:
         if len(split.test):
             return split
     of, seed = (dataset.labels, duplicates.scenes, duplicates.copies), recipe.seed
-    if recipe.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS:
+    if may_cross and recipe.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS:
         return crossed_split(*of, n_folds=recipe.n_folds, seed=seed)
     return make_split(*of, test_share=recipe.test_share or TEST_SHARE, seed=seed)
 
 
-def fit(prepared: Prepared, split: Split, recipe: Probe, progress: Progress = no_progress) -> FittedProbe:
-    """The head and all that follows it, from the photos that train and, where given, those that choose."""
+def _spoiled(
+    model: bytes, prepared: Prepared, split: Split, fitted: FittedProbe, how: Preprocess, progress: Progress
+) -> Json:
+    """How the written graph answers about spoiled test photos."""
+    predictor = Predictor(prepared.dataset.class_names, how, fitted.thresholds, model, streams=n_cores())
+    groups = prepared.duplicates.scenes[split.test]
+    return spoil(predictor, prepared.dataset, split.test, groups=groups, progress=progress)
+
+
+def make_folds_of(prepared: Prepared, split: Split, recipe: Probe) -> NDArray[np.int32]:
+    """(len(split.learned),) the fold in which each photo is held out: those given to choose with, or made here."""
     chosen = split.learned
-    labels = prepared.dataset.labels[chosen]
     if split.folds is not None:
-        folds = split.folds
-    elif len(split.val):
-        folds = np.where(np.isin(chosen, split.val), 0, ALWAYS_TRAINS).astype(np.int32)
-    else:
-        folds = make_folds(labels, prepared.duplicates.scenes[chosen], recipe)
+        return split.folds
+    if len(split.val):
+        return np.where(np.isin(chosen, split.val), 0, ALWAYS_TRAINS).astype(np.int32)
+    return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.scenes[chosen], recipe)
+
+
+def fit(
+    prepared: Prepared, split: Split, folds: NDArray[np.int32], recipe: Probe, progress: Progress = no_progress
+) -> FittedProbe:
+    """The head and all that follows it, from the photos that train and, where given, those that choose."""
     return fit_probe(
-        prepared.values[chosen],
-        labels,
+        prepared.values[split.learned],
+        prepared.dataset.labels[split.learned],
         folds,
         len(prepared.dataset.class_names),
         recipe,
+        imagenet=imagenet_head(QUALITIES[recipe.quality]),
         progress=lambda done, total: progress("fitting the head", done, total),
     )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.data.audit import audit, class_counts, imbalance_sentence, leaked_pairs
+from tellapart.data.audit import audit, class_counts, imbalance_sentence, leaked_pairs, spare_copies
 from tellapart.data.duplicates import Duplicates, Pair, find_duplicates
 from tellapart.data.source import Dataset, Skipped
 from tellapart.workflow import check
@@ -45,6 +45,8 @@ def test_the_leaks_of_the_hotdog_set_are_the_files_of_equal_bytes(hotdog, shared
     assert leak.advice == "Take them out of the test folder; training reports the score with and without them."
     assert {test for test, _, _ in leak.photos} == copied
     assert len(leak.photos) == 56
+    assert set(leak.suspects) == copied
+    assert leak.sure == "Exact copies have the same pixels."
     index = {photo: i for i, photo in enumerate(prepared.dataset.photos)}
     for test, twin, kind in leak.photos:
         assert kind == "exact"
@@ -55,7 +57,9 @@ def test_the_leaks_of_the_hotdog_set_are_the_files_of_equal_bytes(hotdog, shared
 
 def test_the_hotdog_findings_are_only_the_ones_that_are_there(hotdog):
     _, findings = hotdog
-    assert set(kinds(findings)) <= {"leak", "exact_duplicate", "near_duplicate", "label_conflict"}
+    of_audit = {"leak", "exact_duplicate", "near_duplicate", "label_conflict"}
+    of_looks = {"mislabelled", "blurred", "dark", "overexposed", "odd_shape"}
+    assert set(kinds(findings)) <= of_audit | of_looks
     assert kinds(findings)[0] in ("label_conflict", "leak")
 
 
@@ -92,6 +96,42 @@ def test_leaks_equal_the_brute_force_twin(found):
         assert test[p.first]
         assert not test[p.second]
         assert hashes[p.first] == hashes[p.second] or frozenset((p.first, p.second)) in near
+
+
+@settings(max_examples=60, deadline=None)
+@given(found_duplicates())
+def test_of_copies_one_stays_and_every_other_goes(found):
+    """Photos set aside have one like them that stays; of those that stay, no two are alike."""
+    duplicates, splits, hashes = found
+    n, side = len(splits), splits == "test"
+    spare = spare_copies(duplicates, splits)
+    gone = {*spare["exact"], *spare["near"]}
+    alike = np.array([[hashes[i] == hashes[j] and side[i] == side[j] for j in range(n)] for i in range(n)])
+    near = alike.copy()
+    for pair in duplicates.pairs:
+        if pair.kind == "near" and side[pair.first] == side[pair.second]:
+            near[pair.first, pair.second] = near[pair.second, pair.first] = True
+    assert set(spare["exact"]) == {j for j in range(n) if alike[j, :j].any()}
+    assert not set(spare["exact"]) & set(spare["near"])
+    stay = [i for i in range(n) if i not in gone]
+    for i in spare["near"]:
+        copies = np.flatnonzero(alike[i])
+        assert near[np.ix_(copies, stay)].any() or any(
+            near[c, k] for c in copies for s in stay for k in np.flatnonzero(alike[s])
+        )
+    assert not any(near[i, j] for i in stay for j in stay if i < j)
+
+
+def test_contradicting_copies_all_go():
+    dataset = made([0, 0, 1] + [0, 1] * 20)
+    copies = np.array([0, 0, 0, *range(1, 41)], np.int32)
+    pairs = (Pair(0, 1, "exact"), Pair(1, 2, "exact"), Pair(10, 12, "near"), Pair(20, 21, "near"))
+    conflict, exact, near = audit(dataset, (), Duplicates(pairs, copies, copies))
+    assert conflict.suspects == tuple(dataset.photos[i] for i in (0, 1, 2, 20, 21))
+    assert exact.suspects == tuple(dataset.photos[i] for i in (1, 2))
+    assert near.suspects == tuple(dataset.photos[i] for i in (12, 21))
+    assert "1.4 million" in near.sure
+    assert "1.4 million" not in exact.sure
 
 
 def test_conflicts_name_each_pair_with_two_class_names():
@@ -160,6 +200,7 @@ def test_files_that_cannot_be_used():
     assert unusable.kind == "unusable"
     assert unusable.sentence == "1 file cannot be used."
     assert unusable.photos == (("cat/x.jpg", "The file is empty."),)
+    assert unusable.suspects == ("cat/x.jpg",)
 
 
 def test_nothing_wrong_is_no_finding():
@@ -176,4 +217,5 @@ def test_copies_inside_a_set_without_a_split_are_no_leak():
 def test_findings_are_json():
     dataset = made(np.repeat([0, 1], (3, 30)))
     for finding in audit(dataset, (), none_alike(33)):
-        assert set(finding.to_json()) == {"kind", "sentence", "advice", "photos"}
+        assert set(finding.to_json()) == {"kind", "sentence", "advice", "photos", "sure", "suspects"}
+        assert finding.sure

@@ -12,7 +12,7 @@ def test_a_model_compared_with_itself_is_never_better(tellapart, trained, fresh)
 
 def test_a_model_that_knows_the_photos_is_not_asked_about_them(tellapart, trained, photos, tmp_path):
     other = tmp_path / "other"
-    tellapart.works("train", photos, "-o", other, "--seed", 1, "--quality", "fast")
+    tellapart.works("train", photos, "-o", other, "--seed", 1, "--quality", "fast", "--test-share", 0.2)
     compared = tellapart.json("compare", trained, other, photos)
     trained_on = compared["left_out"]
     assert compared["n"] + trained_on["n"] == compared["n_used"]

@@ -81,7 +81,7 @@ def test_class_names_of_any_script_and_sideways_photos(tellapart, photos, tmp_pa
         path.unlink()
     evaluation = tellapart.json("train", folder, "-o", "โมเดล", "--quality", "fast", cwd=tmp_path)
     assert evaluation["skipped"] == []
-    assert evaluation["accuracy"]["n_right"] >= evaluation["n_test"] - 1
+    assert evaluation["accuracy"]["n_right"] >= 0.8 * evaluation["n_test"]
     page = (tmp_path / "โมเดล" / "report.html").read_text("utf-8")
     assert "แบนโจ" in page
     assert "<b>กลอง" not in page

@@ -45,7 +45,7 @@ def test_too_few_photos_promise_nothing(share, which):
         assert (getattr(fit_thresholds(values, values), which) is not None) == promised
 
 
-@pytest.mark.parametrize("n", [60, 200, 1000])
+@pytest.mark.parametrize("n", [120, 200, 1000])
 def test_coverage_of_new_photos(n):
     """Over many sets, at most the promised share of new photos is withheld, and not much less."""
     rng = np.random.default_rng(0)

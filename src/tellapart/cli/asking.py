@@ -1,4 +1,4 @@
-"""`predict`, `info`: what a model says, and what it is."""
+"""`predict`, `info`, `suggest`: what a model says, what it is, and what to teach it next."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from tellapart.cli.door import examples, json_option, progress_bars
-from tellapart.cli.printing import print_json, print_prediction, write_csv
+from tellapart.cli.printing import print_json, print_prediction, write_csv, write_table
 from tellapart.errors import InputError
 
 if TYPE_CHECKING:
@@ -102,3 +102,45 @@ def info(model: str, as_json: bool) -> None:
     click.echo(
         f"Backbone: {facts['backbone']} ({facts['quality']}), {len(artifact.model) / 1e6:.1f} MB, computed in f32."
     )
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart suggest burgers unlabelled/ -n 50
+tellapart suggest burgers unlabelled/ --csv label-these.csv"""
+    )
+)
+@click.argument("model", type=click.Path())
+@click.argument("photos", nargs=-1, required=True)
+@click.option("-n", "--number", type=click.IntRange(1), default=50, show_default=True, help="How many to suggest.")
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="Write them to this CSV file.")
+@json_option
+def suggest(model: str, photos: tuple[str, ...], number: int, csv_file: str | None, as_json: bool) -> None:
+    """Say which unlabelled PHOTOS are worth labelling next to make MODEL better: close calls, and different ones."""
+    from pathlib import Path
+
+    from tellapart.atomic import refuse_unwritable_file
+    from tellapart.data.wording import counted, shown
+    from tellapart.suggestion import suggest as suggest_photos
+
+    if csv_file:
+        refuse_unwritable_file(Path(csv_file))
+    with progress_bars() as progress:
+        suggested = suggest_photos(model, photos, number, progress)
+    rows = [suggestion.to_json() for suggestion in suggested.suggestions]
+    if csv_file:
+        write_table(csv_file, ["photo", "reason", "class_name", "confidence"], [list(row.values()) for row in rows])
+    if as_json:
+        skipped = [vars(skipped) for skipped in suggested.skipped]
+        counts = {"n_looked_at": suggested.n_looked_at, "n_copies": suggested.n_copies}
+        print_json({"suggestions": rows, **counts, "skipped": skipped})
+        return
+    if csv_file:
+        click.echo(f"{counted(len(rows), 'photo')} to label: {csv_file}")
+    else:
+        width = max((len(shown(row["photo"])) for row in rows), default=1)
+        for row in rows:
+            click.echo(f"{shown(row['photo']):<{width}}  {row['reason']}")
+    if suggested.skipped:
+        click.echo(f"{counted(len(suggested.skipped), 'file')} could not be read.", err=True)

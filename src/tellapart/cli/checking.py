@@ -1,33 +1,140 @@
 """`check`: what is wrong with the photos, before any training."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from tellapart.cli.door import examples, json_option, progress_bars, quality_option
 from tellapart.cli.printing import print_json
+from tellapart.errors import InputError
+
+if TYPE_CHECKING:
+    from tellapart.data.audit import Finding
+    from tellapart.prepare import Prepared
+    from tellapart.quarantine import Quarantined
+
+ROWS_SHOWN = 5  # of a finding; the page shows more, --json all
 
 
-@click.command(epilog=examples("tellapart check photos/\ntellapart check photos/ --json"))
+@click.command(
+    epilog=examples(
+        """
+tellapart check photos/
+tellapart check photos/ -o check.html          a page with the photos in question
+tellapart check photos/ --fix                  move suspects to photos.quarantine/, nothing is deleted
+tellapart check photos/ --undo                 move them back"""
+    )
+)
 @click.argument("photos", type=click.Path())
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write a page with thumbnails to this HTML file.")
+@click.option("--fix", is_flag=True, help="Move copies, leaks, wrong-looking labels and unusable files out of the way.")
+@click.option("--undo", is_flag=True, help="Move everything that --fix moved back to where it was.")
+@click.option("--dry-run", is_flag=True, help="With --fix: only say what would be moved.")
 @quality_option
 @json_option
-def check(photos: str, quality: str, as_json: bool) -> None:
-    """Say what is wrong with PHOTOS, before any training."""
-    from tellapart import workflow
+def check(photos: str, output: str | None, fix: bool, undo: bool, dry_run: bool, quality: str, as_json: bool) -> None:
+    """Say what is wrong with PHOTOS, before any training.
 
+    Copies, leaks, labels that look wrong, files that cannot be used, dark or blurred photos, and shortcuts: whether
+    file format, size, brightness or the border alone give the class away.
+    """
+    if sum((fix, undo)) > 1 or (dry_run and not fix):
+        raise InputError("--fix and --undo exclude each other, and --dry-run goes with --fix.")
+    if undo:
+        _undo(photos, as_json=as_json)
+        return
+    from pathlib import Path
+
+    from tellapart import workflow
+    from tellapart.atomic import refuse_unwritable_file, write_file
+    from tellapart.report.check_page import check_page
+
+    if output:
+        refuse_unwritable_file(Path(output))
     with progress_bars() as progress:
         prepared, findings = workflow.check(photos, quality=quality, progress=progress)
-    n_found, n_used = prepared.dataset.n + len(prepared.skipped), prepared.dataset.n
+    if output:
+        write_file(Path(output), check_page(prepared, findings))
+    moved = _fix(prepared, findings, dry_run=dry_run) if fix else None
     if as_json:
-        print_json({"n_found": n_found, "n_used": n_used, "findings": [f.to_json() for f in findings]})
+        print_json(_as_json(prepared, findings, moved))
         return
-    click.echo(f"{n_used:,} photos of {len(prepared.dataset.class_names)} classes ({n_found:,} files found).")
+    _print_findings(prepared, findings)
+    if moved:
+        _print_moved(moved, photos, dry_run=dry_run)
+    if output:
+        click.echo(f"\nPage: {output}")
+
+
+def _as_json(prepared: "Prepared", findings: "list[Finding]", moved: "Quarantined | None") -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "n_found": prepared.dataset.n + len(prepared.skipped),
+        "n_used": prepared.dataset.n,
+        "findings": [finding.to_json() for finding in findings],
+    }
+    if moved:
+        said["quarantine"] = {
+            "folder": str(moved.folder),
+            "moved": [vars(move) for move in moved.moves],
+            "kept": [vars(kept) for kept in moved.kept],
+        }
+    return said
+
+
+def _print_findings(prepared: "Prepared", findings: "list[Finding]") -> None:
+    dataset = prepared.dataset
+    n_found = dataset.n + len(prepared.skipped)
+    click.echo(f"{dataset.n:,} photos of {len(dataset.class_names)} classes ({n_found:,} files found).")
     for finding in findings:
         click.echo("")
         click.secho(finding.sentence, bold=True)
-        click.echo(f"  {finding.advice}")
-        for row in finding.photos[:5]:
-            click.echo("  · " + "  ·  ".join(name.removeprefix(f"{prepared.dataset.source}/") for name in row))
-        if len(finding.photos) > 5:
-            click.echo(f"  … and {len(finding.photos) - 5:,} more (--json lists all)")
+        for line in (finding.advice, finding.sure):
+            if line:
+                click.echo(f"  {line}")
+        for row in finding.photos[:ROWS_SHOWN]:
+            click.echo("  · " + "  ·  ".join(name.removeprefix(f"{dataset.source}/") for name in row))
+        if len(finding.photos) > ROWS_SHOWN:
+            click.echo(f"  … and {len(finding.photos) - ROWS_SHOWN:,} more (-o FILE shows them, --json lists all)")
     if not findings:
         click.echo("Nothing found that needs your attention.")
+
+
+def _fix(prepared: "Prepared", findings: "list[Finding]", *, dry_run: bool) -> "Quarantined":
+    """Move the suspects; a stop in the middle says how to put back what has been moved."""
+    from tellapart.quarantine import held, plan, quarantine
+
+    if dry_run:
+        return plan(prepared.dataset, findings)
+    try:
+        with progress_bars() as progress:
+            return quarantine(prepared.dataset, findings, progress=progress)
+    except KeyboardInterrupt:
+        n = len(held(prepared.dataset.source))
+        click.echo(f"{n:,} files are in the quarantine; --undo moves them back.", err=True)
+        raise
+
+
+def _print_moved(moved: "Quarantined", photos: str, *, dry_run: bool) -> None:
+    from tellapart.data.wording import counted
+
+    click.echo("")
+    done = "would be moved" if dry_run else "moved"
+    click.secho(f"{counted(len(moved.moves), 'file')} {done} to {moved.folder}. Nothing was deleted.", bold=True)
+    for kept in moved.kept:
+        click.echo(f"  stays: {kept.photo}: {kept.reason}")
+    if moved.moves and not dry_run:
+        click.echo(f"  Look through them there. To put all back: tellapart check {photos} --undo")
+
+
+def _undo(photos: str, *, as_json: bool) -> None:
+    from tellapart.data.wording import counted
+    from tellapart.quarantine import undo
+
+    restored = undo(photos)
+    if as_json:
+        stayed = [vars(kept) for kept in restored.kept]
+        print_json({"folder": str(restored.folder), "restored": list(restored.paths), "kept": stayed})
+        return
+    click.secho(f"{counted(restored.n, 'file')} moved back from {restored.folder}.", bold=True)
+    for kept in restored.kept:
+        click.echo(f"  stays there: {kept.photo}: {kept.reason}")

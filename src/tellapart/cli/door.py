@@ -87,3 +87,7 @@ quality_option = click.option(
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 force_option = click.option("--force", is_flag=True, help="Replace an existing folder once the new one is complete.")
+robustness_option = click.option(
+    "--robustness", is_flag=True,
+    help="Also spoil up to 300 test photos (dark, blurred, noisy, …) and count right answers; 0.25 s a photo.",
+)  # fmt: skip

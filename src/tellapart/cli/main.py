@@ -2,7 +2,7 @@
 
 import click
 
-from tellapart.cli.asking import info, predict
+from tellapart.cli.asking import info, predict, suggest
 from tellapart.cli.checking import check
 from tellapart.cli.door import Commands, examples
 from tellapart.cli.training import compare, evaluate, train
@@ -25,5 +25,5 @@ def main() -> None:
     """A folder of photos in, a classifier you can trust out."""
 
 
-for command in (train, predict, evaluate, compare, check, info, cache, demo):
+for command in (train, predict, evaluate, compare, check, suggest, info, cache, demo):
     main.add_command(command)

@@ -1,6 +1,7 @@
 """Results for people and for machines: sentences, bars, JSON, CSV."""
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,13 @@ def print_summary(evaluation: dict[str, Any]) -> None:
     click.secho(first, bold=True)
     for line in rest:
         click.echo(line)
+    for sentence in (evaluation.get("robustness") or {}).get("sentences", []):
+        click.echo(sentence)
+    advice = evaluation.get("advice") or []
+    if advice:
+        click.secho("\nWhat to do next", bold=True)
+    for number, item in enumerate(advice, start=1):
+        click.echo(f"{number}. {item['sentence']}")
 
 
 def print_prediction(prediction: "Prediction", top: int, name_width: int) -> None:
@@ -43,6 +51,8 @@ def print_prediction(prediction: "Prediction", top: int, name_width: int) -> Non
     answer = str(prediction.answer)
     if answer == "not sure":
         answer += ": " + " or ".join(name for name, _ in best[:2])
+    if prediction.looks_like:
+        answer += f" (looks more like {prediction.looks_like})"
     percent = f"  {_percent(best[0][1])}" if prediction.answer == prediction.class_name else ""
     click.echo((f"{name:<{name_width}}  " if name_width else "") + click.style(answer, bold=True) + percent)
     if top > 1:
@@ -56,7 +66,17 @@ def _percent(p: float) -> str:
 
 
 def write_csv(path: str, predictions: list["Prediction"], class_names: tuple[str, ...]) -> None:
-    """One row a photo, one column a class; cells that a spreadsheet would run are quoted."""
+    """One row a photo, one column a class."""
+    rows = []
+    for p in predictions:
+        probs = [f"{(p.probs or {}).get(name, 0):.6f}" if p.error is None else "" for name in class_names]
+        confidence = "" if p.confidence is None else f"{p.confidence:.6f}"
+        rows.append([p.photo, p.answer or "", p.class_name or "", confidence, p.error or "", *probs])
+    write_table(path, ["photo", "answer", "class_name", "confidence", "error", *class_names], rows)
+
+
+def write_table(path: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A CSV file, written as a whole; texts that a spreadsheet would run are quoted."""
     import csv
     import io
     from pathlib import Path
@@ -64,13 +84,7 @@ def write_csv(path: str, predictions: list["Prediction"], class_names: tuple[str
     from tellapart.atomic import write_file
 
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["photo", "answer", "class_name", "confidence", "error", *map(_cell, class_names)])
-    for p in predictions:
-        probs = [f"{(p.probs or {}).get(name, 0):.6f}" if p.error is None else "" for name in class_names]
-        confidence = "" if p.confidence is None else f"{p.confidence:.6f}"
-        said = [_cell(value or "") for value in (p.photo, p.answer, p.class_name)]
-        writer.writerow([*said, confidence, _cell(p.error or ""), *probs])
+    csv.writer(text).writerows([[_cell(str(value)) for value in row] for row in (columns, *rows)])
     write_file(Path(path), text.getvalue().encode("utf-8", "replace"))
 
 

@@ -2,7 +2,14 @@
 
 import click
 
-from tellapart.cli.door import examples, force_option, json_option, progress_bars, quality_option
+from tellapart.cli.door import (
+    examples,
+    force_option,
+    json_option,
+    progress_bars,
+    quality_option,
+    robustness_option,
+)
 from tellapart.cli.printing import print_json, print_summary
 
 DIFFERING_SHOWN = 10  # photos; --json lists all
@@ -28,10 +35,21 @@ tellapart train labels.csv -o burgers --force     rows of path,label[,split]"""
     help="Fraction of photos kept for the test, where PHOTOS has no test folder.",
 )  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split and the folds.")
+@click.option("--no-advice", is_flag=True, help="Do not measure what to do next; saves half a second.")
+@robustness_option
 @force_option
 @json_option
 def train(
-    photos: str, output: str, quality: str, fit: str, test_share: float | None, seed: int, force: bool, as_json: bool
+    photos: str,
+    output: str,
+    quality: str,
+    fit: str,
+    test_share: float | None,
+    seed: int,
+    no_advice: bool,
+    robustness: bool,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Train on PHOTOS, test honestly, write a model folder.
 
@@ -43,7 +61,9 @@ def train(
 
     recipe = Probe(quality=quality, fit=fit, test_share=test_share, seed=seed)  # type: ignore[arg-type]  # click checked
     with progress_bars() as progress:
-        evaluation = workflow.train(photos, output, recipe, force=force, progress=progress)
+        evaluation = workflow.train(
+            photos, output, recipe, force=force, advice=not no_advice, robustness=robustness, progress=progress
+        )
     if as_json:
         print_json(evaluation)
         return
@@ -62,14 +82,17 @@ tellapart evaluate burgers other-photos/ -o second-opinion     with a report to 
 @click.argument("model", type=click.Path())
 @click.argument("photos", type=click.Path())
 @click.option("-o", "--output", type=click.Path(), help="Folder for report.html and evaluation.json.")
+@robustness_option
 @force_option
 @json_option
-def evaluate(model: str, photos: str, output: str | None, force: bool, as_json: bool) -> None:
+def evaluate(model: str, photos: str, output: str | None, robustness: bool, force: bool, as_json: bool) -> None:
     """Score MODEL on labelled PHOTOS that are new to it; classes are matched by name."""
     from tellapart import workflow
 
     with progress_bars() as progress:
-        evaluation = workflow.evaluate(model, photos, output=output, force=force, progress=progress)
+        evaluation = workflow.evaluate(
+            model, photos, output=output, force=force, robustness=robustness, progress=progress
+        )
     if as_json:
         print_json(evaluation)
         return

@@ -17,6 +17,7 @@ import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from tellapart.errors import ArtifactError
+from tellapart.head import Head
 
 FOLDER = Path(__file__).parent / "backbones"
 FEATURES_PER_NETWORK = 1280
@@ -76,6 +77,7 @@ def network_record(name: str) -> dict[str, Any]:
     return _records()[name]
 
 
+@cache
 def imagenet_class_names() -> tuple[str, ...]:
     """The 1,000 class names of the ImageNet head, in its order."""
     return tuple((FOLDER / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines())
@@ -91,6 +93,20 @@ def read_network(name: str) -> onnx.ModelProto:
     if hashlib.sha256(data).hexdigest() != network_record(name)["sha256"]:
         raise ArtifactError(f"The bundled network {name} is damaged.", hint="Install tellapart again.")
     return onnx.load_model_from_string(data)
+
+
+@cache
+def imagenet_head(backbone: Backbone) -> Head:
+    """The ImageNet head of the first network of `backbone`, (1000, D); it weighs the other networks' features 0.
+
+    Raises:
+        ArtifactError: the file is not the one that was shipped.
+    """
+    stored = {w.name: w for w in read_network(backbone.networks[0]).graph.initializer}
+    own = numpy_helper.to_array(stored["imagenet.weight.stored"]).astype(np.float32)
+    weight = np.zeros((len(own), backbone.n_features), np.float32)
+    weight[:, : own.shape[1]] = own
+    return Head(weight, numpy_helper.to_array(stored["imagenet.bias.stored"]).astype(np.float32))
 
 
 class GraphBuilder:

@@ -44,19 +44,23 @@ class Network:
         model: a serialised ONNX graph with the input `pixels` (uint8, N×px×px×3).
         input_px: px, the side of its square input.
         outputs: names of the outputs wanted; what only other outputs need is not computed.
+        optional: names of outputs wanted if the graph has them; `outputs` afterwards says which it has.
         streams: photos in flight at once; each stream gets an equal share of the cores.
 
     Raises:
         ArtifactError: the graph cannot be compiled.
     """
 
-    def __init__(self, model: bytes, input_px: int, outputs: Sequence[str], *, streams: int) -> None:
+    def __init__(
+        self, model: bytes, input_px: int, outputs: Sequence[str], *, optional: Sequence[str] = (), streams: int
+    ) -> None:
         self.input_px = input_px
-        self.outputs = tuple(outputs)
         try:
             graph = openvino.Core().read_model(io.BytesIO(model))
             graph.reshape({"pixels": [1, input_px, input_px, 3]})
-            wanted = [graph.output(name).get_node().input_value(0) for name in outputs]
+            has = {name for output in graph.outputs for name in output.get_names()}
+            self.outputs = (*outputs, *(name for name in optional if name in has))
+            wanted = [graph.output(name).get_node().input_value(0) for name in self.outputs]
             graph = openvino.Model(wanted, graph.get_parameters(), "network")
             settings = {
                 "INFERENCE_PRECISION_HINT": PRECISION,

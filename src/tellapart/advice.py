@@ -1,0 +1,364 @@
+"""What to do next: at most five sentences, the one that is likely to gain most first."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.wording import counted, quoted, some
+from tellapart.evaluation import FEW_TEST_PHOTOS
+from tellapart.learning_curve import USUAL_SLOPE, LearningCurve
+from tellapart.metrics.intervals import wilson
+from tellapart.posthoc.temperature import calibrated
+from tellapart.probe import OutOfFold
+
+MOST = 5  # a person does one thing, perhaps two, before training again
+PHOTOS_SHOWN = 24
+LEAST_GAIN = 0.002  # of all photos; a thousand test photos would not show less
+NAMED = 5  # classes in a sentence before it says how many more
+SPOKEN_IN_HUNDREDS = 0.0095  # smaller shares are spoken of in thousands
+LEAST_CONFUSED = 3  # photos; two mistakes of one kind are chance
+HALF = 0.5  # of all mistakes: the weakest classes are the fewest that hold it
+# Between two classes whose photos were doubled: 26, 25, 24 and 4 % fewer on clothing and instruments, out-of-fold.
+PAIR_HELP = 0.2
+# Share of mistakes that the next quality avoids, the median of four sets out-of-fold: docs/backbones.md
+STRONGER = {"fast": ("balanced", 0.19, "1.8"), "balanced": ("best", 0.07, "3")}
+FINE_TUNING_HELP = 0.1  # of the mistakes; for the order alone, because nothing is known before it is tried
+WEAK_FEATURES = 0.05  # share of mistakes from which on fine-tuning is worth its time
+SHORTCUT_GAIN = 0.05  # for the order alone: what a shortcut hides shows on other photos only
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing to do.
+
+    Args:
+        kind: stable name: `leak`, `few_test_photos`, `shortcut`, `suspected_labels`, `more_photos`, `confused_pair`,
+            `quality`, `fine_tuning` or `stop`.
+        sentence: what and why, with its number.
+        photos: those it talks about, most telling first.
+        expected_gain: share of all photos, in [0, 1], that it may set right, or that are scored wrongly without it.
+            A rough guess, for the order only; what is known stands in `numbers`.
+        numbers: what the sentence says, for machines.
+    """
+
+    kind: str
+    sentence: str
+    photos: tuple[str, ...]
+    expected_gain: float
+    numbers: Mapping[str, Any]
+
+    def to_json(self) -> Json:
+        """The advice as a JSON-able dict."""
+        return {**asdict(self), "photos": list(self.photos)}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A training photo that a head which had not seen it answered wrongly."""
+
+    photo: str
+    class_name: str
+    answer: str
+    confidence: float
+
+
+class FindingLike(Protocol):
+    """What a check found: a sentence, what to do, and the photos it is about."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong."""
+
+    @property
+    def advice(self) -> str:
+        """What to do."""
+
+    @property
+    def photos(self) -> Sequence[Sequence[str]]:
+        """The photos, each with whatever belongs to it."""
+
+
+def out_of_fold_mistakes(
+    said: OutOfFold, temperature: float, photos: Sequence[str], class_names: Sequence[str]
+) -> tuple[Mistake, ...]:
+    """The training photos answered wrongly out-of-fold, most confident first, then by name.
+
+    Args:
+        said: what heads said about photos that they had not seen.
+        temperature: of the finished model.
+        photos: (N,) names of the training photos, as `said.indices` counts them.
+        class_names: (C,).
+    """
+    if not len(said.indices):
+        return ()
+    probs: NDArray[np.float64] = calibrated(said.logits, temperature)
+    answers = probs.argmax(axis=1)
+    wrong = [
+        Mistake(photos[said.indices[i]], class_names[said.labels[i]], class_names[answers[i]], float(probs[i].max()))
+        for i in np.flatnonzero(answers != said.labels)
+    ]
+    return tuple(sorted(wrong, key=lambda m: (-m.confidence, m.photo)))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """All that the advice rests on."""
+
+    evaluation: Mapping[str, Any]
+    curve: LearningCurve | None
+    mistakes: Sequence[Mistake]
+    n_out_of_fold: int
+    suspects: Sequence[tuple[str, str, str]]
+    shortcuts: Sequence[FindingLike]
+    quality: str | None
+    can_fine_tune: bool
+
+    @property
+    def accuracy(self) -> Mapping[str, Any]:
+        """The score with leaked test photos left out."""
+        leaks = self.evaluation.get("leaks") or {}
+        score: Mapping[str, Any] = leaks.get("without") or self.evaluation["accuracy"]
+        return score
+
+    @property
+    def n_test(self) -> int:
+        """Test photos that count."""
+        return int(self.accuracy.get("n_test", self.evaluation["n_test"]))
+
+    @property
+    def error(self) -> float:
+        """Share of mistakes, out-of-fold where there is a curve, because that rests on more photos."""
+        if self.curve:
+            return self.curve.overall.error_at(self.curve.overall.n_now).value
+        value = self.accuracy["value"]
+        return HALF if value is None else 1 - float(value)
+
+    def confusion(self) -> tuple[tuple[str, ...], NDArray[np.int64], int]:
+        """Class names, (C, C) mistakes by class and answer in the test and out-of-fold, and the photos they are of."""
+        names = tuple(self.evaluation["confusion"]["class_names"])
+        matrix = np.array(self.evaluation["confusion"]["matrix"], np.int64).reshape(len(names), len(names))
+        np.fill_diagonal(matrix, 0)
+        for mistake in self.mistakes:
+            matrix[names.index(mistake.class_name), names.index(mistake.answer)] += 1
+        return names, matrix, self.evaluation["n_test"] + self.n_out_of_fold
+
+
+def advise(
+    evaluation: Mapping[str, Any],
+    curve: LearningCurve | None = None,
+    *,
+    mistakes: Sequence[Mistake] = (),
+    n_out_of_fold: int = 0,
+    suspects: Sequence[tuple[str, str, str]] = (),
+    shortcuts: Sequence[FindingLike] = (),
+    quality: str | None = None,
+    can_fine_tune: bool = False,
+) -> list[Advice]:
+    """What to do next, at most MOST things, in order of expected gain.
+
+    Args:
+        evaluation: what `evaluate_predictions` returns, with `leaks` merged in where they were looked for.
+        curve: of the training photos; None where there are too few.
+        mistakes: from `out_of_fold_mistakes`.
+        n_out_of_fold: photos that were asked for these.
+        suspects: (photo, class name, what it looks like) of photos that may be mislabelled, most suspicious first.
+        shortcuts: findings that something beside the subject tells the classes apart.
+        quality: `fast`, `balanced` or `best`, as trained; None says nothing about it.
+        can_fine_tune: whether this installation can.
+    """
+    known = _Known(evaluation, curve, mistakes, n_out_of_fold, suspects, shortcuts, quality, can_fine_tune)
+    first = [*_leaks(known), *_few_test_photos(known), *_shortcuts(known), *_suspects(known)]
+    work = [*_more_photos(known), *_confused_pair(known), *_quality(known), *_fine_tuning(known)]
+    reason = _enough(known, work)
+    advice = [*first, reason] if reason else [*first, *work]
+    return sorted(advice, key=lambda item: -item.expected_gain)[:MOST]
+
+
+def _leaks(known: _Known) -> Iterator[Advice]:
+    leaks, n_test = known.evaluation.get("leaks") or {}, known.evaluation["n_test"]
+    if not leaks.get("n"):
+        return
+    n, without = leaks["n"], leaks.get("without") or {}
+    rest = "No other test photo is left."
+    if without.get("n_test"):
+        rest = f"Of the {without['n_test']:,} others it had {without['n_right']:,} right; that is its score."
+    yield Advice(
+        "leak",
+        f"Take {n:,} of the {n_test:,} test photos out of the test: the model has learned from the same or nearly the "
+        f"same photos. {rest}",
+        tuple(pair["photo"] for pair in leaks["photos"])[:PHOTOS_SHOWN],
+        n / n_test,
+        {"n_leaked": n, "n_test": n_test, "n_test_without": without.get("n_test"), "right": without.get("n_right")},
+    )
+
+
+def _few_test_photos(known: _Known) -> Iterator[Advice]:
+    if known.n_test >= FEW_TEST_PHOTOS:
+        return
+    low, high = known.accuracy["low"], known.accuracy["high"]
+    wanted = f"Test on {FEW_TEST_PHOTOS} photos or more, taken at another time or place."
+    said = "There is no test photo, so nobody can say how well this works."
+    if known.n_test:
+        said = (
+            f"With {counted(known.n_test, 'test photo')} nobody can say how good this is: anything from "
+            f"{round(100 * low)} to {round(100 * high)} right of 100 is plausible."
+        )
+    reach = (high - low) / 2 if known.n_test else HALF
+    yield Advice("few_test_photos", f"{said} {wanted}", (), reach, {"n_test": known.n_test, "low": low, "high": high})
+
+
+def _shortcuts(known: _Known) -> Iterator[Advice]:
+    for finding in known.shortcuts:
+        photos = tuple(dict.fromkeys(row[0] for row in finding.photos if row))[:PHOTOS_SHOWN]
+        sentence = f"{finding.sentence} {finding.advice}".strip()
+        yield Advice("shortcut", sentence, photos, SHORTCUT_GAIN, {})
+
+
+def _suspects(known: _Known) -> Iterator[Advice]:
+    if not known.suspects:
+        return
+    n = len(known.suspects)
+    photo, class_name, looks_like = known.suspects[0]
+    yield Advice(
+        "suspected_labels",
+        f"Look at {counted(n, 'photo')} that may be in the wrong folder. The first, {quoted(photo)}, is in "
+        f"{quoted(class_name)} and looks like {quoted(looks_like)}. Move those that are wrong; leave the others.",
+        tuple(row[0] for row in known.suspects)[:PHOTOS_SHOWN],
+        n / max(n, _n_photos(known)),
+        {"n_suspects": n, "n_photos": _n_photos(known)},
+    )
+
+
+def _n_photos(known: _Known) -> int:
+    return int(known.evaluation.get("n_used") or known.evaluation["n_test"] + known.n_out_of_fold)
+
+
+def _more_photos(known: _Known) -> Iterator[Advice]:
+    """Photos for the fewest classes, two at least, that hold half of all mistakes.
+
+    Classes go together because doubling one alone gained nothing on clothing, and doubling the weakest half gained
+    half to three quarters of what doubling all did: one class alone takes answers from its look-alikes.
+    """
+    if known.curve is None:
+        yield from _more_photos_of_few(known)
+        return
+    gain = known.curve.overall.gain()
+    names, mistakes, _ = known.confusion()
+    blame = mistakes.sum(axis=0) + mistakes.sum(axis=1)
+    if gain is None or not blame.sum():
+        return
+    order = np.argsort(-blame, kind="stable")
+    weak = order[: int(np.searchsorted(np.cumsum(blame[order]), HALF * blame.sum())) + 1]
+    if len(weak) == 1:
+        weak = np.append(weak, (mistakes + mistakes.T)[weak[0]].argmax())
+    share = float(blame[weak].sum() / blame.sum())
+    value, low, high = (share * g for g in (gain.value, gain.low, gain.high))
+    n_train = {c["class_name"]: c["n_train"] for c in known.evaluation["per_class"]}
+    more = sum(n_train[names[c]] or 0 for c in weak)
+    if value < LEAST_GAIN or not more:
+        return
+    listed = [quoted(names[c]) for c in weak]
+    halved = known.curve.overall.photos_for(HALF)
+    base = 100 if value >= SPOKEN_IN_HUNDREDS else 1000
+    sentence = (
+        f"Add photos of {', '.join(listed) if len(listed) <= NAMED else some(listed)}: these classes hold "
+        f"{round(100 * share)} of 100 mistakes. About {more:,} more, which doubles them, should set "
+        f"{round(base * value)} more of {base:,} photos right ({round(base * low)} to {round(base * high)} is "
+        "plausible). Add to all of them; photos of one class alone mostly move its mistakes to the others."
+    )
+    numbers = {
+        "classes": [names[c] for c in weak],
+        "n_more": more,
+        "gain": {"value": value, "low": low, "high": high},
+        "n_more_of_all_to_halve_mistakes": halved and asdict(halved),
+    }
+    yield Advice("more_photos", sentence, (), value, numbers)
+
+
+def _more_photos_of_few(known: _Known) -> Iterator[Advice]:
+    n_train = [c["n_train"] for c in known.evaluation["per_class"] if c["n_train"] is not None]
+    if not n_train:
+        return
+    gain = known.error * (1 - 2**-USUAL_SLOPE)
+    yield Advice(
+        "more_photos",
+        f"Add photos of every class. With {counted(sum(n_train), 'photo')} to learn from nobody can say yet how much "
+        "each would help; with 20 or more of each class it can be measured.",
+        (),
+        gain,
+        {"n_train": sum(n_train)},
+    )
+
+
+def _confused_pair(known: _Known) -> Iterator[Advice]:
+    names, mistakes, n = known.confusion()
+    both = np.triu(mistakes + mistakes.T)
+    count = int(both.max(initial=0))
+    if count < LEAST_CONFUSED:
+        return
+    i, j = (int(v) for v in np.unravel_index(int(both.argmax()), both.shape))
+    pair = {names[i], names[j]}
+    wrong = [m.photo for m in known.mistakes if {m.class_name, m.answer} == pair]
+    wrong += [m["photo"] for m in known.evaluation["most_wrong"] if {m["class_name"], m["answer"]} == pair]
+    yield Advice(
+        "confused_pair",
+        f"{quoted(names[i])} and {quoted(names[j])} are mixed up most: {count:,} of {n:,} photos. Look at these. "
+        "Where you cannot tell either, make one class of the two; otherwise add photos of both.",
+        tuple(dict.fromkeys(wrong))[:PHOTOS_SHOWN],
+        PAIR_HELP * count / n,
+        {"classes": [names[i], names[j]], "n_confused": count, "n_photos": n},
+    )
+
+
+def _quality(known: _Known) -> Iterator[Advice]:
+    if known.quality not in STRONGER:
+        return
+    better, fewer, slower = STRONGER[known.quality]
+    gain = fewer * known.error
+    if gain < LEAST_GAIN:
+        return
+    flat = "More photos like these seem to change little. " if known.curve and known.curve.overall.flat else ""
+    yield Advice(
+        "quality",
+        f"{flat}Try --quality {better}: on four photo sets it made about {round(100 * fewer)} of 100 mistakes fewer, "
+        f"though not on each. It reads photos {slower} times as slowly.",
+        (),
+        gain,
+        {"quality": better, "share_of_mistakes": fewer},
+    )
+
+
+def _fine_tuning(known: _Known) -> Iterator[Advice]:
+    stuck = known.curve is not None and (known.curve.overall.flat or known.quality == "best")
+    if not (known.can_fine_tune and stuck and known.error >= WEAK_FEATURES):
+        return
+    yield Advice(
+        "fine_tuning",
+        f"Try fine-tuning: {round(100 * known.error)} of 100 photos are wrong, and more photos or a larger network "
+        "alone promise little. How much it gains is not known before it is tried.",
+        (),
+        FINE_TUNING_HELP * known.error,
+        {"error": known.error},
+    )
+
+
+def _enough(known: _Known, work: Sequence[Advice]) -> Advice | None:
+    """The advice to stop, where mistakes are no more than wrong labels explain, or no work promises to gain."""
+    n, wrong = known.n_test, known.n_test - known.accuracy["n_right"]
+    if n < FEW_TEST_PHOTOS:
+        return None
+    _, doubtful = wilson(len(known.suspects), max(len(known.suspects), _n_photos(known)))
+    numbers = {"n_wrong": wrong, "n_test": n, "share_of_labels_in_doubt": doubtful}
+    if wrong / n <= doubtful:
+        said = f"{counted(wrong, 'mistake')} in {n:,} test photos is no more than wrong labels alone may cause"
+    elif all(item.expected_gain < LEAST_GAIN for item in work):
+        said = f"{wrong:,} of {n:,} test photos are wrong, and nothing that can be measured here promises to change it"
+    else:
+        return None
+    sentence = f"Stop here: {said}. This is as good as these photos can tell; test it on photos taken elsewhere."
+    return Advice("stop", sentence, (), 0.0, numbers)

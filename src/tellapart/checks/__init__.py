@@ -1,0 +1,1 @@
+"""What may be wrong with photos and labels beyond copies: looks, quality, shortcuts, labels, names."""

@@ -1,0 +1,67 @@
+"""All findings about prepared photos, gravest first."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.checks.looks import look_at
+from tellapart.checks.mislabels import mislabel_findings
+from tellapart.checks.names import name_findings
+from tellapart.checks.quality import quality_findings
+from tellapart.checks.shortcuts import shortcut_findings
+from tellapart.data.audit import Finding, audit
+from tellapart.prepare import Prepared
+from tellapart.stopwatch import Progress, no_progress
+
+# By how much each makes the score a lie or the model worse.
+GRAVEST_FIRST = (
+    "label_conflict",
+    "leak",
+    "mislabelled",
+    "shortcut",
+    "unusable",
+    "name_clash",
+    "exact_duplicate",
+    "near_duplicate",
+    "few_photos",
+    "imbalance",
+    "empty",
+    "blurred",
+    "dark",
+    "overexposed",
+    "tiny",
+    "odd_shape",
+)
+
+
+def inspect(
+    prepared: Prepared, out_of_fold_probs: NDArray[np.float64] | None = None, progress: Progress = no_progress
+) -> list[Finding]:
+    """Everything worth mending about `prepared`, gravest first.
+
+    Args:
+        prepared: N readable photos.
+        out_of_fold_probs: (N, C) calibrated probabilities by heads that had seen no photo of the same scene, with a
+            row of NaN for each photo without; None where there are none, and then nothing is said about labels.
+        progress: called with (stage, done, total).
+
+    Raises:
+        PhotoError: a photo cannot be read any more.
+    """
+    dataset = prepared.dataset
+    looks = look_at(dataset, progress)
+    findings = [
+        *audit(dataset, prepared.skipped, prepared.duplicates),
+        *name_findings(dataset.class_names),
+        *shortcut_findings(dataset, prepared.duplicates.scenes, looks),
+        *quality_findings(dataset, looks),
+    ]
+    if out_of_fold_probs is not None:
+        findings += mislabel_findings(dataset, out_of_fold_probs, prepared.duplicates.scenes)
+    return by_gravity(findings)
+
+
+def by_gravity(findings: Sequence[Finding]) -> list[Finding]:
+    """`findings`, gravest first; those of one kind stay in their order."""
+    return sorted(findings, key=lambda finding: GRAVEST_FIRST.index(finding.kind))

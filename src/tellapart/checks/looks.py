@@ -1,0 +1,240 @@
+"""How each photo looks and how it was stored, in a few numbers: what the checks of quality and shortcuts start from.
+
+One pass over the photos, each decoded small. What a photo shows is not asked here; that is for features.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.data import header
+from tellapart.data.photo import decode
+from tellapart.data.source import Dataset
+from tellapart.engine.network import n_cores
+from tellapart.stopwatch import Progress, no_progress
+
+STAGE = "looking at photos"
+SHORT_SIDE_PX = 128  # a photo is judged with its shorter side this long: the same blur then counts alike in each
+SEGMENT_PX = 8  # along which an edge is followed; blur that spoils a photo for the backbone is about as wide
+EDGE = 0.08  # of the range of brightness: a segment that changes less has no edge to judge by
+MIN_EDGES = 8  # segments; with fewer the photo has nothing to be sharp or blurred
+STEEPEST = 0.9  # quantile of the edges: a photo is sharp if something in it is
+GRID = 7  # cells a side; the outer ones are the outer seventh of the photo
+LINE_PX = 2  # of SHORT_SIDE_PX: a frame drawn around the photo
+DARKEST, BRIGHTEST = 0.005, 0.98  # quantiles of luma; a thing on white paper may fill one pixel in a hundred
+CHUNK = 8  # photos a task
+AHEAD = 4  # chunks a core that are opened before their turn
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as in JPEG
+
+_RING = np.array(
+    [r * GRID + c for r in range(GRID) for c in range(GRID) if not (0 < r < GRID - 1 and 0 < c < GRID - 1)]
+)
+_NOTHING = np.zeros((0, 0, 3), np.uint8)
+_CAMERA_MODEL = 0x0110  # EXIF
+_MAX_CAMERA_BYTES = 64
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The looks of N photos. Fractions of the full range are in [0, 1].
+
+    Args:
+        format: (N,) what the file's content is, such as "JPEG".
+        camera: (N,) the camera's model as EXIF names it, or "".
+        bytes: (N,) int64 size of the file.
+        width_px, height_px: (N,) int64 of the upright photo at its own size.
+        brightness: (N,) mean luma.
+        darkest, brightest: (N,) luma that 1 in 200 pixels is below, and 1 in 50 above.
+        contrast: (N,) standard deviation of the channel that varies most, as a fraction of the full range.
+        saturation: (N,) mean of (max - min) / max over the channels.
+        sharpness: (N,) how much of an edge's step lies between two neighbouring pixels: 1 for hard edges, about
+            1 / w for edges w pixels wide; NaN for a photo without edges.
+        colour: (N, 3) mean sRGB.
+        border: (N, B) mean colour and spread of the cells around the photo's rim, and of the lines along its sides.
+    """
+
+    format: NDArray[np.str_]
+    camera: NDArray[np.str_]
+    bytes: NDArray[np.int64]
+    width_px: NDArray[np.int64]
+    height_px: NDArray[np.int64]
+    brightness: NDArray[np.float32]
+    darkest: NDArray[np.float32]
+    brightest: NDArray[np.float32]
+    contrast: NDArray[np.float32]
+    saturation: NDArray[np.float32]
+    sharpness: NDArray[np.float32]
+    colour: NDArray[np.float32]
+    border: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _File:
+    """A photo's file, read, and the photo in small."""
+
+    format: str
+    camera: str
+    bytes: int
+    width_px: int
+    height_px: int
+    small: NDArray[np.uint8]
+
+
+def look_at(dataset: Dataset, progress: Progress = no_progress) -> Looks:
+    """The looks of every photo of `dataset`, in their order.
+
+    Workers decode; this thread alone measures, for arithmetic on small arrays gains nothing from a second thread.
+
+    Args:
+        dataset: photos that can be read.
+        progress: called with (stage, done, total).
+
+    Raises:
+        PhotoError: a photo cannot be read any more.
+    """
+    progress(STAGE, 0, dataset.n)
+    files: list[_File] = []
+    numbers: list[NDArray[np.float32]] = []
+    with ThreadPoolExecutor(n_cores(), thread_name_prefix="look") as executor:
+        for chunk in _opened(dataset, executor):
+            numbers += [_measure(file.small) for file in chunk]
+            files += [replace(file, small=_NOTHING) for file in chunk]
+            progress(STAGE, len(files), dataset.n)
+    return _table(files, numbers)
+
+
+def _opened(dataset: Dataset, executor: Executor) -> Iterator[list[_File]]:
+    """Chunks of files in order, with only a few opened ahead."""
+    pending: deque[Future[list[_File]]] = deque()
+    starts = iter(range(0, dataset.n, CHUNK))
+    try:
+        while True:
+            for start in islice(starts, AHEAD * n_cores() - len(pending)):
+                rows = range(start, min(start + CHUNK, dataset.n))
+                pending.append(executor.submit(lambda rows: [_open(dataset.read(i)) for i in rows], rows))
+            if not pending:
+                return
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _table(files: list[_File], rows: list[NDArray[np.float32]]) -> Looks:
+    n_border = (4 * GRID - 4) * 4 + 16
+    numbers = np.stack(rows) if rows else np.zeros((0, 9 + n_border), np.float32)
+    return Looks(
+        format=np.array([file.format for file in files], np.str_),
+        camera=np.array([file.camera for file in files], np.str_),
+        bytes=np.array([file.bytes for file in files], np.int64),
+        width_px=np.array([file.width_px for file in files], np.int64),
+        height_px=np.array([file.height_px for file in files], np.int64),
+        brightness=numbers[:, 0],
+        darkest=numbers[:, 1],
+        brightest=numbers[:, 2],
+        contrast=numbers[:, 3],
+        saturation=numbers[:, 4],
+        sharpness=numbers[:, 5],
+        colour=numbers[:, 6:9],
+        border=numbers[:, 9:],
+    )
+
+
+def _open(data: bytes) -> _File:
+    kind = header.sniff(data)
+    image = decode(data, min_side_px=SHORT_SIDE_PX)
+    height, width = image.shape[:2]
+    if kind == "JPEG":  # the only format that is decoded at less than its size
+        jpeg = header.read_jpeg(data)
+        width, height = (jpeg.width_px, jpeg.height_px)[:: -1 if jpeg.orientation >= 5 else 1]
+    return _File(kind, camera_model(data) if kind == "JPEG" else "", len(data), width, height, _small(image))
+
+
+def measure(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(9 + B,) numbers of an (H, W, 3) image: six of its whole, its mean colour, its border."""
+    return _measure(_small(image))
+
+
+def _measure(small: NDArray[np.uint8]) -> NDArray[np.float32]:
+    red, green, blue = planes = np.ascontiguousarray(small.transpose(2, 0, 1), np.float32) / np.float32(255)
+    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    saturation = ((most - least) / np.maximum(most, np.float32(1 / 255))).mean()
+    contrast = max(float(plane.std()) for plane in planes)
+    tails = np.quantile(luma[::2, ::2], (DARKEST, BRIGHTEST))
+    whole = (luma.mean(), *tails, contrast, saturation, sharpness(luma))
+    return np.concatenate([np.array(whole), [plane.mean() for plane in planes], _border(small, luma)], dtype=np.float32)
+
+
+def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The image with a shorter side of at most SHORT_SIDE_PX and a longer one of at most eight times that."""
+    height, width = image.shape[:2]
+    scale = SHORT_SIDE_PX / min(height, width)
+    size = [min(max(1, round(side * min(scale, 1))), 8 * SHORT_SIDE_PX) for side in (width, height)]
+    if size == [width, height]:
+        return image
+    return np.asarray(Image.fromarray(image).resize((size[0], size[1]), Image.Resampling.BOX))
+
+
+def sharpness(luma: NDArray[np.float32]) -> float:
+    """How steep the steepest edges of `luma` (H, W) in [0, 1] are, in the direction in which they are least steep.
+
+    Rows and columns are cut into segments of SEGMENT_PX. In each, the largest step between two neighbours is held
+    against the segment's whole range, so neither brightness nor contrast counts. Blur by motion spoils one direction
+    only, hence the lesser of two. NaN where no direction has edges enough.
+    """
+    found = [_steepness(lines) for lines in (luma, luma.T)]
+    known = [value for value in found if value is not None]
+    return min(known) if known else float("nan")
+
+
+def _steepness(lines: NDArray[np.float32]) -> float | None:
+    end = lines.shape[1] // SEGMENT_PX * SEGMENT_PX
+    # One row for each place in a segment: numpy is many times faster across rows than along short ones.
+    segments = np.stack([lines[:, place:end:SEGMENT_PX].ravel() for place in range(SEGMENT_PX)])
+    ranges = segments.max(axis=0) - segments.min(axis=0)
+    edges = ranges > EDGE
+    if np.count_nonzero(edges) < MIN_EDGES:
+        return None
+    steps = np.abs(np.diff(segments, axis=0)).max(axis=0)
+    return float(np.quantile(steps[edges] / ranges[edges], STEEPEST))
+
+
+def _border(small: NDArray[np.uint8], luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(B,): for each rim cell, then for the line along each side, the mean colour and the luma's spread."""
+    cells = np.asarray(Image.fromarray(small).resize((GRID, GRID), Image.Resampling.BOX), np.float32)
+    mean, square = (
+        np.asarray(Image.fromarray(field).resize((GRID, GRID), Image.Resampling.BOX)).ravel()[_RING]
+        for field in (luma, np.square(luma))
+    )
+    spreads = np.sqrt(np.maximum(square - np.square(mean), 0))
+    lines: list[float] = []
+    for side in (np.s_[:LINE_PX], np.s_[-LINE_PX:], np.s_[:, :LINE_PX], np.s_[:, -LINE_PX:]):
+        lines += [*(small[side].reshape(-1, 3).mean(axis=0) / 255), luma[side].std()]
+    return np.concatenate([cells.reshape(-1, 3)[_RING].ravel() / 255, spreads, lines], dtype=np.float32)
+
+
+def camera_model(jpeg: bytes) -> str:
+    """The camera's model from a JPEG's EXIF block, or "" where there is none, or the block is broken."""
+    start = jpeg.find(b"Exif\0\0", 0, 4096) + 6
+    tiff = jpeg[start : start + 65536] if start >= 6 else b""
+    if tiff[:4] not in (b"II*\0", b"MM\0*"):
+        return ""
+    little = tiff[0] == ord("I")
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], "little" if little else "big")
+
+    tags = number(4, 4) + 2
+    for at in range(tags, min(tags + 12 * number(tags - 2, 2), len(tiff) - 11), 12):
+        if number(at, 2) == _CAMERA_MODEL:
+            size = min(number(at + 4, 4), _MAX_CAMERA_BYTES)
+            place = at + 8 if size <= 4 else number(at + 8, 4)
+            return tiff[place : place + size].split(b"\0")[0].decode("ascii", "replace").strip()
+    return ""

@@ -1,0 +1,72 @@
+"""What a person could do next, from what training has already computed."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.advice import advise, out_of_fold_mistakes
+from tellapart.checks.mislabels import suspects
+from tellapart.data.split import Split
+from tellapart.learning_curve import learning_curve
+from tellapart.posthoc.temperature import calibrated
+from tellapart.prepare import Prepared
+from tellapart.probe import FittedProbe
+from tellapart.recipe import Probe
+from tellapart.scoring import inside
+from tellapart.stopwatch import Progress
+
+Json = dict[str, Any]
+
+
+def next_steps(
+    prepared: Prepared,
+    split: Split,
+    folds: NDArray[np.int32],
+    fitted: FittedProbe,
+    evaluation: Json,
+    recipe: Probe,
+    progress: Progress,
+) -> Json:
+    """The learning curve, the photos that may be in the wrong class, and at most five sentences of advice.
+
+    Args:
+        prepared: all photos.
+        split: which of them train.
+        folds: of those, as `fit_probe` had them.
+        fitted: the probe.
+        evaluation: as far as it is known.
+        recipe: hyper-parameters.
+        progress: called with (stage, done, total).
+    """
+    dataset, chosen = prepared.dataset, split.learned
+    labels, scenes = dataset.labels[chosen], prepared.duplicates.scenes[chosen]
+    names, photos = dataset.class_names, [inside(dataset, dataset.photos[i]) for i in chosen]
+    curve = learning_curve(
+        prepared.values[chosen],
+        labels,
+        folds,
+        scenes,
+        len(names),
+        recipe,
+        fitted,
+        progress=lambda done, total: progress("learning curve", done, total),
+    )
+    said = fitted.out_of_fold
+    probs = np.full((len(chosen), len(names)), np.nan)
+    if len(said.indices):
+        probs[said.indices] = calibrated(said.logits, fitted.temperature)
+    doubtful = [(photos[s.index], names[labels[s.index]], names[s.looks_like]) for s in suspects(probs, labels, scenes)]
+    advice = advise(
+        evaluation,
+        curve,
+        mistakes=out_of_fold_mistakes(said, fitted.temperature, photos, names),
+        n_out_of_fold=len(said.indices),
+        suspects=doubtful,
+        quality=recipe.quality,
+    )
+    return {
+        "learning_curve": curve and curve.to_json(),
+        "suspects": [{"photo": p, "class_name": c, "looks_like": other} for p, c, other in doubtful],
+        "advice": [item.to_json() for item in advice],
+    }

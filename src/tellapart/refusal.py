@@ -1,0 +1,188 @@
+"""Whom a model refuses a class name: real photos, strangers, and each of its own classes as if it had never seen it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.cross_validation import Crossed
+from tellapart.data.wording import counted, quoted
+from tellapart.engine.strangers import Strangers
+from tellapart.metrics.intervals import wilson
+from tellapart.metrics.promise import Promise, observed_in_band, promise
+from tellapart.posthoc.decision import (
+    DOUBT_SHARE,
+    FAR_SHARE,
+    NONE_OF_THESE,
+    NOT_SURE,
+    Thresholds,
+    answer,
+    fit_thresholds,
+)
+from tellapart.probe import FittedProbe, OutOfFold
+
+NAMED = 6  # strangers that passed, listed by name
+
+Json = dict[str, Any]
+
+
+def promised(thresholds: Thresholds) -> Promise | None:
+    """What share of real photos gets a class name, with its band; None where nothing is promised."""
+    return promise(thresholds.n, FAR_SHARE, DOUBT_SHARE)
+
+
+def refusals(
+    said: Crossed, labels: NDArray[np.int32], class_names: Sequence[str], fitted: FittedProbe, others: Strangers | None
+) -> Json:
+    """The report card of "none of these" and "not sure".
+
+    Args:
+        said: what was said of N test photos.
+        labels: (N,) in [0, C).
+        class_names: (C,).
+        fitted: the probe.
+        others: photos of something else; None where the backbone has not seen them.
+    """
+    thresholds = fitted.thresholds
+    card = real_photos(class_names, said.probs, said.unknown, labels, thresholds, promised(thresholds))
+    far = thresholds.unknown_score
+    card["strangers"] = [] if far is None or others is None else _strangers(fitted, others, class_names)
+    card["left_out"] = [] if far is None else _left_out(fitted.out_of_fold, class_names)
+    card["sentences"] += [*_strangers_said(card["strangers"]), *_left_out_said(card["left_out"])]
+    return card
+
+
+def real_photos(
+    class_names: Sequence[str],
+    probs: NDArray[np.floating],
+    unknown: NDArray[np.floating],
+    labels: NDArray[np.int32],
+    thresholds: Thresholds,
+    promised: Promise | None,
+) -> Json:
+    """How many test photos get a class name at all, how many of those names are right, and what was promised.
+
+    Args:
+        class_names: (C,).
+        probs: (N, C) of test photos.
+        unknown: (N,) their unknown scores.
+        labels: (N,) in [0, C).
+        thresholds: the model's.
+        promised: what it promises; None for nothing.
+    """
+    said = [answer(class_names, p, float(u), thresholds) for p, u in zip(probs, unknown, strict=True)]
+    named = [i for i, name in enumerate(said) if name in class_names]
+    n_right = sum(said[i] == class_names[labels[i]] for i in named)
+    n_none, n_unsure, n = said.count(NONE_OF_THESE), said.count(NOT_SURE), len(said)
+    observed = observed_in_band(len(named), n, promised) if promised and n else None
+    return {
+        "n_named": len(named),
+        "n_named_right": n_right,
+        "n_not_sure": n_unsure,
+        "n_none_of_these": n_none,
+        "promise": promised and asdict(promised),
+        "observed": observed and asdict(observed),
+        "sentences": [
+            f"{len(named):,} of {n:,} test photos got a class name, and {n_right:,} of those names were right. "
+            f"{n_unsure:,} got “not sure” and {n_none:,} “none of these”.",
+            *_promise_said(thresholds, promised),
+        ],
+    }
+
+
+def _promise_said(thresholds: Thresholds, promised: Promise | None) -> list[str]:
+    has = f"With {counted(thresholds.n, 'photo')} to learn from it"
+    if promised is None or thresholds.unknown_score is None:
+        return [
+            f"{has} never says “none of these”: at least {round(1 / FAR_SHARE) - 1} are needed to promise anything."
+        ]
+    low, high = round(100 * promised.low), round(100 * promised.high)
+    sentences = [
+        f"It promises that at least about {round(100 * promised.kept)} of 100 photos of your classes get a class name; "
+        f"{low} to {high} is plausible with your {counted(promised.n, 'photo')}."
+    ]
+    if thresholds.confidence is None:
+        sentences.append(f"{has} never says “not sure”; that takes {round(1 / DOUBT_SHARE) - 1}.")
+    return sentences
+
+
+def _strangers(fitted: FittedProbe, others: Strangers, class_names: Sequence[str]) -> list[Json]:
+    """How many photos of each source are refused, worst first, and the names of those that are not."""
+    unknown = fitted.centres.unknown_scores(others.features)
+    probs = fitted.probs(others.features)
+    said = [answer(class_names, p, float(u), fitted.thresholds) for p, u in zip(probs, unknown, strict=True)]
+    rows = []
+    for source in dict.fromkeys(others.sources):
+        own = [i for i, name in enumerate(others.sources) if name == source]
+        passed = [i for i in own if said[i] in class_names]
+        n_refused = len(own) - len(passed)
+        low, high = wilson(n_refused, len(own))
+        rows.append(
+            {
+                "source": source,
+                "n": len(own),
+                "n_refused": n_refused,
+                "n_none_of_these": sum(said[i] == NONE_OF_THESE for i in own),
+                "value": n_refused / len(own),
+                "low": low,
+                "high": high,
+                "passed": [{"name": others.names[i], "answer": said[i]} for i in passed],
+            }
+        )
+    return sorted(rows, key=lambda row: row["value"])
+
+
+def _strangers_said(rows: Sequence[Json]) -> list[str]:
+    if not rows:
+        return []
+    n, n_refused = (sum(row[key] for row in rows) for key in ("n", "n_refused"))
+    by_source = ", ".join(f"{row['n_refused']} of {row['n']} {row['source']}" for row in rows)
+    sentence = f"Shown {n} photos of other things, it gave {n_refused} of them no class name ({by_source})."
+    passed = [f"{p['name']} (“{p['answer']}”)" for row in rows for p in row["passed"]]
+    if passed:
+        more = f" and {len(passed) - NAMED} more" if len(passed) > NAMED else ""
+        sentence += f" Those that passed: {', '.join(passed[:NAMED])}{more}."
+    return [sentence]
+
+
+def _left_out(said: OutOfFold, class_names: Sequence[str]) -> list[Json]:
+    """For each class in turn: "none of these" to its photos by centres and a threshold that know nothing of it.
+
+    No head is fitted again, so "not sure" is not counted here.
+    """
+    rows = []
+    for c in np.unique(said.labels):
+        own = said.labels == c
+        unknown = 1 - np.delete(said.nearness, c, axis=1).max(axis=1, initial=-1)
+        far = fit_thresholds(unknown[~own], np.zeros(int((~own).sum()))).unknown_score
+        if far is None:
+            continue
+        n, n_refused = int(own.sum()), int((unknown[own] > far).sum())
+        low, high = wilson(n_refused, n)
+        rows.append(
+            {
+                "class_name": class_names[c],
+                "n": n,
+                "n_refused": n_refused,
+                "value": n_refused / n,
+                "low": low,
+                "high": high,
+            }
+        )
+    return sorted(rows, key=lambda row: row["value"])
+
+
+def _left_out_said(rows: Sequence[Json]) -> list[str]:
+    if not rows:
+        return []
+    mean, worst, best = sum(row["value"] for row in rows) / len(rows), rows[0], rows[-1]
+    sentence = (
+        "Something new that is close to your classes is harder. With each class in turn as if it had never been seen, "
+        f"it says “none of these” to {round(100 * mean)} of 100 of its photos"
+    )
+    if len(rows) > 1:
+        ends = (f"{quoted(row['class_name'])} {round(100 * row['value'])}" for row in (worst, best))
+        sentence += f" ({' to '.join(ends)})"
+    return [f"{sentence}; to the others it gives the name of the closest class."]

@@ -1,0 +1,135 @@
+"""The looks of photos: measured as a slow twin measures them, and blind to what they should be blind to."""
+
+import io
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from tellapart.checks.looks import EDGE, MIN_EDGES, SEGMENT_PX, STEEPEST, camera_model, look_at, measure, sharpness
+from tellapart.data.source import Dataset
+
+
+def slow_sharpness(luma):
+    """Every segment of every line, one after the other."""
+    found = []
+    for lines in (luma, luma.T):
+        ratios = []
+        for line in lines:
+            for start in range(0, len(line) - SEGMENT_PX + 1, SEGMENT_PX):
+                segment = [float(value) for value in line[start : start + SEGMENT_PX]]
+                span = max(segment) - min(segment)
+                if span > EDGE:
+                    steps = [abs(b - a) for a, b in pairwise(segment)]
+                    ratios.append(max(steps) / span)
+        if len(ratios) >= MIN_EDGES:
+            found.append(np.quantile(ratios, STEEPEST))
+    return min(found) if found else float("nan")
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (9, 40), (31, 17), (4, 200), (7, 7)])
+def test_sharpness_equals_its_twin(shape):
+    rng = np.random.default_rng(sum(shape))
+    luma = rng.random(shape, np.float32)
+    luma[: shape[0] // 2] *= 0.05
+    assert sharpness(luma) == pytest.approx(slow_sharpness(luma), abs=1e-5, nan_ok=True)
+
+
+def test_sharpness_does_not_depend_on_brightness_or_contrast():
+    luma = np.kron(np.random.default_rng(0).random((9, 9)), np.ones((7, 7))).astype(np.float32)
+    assert sharpness(luma * 0.7 + 0.2) == pytest.approx(sharpness(luma), abs=0.02)
+
+
+def test_a_flat_photo_has_no_sharpness():
+    assert np.isnan(sharpness(np.full((64, 64), 0.5, np.float32)))
+
+
+def files(folder, images):
+    """A dataset of the given {name: (image, options)}, saved in `folder`."""
+    for name, (image, options) in images.items():
+        image.save(folder / name, **options)
+    return Dataset.from_lists([folder / name for name in images], ["x", "y"] * (len(images) // 2))
+
+
+def test_what_the_file_says_is_read_from_its_content(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112], turned[0x0110] = 6, "Pocket 7"
+    page = Image.new("RGB", (600, 300), "red")
+    dataset = files(
+        tmp_path,
+        {
+            "a.jpg": (page, {"exif": turned}),
+            "b.jpg": (page, {"format": "PNG"}),
+            "c.jpg": (page, {"quality": 10}),
+            "d.webp": (page.resize((30, 40)), {}),
+        },
+    )
+    looks = look_at(dataset)
+    assert looks.format.tolist() == ["JPEG", "PNG", "JPEG", "WEBP"]
+    assert looks.camera.tolist() == ["Pocket 7", "", "", ""]
+    assert looks.width_px.tolist() == [300, 600, 600, 30]
+    assert looks.height_px.tolist() == [600, 300, 300, 40]
+    assert looks.bytes.tolist() == [len(dataset.read(i)) for i in range(4)]
+    assert looks.brightness == pytest.approx(np.full(4, 0.299), abs=0.01)
+    assert looks.saturation == pytest.approx(np.ones(4), abs=0.02)
+    assert looks.contrast == pytest.approx(np.zeros(4), abs=0.01)
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 5, 63, 200])
+def test_camera_names_of_any_length(length):
+    exif = Image.Exif()
+    exif[0x0110] = "M" * length
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", exif=exif)
+    assert camera_model(file.getvalue()) == "M" * min(length, 64)
+
+
+def test_a_broken_exif_block_names_no_camera():
+    exif = Image.Exif()
+    exif[0x0110] = "Pocket 7"
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", exif=exif)
+    data = file.getvalue()
+    start = data.index(b"Exif\0\0")
+    for cut in range(start, start + 60):
+        assert camera_model(data[:cut]) in ("Pocket 7"[: max(0, cut)], *("Pocket 7"[:n] for n in range(9)))
+    assert camera_model(b"") == ""
+    assert camera_model(b"\xff\xd8\xff\xe1\0\x20Exif\0\0II*\0\xff\xff\xff\xff") == ""
+
+
+def test_the_border_does_not_see_the_middle():
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (140, 210, 3), np.uint8)
+    other = image.copy()
+    other[30:110, 45:165] = 255
+    first, second = measure(image), measure(other)
+    assert first[9:] == pytest.approx(second[9:], abs=1e-6)
+    assert abs(first[0] - second[0]) > 0.05
+    framed = image.copy()
+    framed[:4] = 0
+    assert np.abs(measure(framed)[9:] - first[9:]).max() > 0.1
+
+
+def test_progress_reaches_the_end_and_the_order_is_the_dataset_s(tmp_path):
+    greys = np.linspace(0, 255, 40).astype(int)
+    dataset = files(tmp_path, {f"{i:02}.png": (Image.new("L", (9, 9), int(g)), {}) for i, g in enumerate(greys)})
+    steps = []
+    looks = look_at(dataset, lambda stage, done, total: steps.append((done, total)))
+    assert looks.brightness == pytest.approx(greys / 255, abs=1e-3)
+    assert steps[0] == (0, 40)
+    assert steps[-1] == (40, 40)
+    empty = look_at(dataset.subset([]))
+    assert empty.brightness.shape == (0,)
+    assert empty.border.shape == (0, looks.border.shape[1])
+
+
+def test_blur_is_seen_in_real_photos(clothing):
+    clean, blurred = [], []
+    for i in range(0, clothing.n, 4):
+        with Image.open(clothing.places[i]) as photo:
+            image = photo.convert("RGB")
+        clean.append(measure(np.asarray(image))[5])
+        blurred.append(measure(np.asarray(image.filter(ImageFilter.GaussianBlur(min(image.size) * 0.015))))[5])
+    assert min(clean) > 0.62
+    assert np.mean(np.array(blurred) < 0.6) >= 0.95
