@@ -1,6 +1,7 @@
 """The product's table of contents: what training, evaluating and checking consist of, in order."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tellapart.examination import answer_all, new_evaluation, refuse_unknown_cla
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
 from tellapart.next_steps import next_steps
-from tellapart.package import card, describe, model_facts, model_files, page
+from tellapart.package import card, describe, model_facts, model_files, page, prove
 from tellapart.prediction import Predictor
 from tellapart.prepare import Prepared, prepare
 from tellapart.probe import ALWAYS_TRAINS, FittedProbe, fit_probe, make_folds
@@ -78,15 +79,18 @@ def train(
     with clock("head"):
         folds = make_folds_of(prepared, split, recipe)
         fitted = fit(prepared, split, folds, recipe, progress)
-    with clock("test"):
-        evaluation = test_evaluation(prepared, split, fitted, recipe)
-    if advice:
-        with clock("advice"):
-            evaluation |= next_steps(prepared, split, folds, fitted, evaluation, recipe, progress)
     with clock("model"):
         description = describe(prepared, split, fitted, recipe, name=output.name)
         model = compose(QUALITIES[recipe.quality], fitted, description)
-        evaluation |= model_facts(model, description, prepared, split, fitted)
+    with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
+        proof = beside.submit(prove, model, description, prepared, split, fitted)
+        with clock("test"):
+            evaluation = test_evaluation(prepared, split, fitted, recipe)
+        if advice:
+            with clock("advice"):
+                evaluation |= next_steps(prepared, split, folds, fitted, evaluation, recipe, progress)
+        with clock("proof"):
+            evaluation |= {"model": model_facts(model, description), "proof": proof.result()}
     if robustness:
         with clock("robustness"):
             evaluation["robustness"] = _spoiled(model, prepared, split, fitted, extractor.how, progress)
