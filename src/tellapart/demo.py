@@ -28,6 +28,7 @@ CLASSES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 N_TRAIN = 60  # digits a class to train and test on
 N_NEW = 20  # digits a class to evaluate on afterwards
 SIDE_PX = 128
+INK_PX = 80  # of the scan on the paper; scans have no margin, and digits known by their edges would be a poor example
 QUALITY = "fast"  # the scans have 64 pixels; a larger network sees nothing more in them
 INK_LEVELS = 16  # grey values in the scans
 
@@ -68,9 +69,12 @@ def write_demo_photos(folder: Path) -> DemoPhotos:
 
 
 def _to_image(scan: NDArray[np.float64]) -> Image.Image:
-    """One 8×8 scan as dark ink on white paper, enlarged smoothly."""
-    paper = 255 - np.clip(scan * (255 / INK_LEVELS), 0, 255)
-    return Image.fromarray(paper.astype(np.uint8)).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC).convert("RGB")
+    """One 8×8 scan as dark ink in the middle of white paper, enlarged smoothly."""
+    ink = Image.fromarray((255 - np.clip(scan * (255 / INK_LEVELS), 0, 255)).astype(np.uint8))
+    paper = Image.new("RGB", (SIDE_PX, SIDE_PX), "white")
+    margin = (SIDE_PX - INK_PX) // 2
+    paper.paste(ink.resize((INK_PX, INK_PX), Image.Resampling.BICUBIC), (margin, margin))
+    return paper
 
 
 def run_demo(keep: str | None, say: Callable[[str], None]) -> None:

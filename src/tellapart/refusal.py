@@ -77,6 +77,7 @@ def real_photos(
     n_right = sum(said[i] == class_names[labels[i]] for i in named)
     n_none, n_unsure, n = said.count(NONE_OF_THESE), said.count(NOT_SURE), len(said)
     observed = observed_in_band(len(named), n, promised) if promised and n else None
+    in_words = _promise_said(thresholds, promised)
     return {
         "n_named": len(named),
         "n_named_right": n_right,
@@ -87,8 +88,9 @@ def real_photos(
         "sentences": [
             f"{len(named):,} of {n:,} test photos got a class name, and {n_right:,} of those names were right. "
             f"{n_unsure:,} got “not sure” and {n_none:,} “none of these”.",
-            *_promise_said(thresholds, promised),
+            *in_words,
         ],
+        "promise_in_words": " ".join(in_words),
     }
 
 

@@ -181,6 +181,9 @@ def summary(evaluation: Mapping[str, Any]) -> list[str]:
             f"{leaks['headline_without']}"
         )
     lines += evaluation.get("warnings", [])
+    promised = (evaluation.get("unknown") or {}).get("promise_in_words")
+    if promised:
+        lines.append(promised)
     if evaluation.get("imbalance"):
         lines.append(evaluation["imbalance"])
     if evaluation.get("skipped"):
