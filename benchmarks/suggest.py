@@ -225,7 +225,7 @@ def main() -> None:
         "clothing and other things": (lambda seed: mix(held_out(clothing, seed), instruments, seed), 5, 50),
         "instruments": (lambda seed: held_out(instruments, seed), 3, 25),
     }
-    chosen_on: list[measure.Row] = []
+    tables: dict[str, list[measure.Row]] = {"Test photos": []}
     for name, (split, start, batch) in sets.items():
         by_method = {
             method: np.array(
@@ -233,15 +233,14 @@ def main() -> None:
             )
             for method in METHODS
         }
-        chosen_on += rows(name, by_method, start * 10, batch)
+        title = f"Chosen on held-out training photos, {start} of each class to start with"
+        tables[title] = [*tables.get(title, []), *rows(name, by_method, start * 10, batch)]
     by_method = {
         method: np.array([curve(clothing, test, method, seed, 5, 50, rounds) for seed in range(options.repeats)])
         for method in (RANDOM, OURS)
     }
-    measure.report(
-        options,
-        {"Chosen on held-out training photos": chosen_on, "Test photos": rows("clothing", by_method, 50, 50)},
-    )
+    tables["Test photos"] = rows("clothing", by_method, 50, 50)
+    measure.report(options, tables)
 
 
 def thin(sides: tuple[Photos, Photos], seed: int) -> tuple[Photos, Photos]:

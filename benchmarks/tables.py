@@ -3,7 +3,7 @@
     python benchmarks/tables.py
 
 A page says where a benchmark's tables belong with two lines, `<!-- bench: latency -->` and `<!-- end -->`; what stands
-between them is replaced.
+between them is replaced. `<!-- bench: unknown: The bars; Every pair -->` gets the tables of these titles only.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-MARKED = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- bench: (\w+)(?:: ([^>]+?))? -->\n).*?(<!-- end -->)", re.DOTALL)
 ABOUT = ("command", "hardware", "load_before", "measured", "commit", "repeats", "quick", "tables")
 
 
@@ -24,9 +24,16 @@ def markdown(rows: list[dict[str, object]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def section(record: dict) -> str:
-    """All tables of one benchmark, and how they were made."""
-    tables = "\n\n".join(f"**{title}**\n\n{markdown(rows)}" for title, rows in record["tables"].items() if rows)
+def section(record: dict, titles: list[str]) -> str:
+    """The tables of these `titles` of one benchmark, all of them where none is named, and how they were made.
+
+    Raises:
+        SystemExit: a title that the benchmark does not have.
+    """
+    if unknown := [title for title in titles if title not in record["tables"]]:
+        raise SystemExit(f"{record['command']} has no table {unknown}. It has: {list(record['tables'])}.")
+    wanted = {title: record["tables"][title] for title in titles or record["tables"]}
+    tables = "\n\n".join(f"**{title}**\n\n{markdown(rows)}" for title, rows in wanted.items() if rows)
     facts = [f"{name.replace('_', ' ')}: {fact}" for name, fact in record.items() if name not in ABOUT and fact]
     rounds = f"{record['repeats']} round{'s' * (record['repeats'] != 1)}"
     how = [f"`{record['command']}`", record["hardware"], f"load before {record['load_before']}", rounds]
@@ -44,7 +51,8 @@ def main() -> None:
             file = RESULTS / f"{found[2]}.json"
             if not file.exists():
                 return found[0]
-            return found[1] + section(json.loads(file.read_text(encoding="utf-8"))) + found[3]
+            titles = found[3].split("; ") if found[3] else []
+            return found[1] + section(json.loads(file.read_text(encoding="utf-8")), titles) + found[4]
 
         if (filled := MARKED.sub(fill, text)) != text:
             page.write_text(filled, encoding="utf-8")

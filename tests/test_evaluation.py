@@ -210,6 +210,19 @@ def test_confused_pairs_in_order():
     ]
 
 
+def test_risk_and_coverage_by_hand():
+    probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.7, 0.3]])  # right, wrong, then right and wrong at once
+    curve = evaluate_predictions(probs, [0, 0, 0, 1], ["a", "b"], list("1234"))["risk_coverage"]
+    assert curve["coverage"] == [0.25, 0.5, 1.0]
+    assert curve["risk"] == [0.0, 0.5, 0.5]
+    assert curve["area"] == pytest.approx((0 + 0.5 + 0.5 + 0.5) / 4)
+    assert curve["excess"] == pytest.approx(curve["area"] - (0 + 0 + 1 / 3 + 2 / 4) / 4)
+    everything = _predictions(300, 5)
+    evaluation = evaluate_predictions(*everything)
+    assert evaluation["risk_coverage"]["risk"][-1] == pytest.approx(1 - evaluation["accuracy"]["value"])
+    assert evaluate_predictions(np.zeros((0, 2)), np.zeros(0, int), ["a", "b"], [])["risk_coverage"] is None
+
+
 def test_calibration_before_and_after():
     probs, labels, names, photos = _predictions(400, 3)
     sharp = softmax(4 * np.log(probs), axis=1)

@@ -27,6 +27,7 @@ PAIR_HELP = 0.2
 STRONGER = {"fast": ("balanced", 0.19, "1.8"), "balanced": ("best", 0.07, "3")}
 FINE_TUNING_HELP = 0.1  # of the mistakes; for the order alone, because nothing is known before it is tried
 WEAK_FEATURES = 0.05  # share of mistakes from which on fine-tuning is worth its time
+FEW_OF_CLASS = 10  # photos to learn from; if all of so few are right, 30 of 100 may still be wrong
 SHORTCUT_GAIN = 0.05  # for the order alone: what a shortcut hides shows on other photos only
 
 Json = dict[str, Any]
@@ -37,8 +38,8 @@ class Advice:
     """One thing to do.
 
     Args:
-        kind: stable name: `leak`, `few_test_photos`, `shortcut`, `suspected_labels`, `more_photos`, `confused_pair`,
-            `quality`, `fine_tuning` or `stop`.
+        kind: stable name: `leak`, `few_test_photos`, `label_conflict`, `shortcut`, `suspected_labels`,
+            `small_classes`, `more_photos`, `confused_pair`, `quality`, `fine_tuning` or `stop`.
         sentence: what and why, with its number.
         photos: those it talks about, most telling first.
         expected_gain: share of all photos, in [0, 1], that it may set right, or that are scored wrongly without it.
@@ -138,6 +139,11 @@ class _Known:
         value = self.accuracy["value"]
         return HALF if value is None else 1 - float(value)
 
+    @property
+    def tested(self) -> str:
+        """What a test photo is called: in a cross-validation none is set aside."""
+        return "photo" if self.evaluation.get("method") == "cross-validation" else "test photo"
+
     def confusion(self) -> tuple[tuple[str, ...], NDArray[np.int64], int]:
         """Class names, (C, C) mistakes by class and answer in the test and out-of-fold, and the photos they are of."""
         names = tuple(self.evaluation["confusion"]["class_names"])
@@ -171,8 +177,10 @@ def advise(
         quality: `fast`, `balanced` or `best`, as trained; None says nothing about it.
         can_fine_tune: whether this installation can.
     """
+    if evaluation.get("method") == "cross-validation":  # its answers are about the same photos
+        mistakes, n_out_of_fold = (), 0
     known = _Known(evaluation, curve, mistakes, n_out_of_fold, suspects, shortcuts, quality, can_fine_tune)
-    first = [*_leaks(known), *_few_test_photos(known), *_shortcuts(known), *_suspects(known)]
+    first = [*_leaks(known), *_few_test_photos(known), *_conflicts(known), *_shortcuts(known), *_suspects(known)]
     work = [*_more_photos(known), *_confused_pair(known), *_quality(known), *_fine_tuning(known)]
     reason = _enough(known, work)
     advice = [*first, reason] if reason else [*first, *work]
@@ -202,14 +210,26 @@ def _few_test_photos(known: _Known) -> Iterator[Advice]:
         return
     low, high = known.accuracy["low"], known.accuracy["high"]
     wanted = f"Test on {FEW_TEST_PHOTOS} photos or more, taken at another time or place."
-    said = "There is no test photo, so nobody can say how well this works."
+    said, reach = "There is no test photo, so nobody can say how well this works.", HALF
     if known.n_test:
-        said = (
-            f"With {counted(known.n_test, 'test photo')} nobody can say how good this is: anything from "
-            f"{round(100 * low)} to {round(100 * high)} right of 100 is plausible."
-        )
-    reach = (high - low) / 2 if known.n_test else HALF
+        said = f"With {counted(known.n_test, known.tested)} nobody can say how good this is: anything from "
+        said += f"{round(100 * low)} to {round(100 * high)} right of 100 is plausible."
+        reach = (high - low) / 2
     yield Advice("few_test_photos", f"{said} {wanted}", (), reach, {"n_test": known.n_test, "low": low, "high": high})
+
+
+def _conflicts(known: _Known) -> Iterator[Advice]:
+    n, pairs = (known.evaluation.get("label_conflicts", {}).get(key) for key in ("n", "photos"))
+    if not pairs:
+        return
+    yield Advice(
+        "label_conflict",
+        f"Look at {n:,} photos that show the same thing under different class names, first {quoted(pairs[0]['photo'])} "
+        f"and {quoted(pairs[0]['twin'])}. Delete those with the wrong name; “tellapart check” lists them all.",
+        tuple(dict.fromkeys(pair[key] for pair in pairs for key in ("photo", "twin")))[:PHOTOS_SHOWN],
+        n / max(n, _n_photos(known)),
+        {"n_photos": n},
+    )
 
 
 def _shortcuts(known: _Known) -> Iterator[Advice]:
@@ -220,9 +240,9 @@ def _shortcuts(known: _Known) -> Iterator[Advice]:
 
 
 def _suspects(known: _Known) -> Iterator[Advice]:
-    if not known.suspects:
-        return
     n = len(known.suspects)
+    if not n:
+        return
     photo, class_name, looks_like = known.suspects[0]
     yield Advice(
         "suspected_labels",
@@ -238,6 +258,20 @@ def _n_photos(known: _Known) -> int:
     return int(known.evaluation.get("n_used") or known.evaluation["n_test"] + known.n_out_of_fold)
 
 
+def _small_classes(known: _Known) -> Iterator[Advice]:
+    small = [c for c in known.evaluation["per_class"] if (c["n_train"] or FEW_OF_CLASS) < FEW_OF_CLASS]
+    if not small:
+        return
+    listed = some([f"{quoted(c['class_name'])} ({c['n_train']})" for c in small])
+    yield Advice(
+        "small_classes",
+        f"Add photos of {listed}: with fewer than {FEW_OF_CLASS} of a class nobody can say how well it is recognised.",
+        (),
+        sum(c["n_test"] * (1 - (c["recall"]["low"] or 0)) for c in small) / max(1, known.evaluation["n_test"]),
+        {"n_train": {c["class_name"]: c["n_train"] for c in small}},
+    )
+
+
 def _more_photos(known: _Known) -> Iterator[Advice]:
     """Photos for the fewest classes, two at least, that hold half of all mistakes.
 
@@ -247,6 +281,7 @@ def _more_photos(known: _Known) -> Iterator[Advice]:
     if known.curve is None:
         yield from _more_photos_of_few(known)
         return
+    yield from _small_classes(known)
     gain = known.curve.overall.gain()
     names, mistakes, _ = known.confusion()
     blame = mistakes.sum(axis=0) + mistakes.sum(axis=1)
@@ -316,7 +351,7 @@ def _confused_pair(known: _Known) -> Iterator[Advice]:
 
 
 def _quality(known: _Known) -> Iterator[Advice]:
-    if known.quality not in STRONGER:
+    if known.quality not in STRONGER or not known.n_test:
         return
     better, fewer, slower = STRONGER[known.quality]
     gain = fewer * known.error
@@ -350,14 +385,15 @@ def _fine_tuning(known: _Known) -> Iterator[Advice]:
 def _enough(known: _Known, work: Sequence[Advice]) -> Advice | None:
     """The advice to stop, where mistakes are no more than wrong labels explain, or no work promises to gain."""
     n, wrong = known.n_test, known.n_test - known.accuracy["n_right"]
-    if n < FEW_TEST_PHOTOS:
-        return None
+    if n < FEW_TEST_PHOTOS or known.evaluation.get("warnings") or any(item.kind == "small_classes" for item in work):
+        return None  # then the test itself says little
+    asked = f"{n:,} {known.tested}s"
     _, doubtful = wilson(len(known.suspects), max(len(known.suspects), _n_photos(known)))
     numbers = {"n_wrong": wrong, "n_test": n, "share_of_labels_in_doubt": doubtful}
     if wrong / n <= doubtful:
-        said = f"{counted(wrong, 'mistake')} in {n:,} test photos is no more than wrong labels alone may cause"
+        said = f"{counted(wrong, 'mistake')} in {asked} is no more than wrong labels alone may cause"
     elif all(item.expected_gain < LEAST_GAIN for item in work):
-        said = f"{wrong:,} of {n:,} test photos are wrong, and nothing that can be measured here promises to change it"
+        said = f"{wrong:,} of {asked} are wrong, and nothing that can be measured here promises to change it"
     else:
         return None
     sentence = f"Stop here: {said}. This is as good as these photos can tell; test it on photos taken elsewhere."

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from tellapart.data.split import ALWAYS_TRAINS
 from tellapart.engine.backbone import QUALITIES, imagenet_head
 from tellapart.engine.network import n_cores
 from tellapart.posthoc.temperature import calibrated
@@ -57,8 +58,11 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: Probe) 
 
     Args:
         prepared: N photos.
-        folds: (N,) fold numbers; no scene straddles two.
+        folds: (N,) fold numbers; no scene straddles two. Photos of ALWAYS_TRAINS are not asked about.
         recipe: hyper-parameters.
+
+    Returns:
+        Answers about the photos with a fold, in their order.
 
     Source: Stone, J. R. Stat. Soc. B 36 (1974), with choices inside the folds as Varma and Simon,
     BMC Bioinformatics 7 (2006), show that they must be.
@@ -79,5 +83,6 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: Probe) 
         unknown[out] = fitted.centres.unknown_scores(prepared.values[out])
 
     with threadpool_limits(1), ThreadPoolExecutor(n_cores()) as executor:
-        list(executor.map(answer, np.unique(folds)))
-    return Crossed(raw_probs, probs, unknown)
+        list(executor.map(answer, np.unique(folds[folds != ALWAYS_TRAINS])))
+    asked = folds != ALWAYS_TRAINS
+    return Crossed(raw_probs[asked], probs[asked], unknown[asked])

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tellapart.errors import InputError
 from tellapart.metrics.calibration import brier, ece, ece_null_band, nll, reliability_bins
+from tellapart.metrics.detection import risk_coverage
 from tellapart.metrics.intervals import (
     bootstrap,
     f1_interval,
@@ -78,6 +79,7 @@ def evaluate_predictions(
         "per_class": per_class,
         "confusion": {"class_names": list(class_names), "matrix": confusion.tolist()},
         "calibration": _calibration(probs, labels, before, temperature, seed),
+        "risk_coverage": _risk_coverage(probs, labels),
         "most_wrong": _most_wrong(probs, labels, answers, class_names, photos),
         "confused_pairs": _confused_pairs(confusion, class_names),
     }
@@ -264,6 +266,19 @@ def _calibration(
             {"confidence": b.confidence, "share_right": b.share_right, "low": b.low, "high": b.high, "n": b.n}
             for b in reliability_bins(confidences, right)
         ],
+    }
+
+
+def _risk_coverage(probs: NDArray[np.float64], labels: NDArray[np.intp]) -> Json | None:
+    """What is wrong among the photos of which it is surest; None for no photos."""
+    if labels.size == 0:
+        return None
+    curve = risk_coverage(probs.max(axis=1), probs.argmax(axis=1) == labels)
+    return {
+        "coverage": curve.coverage.tolist(),
+        "risk": curve.risk.tolist(),
+        "area": curve.area,
+        "excess": curve.excess,
     }
 
 

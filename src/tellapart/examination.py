@@ -118,7 +118,7 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     skipped = sorted((*dataset.skipped, *answered.skipped), key=lambda s: s.photo)
     return score(answered.probs, readable, everyone, names) | {
         "unknown": real_photos(
-            names, answered.probs, answered.unknown, column[readable.labels], artifact.thresholds, artifact.promise
+            answered.probs, answered.unknown, column[readable.labels], artifact.thresholds, artifact.promise
         ),
         "leaks": leaks_and_rest(leaks, without),
         "model": artifact.manifest["model"],

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from tellapart.data.split import ALWAYS_TRAINS
 from tellapart.engine.network import n_cores
 from tellapart.metrics.intervals import worth
-from tellapart.probe import ALWAYS_TRAINS, FittedProbe, fit_heads
+from tellapart.probe import FittedProbe, fit_heads
 from tellapart.recipe import Probe
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the photos that a fold's head learns from; all of them were fitted already

@@ -14,7 +14,6 @@ from tellapart.data.split import Split
 from tellapart.engine.backbone import QUALITIES, network_record
 from tellapart.engine.network import PRECISION
 from tellapart.errors import TrainingError
-from tellapart.posthoc.decision import Thresholds
 from tellapart.prediction import Predictor
 from tellapart.prepare import Prepared
 from tellapart.probe import FittedProbe
@@ -23,6 +22,7 @@ from tellapart.refusal import promised
 from tellapart.report.card import render_card
 from tellapart.report.page import render_page
 from tellapart.report.pictures import example_photo, thumbnails
+from tellapart.report.sections import shown_photos
 from tellapart.scoring import fingerprint, inside
 
 Json = dict[str, Any]
@@ -30,6 +30,7 @@ Json = dict[str, Any]
 PROOF_PHOTOS = 16
 MAX_PROOF_DIFFERENCE = 1e-3  # of any probability, between the tested head and the written graph
 N_EXAMPLES = 6
+EXAMPLE_TRIES = 4  # photos of a class that are tried as its example
 FEW_CLASSES = 3  # that fit into a title
 PACKAGES = ("numpy", "onnx", "openvino", "pillow", "scipy")
 
@@ -80,19 +81,25 @@ def model_facts(model: bytes, description: Json) -> Json:
     return {**description["model"], "file_mb": round(len(model) / 1e6, 1)}
 
 
-def prove(model: bytes, description: Json, prepared: Prepared, split: Split, fitted: FittedProbe) -> Json:
-    """Send a few test photos through the written graph, file to probabilities, and compare with what was tested.
+def proven(
+    model: bytes, description: Json, prepared: Prepared, split: Split, fitted: FittedProbe
+) -> tuple[Json, dict[str, bytes]]:
+    """The proof that the written graph answers as was tested, and a few small test photos that it answers rightly.
 
     Raises:
         TrainingError: a probability differs by more than `MAX_PROOF_DIFFERENCE`.
     """
+    how = description["preprocess"]
+    preprocess = Preprocess(how["input_px"], how["fit"])
+    predictor = Predictor(prepared.dataset.class_names, preprocess, fitted.thresholds, model)
+    return _prove(predictor, prepared, split, fitted), _examples(predictor, prepared.dataset, split)
+
+
+def _prove(predictor: Predictor, prepared: Prepared, split: Split, fitted: FittedProbe) -> Json:
+    """Some test photos through the written graph, file to probabilities, compared with what was tested."""
     dataset = prepared.dataset
     tested = split.test if len(split.test) else split.train
     some = tested[np.linspace(0, len(tested) - 1, min(PROOF_PHOTOS, len(tested))).astype(int)]
-    how = description["preprocess"]
-    predictor = Predictor(
-        dataset.class_names, Preprocess(how["input_px"], how["fit"]), Thresholds(None, None, 0), model
-    )
     expected = fitted.probs(prepared.values[some])
     got = np.stack([predictor.answers(predictor.pixels(dataset.read(int(i)))).probs for i in some])
     largest = float(np.abs(got - expected).max())
@@ -105,10 +112,29 @@ def prove(model: bytes, description: Json, prepared: Prepared, split: Split, fit
     return {"n": len(some), "largest_difference": largest}
 
 
+def _examples(predictor: Predictor, dataset: Dataset, split: Split) -> dict[str, bytes]:
+    """One test photo a class for the first few classes, named by class.
+
+    A copy this small may be answered otherwise than its photo, so it is asked about, and a few are tried.
+    """
+    files: dict[str, bytes] = {}
+    labels = dataset.labels[split.test]
+    for c in np.unique(labels):
+        name = dataset.class_names[c]
+        copies = (example_photo(dataset, int(i)) for i in split.test[labels == c][:EXAMPLE_TRIES])
+        photo = next((copy for copy in copies if copy and predictor.predict(copy).answer == name), None)
+        if photo is not None:
+            plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+            files[f"examples/{len(files) + 1}-{plain or 'class'}.jpg"] = photo
+        if len(files) == N_EXAMPLES:
+            break
+    return files
+
+
 def page(evaluation: Json, dataset: Dataset, name: str) -> bytes:
     """The report on the model `name`; without timings, so that the same photos and seed give the same bytes."""
     by_name = {inside(dataset, photo): photo for photo in dataset.photos}
-    wanted = [by_name[wrong["photo"]] for wrong in evaluation["most_wrong"]]
+    wanted = [by_name[photo] for photo in shown_photos(evaluation) if photo in by_name]
     small = {inside(dataset, photo): uri for photo, uri in thumbnails(dataset, wanted).items()}
     class_names = evaluation["confusion"]["class_names"]
     title = " or ".join(class_names) if len(class_names) <= FEW_CLASSES else name
@@ -121,25 +147,9 @@ def card(evaluation: Json, description: Json) -> bytes:
 
 
 def model_files(model: bytes, prepared: Prepared, split: Split) -> dict[str, bytes]:
-    """The graph, a few small test photos, and the hashes by which a training photo is known again.
+    """The graph, and the hashes by which a training photo is known again.
 
     A hash cannot be turned back into a photo; `evaluate` uses them to say when it is shown what was trained on.
     """
     hashes = np.unique(prepared.pixel_hashes[split.learned]).astype(str)
-    return {
-        MODEL: model,
-        TRAINED_ON: "".join(f"{h}\n" for h in hashes).encode(),
-        **_examples(prepared.dataset, split),
-    }
-
-
-def _examples(dataset: Dataset, split: Split) -> dict[str, bytes]:
-    """One test photo a class for the first few classes, named by class."""
-    files: dict[str, bytes] = {}
-    labels = dataset.labels[split.test]
-    for c in np.unique(labels)[:N_EXAMPLES]:
-        photo = example_photo(dataset, int(split.test[np.flatnonzero(labels == c)[0]]))
-        if photo is not None:
-            plain = re.sub(r"[^a-z0-9]+", "-", dataset.class_names[c].lower()).strip("-")
-            files[f"examples/{len(files) + 1}-{plain or 'class'}.jpg"] = photo
-    return files
+    return {MODEL: model, TRAINED_ON: "".join(f"{h}\n" for h in hashes).encode()}

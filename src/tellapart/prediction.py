@@ -75,11 +75,13 @@ class Answers:
         probs: (C,) float32.
         unknown_score: distance from the training photos.
         looks_like: the everyday class that the backbone itself finds likeliest; None where it finds none likely.
+        feature_map: (D, h, w) float32, what the features are the mean of; None unless asked for.
     """
 
     probs: NDArray[np.float32]
     unknown_score: float | None
     looks_like: str | None = None
+    feature_map: NDArray[np.float32] | None = None
 
 
 class Predictor:
@@ -91,6 +93,7 @@ class Predictor:
         thresholds: when no class name is answered.
         model: serialised graph with `pixels` → `probs` and perhaps `unknown_score` and `imagenet_logits`.
         streams: photos in flight at once; 1 answers a single photo soonest.
+        explains: whether `answers` also gives the feature map, which changes none of the other numbers.
     """
 
     def __init__(
@@ -101,17 +104,17 @@ class Predictor:
         model: bytes,
         *,
         streams: int = 1,
+        explains: bool = False,
     ) -> None:
         self.class_names = class_names
         self.how = how
         self.thresholds = thresholds
         self._streams = streams
-        self._network = Network(
-            model, how.input_px, ["probs"], optional=["unknown_score", "imagenet_logits"], streams=streams
-        )
+        optional = ["unknown_score", "imagenet_logits", *(["feature_map"] if explains else [])]
+        self._network = Network(model, how.input_px, ["probs"], optional=optional, streams=streams)
 
     @classmethod
-    def from_artifact(cls, artifact: Artifact, *, streams: int = 1) -> "Predictor":
+    def from_artifact(cls, artifact: Artifact, *, streams: int = 1, explains: bool = False) -> "Predictor":
         """The predictor of a verified model folder."""
         return cls(
             artifact.class_names,
@@ -119,6 +122,7 @@ class Predictor:
             artifact.thresholds,
             artifact.model,
             streams=streams,
+            explains=explains,
         )
 
     def answers(self, pixels: NDArray[np.uint8]) -> Answers:
@@ -129,6 +133,7 @@ class Predictor:
             outputs["probs"],
             None if unknown is None else float(unknown),
             None if imagenet is None else _everyday_class(imagenet),
+            outputs.get("feature_map"),
         )
 
     def pixels(self, data: bytes) -> NDArray[np.uint8]:
@@ -172,7 +177,7 @@ class Predictor:
             pixels = self._pixels_of(item)
         except PhotoError as error:
             return Prediction(name, None, error=error.message)
-        return self._to_prediction(name, self.answers(pixels))
+        return self.prediction(self.answers(pixels), name)
 
     def _pixels_of(self, item: PhotoLike) -> NDArray[np.uint8]:
         if isinstance(item, np.ndarray):
@@ -183,7 +188,8 @@ class Predictor:
             return self.pixels(_encoded(item))
         return self.pixels(item if isinstance(item, bytes) else photo.read(item))
 
-    def _to_prediction(self, name: str, answers: Answers) -> Prediction:
+    def prediction(self, answers: Answers, name: str = "") -> Prediction:
+        """What a person is told about the photo `name`, given what the graph says about it."""
         order = np.argsort(-answers.probs, kind="stable")
         probs = {self.class_names[i]: float(answers.probs[i]) for i in order}
         winner = self.class_names[order[0]]

@@ -21,7 +21,6 @@ from tellapart.posthoc.temperature import calibrated, fit_temperature, nll
 from tellapart.posthoc.unknown import Centres, directions, fit_centres
 from tellapart.recipe import Probe
 
-ALWAYS_TRAINS = -1  # fold of photos that are never held out
 NEVER_USED = -2  # fold of photos left out of the choosing altogether
 NEVER_ANSWERED = 100.0  # logits below the lowest: a probability of nothing
 THREADS_PAY_FROM = 10_000  # photos; with fewer, threads spend longer meeting than multiplying

@@ -217,7 +217,9 @@ def _places(source: str | os.PathLike[str], folder: str | os.PathLike[str] | Non
     """The real paths of the source and of its quarantine, neither inside the other."""
     name = shown(os.fspath(source))
     if not os.path.isdir(source):
-        raise InputError(f"There is no folder {quoted(name)}.")
+        raise InputError(
+            f"There is no folder {quoted(name)}.", hint="Photos are moved out of, and back to, folders only."
+        )
     root = Path(os.path.realpath(source))
     place = Path(os.path.realpath(os.path.abspath(source) + SUFFIX if folder is None else folder))
     if place.is_relative_to(root) or root.is_relative_to(place):

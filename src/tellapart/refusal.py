@@ -18,8 +18,8 @@ from tellapart.posthoc.decision import (
     NONE_OF_THESE,
     NOT_SURE,
     Thresholds,
-    answer,
     fit_thresholds,
+    withheld,
 )
 from tellapart.probe import FittedProbe, OutOfFold
 
@@ -46,7 +46,7 @@ def refusals(
         others: photos of something else; None where the backbone has not seen them.
     """
     thresholds = fitted.thresholds
-    card = real_photos(class_names, said.probs, said.unknown, labels, thresholds, promised(thresholds))
+    card = real_photos(said.probs, said.unknown, labels, thresholds, promised(thresholds))
     far = thresholds.unknown_score
     card["strangers"] = [] if far is None or others is None else _strangers(fitted, others, class_names)
     card["left_out"] = [] if far is None else _left_out(fitted.out_of_fold, class_names)
@@ -55,7 +55,6 @@ def refusals(
 
 
 def real_photos(
-    class_names: Sequence[str],
     probs: NDArray[np.floating],
     unknown: NDArray[np.floating],
     labels: NDArray[np.int32],
@@ -65,19 +64,22 @@ def real_photos(
     """How many test photos get a class name at all, how many of those names are right, and what was promised.
 
     Args:
-        class_names: (C,).
         probs: (N, C) of test photos.
         unknown: (N,) their unknown scores.
         labels: (N,) in [0, C).
         thresholds: the model's.
         promised: what it promises; None for nothing.
     """
-    said = [answer(class_names, p, float(u), thresholds) for p, u in zip(probs, unknown, strict=True)]
-    named = [i for i, name in enumerate(said) if name in class_names]
-    n_right = sum(said[i] == class_names[labels[i]] for i in named)
+    said = [withheld(p, float(u), thresholds) for p, u in zip(probs, unknown, strict=True)]
+    named = [i for i, instead in enumerate(said) if instead is None]
+    n_right = int((probs.argmax(axis=1) == labels)[named].sum())
     n_none, n_unsure, n = said.count(NONE_OF_THESE), said.count(NOT_SURE), len(said)
     observed = observed_in_band(len(named), n, promised) if promised and n else None
     in_words = _promise_said(thresholds, promised)
+    counts = (
+        f"{len(named):,} of {n:,} photos that it had not learned from got a class name, and {n_right:,} of those names "
+        f"were right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”."
+    )
     return {
         "n_named": len(named),
         "n_named_right": n_right,
@@ -85,28 +87,26 @@ def real_photos(
         "n_none_of_these": n_none,
         "promise": promised and asdict(promised),
         "observed": observed and asdict(observed),
-        "sentences": [
-            f"{len(named):,} of {n:,} test photos got a class name, and {n_right:,} of those names were right. "
-            f"{n_unsure:,} got “not sure” and {n_none:,} “none of these”.",
-            *in_words,
-        ],
+        "sentences": [counts, *in_words] if n else in_words,
         "promise_in_words": " ".join(in_words),
     }
 
 
 def _promise_said(thresholds: Thresholds, promised: Promise | None) -> list[str]:
-    has = f"With {counted(thresholds.n, 'photo')} to learn from it"
-    if promised is None or thresholds.unknown_score is None:
+    if thresholds.unknown_score is None:
+        least = round(1 / FAR_SHARE) - 1
         return [
-            f"{has} never says “none of these”: at least {round(1 / FAR_SHARE) - 1} are needed to promise anything."
+            f"It never says “none of these”: it must be tried on {least} photos while it learns to promise anything."
         ]
+    if promised is None:  # a model of the first days
+        return ["It says “none of these”, but how many photos of your classes get a class name was never promised."]
     low, high = round(100 * promised.low), round(100 * promised.high)
     sentences = [
         f"It promises that at least about {round(100 * promised.kept)} of 100 photos of your classes get a class name; "
         f"{low} to {high} is plausible with your {counted(promised.n, 'photo')}."
     ]
     if thresholds.confidence is None:
-        sentences.append(f"{has} never says “not sure”; that takes {round(1 / DOUBT_SHARE) - 1}.")
+        sentences.append(f"It never says “not sure”; that takes {round(1 / DOUBT_SHARE) - 1} photos.")
     return sentences
 
 
@@ -114,11 +114,11 @@ def _strangers(fitted: FittedProbe, others: Strangers, class_names: Sequence[str
     """How many photos of each source are refused, worst first, and the names of those that are not."""
     unknown = fitted.centres.unknown_scores(others.features)
     probs = fitted.probs(others.features)
-    said = [answer(class_names, p, float(u), fitted.thresholds) for p, u in zip(probs, unknown, strict=True)]
+    said = [withheld(p, float(u), fitted.thresholds) for p, u in zip(probs, unknown, strict=True)]
     rows = []
     for source in dict.fromkeys(others.sources):
         own = [i for i, name in enumerate(others.sources) if name == source]
-        passed = [i for i in own if said[i] in class_names]
+        passed = [i for i in own if said[i] is None]
         n_refused = len(own) - len(passed)
         low, high = wilson(n_refused, len(own))
         rows.append(
@@ -130,7 +130,7 @@ def _strangers(fitted: FittedProbe, others: Strangers, class_names: Sequence[str
                 "value": n_refused / len(own),
                 "low": low,
                 "high": high,
-                "passed": [{"name": others.names[i], "answer": said[i]} for i in passed],
+                "passed": [{"name": others.names[i], "answer": class_names[int(probs[i].argmax())]} for i in passed],
             }
         )
     return sorted(rows, key=lambda row: row["value"])

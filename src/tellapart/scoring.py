@@ -1,14 +1,14 @@
 """What an evaluation says beyond the bare numbers: leaks, copies, what was left out, who is answered at all."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.cross_validation import Crossed, cross_validate
-from tellapart.data.audit import imbalance_sentence, leaked_pairs
+from tellapart.data.audit import classes_of_one, conflicting, imbalance_sentence, leaked_pairs
 from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
@@ -79,6 +79,7 @@ def test_evaluation(prepared: Prepared, split: Split, fitted: FittedProbe, recip
     ) | {
         "unknown": refusals(said, dataset.labels[split.test], names, fitted, strangers(QUALITIES[recipe.quality])),
         "leaks": leaks_json(prepared, split, said.probs),
+        "label_conflicts": conflicts_json(prepared),
         "split": split_json(split, recipe),
         "duplicates": pairs_json(dataset, prepared.duplicates.pairs),
         "imbalance": imbalance_sentence(dataset.subset(chosen)),
@@ -108,18 +109,35 @@ def counts_json(dataset: Dataset, skipped: Sequence[Skipped]) -> Json:
 
 def warnings_for(prepared: Prepared, split: Split) -> list[str]:
     """What weakens the score and stands nowhere else."""
-    names = prepared.dataset.class_names
+    labels, duplicates = prepared.dataset.labels, prepared.duplicates
+
+    def listed(classes: Iterable[int]) -> str:
+        return some([quoted(prepared.dataset.class_names[c]) for c in classes])
+
     warnings = []
-    if split.undivided:
-        listed = some([quoted(names[c]) for c in split.undivided])
+    n_torn = len(conflicting(labels, duplicates))
+    if n_torn:
         warnings.append(
-            f"All photos of {listed} look alike, as if taken in one go, so some test photos are nearly training "
-            "photos and the score is too good. Add photos taken at another time and place."
+            f"{n_torn:,} photos show the same thing under different class names, so some of the names are wrong. "
+            "“tellapart check” lists them."
         )
-    untested = np.setdiff1d(prepared.dataset.labels, prepared.dataset.labels[split.test])
-    if len(untested) and len(split.test):
-        listed = some([quoted(names[c]) for c in untested])
-        warnings.append(f"There is no test photo of {listed}, so nothing is known about how well it is told apart.")
+    untested = sorted(set(labels.tolist()) - set(labels[split.test].tolist()))
+    copied = [c for c in classes_of_one(labels, duplicates.copies) if c in untested]
+    if copied:
+        warnings.append(
+            f"All photos of {listed(copied)} are copies of one photo, which cannot be tested. Add different ones."
+        )
+    divided = [c for c in split.undivided if c not in untested]
+    if divided:
+        warnings.append(
+            f"All photos of {listed(divided)} look alike, as if taken in one go, so some test photos are nearly "
+            "training photos and the score is too good. Add photos taken at another time and place."
+        )
+    missing = [c for c in untested if c not in copied]
+    if missing and len(split.test):
+        warnings.append(
+            f"There is no test photo of {listed(missing)}, so nothing is known about how well it is told apart."
+        )
     if split.kind == "given" and (prepared.dataset.splits[split.test] == "val").any():
         warnings.append("There is no test part, so the validation part was used as the test; nothing was chosen on it.")
     return warnings
@@ -144,6 +162,13 @@ def leaks_json(prepared: Prepared, split: Split, probs: NDArray[np.floating]) ->
     return leaks_and_rest(pairs_json(dataset, pairs), without)
 
 
+def conflicts_json(prepared: Prepared) -> Json:
+    """Photos that show the same as a photo of another class: how many, and the pairs."""
+    dataset, duplicates = prepared.dataset, prepared.duplicates
+    pairs = [p for p in duplicates.pairs if dataset.labels[p.first] != dataset.labels[p.second]]
+    return {"n": len(conflicting(dataset.labels, duplicates)), "photos": pairs_json(dataset, pairs)}
+
+
 def leaks_and_rest(photos: Sequence[Json], without: Json | None) -> Json:
     """Leaked test photos, and the accuracy and headline of the evaluation `without` them."""
     return {
@@ -161,7 +186,7 @@ def split_json(split: Split, recipe: Probe) -> Json:
     if split.kind == "made":
         made["test_share"] = recipe.test_share or TEST_SHARE
     if split.folds is not None:
-        made["n_folds"] = len(np.unique(split.folds))
+        made["n_folds"] = len(np.unique(split.folds[split.test]))
     return {"kind": split.kind, **made, **sizes}
 
 

@@ -148,7 +148,8 @@ def look_at(artifact: Artifact, photos: Sequence[str], progress: Progress) -> tu
     if not said:
         raise InputError(
             f"Not one of {counted(len(photos), 'photo')} can be read. "
-            f"The first is {quoted(skipped[0].photo)}: {skipped[0].reason}"
+            f"The first is {quoted(skipped[0].photo)}: {skipped[0].reason}",
+            hint="Open one of them in a photo viewer.",
         )
     features, probs, unknown = (np.stack([s[key] for s in said]) for key in network.outputs)
     pairs = find_duplicates(features, np.array(hashes, "S32")).pairs

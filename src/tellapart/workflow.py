@@ -16,7 +16,7 @@ from tellapart.cross_validation import out_of_fold_probs
 from tellapart.data.audit import Finding
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
-from tellapart.data.split import TEST_SHARE, Split, crossed_split, given_split, make_split
+from tellapart.data.split import ALWAYS_TRAINS, TEST_SHARE, Split, crossed_split, given_split, make_split
 from tellapart.engine.backbone import QUALITIES, imagenet_head
 from tellapart.engine.network import n_cores
 from tellapart.errors import InputError
@@ -25,10 +25,10 @@ from tellapart.examination import answer_all, new_evaluation, refuse_unknown_cla
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
 from tellapart.next_steps import next_steps
-from tellapart.package import card, describe, model_facts, model_files, page, prove
+from tellapart.package import card, describe, model_facts, model_files, page, proven
 from tellapart.prediction import Predictor
 from tellapart.prepare import Prepared, prepare
-from tellapart.probe import ALWAYS_TRAINS, FittedProbe, fit_probe, make_folds
+from tellapart.probe import FittedProbe, fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.robustness import robustness as spoil
 from tellapart.scoring import test_evaluation
@@ -67,13 +67,8 @@ def train(
     """
     recipe, output, clock = recipe or Probe(), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
-    with clock("scan"):
-        dataset = scan(source)
-        require_trainable(dataset)
     extractor = _extractor(recipe)
-    prepared = prepare(dataset, extractor, progress, clock)
-    dataset = prepared.dataset
-    require_trainable(dataset)
+    prepared = _trainable(source, extractor, progress, clock)
     with clock("split"):
         split = _divide(prepared, recipe, may_cross=not robustness)
     with clock("head"):
@@ -83,20 +78,21 @@ def train(
         description = describe(prepared, split, fitted, recipe, name=output.name)
         model = compose(QUALITIES[recipe.quality], fitted, description)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
-        proof = beside.submit(prove, model, description, prepared, split, fitted)
+        proof = beside.submit(proven, model, description, prepared, split, fitted)
         with clock("test"):
             evaluation = test_evaluation(prepared, split, fitted, recipe)
         if advice:
             with clock("advice"):
                 evaluation |= next_steps(prepared, split, folds, fitted, evaluation, recipe, progress)
         with clock("proof"):
-            evaluation |= {"model": model_facts(model, description), "proof": proof.result()}
+            facts, examples = proof.result()
+            evaluation |= {"model": model_facts(model, description), "proof": facts}
     if robustness:
         with clock("robustness"):
             evaluation["robustness"] = _spoiled(model, prepared, split, fitted, extractor.how, progress)
     with clock("report"):
-        files = model_files(model, prepared, split)
-        files |= {REPORT: page(evaluation, dataset, output.name), CARD: card(evaluation, description)}
+        files = model_files(model, prepared, split) | examples
+        files |= {REPORT: page(evaluation, prepared.dataset, output.name), CARD: card(evaluation, description)}
     evaluation["timings_s"] = clock.rounded()
     write_folder(output, seal(description, {**files, EVALUATION: to_json(evaluation)}))
     return evaluation
@@ -189,6 +185,16 @@ def _extractor(recipe: Probe) -> Extractor:
         raise InputError(f"There is no quality '{recipe.quality}'.", hint=f"Choose one of: {', '.join(QUALITIES)}.")
     backbone = QUALITIES[recipe.quality]
     return Extractor(backbone, Preprocess(backbone.input_px, recipe.fit), FeatureCache())
+
+
+def _trainable(source: str | os.PathLike[str], extractor: Extractor, progress: Progress, clock: Stopwatch) -> Prepared:
+    """The photos of `source`, if a classifier can be trained on those that can be read."""
+    with clock("scan"):
+        dataset = scan(source)
+        require_trainable(dataset)
+    prepared = prepare(dataset, extractor, progress, clock)
+    require_trainable(prepared.dataset)
+    return prepared
 
 
 def _divide(prepared: Prepared, recipe: Probe, *, may_cross: bool) -> Split:

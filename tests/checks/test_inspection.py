@@ -29,7 +29,7 @@ def test_findings_come_gravest_first_and_name_photos_that_are_there(prepared):
     findings = inspect(prepared, progress=lambda *step: steps.append(step))
     kinds = [finding.kind for finding in findings]
     assert kinds == sorted(kinds, key=GRAVEST_FIRST.index)
-    assert {"label_conflict", "unusable", "name_clash", "exact_duplicate"} <= set(kinds)
+    assert {"label_conflict", "unusable", "name_clash"} <= set(kinds)
     assert "mislabelled" not in kinds
     assert steps[-1] == ("looking at photos", 81, 81)
     known = {*prepared.dataset.photos, "notes.txt"}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tellapart.data.split import crossed_split, deal, given_split, make_split
+from tellapart.data.split import ALWAYS_TRAINS, crossed_split, deal, given_split, make_split
 
 
 @st.composite
@@ -204,3 +204,32 @@ def test_a_crossed_split_divides_a_class_of_one_scene_and_says_so():
     split = crossed_split(labels, scenes, np.arange(20, dtype=np.int32), n_folds=5)
     assert split.undivided == (1,)
     assert len(set(split.folds[labels == 1])) > 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(scenes_and_copies(), st.integers(2, 6), SEEDS)
+def test_nobody_is_tested_by_a_head_that_never_saw_the_class(photos, n_folds, seed):
+    """Whatever is tangled: without any fold, every class of the photos in it still trains."""
+    labels, scenes, copies = photos
+    split = crossed_split(labels, scenes, copies, n_folds=n_folds, seed=seed)
+    assert split.learned.tolist() == list(range(len(labels)))
+    assert split.test.tolist() == np.flatnonzero(split.folds != ALWAYS_TRAINS).tolist()
+    for fold in np.unique(split.folds[split.test]):
+        assert set(labels[split.folds == fold]) <= set(labels[split.folds != fold])
+    for c in np.unique(labels):
+        of_class = labels == c
+        if (split.folds[of_class] == ALWAYS_TRAINS).any():
+            assert (split.folds[of_class] == ALWAYS_TRAINS).all()
+            assert c in split.undivided
+
+
+def test_a_class_of_copies_always_trains():
+    labels = np.repeat(np.arange(2, dtype=np.int32), 10)
+    copies = np.array([*range(10), *[10] * 10], np.int32)
+    crossed = crossed_split(labels, copies, copies, n_folds=5)
+    assert crossed.test.tolist() == list(range(10))
+    assert (crossed.folds[10:] == ALWAYS_TRAINS).all()
+    made = make_split(labels, copies, copies, test_share=0.5)
+    assert set(range(10, 20)) <= set(made.train.tolist())
+    alike = crossed_split(labels, np.zeros(20, np.int32), np.zeros(20, np.int32), n_folds=5)
+    assert len(alike.test) == 0

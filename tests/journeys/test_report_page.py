@@ -42,6 +42,10 @@ def test_the_report_is_readable_and_asks_for_nothing(model: Path, browser: Any, 
     page.on("request", lambda request: requests.append(request.url))
     page.goto((model / "report.html").as_uri())
     assert "test photos right" in page.locator("h1").first.inner_text()
+    headings = page.locator("h2").all_inner_texts()
+    assert headings.index("What to do next") < headings.index("Each class") < headings.index("Photos of something else")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width_px
+    page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width_px
     broken = page.evaluate("[...document.images].filter(i => !i.complete || i.naturalWidth === 0).length")
     assert broken == 0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, Thresholds, answer, fit_thresholds
+from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, Thresholds, answer, fit_thresholds, withheld
 
 NAMES = ("cat", "dog", "hen")
 
@@ -80,3 +80,27 @@ def test_each_threshold_works_alone():
     probs = np.array([0.4, 0.35, 0.25])
     assert answer(NAMES, probs, 0.9, Thresholds(0.5, None, 60)) == "none of these"
     assert answer(NAMES, probs, 0.9, Thresholds(None, 0.5, 40)) == "not sure"
+
+
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.floats(0, 2), st.floats(0, 2), st.floats(0, 1))
+def test_an_answer_is_a_name_exactly_where_nothing_is_withheld(probs, unknown, far, doubt):
+    limits = Thresholds(far, doubt, 100)
+    instead = withheld(np.array(probs), unknown, limits)
+    said = answer(NAMES, np.array(probs), unknown, limits)
+    assert instead in (None, "none of these", "not sure")
+    assert said == (NAMES[int(np.argmax(probs))] if instead is None else instead)
+
+
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.floats(0, 2), st.floats(0, 1))
+def test_a_photo_further_away_never_gets_a_name_back(probs, unknown, step):
+    limits = Thresholds(0.7, 0.4, 100)
+    if withheld(np.array(probs), unknown, limits) == "none of these":
+        assert withheld(np.array(probs), unknown + step, limits) == "none of these"
+
+
+def test_classes_may_be_called_like_the_other_answers():
+    """What is withheld is known without a look at the names."""
+    names, limits = ("none of these", "not sure"), Thresholds(0.5, 0.6, 100)
+    assert answer(names, np.array([0.9, 0.1]), 0.1, limits) == "none of these"
+    assert withheld(np.array([0.9, 0.1]), 0.1, limits) is None
+    assert withheld(np.array([0.9, 0.1]), 0.6, limits) == "none of these"

@@ -22,6 +22,7 @@ GRAVEST_FIRST = (
     "shortcut",
     "unusable",
     "name_clash",
+    "all_alike",
     "exact_duplicate",
     "near_duplicate",
     "few_photos",

@@ -11,6 +11,8 @@ from tellapart.cli.door import examples, json_option, progress_bars
 from tellapart.cli.printing import print_json, print_prediction, write_csv, write_table
 from tellapart.errors import InputError
 
+SKIPPED_SHOWN = 5  # files that cannot be read; --json names all
+
 if TYPE_CHECKING:
     from tellapart.prediction import Prediction
 
@@ -132,9 +134,8 @@ def suggest(model: str, photos: tuple[str, ...], number: int, csv_file: str | No
     if csv_file:
         write_table(csv_file, ["photo", "reason", "class_name", "confidence"], [list(row.values()) for row in rows])
     if as_json:
-        skipped = [vars(skipped) for skipped in suggested.skipped]
         counts = {"n_looked_at": suggested.n_looked_at, "n_copies": suggested.n_copies}
-        print_json({"suggestions": rows, **counts, "skipped": skipped})
+        print_json({"suggestions": rows, **counts, "skipped": [vars(skipped) for skipped in suggested.skipped]})
         return
     if csv_file:
         click.echo(f"{counted(len(rows), 'photo')} to label: {csv_file}")
@@ -142,5 +143,15 @@ def suggest(model: str, photos: tuple[str, ...], number: int, csv_file: str | No
         width = max((len(shown(row["photo"])) for row in rows), default=1)
         for row in rows:
             click.echo(f"{shown(row['photo']):<{width}}  {row['reason']}")
-    if suggested.skipped:
-        click.echo(f"{counted(len(suggested.skipped), 'file')} could not be read.", err=True)
+    for skipped in suggested.skipped[:SKIPPED_SHOWN]:
+        click.secho(f"{shown(skipped.photo)}: {skipped.reason}", fg="yellow", err=True)
+    if len(suggested.skipped) > SKIPPED_SHOWN:
+        more = counted(len(suggested.skipped) - SKIPPED_SHOWN, "more file")
+        click.echo(f"{more} could not be read (--json names all).", err=True)
+    if len(rows) < number:
+        n_far = suggested.n_looked_at - suggested.n_copies - len(rows)
+        more = f", and {n_far:,} more are unlike your training photos" if n_far else ""
+        click.echo(
+            f"That is all: of {counted(suggested.n_looked_at, 'photo')} {suggested.n_copies:,} repeat another{more}.",
+            err=True,
+        )

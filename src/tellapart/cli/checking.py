@@ -1,10 +1,11 @@
 """`check`: what is wrong with the photos, before any training."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.door import examples, json_option, progress_bars, quality_option
+from tellapart.cli.door import INTERRUPTED, examples, json_option, progress_bars, quality_option
 from tellapart.cli.printing import print_json
 from tellapart.errors import InputError
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tellapart.prepare import Prepared
     from tellapart.quarantine import Quarantined
 
+MOVES_SHOWN = 20  # of a dry run; --json lists all
 ROWS_SHOWN = 5  # of a finding; the page shows more, --json all
 
 
@@ -38,8 +40,11 @@ def check(photos: str, output: str | None, fix: bool, undo: bool, dry_run: bool,
     Copies, leaks, labels that look wrong, files that cannot be used, dark or blurred photos, and shortcuts: whether
     file format, size, brightness or the border alone give the class away.
     """
-    if sum((fix, undo)) > 1 or (dry_run and not fix):
-        raise InputError("--fix and --undo exclude each other, and --dry-run goes with --fix.")
+    if (undo and (fix or output)) or (dry_run and not fix):
+        raise InputError(
+            "--undo goes alone, and --dry-run goes with --fix.",
+            hint=f"To see what would be moved: {_command(photos, '--fix', '--dry-run')}",
+        )
     if undo:
         _undo(photos, as_json=as_json)
         return
@@ -55,7 +60,7 @@ def check(photos: str, output: str | None, fix: bool, undo: bool, dry_run: bool,
         prepared, findings = workflow.check(photos, quality=quality, progress=progress)
     if output:
         write_file(Path(output), check_page(prepared, findings))
-    moved = _fix(prepared, findings, dry_run=dry_run) if fix else None
+    moved = _fix(prepared, findings, photos, dry_run=dry_run) if fix else None
     if as_json:
         print_json(_as_json(prepared, findings, moved))
         return
@@ -99,8 +104,16 @@ def _print_findings(prepared: "Prepared", findings: "list[Finding]") -> None:
         click.echo("Nothing found that needs your attention.")
 
 
-def _fix(prepared: "Prepared", findings: "list[Finding]", *, dry_run: bool) -> "Quarantined":
+def _command(photos: str, *options: str) -> str:
+    """A line that can be pasted into a shell, whatever the folder is called."""
+    from tellapart.data.wording import shown
+
+    return " ".join(["tellapart check", shlex.quote(shown(photos)), *options])
+
+
+def _fix(prepared: "Prepared", findings: "list[Finding]", photos: str, *, dry_run: bool) -> "Quarantined":
     """Move the suspects; a stop in the middle says how to put back what has been moved."""
+    from tellapart.data.wording import counted
     from tellapart.quarantine import held, plan, quarantine
 
     if dry_run:
@@ -109,32 +122,41 @@ def _fix(prepared: "Prepared", findings: "list[Finding]", *, dry_run: bool) -> "
         with progress_bars() as progress:
             return quarantine(prepared.dataset, findings, progress=progress)
     except KeyboardInterrupt:
-        n = len(held(prepared.dataset.source))
-        click.echo(f"{n:,} files are in the quarantine; --undo moves them back.", err=True)
-        raise
+        n = counted(len(held(prepared.dataset.source)), "file is", "files are")
+        click.echo(f"Stopped. {n} in the quarantine. To put all back: {_command(photos, '--undo')}", err=True)
+        click.get_current_context().exit(INTERRUPTED)
 
 
 def _print_moved(moved: "Quarantined", photos: str, *, dry_run: bool) -> None:
-    from tellapart.data.wording import counted
+    from tellapart.data.wording import counted, shown
 
     click.echo("")
     done = "would be moved" if dry_run else "moved"
-    click.secho(f"{counted(len(moved.moves), 'file')} {done} to {moved.folder}. Nothing was deleted.", bold=True)
+    rest = "Nothing was moved yet." if dry_run else "Nothing was deleted."
+    click.secho(f"{counted(len(moved.moves), 'file')} {done} to {shown(str(moved.folder))}. {rest}", bold=True)
+    if dry_run:
+        for move in moved.moves[:MOVES_SHOWN]:
+            click.echo(f"  · {shown(move.path)}  ·  {'; '.join(move.reasons)}")
+        if len(moved.moves) > MOVES_SHOWN:
+            click.echo(f"  … and {len(moved.moves) - MOVES_SHOWN:,} more (--json lists all)")
     for kept in moved.kept:
         click.echo(f"  stays: {kept.photo}: {kept.reason}")
     if moved.moves and not dry_run:
-        click.echo(f"  Look through them there. To put all back: tellapart check {photos} --undo")
+        click.echo(f"  Look through them there. To put all back: {_command(photos, '--undo')}")
 
 
 def _undo(photos: str, *, as_json: bool) -> None:
-    from tellapart.data.wording import counted
+    from tellapart.data.wording import counted, shown
     from tellapart.quarantine import undo
 
     restored = undo(photos)
+    if not as_json and not restored.paths and not restored.kept:
+        click.echo(f"There is nothing to undo: no quarantine {shown(str(restored.folder))}.")
+        return
     if as_json:
         stayed = [vars(kept) for kept in restored.kept]
         print_json({"folder": str(restored.folder), "restored": list(restored.paths), "kept": stayed})
         return
-    click.secho(f"{counted(restored.n, 'file')} moved back from {restored.folder}.", bold=True)
+    click.secho(f"{counted(restored.n, 'file')} moved back from {shown(str(restored.folder))}.", bold=True)
     for kept in restored.kept:
         click.echo(f"  stays there: {kept.photo}: {kept.reason}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.duplicates import Duplicates, Pair
 from tellapart.data.source import Dataset, Skipped
-from tellapart.data.wording import counted, quoted
+from tellapart.data.wording import counted, quoted, some
 
 FEW_PHOTOS = 20  # a class; below this accuracy depends more on which photos than on how many
 IMBALANCE = 3.0  # largest class over smallest, from where on it is worth saying
@@ -58,6 +58,7 @@ def audit(dataset: Dataset, skipped: Sequence[Skipped], duplicates: Duplicates) 
         *_leaks(dataset, duplicates),
         *_unused(skipped),
         *_copies(dataset, duplicates),
+        *_all_alike(dataset, duplicates),
         *_small_classes(dataset),
         *_imbalance(dataset),
     ]
@@ -66,6 +67,18 @@ def audit(dataset: Dataset, skipped: Sequence[Skipped], duplicates: Duplicates) 
 def class_counts(dataset: Dataset) -> NDArray[np.int64]:
     """(C,) photos of each class."""
     return np.bincount(dataset.labels, minlength=len(dataset.class_names)).astype(np.int64)
+
+
+def conflicting(labels: NDArray[np.int32], duplicates: Duplicates) -> NDArray[np.int64]:
+    """Indices of photos that show the same as a photo of another class, and of all their copies."""
+    torn = [i for p in duplicates.pairs if labels[p.first] != labels[p.second] for i in (p.first, p.second)]
+    return np.flatnonzero(np.isin(duplicates.copies, duplicates.copies[torn]))
+
+
+def classes_of_one(labels: NDArray[np.int32], groups: NDArray[np.int32]) -> list[int]:
+    """The classes of two photos or more whose photos are all of one group."""
+    members = {int(c): groups[labels == c] for c in np.unique(labels)}
+    return [c for c, own in members.items() if len(own) > 1 and (own == own[0]).all()]
 
 
 def leaked_pairs(duplicates: Duplicates, splits: NDArray[np.str_]) -> list[Pair]:
@@ -142,15 +155,19 @@ def spare_copies(duplicates: Duplicates, splits: NDArray[np.str_]) -> dict[str, 
 def _conflicts(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
     pairs = [p for p in duplicates.pairs if dataset.labels[p.first] != dataset.labels[p.second]]
     if pairs:
-        copies = duplicates.copies
-        torn = np.isin(copies, copies[[i for p in pairs for i in (p.first, p.second)]])
+        torn = conflicting(dataset.labels, duplicates)
+        # Copies are linked in a chain, so of many of them the pairs are few.
+        what = counted(len(pairs), "pair") + " of photos" if len(torn) <= 2 * len(pairs) else f"{len(torn):,} photos"
+        whole = class_counts(dataset) == np.bincount(dataset.labels[torn], minlength=len(dataset.class_names))
+        listed = some([quoted(name) for name, is_torn in zip(dataset.class_names, whole, strict=True) if is_torn])
         yield Finding(
             "label_conflict",
-            f"{counted(len(pairs), 'pair')} of photos show the same thing under different class names.",
+            f"{what} show the same thing under different class names."
+            + (f" All photos of {listed} are among them." if listed else ""),
             "Look at each pair and delete the photo that is in the wrong folder.",
             _names(dataset, pairs),
             sure=_sure(pairs),
-            suspects=_photos(dataset, np.flatnonzero(torn).tolist()),
+            suspects=_photos(dataset, torn.tolist()),
         )
 
 
@@ -181,10 +198,10 @@ def _unused(skipped: Sequence[Skipped]) -> Iterator[Finding]:
 
 
 def _copies(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
-    is_test = dataset.splits == "test"  # a pair across the split is a leak and was named already
+    side = list(zip(dataset.splits == "test", dataset.labels, strict=True))  # others are leaks or conflicts
     spare = spare_copies(duplicates, dataset.splits)
     for kind, what in (("exact", "exact copies"), ("near", "near duplicates")):
-        pairs = [p for p in duplicates.pairs if p.kind == kind and is_test[p.first] == is_test[p.second]]
+        pairs = [p for p in duplicates.pairs if p.kind == kind and side[p.first] == side[p.second]]
         if pairs:
             yield Finding(
                 f"{kind}_duplicate",
@@ -193,6 +210,21 @@ def _copies(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
                 _names(dataset, pairs),
                 sure=_sure(pairs),
                 suspects=_photos(dataset, spare[kind]),
+            )
+
+
+def _all_alike(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
+    copied, alike = (classes_of_one(dataset.labels, g) for g in (duplicates.copies, duplicates.scenes))
+    for classes, said in (
+        (copied, "are copies of one photo"),
+        ([c for c in alike if c not in copied], "look alike, as if taken in one go"),
+    ):
+        if classes:
+            yield Finding(
+                "all_alike",
+                f"All photos of {some([quoted(dataset.class_names[c]) for c in classes])} {said}.",
+                "Add photos taken at another time and place; until then no score says how well others are recognised.",
+                sure=SURE_OF_PIXELS if classes is copied else SURE_OF_LIKENESS,
             )
 
 

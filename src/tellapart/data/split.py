@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TEST_SHARE = 0.2
+ALWAYS_TRAINS = -1  # fold of photos that are never held out
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,10 @@ class Split:
 
     Args:
         train, val, test: indices, ascending.
-        kind: `given` by the source, `made` here, or `crossed`: `train` and `test` are then the same photos.
+        kind: `given` by the source, `made` here, or `crossed`: all photos train, and `test` are those with a fold.
         undivided: labels of classes whose photos are all of one scene, so that near duplicates had to be divided.
-        folds: (N,) where crossed: photos of one number are tested by a head that learned from all others.
+        folds: (N,) where crossed: photos of one number are tested by a head that learned from all others; those of
+            ALWAYS_TRAINS are not tested.
     """
 
     train: NDArray[np.int64]
@@ -94,7 +96,8 @@ def make_split(
     """A seeded, stratified split in which no scene is on both sides.
 
     Where that would leave a class without a photo on one side, its scenes are divided and only exact copies are kept
-    together; `undivided` names those classes, whose score then means less.
+    together; `undivided` names those classes, whose score then means less. A class that is copies of one photo only
+    trains.
 
     Args:
         labels: (N,) in [0, C).
@@ -104,6 +107,7 @@ def make_split(
         seed: of the choice.
     """
     part, divided = _deal_every_class(labels, scenes, copies, [1 - test_share, test_share], seed)
+    part[np.isin(labels, _classes_missing_a_side(labels, part))] = 0
     train, test = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
     return Split(train, np.zeros(0, np.int64), test, "made", divided)
 
@@ -111,16 +115,20 @@ def make_split(
 def crossed_split(
     labels: NDArray[np.int32], scenes: NDArray[np.int32], copies: NDArray[np.int32], *, n_folds: int, seed: int = 0
 ) -> Split:
-    """All photos learn, and all test, in folds that no scene straddles; classes of one scene as in `make_split`."""
+    """All photos learn, and all test, in folds that no scene straddles; classes of one scene as in `make_split`.
+
+    A class that is copies of one photo has no fold: the head asked about it would never have seen its class.
+    """
     folds, divided = _deal_every_class(labels, scenes, copies, [1 / n_folds] * n_folds, seed)
-    everyone = np.arange(len(labels))
-    return Split(everyone, np.zeros(0, np.int64), everyone, "crossed", divided, folds)
+    folds[np.isin(labels, _classes_missing_a_side(labels, folds))] = ALWAYS_TRAINS
+    test = np.flatnonzero(folds != ALWAYS_TRAINS)
+    return Split(np.arange(len(labels)), np.zeros(0, np.int64), test, "crossed", divided, folds)
 
 
 def _deal_every_class(
     labels: NDArray[np.int32], scenes: NDArray[np.int32], copies: NDArray[np.int32], shares: Sequence[float], seed: int
 ) -> tuple[NDArray[np.int32], tuple[int, ...]]:
-    """(N,) parts with every class in two of them or more, and the classes whose scenes were divided for it."""
+    """(N,) parts with every class in two of them or more if it can be, and those whose scenes were divided for it."""
     divided: list[int] = []
     part = deal(labels, scenes, shares, seed=seed)
     while lacking := [c for c in _classes_missing_a_side(labels, part) if c not in divided]:

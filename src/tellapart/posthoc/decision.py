@@ -54,8 +54,13 @@ def answer(
     class_names: Sequence[str], probs: NDArray[np.floating], unknown_score: float, thresholds: Thresholds
 ) -> str:
     """What to tell a person: a class name, "not sure" or "none of these"."""
+    return withheld(probs, unknown_score, thresholds) or class_names[int(probs.argmax())]
+
+
+def withheld(probs: NDArray[np.floating], unknown_score: float, thresholds: Thresholds) -> str | None:
+    """What is said in place of a class name; None where there is one, whatever the classes are called."""
     if thresholds.unknown_score is not None and unknown_score > thresholds.unknown_score:
         return NONE_OF_THESE
     if thresholds.confidence is not None and float(probs.max()) < thresholds.confidence:
         return NOT_SURE
-    return class_names[int(probs.argmax())]
+    return None

@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from tellapart.report import sections
 from tellapart.report.page import percent
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -26,7 +27,7 @@ def render_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> s
 
     Args:
         evaluation: what `evaluate_predictions` returns, with any of the workflow's keys merged in: `leaks`,
-            `unknown`, `split`, `model`.
+            `unknown`, `robustness`, `split`, `model`.
         manifest: of the model folder; `name` is used where present.
     """
     environment = jinja2.Environment(
@@ -44,8 +45,13 @@ def render_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> s
         name=str(manifest.get("name") or "An image classifier"),
         class_names=evaluation["confusion"]["class_names"],
         shown=evaluation["per_class"][:_SHOWN_CLASSES],
+        shown_classes=_SHOWN_CLASSES,
+        tested=sections.tested(evaluation),
+        crossed=evaluation.get("method") == "cross-validation",
+        unknown=sections.unknown(evaluation),
+        spoiled=evaluation.get("robustness") or {},
         **{key: evaluation[key] for key in ("accuracy", "baseline", "n_test", "macro_f1", "calibration")},
-        **{key: evaluation.get(key) or {} for key in ("leaks", "unknown", "split", "model")},
+        **{key: evaluation.get(key) or {} for key in ("leaks", "split", "model")},
     )
     return card.encode("utf-8", "replace").decode()  # a file name may hold bytes that are no text
 

@@ -1,8 +1,10 @@
 """One evaluation -> one self-contained HTML page for people: no script, no request, same input same bytes."""
 
 import base64
+import functools
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,13 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.evaluation import FEW_TEST_PHOTOS
+from tellapart.report import sections
+from tellapart.report.figures import reliability_plot
 
 TEMPLATES = Path(__file__).parent / "templates"
 NUMBERED_MATRIX_CLASSES = 20  # a larger matrix of numbers is no longer readable on a laptop
 LISTED = 10  # rows shown of a list before the rest is folded away
 SHOWN_WRONG = 12  # photos shown before the rest is folded away: six rows on a phone
 UNIT_SPACE = "\N{NO-BREAK SPACE}"
-_PLOT_PX = 280  # side of the reliability diagram, in its own units
+SHOWN_OF_ADVICE = 6  # photos shown of one sentence of advice before the rest is folded away: one row on a laptop
 _TWIN_KINDS = {"exact": "the same file", "near": "nearly the same photo"}
 _MODEL_FACTS = {
     "quality": "Quality",
@@ -38,38 +42,49 @@ def render_page(evaluation: Json, thumbnails: Mapping[str, str], *, title: str, 
 
     Args:
         evaluation: what `evaluate_predictions` returns, with any of the workflow's keys merged in: `n_found`,
-            `n_used`, `skipped`, `duplicates`, `split`, `imbalance`, `leaks`, `unknown`, `timings_s`, `model`, `proof`,
-            `warnings`.
-        thumbnails: photo name -> data URI of an image; a photo without one, or with any other address, is
-            shown by its name.
+            `n_used`, `skipped`, `duplicates`, `split`, `imbalance`, `leaks`, `unknown`, `advice`, `suspects`,
+            `learning_curve`, `robustness`, `timings_s`, `model`, `proof`, `warnings`.
+        thumbnails: photo name -> data URI of an image, of those that `sections.shown_photos` names; a photo without
+            one, or with any other address, is shown by its name.
         title: what was learned to be told apart.
         model_name: name of the model folder.
     """
     template = _environment().get_template("report.html.j2")
+    pictures = {photo: uri for photo, uri in thumbnails.items() if uri.startswith("data:image/")}
+    tested = sections.tested(evaluation)
     page = template.render(
         title=title,
         model_name=model_name,
+        tested=tested,
+        crossed=evaluation.get("method") == "cross-validation",
         twin_kinds=_TWIN_KINDS,
         listed=LISTED,
         shown_wrong=SHOWN_WRONG,
+        shown_of_advice=SHOWN_OF_ADVICE,
+        named_strangers=sections.NAMED_STRANGERS,
         few_photos=evaluation["n_test"] < FEW_TEST_PHOTOS,
         headline=_split_headline(evaluation["headline"]),
+        pictures=pictures,
+        advice=sections.advice(evaluation),
+        doubtful=sections.doubtful(evaluation),
         classes=_weakest_first(evaluation["per_class"]),
         matrix=_matrix(evaluation["confusion"]),
-        wrong=[
-            photo | {"thumbnail": _image_only(thumbnails.get(photo["photo"], ""))} for photo in evaluation["most_wrong"]
-        ],
-        plot=_reliability_plot(evaluation["calibration"]["bins"]),
+        wrong=evaluation["most_wrong"],
+        plot=reliability_plot(evaluation["calibration"]["bins"]),
         spoken_bin=_spoken_bin(evaluation["calibration"]["bins"]),
         leaning=_leaning(evaluation["calibration"]),
-        model_facts=_model_facts(evaluation.get("model") or {}, evaluation.get("proof")),
+        silence=sections.silence(evaluation),
+        unknown=sections.unknown(evaluation),
+        growth=sections.growth(evaluation),
+        spoiled=sections.spoiled(evaluation),
+        model_facts=_model_facts(evaluation.get("model") or {}, evaluation.get("proof"), tested),
         warnings=evaluation.get("warnings") or [],
         **{key: evaluation[key] for key in ("n_test", "accuracy", "balanced_accuracy", "macro_f1", "baseline")},
         balanced=evaluation["balanced_accuracy_interval"],
         n_wrong=evaluation["n_test"] - evaluation["accuracy"]["n_right"],
         calibration=evaluation["calibration"],
         pairs=evaluation["confused_pairs"],
-        **{key: evaluation.get(key) for key in ("n_found", "n_used", "split", "imbalance", "leaks", "unknown")},
+        **{key: evaluation.get(key) for key in ("n_found", "n_used", "split", "imbalance", "leaks")},
         skipped=evaluation.get("skipped") or [],
         duplicates=evaluation.get("duplicates") or [],
         timings_s=evaluation.get("timings_s") or {},
@@ -108,6 +123,16 @@ def points(share: float) -> str:
     return f"{share * 100:.1f}"
 
 
+def rounded(share: float, base: int) -> int:
+    """A share in [0, 1] as so many of `base`, at least 0 and at most all."""
+    return min(base, max(0, round(base * share)))
+
+
+def pieces(name: str) -> list[str]:
+    """The name of a file cut where a line may end: after a folder, a hyphen or an underscore, before its last part."""
+    return [piece for piece in re.split(r"(?<=[/_-])|(?=\.\w+$)", name) if piece]
+
+
 def duration(seconds: float) -> str:
     """Seconds for people."""
     if seconds < 9.95:
@@ -118,6 +143,7 @@ def duration(seconds: float) -> str:
     return f"{minutes}{UNIT_SPACE}min {rest}{UNIT_SPACE}s"
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -126,7 +152,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "points": points, "duration": duration, "css": _css_percent}
+    environment.filters |= {"percent": percent, "points": points, "duration": duration}
+    environment.filters |= {"css": _css_percent, "pieces": pieces, "of": rounded}
     return environment
 
 
@@ -149,38 +176,25 @@ def _weakest_first(per_class: Sequence[Json]) -> list[Json]:
 
 
 def _matrix(confusion: Json) -> dict[str, Any]:
-    """Cells with the share of their row, which is what their shade shows."""
-    names, counts = confusion["class_names"], confusion["matrix"]
+    """Rows of cells with the share of their row, which is what their shade shows.
+
+    A matrix too large for numbers has only the cells that are not empty: of a thousand classes there are a million.
+    """
+    names = confusion["class_names"]
+    numbered = len(names) <= NUMBERED_MATRIX_CLASSES
     rows = [
         {
             "class_name": name,
             "n": sum(row),
-            "cells": [{"n": n, "share": n / max(1, sum(row)), "right": i == j} for j, n in enumerate(row)],
+            "cells": [
+                {"n": n, "share": n / max(1, sum(row)), "right": i == j, "column": j}
+                for j, n in enumerate(row)
+                if n or numbered
+            ],
         }
-        for i, (name, row) in enumerate(zip(names, counts, strict=True))
+        for i, (name, row) in enumerate(zip(names, confusion["matrix"], strict=True))
     ]
-    return {"class_names": names, "rows": rows, "numbered": len(names) <= NUMBERED_MATRIX_CLASSES}
-
-
-def _image_only(uri: str) -> str:
-    return uri if uri.startswith("data:image/") else ""
-
-
-def _reliability_plot(bins: Sequence[Json]) -> list[dict[str, float]]:
-    """Where each bin goes in the diagram: x to the right, y downwards, in the diagram's own units."""
-
-    def at(share: float) -> float:
-        return round(share * _PLOT_PX, 1)
-
-    return [
-        {
-            "x": at(b["confidence"]),
-            "y": at(1 - b["share_right"]),
-            "top": at(1 - b["high"]),
-            "bottom": at(1 - b["low"]),
-        }
-        for b in bins
-    ]
+    return {"class_names": names, "rows": rows, "numbered": numbered}
 
 
 def _spoken_bin(bins: Sequence[Json]) -> Json | None:
@@ -199,7 +213,7 @@ def _leaning(calibration: Json) -> str:
     return "high" if gap > 0 else "low"
 
 
-def _model_facts(model: Json, proof: Json | None) -> list[tuple[str, str]]:
+def _model_facts(model: Json, proof: Json | None, tested: Mapping[str, str]) -> list[tuple[str, str]]:
     units = {"input_px": " px", "file_mb": " MB"}
     facts = []
     for key, label in _MODEL_FACTS.items():
@@ -209,6 +223,6 @@ def _model_facts(model: Json, proof: Json | None) -> list[tuple[str, str]]:
             facts.append((label, value + units.get(key, "").replace(" ", UNIT_SPACE)))
     if proof:
         largest = math.ceil(proof["largest_difference"] * 1e6) / 1e6
-        photos = f"{proof['n']} test photo{'' if proof['n'] == 1 else 's'}"
+        photos = f"{proof['n']} {tested['one' if proof['n'] == 1 else 'many']}"
         facts.append(("Written file asked again", f"{photos}, no probability off by more than {largest:.6f}"))
     return facts

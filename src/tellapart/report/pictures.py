@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,22 +10,38 @@ from PIL import Image
 
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
+from tellapart.engine.network import n_cores
 from tellapart.errors import PhotoError
 from tellapart.report.page import make_thumbnail
 
 THUMBNAIL_PX = 160
 EXAMPLE_PX = 320
 JPEG_QUALITY = 85
+MAX_BYTES = 2_500_000  # of all thumbnails as text; a page of 3 MB can still be mailed and opens at once
 
 
 def thumbnails(dataset: Dataset, photos: Iterable[str]) -> dict[str, str]:
-    """{photo: data URI} of those `photos` of `dataset` that can be read again."""
+    """{photo: data URI} of those `photos` of `dataset` that can be read again, until a page is full of them.
+
+    Args:
+        dataset: where the photos are.
+        photos: names, the most important first, each as often as the page shows it.
+    """
+    wanted = list(photos)
     index_of = {name: i for i, name in enumerate(dataset.photos)}
-    made = {}
-    for name in photos:
+
+    def make(name: str) -> str:
         image = _decoded(dataset, index_of[name], THUMBNAIL_PX)
-        if image is not None:
-            made[name] = make_thumbnail(image, THUMBNAIL_PX)
+        return "" if image is None else make_thumbnail(image, THUMBNAIL_PX)
+
+    distinct = list(dict.fromkeys(wanted))
+    with ThreadPoolExecutor(n_cores(), thread_name_prefix="thumbnail") as executor:
+        uris = dict(zip(distinct, executor.map(make, distinct), strict=True))
+    made, room = {}, MAX_BYTES
+    for name in distinct:
+        room -= wanted.count(name) * len(uris[name])
+        if uris[name] and room >= 0:
+            made[name] = uris[name]
     return made
 
 

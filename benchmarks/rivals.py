@@ -1,0 +1,46 @@
+"""Scores of how far a photo is from training: tellapart's, and those that it is held against."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.cluster.vq import ClusterError, kmeans2
+
+from photo_sets import Photos
+from tellapart.posthoc.unknown import directions
+from tellapart.probe import FittedProbe
+
+OURS, CONFIDENCE = "tellapart", "1 - largest probability"
+FORMER_CENTRES, FORMER_PHOTOS = 8, 10  # a class, and photos of a centre on average
+
+
+def former_centres(seen: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+    """The centres of the score before this one."""
+    centres = []
+    for c in np.unique(labels):
+        own = seen[labels == c]
+        means = own.mean(axis=0, keepdims=True)
+        for k in range(min(FORMER_CENTRES, len(own) // FORMER_PHOTOS), 1, -1):
+            try:
+                found, cluster = kmeans2(own, k, iter=20, minit="++", missing="raise", rng=seed)
+            except ClusterError:  # one of them lost all its photos
+                continue
+            means = found[np.bincount(cluster, minlength=k) >= 3]
+            break
+        centres.append(means)
+    return directions(np.concatenate(centres).astype(np.float32), None)
+
+
+def scores(fitted: FittedProbe, train: Photos, seed: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """From features to unknown scores: ours, and what it is held against."""
+    seen = directions(train.features, None)
+    points = {
+        "before: 8 centres a class, features alone": former_centres(seen, train.labels, seed),
+        "one mean a class": directions(
+            np.stack([seen[train.labels == c].mean(0) for c in range(train.n_classes)]), None
+        ),
+        "nearest photo (stores every photo's features)": seen,
+    }
+    ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {OURS: fitted.centres.unknown_scores}
+    for name, vectors in points.items():
+        ways[name] = lambda x, v=vectors: 1 - (directions(x, None) @ v.T).max(axis=1)
+    return ways | {CONFIDENCE: lambda x: 1 - fitted.probs(x).max(axis=1)}

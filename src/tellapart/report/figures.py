@@ -1,0 +1,127 @@
+"""Where everything goes in the diagrams of a report: x to the right, y downwards, in each diagram's own units."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+WIDTH = 280
+SQUARE = 280  # height of a diagram whose two axes are the same
+FLAT = 190  # height of the others
+LEAST_ANSWERED = 10  # photos; what is wrong of fewer is chance, and would set the height of the whole diagram
+AHEAD = 2.0  # times the photos: how far the learning curve looks, as `Curve.gain` does
+_TOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of an axis of shares from 0
+_LEAST_OCTAVES = 0.9  # between two labels below the learning curve; closer ones would touch
+
+Json: TypeAlias = Mapping[str, Any]
+Drawn: TypeAlias = dict[str, Any]
+
+
+def reliability_plot(bins: Sequence[Json]) -> list[dict[str, float]]:
+    """A dot and its whisker for each bin, in a square of side SQUARE.
+
+    Args:
+        bins: `calibration.bins` of an evaluation.
+    """
+    return [
+        {
+            "x": _x(b["confidence"]),
+            "y": _y(b["share_right"], SQUARE),
+            "top": _y(b["high"], SQUARE),
+            "bottom": _y(b["low"], SQUARE),
+        }
+        for b in bins
+    ]
+
+
+def risk_plot(curve: Json | None, n: int, marked: Sequence[float] = ()) -> Drawn | None:
+    """The share wrong (upwards) of the surest share of photos (to the right); None where photos are too few to draw.
+
+    Args:
+        curve: `risk_coverage` of an evaluation.
+        n: photos that it is of.
+        marked: coverages of the curve that get a dot.
+    """
+    if curve is None:
+        return None
+    points = [(c, r) for c, r in zip(curve["coverage"], curve["risk"], strict=True) if round(c * n) >= LEAST_ANSWERED]
+    if len(points) < 2:
+        return None
+    worst = max(r for _, r in points)
+    top = next(t for t in _TOPS if t >= min(1.0, worst))
+
+    def at(coverage: float, risk: float) -> tuple[float, float]:
+        return _x(coverage), _y(risk / top, FLAT)
+
+    return {
+        "line": _path(at(*point) for point in points),
+        "dots": [{"x": x, "y": y} for x, y in (at(*point) for point in points if point[0] in marked)],
+        "y_ticks": [{"at": _y(share, FLAT), "share": share * top} for share in (0, 0.5, 1)],
+    }
+
+
+def learning_plot(curve: Json) -> Drawn:
+    """The share right (upwards) against photos learned from (to the right, each doubling as wide), and a look ahead.
+
+    Args:
+        curve: `learning_curve.overall` of an evaluation.
+    """
+    n_now, now, gain = curve["n_now"], curve["error_now"], curve["gain_of_doubling"]
+    right_now = 1 - now["value"]
+    first, last = curve["n_photos"][0], n_now * (AHEAD if gain else 1)
+    octaves = max(_LEAST_OCTAVES, math.log2(last / first))
+    bottom, step = _scale(min(*curve["accuracies"], right_now))
+
+    def at(n_photos: float, share: float) -> tuple[float, float]:
+        height = (min(1.0, max(bottom, share)) - bottom) / (1 - bottom)
+        return _x(math.log2(n_photos / first) / octaves), _y(height, FLAT)
+
+    measured = [at(*point) for point in zip(curve["n_photos"], curve["accuracies"], strict=True)]
+    x, y = at(n_now, right_now)
+    drawn: Drawn = {
+        "line": _path(measured),
+        "dots": [{"x": x, "y": y} for x, y in measured],
+        "now": {"x": x, "y": y, "top": at(n_now, 1 - now["low"])[1], "bottom": at(n_now, 1 - now["high"])[1]},
+        "ahead": None,
+        "band": None,
+        "x_ticks": [{"at": at(n, 1)[0], "n": n} for n in _labelled(curve["n_photos"], n_now, round(last))],
+        "y_ticks": [{"at": at(first, share)[1], "share": share} for share in _steps(bottom, step)],
+    }
+    if gain:
+        ends = [at(last, right_now + gain[key]) for key in ("low", "high")]
+        drawn["ahead"] = _path([(x, y), at(last, right_now + gain["value"])])
+        drawn["band"] = _path([(x, y), *ends])
+    return drawn
+
+
+def _scale(lowest: float) -> tuple[float, float]:
+    """Where an axis of shares that ends at 1 begins, and the distance of its ticks."""
+    for bottom, step in ((0.9, 0.05), (0.8, 0.1), (0.7, 0.1), (0.6, 0.1), (0.5, 0.25)):
+        if lowest > bottom:
+            return bottom, step
+    return 0.0, 0.25
+
+
+def _steps(bottom: float, step: float) -> list[float]:
+    return [bottom + i * step for i in range(round((1 - bottom) / step) + 1)]
+
+
+def _labelled(n_photos: Sequence[int], *always: int) -> list[int]:
+    """The counts to write below the curve: `always`, and of the others those that have room."""
+    kept = sorted(set(always))
+    for n in n_photos:
+        if all(abs(math.log2(n / other)) >= _LEAST_OCTAVES for other in kept):
+            kept.append(n)
+    return sorted(kept)
+
+
+def _x(share: float) -> float:
+    return round(share * WIDTH, 1)
+
+
+def _y(share: float, height: int) -> float:
+    return round((1 - share) * height, 1)
+
+
+def _path(points: Any) -> str:
+    """Points as SVG's polyline wants them; digits, dots, commas and spaces only."""
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

@@ -1,0 +1,217 @@
+"""The report card of "none of these" equals what loops over its definition count."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tellapart.cross_validation import Crossed
+from tellapart.engine.strangers import Strangers
+from tellapart.metrics.intervals import wilson
+from tellapart.metrics.promise import observed_in_band, promise
+from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, Thresholds
+from tellapart.probe import fit_probe, make_folds
+from tellapart.recipe import Probe
+from tellapart.refusal import promised, real_photos, refusals
+
+NAMES = ("cat", "dog", "hen")
+RECIPE = Probe(quality="fast")
+
+
+def photos(per_class, seed=0, d=24, spread=0.5):
+    """Features of three classes, labels, and as many of strangers from two sources."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((5, d))
+    labels = np.repeat(np.arange(3, dtype=np.int32), per_class)
+    other = np.repeat([3, 4, 0], (12, 9, 4))  # the last four are cats that somebody took for strangers
+
+    def around(which):
+        return (centres[which] + spread * rng.standard_normal((len(which), d))).astype(np.float32)
+
+    sources = ("cups",) * 12 + ("cloth",) * 9 + ("cups",) * 4
+    return around(labels), labels, Strangers(around(other), sources, tuple(f"thing {i}" for i in range(25)))
+
+
+def fitted_on(features, labels):
+    alone = np.arange(len(labels), dtype=np.int32)
+    return fit_probe(features, labels, make_folds(labels, alone, RECIPE), 3, RECIPE)
+
+
+def said_of(fitted, features):
+    probs = fitted.probs(features)
+    return Crossed(probs, probs, fitted.centres.unknown_scores(features))
+
+
+@pytest.fixture(scope="module")
+def known():
+    """A probe of 3 × 60 photos, new photos of the same classes, and the strangers."""
+    features, labels, others = photos(60)
+    fresh, fresh_labels, _ = photos(30, seed=0)
+    fitted = fitted_on(features, labels)
+    return fitted, fresh + np.float32(0.1), fresh_labels, others
+
+
+@pytest.fixture(scope="module")
+def card(known):
+    fitted, fresh, labels, others = known
+    return refusals(said_of(fitted, fresh), labels, NAMES, fitted, others)
+
+
+def test_real_photos_are_counted_as_loops_count_them(known, card):
+    fitted, fresh, labels, _ = known
+    limits, counts = fitted.thresholds, dict.fromkeys(("named", "right", "unsure", "none"), 0)
+    for probs, unknown, label in zip(
+        fitted.probs(fresh), fitted.centres.unknown_scores(fresh), labels.tolist(), strict=True
+    ):
+        if unknown > limits.unknown_score:
+            counts["none"] += 1
+        elif max(probs) < limits.confidence:
+            counts["unsure"] += 1
+        else:
+            counts["named"] += 1
+            counts["right"] += int(np.argmax(probs)) == label
+    assert counts == {
+        "named": card["n_named"], "right": card["n_named_right"],
+        "unsure": card["n_not_sure"], "none": card["n_none_of_these"],
+    }  # fmt: skip
+    assert counts["none"] > 0
+    assert card["sentences"][0].startswith(f"{counts['named']} of 90 ")
+    assert f"{counts['right']} of those names were right" in card["sentences"][0]
+
+
+def test_the_promise_and_what_was_seen_of_it(known, card):
+    fitted = known[0]
+    expected = promise(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
+    assert promised(fitted.thresholds) == expected
+    assert card["promise"] == vars(expected)
+    assert card["observed"] == vars(observed_in_band(card["n_named"], 90, expected))
+    low, high = round(100 * expected.low), round(100 * expected.high)
+    assert f"{low} to {high} is plausible with your 180 photos" in card["promise_in_words"]
+
+
+def test_left_out_classes_equal_their_slow_twin(known, card):
+    """Each class as if never seen: its centres gone, and the threshold from the other classes' photos alone."""
+    said = known[0].out_of_fold
+    rows = {}
+    for c, name in enumerate(NAMES):
+        others = [i for i in range(len(said.labels)) if said.labels[i] != c]
+        own = [i for i in range(len(said.labels)) if said.labels[i] == c]
+
+        def unknown(i, c=c):
+            return 1 - max(float(said.nearness[i, other]) for other in range(3) if other != c)
+
+        scores = sorted((unknown(i) for i in others), reverse=True)
+        limit = scores[int(FAR_SHARE * (len(others) + 1)) - 1]
+        n_refused = sum(unknown(i) > limit + 1e-9 for i in own)
+        rows[name] = (len(own), n_refused, *wilson(n_refused, len(own)))
+    assert {r["class_name"]: (r["n"], r["n_refused"], r["low"], r["high"]) for r in card["left_out"]} == rows
+    values = [row["value"] for row in card["left_out"]]
+    assert values == sorted(values)
+    assert values == [row["n_refused"] / row["n"] for row in card["left_out"]]
+    assert max(values) > 0.5, "classes this far apart are told from each other"
+
+
+def test_strangers_are_counted_by_source_and_those_that_passed_are_named(known, card):
+    fitted, _, _, others = known
+    expected = {}
+    for features, source, name in zip(others.features, others.sources, others.names, strict=True):
+        unknown = float(fitted.centres.unknown_scores(features[None])[0])
+        probs = fitted.probs(features[None])[0]
+        row = expected.setdefault(source, {"n": 0, "n_refused": 0, "n_none_of_these": 0, "passed": []})
+        row["n"] += 1
+        if unknown > fitted.thresholds.unknown_score:
+            row["n_refused"] += 1
+            row["n_none_of_these"] += 1
+        elif probs.max() < fitted.thresholds.confidence:
+            row["n_refused"] += 1
+        else:
+            row["passed"].append({"name": name, "answer": NAMES[int(probs.argmax())]})
+    assert {row["source"]: {key: row[key] for key in row.keys() & expected["cups"].keys()} for row in card["strangers"]
+            } == expected  # fmt: skip
+    assert [row["value"] for row in card["strangers"]] == sorted(row["value"] for row in card["strangers"])
+    assert {passed["name"] for passed in expected["cups"]["passed"]} & {f"thing {i}" for i in range(21, 25)}
+    [sentence] = [s for s in card["sentences"] if s.startswith("Shown 25 photos of other things")]
+    assert "(“cat”)" in sentence
+
+
+def test_the_card_is_json_without_nan(card):
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+
+
+def test_no_stranger_and_an_unknown_backbone_say_nothing_of_strangers(known):
+    fitted, fresh, labels, _ = known
+    card = refusals(said_of(fitted, fresh), labels, NAMES, fitted, None)
+    assert card["strangers"] == []
+    assert not any("other things" in sentence for sentence in card["sentences"])
+
+
+@pytest.mark.parametrize(("per_class", "can"), [(2, False), (7, False), (9, True)])
+def test_below_the_least_number_nothing_is_promised_counted_or_refused(per_class, can):
+    features, labels, others = photos(per_class)
+    fitted = fitted_on(features, labels)
+    assert fitted.thresholds.n == 3 * per_class
+    card = refusals(said_of(fitted, features), labels, NAMES, fitted, others)
+    assert (card["promise"] is not None) == (card["observed"] is not None) == can
+    assert bool(card["strangers"]) == can
+    assert ("never says “none of these”" in card["promise_in_words"]) == (not can)
+    if not can:
+        assert card["left_out"] == []
+        assert card["n_named"] == len(labels)
+    json.dumps(card, allow_nan=False)
+
+
+def test_a_class_left_out_needs_enough_photos_of_the_others():
+    features, labels, others = photos(9)
+    fitted = fitted_on(features, labels)
+    card = refusals(said_of(fitted, features), labels, NAMES, fitted, others)
+    assert card["left_out"] == [], "18 photos of the others set no threshold"
+    assert not any("as if it had never been seen" in sentence for sentence in card["sentences"])
+
+
+def test_no_test_photo_is_not_spoken_of():
+    empty = real_photos(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int32), Thresholds(0.5, None, 60), None)
+    assert empty["n_named"] == empty["n_none_of_these"] == 0
+    assert empty["observed"] is None
+    assert not any(sentence.startswith("0 of 0") for sentence in empty["sentences"])
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "says"),
+    [
+        (Thresholds(None, None, 5), "It never says “none of these”: it must be tried on 24 photos"),
+        (Thresholds(0.5, 0.4, 100), "It says “none of these”, but how many photos of your classes get"),
+    ],
+)
+def test_a_model_that_promises_nothing_says_which_way(thresholds, says):
+    """An old model has thresholds and no promise; to say that it never refuses would be wrong."""
+    card = real_photos(np.array([[0.9, 0.1]]), np.array([0.9]), np.array([0], np.int32), thresholds, None)
+    assert card["promise_in_words"].startswith(says)
+    assert card["n_none_of_these"] == (thresholds.unknown_score is not None)
+
+
+def test_a_class_that_is_called_none_of_these_is_a_class(known):
+    fitted, fresh, labels, others = known
+    named = ("none of these", "not sure", "hen")
+    card = refusals(said_of(fitted, fresh), labels, named, fitted, others)
+    plain = refusals(said_of(fitted, fresh), labels, NAMES, fitted, others)
+    counts = ("n_named", "n_named_right", "n_not_sure", "n_none_of_these")
+    assert [card[key] for key in counts] == [plain[key] for key in counts]
+    assert card["n_named"] + card["n_not_sure"] + card["n_none_of_these"] == len(labels)
+    assert [row["n_refused"] for row in card["strangers"]] == [row["n_refused"] for row in plain["strangers"]]
+
+
+def test_the_order_of_the_photos_changes_nothing(known, card):
+    fitted, fresh, labels, others = known
+    order = np.random.default_rng(1).permutation(len(labels))
+    moved = refusals(said_of(fitted, fresh[order]), labels[order], NAMES, fitted, others)
+    assert moved == card
+
+
+def test_scores_without_any_difference_refuse_nobody():
+    """Photos that all look the same: every score is the threshold, and none lies beyond it."""
+    features, labels, others = photos(20, spread=0.0)
+    fitted = fitted_on(features, labels)
+    level = replace(fitted.out_of_fold, nearness=np.full_like(fitted.out_of_fold.nearness, 0.5))
+    card = refusals(said_of(fitted, features), labels, NAMES, replace(fitted, out_of_fold=level), others)
+    assert [row["n_refused"] for row in card["left_out"]] == [0, 0, 0]
