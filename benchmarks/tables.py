@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 MARKED = re.compile(r"(<!-- bench: (\w+)(?:: ([^>]+?))? -->\n).*?(<!-- end -->)", re.DOTALL)
-ABOUT = ("command", "hardware", "load_before", "measured", "commit", "repeats", "quick", "tables")
+ABOUT = ("command", "hardware", "load_before", "measured", "commit", "repeats", "quick", "tables", "sentences")
 
 
 def markdown(rows: list[dict[str, object]]) -> str:

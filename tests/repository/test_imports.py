@@ -61,7 +61,10 @@ RANKS = {
     "package": 8,
     "workflow": 9,
     "demo": 10,
-    "cli": 11,
+    "explanation": 5,
+    "export": 11,
+    "server": 11,
+    "cli": 12,
 }
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path

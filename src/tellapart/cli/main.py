@@ -5,6 +5,8 @@ import click
 from tellapart.cli.asking import info, predict, suggest
 from tellapart.cli.checking import check
 from tellapart.cli.door import Commands, examples
+from tellapart.cli.exporting import export
+from tellapart.cli.serving import serve
 from tellapart.cli.training import compare, evaluate, train
 from tellapart.cli.upkeep import cache, demo
 
@@ -25,5 +27,5 @@ def main() -> None:
     """A folder of photos in, a classifier you can trust out."""
 
 
-for command in (train, predict, evaluate, compare, check, suggest, info, cache, demo):
+for command in (train, predict, evaluate, compare, check, suggest, info, serve, export, cache, demo):
     main.add_command(command)

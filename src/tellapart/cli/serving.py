@@ -1,0 +1,111 @@
+"""`serve`: a model's page and API on this machine."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from tellapart.cli.door import examples
+from tellapart.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    import socket
+
+EXTRA = ("fastapi", "prometheus_client", "starlette", "uvicorn")
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart serve burgers
+tellapart serve burgers --allow-origin https://blog.example.org
+tellapart serve burgers --host 0.0.0.0 --allow-host burgers.example.org"""
+    )
+)
+@click.argument("model", type=click.Path())
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any that is free."
+)
+@click.option("--allow-host", multiple=True, help="A further name of this server, such as burgers.example.org.")
+@click.option("--allow-origin", multiple=True, help="Another website that may use it, such as https://example.org.")
+@click.option("--docs", is_flag=True, help="Describe the API at /openapi.json.")
+def serve(
+    model: str, host: str, port: int, allow_host: tuple[str, ...], allow_origin: tuple[str, ...], docs: bool
+) -> None:
+    """Serve MODEL: a page to drop photos on, an API, and a widget for any website.
+
+    Photos are answered and forgotten; nothing is written. Ctrl-C ends it, SIGHUP reads the model again.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    if any(find_spec(name) is None for name in EXTRA):
+        raise MissingExtraError(
+            "Serving needs a part of tellapart that is not installed.", hint='Run: pip install "tellapart[serve]"'
+        )
+    if model == "imagenet" and not Path(model).exists():
+        raise InputError(
+            "'imagenet' is the bundled network as it is, not a model folder.",
+            hint="Serve a folder that `tellapart train` wrote.",
+        )
+    for origin in allow_origin:
+        _refuse_bad_origin(origin)
+    from tellapart.engine.network import n_cores
+    from tellapart.server.serving_model import ServingModel, open_model
+
+    def say(served: ServingModel) -> None:
+        shown = f"[{host}]" if ":" in host else host
+        click.secho(f"{served.facts['name']}: http://{shown}:{listener.getsockname()[1]}", bold=True)
+        click.echo("Ctrl-C ends it.")
+        sys.stdout.flush()
+
+    with _listener(host, port) as listener, ThreadPoolExecutor(1) as opener:
+        if host not in ("127.0.0.1", "::1", "localhost"):
+            click.secho(f"Whoever can reach {host} can use this model.", fg="yellow", err=True)
+        opening = opener.submit(open_model, Path(model), streams=n_cores())
+        from tellapart.server.app import Settings  # while the graph compiles
+        from tellapart.server.running import run
+
+        _log_to_stderr()
+        run(listener, opening, Path(model), Settings([host, *allow_host], allow_origin, docs), say)
+
+
+def _listener(host: str, port: int) -> "socket.socket":
+    """A socket that visitors can connect to from now on; they wait until the server is ready.
+
+    Raises:
+        InputError: the address cannot be had.
+    """
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise InputError(
+            f"Port {port} of '{host}' cannot be used.", hint="Is another server running? Choose another --port."
+        ) from error
+
+
+def _refuse_bad_origin(origin: str) -> None:
+    import re
+
+    if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", origin):
+        raise InputError(
+            f"'{origin}' is not the origin of a website.", hint="Write it like https://example.org, in small letters."
+        )
+
+
+def _log_to_stderr() -> None:
+    """One line a request and whatever goes wrong, without colours, for people and for files."""
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+    for name, level in (("tellapart", logging.INFO), ("uvicorn.error", logging.ERROR)):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = False

@@ -1,0 +1,96 @@
+"""An export before it is proven: its files, and how to ask it."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tellapart.artifact import Artifact, to_json
+from tellapart.data.wording import shown
+from tellapart.export.proof import Form
+from tellapart.stopwatch import Progress
+
+TEMPLATES = Path(__file__).parent / "templates"
+NOTE = "use-the-file.md"
+EXAMPLES = "examples/"
+NOT_PLAIN = re.compile(r"[^a-z0-9]+")  # what package.py replaces in the names of example photos
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model to export.
+
+    Args:
+        folder: where it is.
+        artifact: what is in it, verified.
+        progress: told what goes on.
+    """
+
+    folder: Path
+    artifact: Artifact
+    progress: Progress
+
+    def examples(self) -> dict[str, bytes]:
+        """{file name: content} of the model's example photos, which were verified with the model."""
+        names = sorted(name for name in self.artifact.manifest["files"] if name.startswith(EXAMPLES))
+        return {name.removeprefix(EXAMPLES): (self.folder / name).read_bytes() for name in names}
+
+
+def class_of_example(file_name: str, class_names: Sequence[str]) -> str:
+    """The class that an example photo is named after, such as "hot dog" for `2-hot-dog.jpg`."""
+    number, _, plain = file_name.removesuffix(".jpg").partition("-")
+    fitting = [name for name in class_names if (NOT_PLAIN.sub("-", name.lower()).strip("-") or "class") == plain]
+    index = int(number) - 1 if number.isdecimal() else -1
+    if 0 <= index < len(class_names) and class_names[index] in fitting:  # several have the same letters, or none
+        return class_names[index]
+    return fitting[0] if fitting else plain
+
+
+@dataclass(frozen=True)
+class Built:
+    """An export, ready to be proven and written.
+
+    Args:
+        files: {relative name: content} of the whole folder.
+        model: which of them is the model.
+        form: how to ask it.
+        next_step: what to do with the folder, a line for the person.
+        notes: what the person should know of this export, in sentences.
+    """
+
+    files: Mapping[str, bytes]
+    model: str
+    form: Form
+    next_step: str
+    notes: tuple[str, ...] = ()
+
+
+Build = Callable[[Source, str], Built]
+"""From the model and the name of the target folder to an export."""
+
+
+def facts(artifact: Artifact) -> dict[str, Any]:
+    """What a program needs to know of the model, besides its file."""
+    manifest = artifact.manifest
+    return {key: manifest[key] for key in ("name", "class_names", "preprocess", "thresholds")}
+
+
+def described(artifact: Artifact) -> dict[str, bytes]:
+    """The files that stand beside a model file: names, one a line; everything else as JSON; how to use it."""
+    labels = "".join(f"{shown(name)}\n" for name in artifact.class_names)
+    return {
+        "labels.txt": labels.encode(),
+        "model.json": to_json(facts(artifact)),
+        "README.md": (TEMPLATES / NOTE).read_bytes(),
+    }
+
+
+def rendered(template: str, facts: Mapping[str, object]) -> bytes:
+    """A file of `templates/` with its gaps filled."""
+    text = (TEMPLATES / template).read_text(encoding="utf-8")
+    # Not HTML: a Dockerfile, a page of Markdown, YAML by `tojson`.
+    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
+    return environment.from_string(text).render(facts).encode()

@@ -1,0 +1,49 @@
+"""A folder for `docker build`: the server, the model, every version pinned."""
+
+import platform
+import re
+
+from tellapart.artifact import CARD, MANIFEST, MODEL
+from tellapart.data.wording import shown
+from tellapart.export.built import Built, Source, rendered
+from tellapart.export.code import FOR_ANSWERS, FOR_THE_SERVER, NAME, code_files, own_version, pins, wheel
+from tellapart.export.elsewhere import CarriedForm
+
+IGNORED = b"README.md\nexport.json\n"  # what the image need not hold
+
+
+def docker_folder(source: Source, name: str) -> Built:
+    """Dockerfile, wheel, pins and the model folder as it is."""
+    artifact = source.artifact
+    wheel_name, packed = wheel()
+    code = {f"{NAME}/{file}": content for file, content in code_files().items()}
+    model = model_folder(source, "model/")
+    facts = {
+        "name": shown(artifact.manifest["name"]),  # one line, whatever a stranger's model is called
+        "tag": re.sub(r"[^a-z0-9]+", "-", artifact.manifest["name"].lower()).strip("-") or "classifier",
+        "version": own_version(),
+        "python": platform.python_version(),
+        "wheel": wheel_name,
+    }
+    files = {
+        "Dockerfile": rendered("docker/Dockerfile", facts),
+        "README.md": rendered("docker/README.md", facts),
+        ".dockerignore": IGNORED,
+        "requirements.txt": "".join(f"{pin}\n" for pin in pins((*FOR_ANSWERS, *FOR_THE_SERVER))).encode(),
+        wheel_name: packed,
+        **model,
+    }
+    return Built(
+        files=files,
+        model=f"model/{MODEL}",
+        form=CarriedForm({**code, **model}, f"the tellapart {own_version()} in the folder, in a process of its own"),
+        next_step=f"docker build -t {facts['tag']} {name}",
+    )
+
+
+def model_folder(source: Source, prefix: str) -> dict[str, bytes]:
+    """{prefix + name: content} of the verified files of the model folder, its manifest and its card."""
+    names = {*source.artifact.manifest["files"], MANIFEST}
+    if (source.folder / CARD).is_file():
+        names.add(CARD)
+    return {prefix + name: (source.folder / name).read_bytes() for name in sorted(names)}

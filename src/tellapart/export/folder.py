@@ -1,0 +1,138 @@
+"""`export`: build, prove, write. Nothing is written that does not answer as the model does."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tellapart.artifact import MODEL, load_artifact, to_json
+from tellapart.atomic import refuse_unwritable, write_folder
+from tellapart.errors import ArtifactError, InputError
+from tellapart.export.built import Build, Source
+from tellapart.export.docker import docker_folder
+from tellapart.export.photos import gather
+from tellapart.export.proof import Proof, Said, prove
+from tellapart.export.single_file import onnx_file, openvino_files
+from tellapart.export.space import space_folder
+from tellapart.export.web import web_folder
+from tellapart.prediction import Predictor
+from tellapart.stopwatch import Progress, no_progress
+
+TARGETS: Mapping[str, Build] = {
+    "web": web_folder,
+    "space": space_folder,
+    "docker": docker_folder,
+    "onnx": onnx_file,
+    "openvino": openvino_files,
+}
+
+RECORD = "export.json"  # what was written, from which model, and its proof
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A written and proven export.
+
+    Args:
+        to: what it is, a key of `TARGETS`.
+        folder: where it is.
+        proof: how it compared with the model.
+        model_bytes: size of the model in it.
+        total_bytes: size of the whole folder.
+        next_step: what to do with it, a line for people.
+        notes: what to know about it, in sentences.
+    """
+
+    to: str
+    folder: str
+    proof: Proof
+    model_bytes: int
+    total_bytes: int
+    next_step: str
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "to": self.to,
+            "folder": self.folder,
+            "proof": self.proof.to_json(),
+            "model_bytes": self.model_bytes,
+            "total_bytes": self.total_bytes,
+            "notes": list(self.notes),
+        }
+
+
+def export(
+    model: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    to: str,
+    *,
+    photos: str | None = None,
+    force: bool = False,
+    progress: Progress = no_progress,
+) -> Exported:
+    """Writes `model` as `to` into the folder `output`, once it has answered a set of photos as the model does.
+
+    Args:
+        model: a folder that `train` wrote.
+        output: the folder to write.
+        to: a key of `TARGETS`.
+        photos: a folder of photos to prove it with; by default the model's examples and a few generated images.
+        force: whether an earlier export at `output` may be replaced.
+        progress: told what goes on.
+
+    Raises:
+        InputError: the folder cannot be written, there is no such target, or none of the photos can be read.
+        ArtifactError: the model cannot be trusted or understood.
+        TrainingError: the exported form answers a photo differently.
+    """
+    if to not in TARGETS:
+        raise InputError(f"There is no export to '{to}'.", hint=f"Choose one of: {', '.join(TARGETS)}.")
+    folder, target = Path(model), Path(output)
+    refuse_unwritable(target, force=force, ours=_written_before(target))
+    if os.fspath(model) == "imagenet" and not folder.exists():
+        raise ArtifactError(
+            "'imagenet' is the bundled network as it is, not a model folder.",
+            hint="Train a model with: tellapart train PHOTOS -o MODEL",
+        )
+    artifact = load_artifact(folder)
+    asked = gather(photos, folder, artifact, Predictor.from_artifact(artifact), progress)
+    built = TARGETS[to](Source(folder, artifact, progress), target.name)
+    answers = _counted(built.form(asked.photos), len(asked.photos), progress)
+    proof = prove(asked.photos, answers, built.form, asked.origin)
+    record = {
+        "to": to,
+        "tellapart": version("tellapart"),
+        "model_sha256": artifact.manifest["files"][MODEL],
+        "proof": proof.to_json(),
+        "files": sorted(built.files),
+    }
+    write_folder(target, {**built.files, RECORD: to_json(record)})
+    return Exported(
+        to=to,
+        folder=os.fspath(output),
+        proof=proof,
+        model_bytes=len(built.files[built.model]),
+        total_bytes=sum(map(len, built.files.values())),
+        next_step=built.next_step,
+        notes=built.notes,
+    )
+
+
+def _written_before(target: Path) -> Set[str]:
+    """Names of what an earlier export wrote at the top of `target`; a replacement may delete nothing else."""
+    try:
+        record = json.loads((target / RECORD).read_bytes())
+        return {RECORD, *(str(name).split("/")[0] for name in record["files"])}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return frozenset()
+
+
+def _counted(said: Iterator[Said], total: int, progress: Progress) -> Iterator[Said]:
+    for done, one in enumerate(said, start=1):
+        progress("proving the export", done, total)
+        yield one

@@ -1,0 +1,126 @@
+"""The photos that an exported form must answer as the model does."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.artifact import Artifact
+from tellapart.data import photo
+from tellapart.data.source import scan_photos
+from tellapart.data.wording import counted, quoted
+from tellapart.errors import InputError, PhotoError
+from tellapart.prediction import Prediction, Predictor
+from tellapart.stopwatch import Progress
+
+MOST = 200  # photos of a proof: enough that one wrong in a hundred is likely seen, and a minute in a browser
+SEED = 4  # of the generated images, which must be the same on every machine
+ROTATED = 6  # EXIF orientation of a phone held upright
+# What photos differ in where decoders and resizers differ: shape, half pixels, size, format, alpha, orientation.
+_GENERATED = (
+    ("landscape.jpg", 640, 480),
+    ("odd-portrait.jpg", 481, 642),
+    ("large.jpg", 2400, 1800),
+    ("small.png", 90, 70),
+    ("transparent.png", 400, 300),
+    ("sideways.jpg", 800, 600),
+)
+
+
+@dataclass(frozen=True)
+class ProofPhoto:
+    """A photo and what the model itself says about it.
+
+    Args:
+        name: as shown to the person.
+        data: the content of its file.
+        expected: the model's own prediction.
+    """
+
+    name: str
+    data: bytes
+    expected: Prediction
+
+
+@dataclass(frozen=True)
+class ProofPhotos:
+    """The photos of a proof, and where they come from in words."""
+
+    photos: tuple[ProofPhoto, ...]
+    origin: str
+
+
+def gather(
+    folder: str | None, model: Path, artifact: Artifact, predictor: Predictor, progress: Progress
+) -> ProofPhotos:
+    """The person's photos in `folder`, or the model's example photos and a fixed set of generated images.
+
+    Of more than `MOST` photos, `MOST` are taken, evenly spread.
+
+    Raises:
+        InputError: none of the photos in `folder` can be read.
+    """
+    if folder is not None:
+        named = list(_read_all(folder))
+        origin = f"from {quoted(folder)}"
+    else:
+        named = [(name, (model / name).read_bytes()) for name in sorted(artifact.manifest["files"]) if "/" in name]
+        origin = f"{counted(len(named), 'example photo')} of the model and {len(_GENERATED)} generated images"
+        named += generated()
+    photos = []
+    for done, (name, data) in enumerate(named, start=1):
+        expected = predictor.predict(data)
+        if expected.error is None:
+            photos.append(ProofPhoto(name, data, expected))
+        progress("asking the model", done, len(named))
+    if not photos:
+        raise InputError(
+            f"None of the photos in {quoted(str(folder))} can be read, so nothing can be proven with them.",
+            hint="Name a folder of photos with --photos.",
+        )
+    return ProofPhotos(tuple(photos), origin)
+
+
+def _read_all(folder: str) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of the photos whose files can be read, at most `MOST`, evenly spread."""
+    paths = scan_photos([folder])
+    for i in np.linspace(0, len(paths) - 1, min(MOST, len(paths))).astype(int):
+        try:
+            yield paths[i], photo.read(paths[i])
+        except PhotoError:  # said by `predict`; a proof needs photos that the model answers
+            continue
+
+
+def generated() -> list[tuple[str, bytes]]:
+    """(name, content) of a fixed set of images."""
+    random = np.random.default_rng(SEED)
+    return [(f"generated {name}", _encode(name, _blobs(random, w, h))) for name, w, h in _GENERATED]
+
+
+def _blobs(random: np.random.Generator, width_px: int, height_px: int) -> NDArray[np.uint8]:
+    """(H, W, 3) soft colours with a few hard edges, as photos have both."""
+    coarse = Image.fromarray(random.integers(0, 256, (5, 6, 3), dtype=np.uint8))
+    image = np.array(coarse.resize((width_px, height_px), Image.Resampling.BICUBIC))
+    for _ in range(6):
+        left, top = random.integers(0, width_px), random.integers(0, height_px)
+        right, bottom = left + width_px // 4, top + height_px // 5
+        image[top:bottom, left:right] = random.integers(0, 256, 3, dtype=np.uint8)
+    return image
+
+
+def _encode(name: str, image: NDArray[np.uint8]) -> bytes:
+    made, exif = Image.fromarray(image), Image.Exif()
+    if name.startswith("sideways"):
+        exif[0x0112] = ROTATED
+    if name.startswith("transparent"):
+        made.putalpha(Image.linear_gradient("L").resize(made.size))
+    buffer = io.BytesIO()
+    if name.endswith(".jpg"):
+        made.save(buffer, "JPEG", quality=92, exif=exif)
+    else:
+        made.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,58 @@
+"""One file for other programs: ONNX as it is, or OpenVINO's own format."""
+
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import openvino
+
+from tellapart.artifact import MODEL, Artifact
+from tellapart.data import photo
+from tellapart.data.preprocess import preprocess
+from tellapart.export.built import Built, Source, described
+from tellapart.export.graphs import Array, GraphForm, Run, any_runtime, by_openvino
+from tellapart.export.proof import FROM_PIXELS
+
+IR = "model"  # .xml and .bin
+
+
+def onnx_file(source: Source, name: str) -> Built:
+    """The model's own ONNX file with its labels and a page on using it."""
+    artifact = source.artifact
+    run, through = any_runtime(artifact.model)
+    return Built(
+        files={MODEL: artifact.model, **described(artifact)},
+        model=MODEL,
+        form=from_pixels(artifact, run, through),
+        next_step=f"Any ONNX runtime runs it; {name}/README.md says how.",
+    )
+
+
+def openvino_files(source: Source, name: str) -> Built:
+    """The model in OpenVINO's format, made and run by the OpenVINO that is installed here."""
+    artifact = source.artifact
+    graph = openvino.Core().read_model(artifact.model)
+    graph.set_rt_info(list(artifact.class_names), ["tellapart", "class_names"])
+    with tempfile.TemporaryDirectory(prefix="tellapart-") as made:
+        xml = Path(made) / f"{IR}.xml"
+        # Weights that are float16 stay so, the others stay float32: the answers must not change.
+        openvino.save_model(graph, xml, compress_to_fp16=False)
+        files = {path.name: path.read_bytes() for path in sorted(Path(made).iterdir())}
+        run = by_openvino(xml)
+    return Built(
+        files={**files, **described(artifact)},
+        model=f"{IR}.bin",
+        form=from_pixels(artifact, run, f"OpenVINO {version('openvino')}"),
+        next_step=f"In Python: openvino.Core().compile_model('{name}/{IR}.xml', 'CPU')",
+    )
+
+
+def from_pixels(artifact: Artifact, run: Run, through: str) -> GraphForm:
+    """A graph that is asked with the very pixels that the model itself gets."""
+    how = artifact.preprocess
+
+    def read(data: bytes) -> Array:
+        return np.asarray(preprocess(photo.decode(data, min_side_px=how.min_side_px), how))[None]
+
+    return GraphForm(run, through, FROM_PIXELS, read, artifact.class_names, artifact.thresholds)

@@ -1,0 +1,174 @@
+"""A page that needs no server: the model runs in the visitor's browser."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tellapart.artifact import EVALUATION, MODEL, Artifact, sha256, to_json
+from tellapart.data import photo
+from tellapart.data.preprocess import Preprocess
+from tellapart.data.wording import shown
+from tellapart.engine.backbone import imagenet_class_names
+from tellapart.errors import TellapartError
+from tellapart.export import runtime
+from tellapart.export.browser import BrowserForm, find_chromium
+from tellapart.export.built import TEMPLATES, Built, Source, class_of_example, rendered
+from tellapart.export.graphs import Array, GraphForm, any_runtime
+from tellapart.export.proof import FROM_FILES, Form
+from tellapart.export.shrink import shrink
+from tellapart.export.web_graph import web_graph
+
+PAGES = TEMPLATES.parents[1] / "web"
+FOLDER = "model/"
+LARGE_BYTES = 10_000_000  # what a visitor on a phone should have to fetch at most, runtime aside
+SERVER_ONLY = frozenset({"server-answerer.js"})
+# The heaviest weights that no class probability depends on, in the order in which they are made smaller.
+SPARED = ("imagenet.weight", "unknown.centres")
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{script}; style-src 'self'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self'{connect}; base-uri 'none'; form-action 'none'"
+)
+
+
+def web_folder(source: Source, name: str) -> Built:
+    """The page, the model with its preprocessing inside, and the runtime."""
+    source.progress("fetching the runtime", 0, 1)
+    engine = runtime.vendored()
+    source.progress("fetching the runtime", 1, 1)
+    graph = small_graph(source.artifact)
+    files = {
+        **_pages(vendored=engine is not None),
+        **_model_files(source, graph, engine),
+        ".nojekyll": b"",  # GitHub Pages then serves the folder as it is
+    }
+    facts = {"name": shown(source.artifact.manifest["name"]), "runtime": runtime.TITLE, "bound": FROM_FILES}
+    files["README.md"] = rendered("web/README.md", facts)
+    notes = []
+    if engine is None:
+        notes.append(
+            "The runtime is fetched from a content delivery network, held to its hash: npm was not found, or could not "
+            "get it. With npm it becomes part of the folder."
+        )
+    if len(graph) > LARGE_BYTES:
+        notes.append(
+            f"The model has {len(graph) / 1e6:.1f} MB to fetch, much for a phone; --quality fast trains one of about 9."
+        )
+    return Built(
+        files=files,
+        model=FOLDER + MODEL,
+        form=_form(source.artifact, files, graph, vendored=engine is not None),
+        next_step=f"Look at it: python -m http.server 8000 -d {name}",
+        notes=tuple(notes),
+    )
+
+
+def small_graph(artifact: Artifact) -> bytes:
+    """The browser's graph, made smaller only as far as needed, and only where no probability depends on it."""
+    graph = web_graph(artifact.model, artifact.preprocess)
+    for weights in SPARED:
+        if len(graph) > LARGE_BYTES:
+            graph = shrink(graph, weights)
+    return graph
+
+
+def _form(artifact: Artifact, files: Mapping[str, bytes], graph: bytes, *, vendored: bool) -> Form:
+    """The page in a browser where there is one; its graph with our decoder otherwise."""
+    program = find_chromium()
+    if program and vendored:
+        return BrowserForm(files, program)
+    run, through = any_runtime(graph)
+    why = "no Chromium was found" if program is None else "the runtime is not in the folder"
+    return GraphForm(
+        run,
+        f"{through}, not a browser, because {why}",
+        FROM_FILES,
+        lambda data: as_browser(data, artifact.preprocess),
+        artifact.class_names,
+        artifact.thresholds,
+    )
+
+
+def as_browser(data: bytes, how: Preprocess) -> Array:
+    """The (H, W, 3) uint8 that a browser feeds the graph: decoded at full size, a large photo averaged."""
+    image = photo.decode(data)
+    side = min(image.shape[:2])
+    by = next((step for step in (8, 4, 2) if side >= step * how.min_side_px), 1)
+    if by == 1:
+        return image
+    rows, columns = (np.arange(0, size, by) for size in image.shape[:2])
+    sums = np.add.reduceat(np.add.reduceat(image.astype(np.uint32), rows, axis=0), columns, axis=1)
+    n_rows, n_columns = (np.diff([*starts, size]) for starts, size in zip((rows, columns), image.shape, strict=False))
+    counts = (n_rows[:, None] * n_columns)[..., None]
+    averaged: Array = np.floor(sums / counts + 0.5).astype(np.uint8)
+    return averaged
+
+
+def _pages(*, vendored: bool) -> dict[str, bytes]:
+    """The page and the widget, with what only a server needs left out."""
+    files = {path.name: path.read_bytes() for path in sorted(PAGES.iterdir()) if path.name not in SERVER_ONLY}
+    files |= {path.name: path.read_bytes() for path in sorted((TEMPLATES / "web").glob("*.js"))}
+    script, connect = ("", "") if vendored else (" blob:", " " + runtime.CDN)
+    policy = POLICY.format(script=script, connect=connect)
+    for page in ("index.html", "embed.html"):
+        text = files[page].decode()
+        for old, new in (
+            (
+                '<meta charset="utf-8">',
+                f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            ),
+            ('<tell-apart src="."', '<tell-apart src="./model/"'),
+        ):
+            text = _replaced(text, old, new)
+        text = text.replace("./server-answerer.js", "./browser-answerer.js")
+        if not vendored:
+            text = text.replace("no other site is asked", "the program that runs the model comes from cdn.jsdelivr.net")
+        files[page] = text.encode()
+    return files
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    if text.count(old) != 1:
+        raise TellapartError(f"The page has changed: it holds {old!r} {text.count(old)} times.", hint="Report this.")
+    return text.replace(old, new)
+
+
+def _model_files(source: Source, graph: bytes, engine: Mapping[str, bytes] | None) -> dict[str, bytes]:
+    """What stands in `model/`: the graph, the runtime, the examples, and what is what."""
+    examples = source.examples()
+    files = {MODEL: graph, **{f"examples/{name}": content for name, content in examples.items()}}
+    files |= {f"runtime/{name}": content for name, content in (engine or {}).items()}
+    where = "runtime" if engine is not None else runtime.CDN
+    files["model.json"] = to_json(_description(source, graph, where))
+    return {FOLDER + name: content for name, content in files.items()}
+
+
+def _description(source: Source, graph: bytes, where: str) -> dict[str, Any]:
+    """`model.json`: as `GET /v1/model` of the server, and what answering in the browser needs besides."""
+    artifact, manifest = source.artifact, source.artifact.manifest
+    evaluation = json.loads((source.folder / EVALUATION).read_bytes())
+    pinned = where.startswith("https:")
+    module, wasm = (
+        {"src": f"{where}/{name}", **({"integrity": runtime.HASHES[name]} if pinned else {})}
+        for name in (runtime.MODULE, runtime.WASM)
+    )
+    return {
+        "name": manifest["name"],
+        "class_names": list(artifact.class_names),
+        "headline": evaluation.get("headline", ""),
+        "promise": manifest.get("promise"),
+        "quality": manifest["model"]["quality"],
+        "backbone": manifest["model"]["backbone"],
+        "input_px": artifact.preprocess.input_px,
+        "fit": artifact.preprocess.fit,
+        "thresholds": manifest["thresholds"],
+        "sha256": manifest["files"][MODEL],
+        "examples": [
+            {"src": f"examples/{name}", "class_name": class_of_example(name, artifact.class_names)}
+            for name in source.examples()
+        ],
+        "model": {"src": MODEL, "bytes": len(graph), "sha256": sha256(graph)},
+        "runtime": {"name": runtime.PACKAGE, "version": runtime.VERSION, "module": module, "wasm": wasm},
+        "everyday": list(imagenet_class_names()),
+    }

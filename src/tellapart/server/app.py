@@ -1,0 +1,174 @@
+"""The routes: literal paths only, so that nothing a visitor writes in a path is ever looked up."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from tellapart.server import schema
+from tellapart.server.answering import Answerer
+from tellapart.server.journal import Journal
+from tellapart.server.limits import MAX_BODY_BYTES, MAX_PHOTOS, read_body
+from tellapart.server.multipart import boundary_of, photos_in
+from tellapart.server.origin import OriginCheck
+from tellapart.server.pages import read_pages, routes
+from tellapart.server.problem import Problem, bad_request, busy, internal, json_response
+from tellapart.server.serving_model import MAX_EXAMPLES
+
+LIMITS = {"max_photos": MAX_PHOTOS, "max_body_bytes": MAX_BODY_BYTES}
+GONE = Response(status_code=499)  # nobody reads it; the number is what logs of proxies say for it
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Who may use the server, and what it shows.
+
+    Args:
+        hosts: names of this server, besides local ones.
+        origins: exact origins of other websites that may use it.
+        docs: whether `/openapi.json` describes the API.
+    """
+
+    hosts: Sequence[str] = ()
+    origins: Sequence[str] = ()
+    docs: bool = False
+
+
+def make_app(answerer: Answerer, settings: Settings) -> ASGIApp:
+    """The application around `answerer`."""
+    # FastAPI's own pages about the API load their scripts from another host, so there is the description alone.
+    app = FastAPI(
+        title="tellapart",
+        openapi_url="/openapi.json" if settings.docs else None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={"4XX": {"model": schema.Refusal}, "5XX": {"model": schema.Refusal}},
+        exception_handlers={
+            Problem: _refused,
+            HTTPException: _refused_by_routing,
+            RequestValidationError: _refused_by_validation,
+            Exception: _failed,
+        },
+    )
+    _add_api(app, answerer)
+    _add_health(app, answerer)
+    app.router.routes.extend(routes(read_pages(embedders=settings.origins)))
+    known = frozenset(str(getattr(route, "path", "")) for route in app.routes)
+    checked = OriginCheck(app, hosts=settings.hosts, origins=settings.origins)
+    return Journal(checked, answerer.metrics, known)
+
+
+def _add_api(app: FastAPI, answerer: Answerer) -> None:
+    @app.post(
+        "/v1/predict",
+        response_model=None,
+        responses={200: {"model": schema.Answers}},
+        openapi_extra={"requestBody": schema.UPLOAD},
+    )
+    async def predict(request: Request, heatmap: bool = False) -> Response:
+        """Answers about 1 to 16 photos, in their order."""
+        with answerer.room.request() as hold:
+            name = answerer.model.facts["name"]
+            content_type = request.headers.get("content-type", "")
+            boundary_of(content_type)  # before the body is read
+            try:
+                body = await read_body(request, hold)
+            except ClientDisconnect:
+                return GONE
+            photos = photos_in(body, content_type)
+            hold.add_photos(len(photos))
+            said = await _unless_gone(request, answerer.predict(photos, heatmap=heatmap))
+        if said is None:
+            return GONE
+        if all(one["error"] for one in said):
+            raise _none_readable(said)
+        return json_response({"model": name, "predictions": said})
+
+    @app.get("/v1/model", response_model=None, responses={200: {"model": schema.Model}})
+    async def model() -> Response:
+        """What the model is, and how well it did."""
+        return json_response({**answerer.model.facts, "limits": LIMITS})
+
+    def add_example(number: int) -> None:
+        async def example(_: Request) -> Response:
+            photos = answerer.model.examples
+            if number > len(photos):
+                raise _not_found()
+            return Response(photos[number - 1], media_type="image/jpeg", headers={"cache-control": "no-cache"})
+
+        app.add_route(f"/v1/examples/{number}", example, methods=["GET"])
+
+    for number in range(1, MAX_EXAMPLES + 1):  # literal, and enough for any model that is read later
+        add_example(number)
+
+
+def _add_health(app: FastAPI, answerer: Answerer) -> None:
+    async def healthz(_: Request) -> Response:
+        return json_response({"alive": True})
+
+    async def readyz(_: Request) -> Response:
+        if not answerer.ready:
+            raise busy("The server is not ready yet.")
+        return json_response({"ready": True})
+
+    async def metrics(_: Request) -> Response:
+        return Response(answerer.metrics.text(), headers={"content-type": METRICS_TYPE, "cache-control": "no-store"})
+
+    for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+        app.add_route(path, endpoint, methods=["GET"])
+
+
+async def _unless_gone(request: Request, work: Any) -> Any:
+    """The result of `work`, or None as soon as the visitor has gone away; the work is then cancelled."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(request.receive())  # the body is read, so this is the end of the connection
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+
+
+def _none_readable(said: Sequence[dict[str, Any]]) -> Problem:
+    first = said[0]["error"]
+    message = first["message"]
+    if len(said) > 1:
+        message = f"None of the {len(said)} photos can be read. The first: {message}"
+    return Problem(422, first["error"], message, hint=first["hint"])
+
+
+def _not_found() -> Problem:
+    return Problem(404, "not_found", "There is no such page.", hint="The API is at /v1/predict and /v1/model.")
+
+
+async def _refused(_: Request, error: Any) -> Response:
+    response: Response = error.response()
+    return response
+
+
+async def _refused_by_routing(_: Request, error: Any) -> Response:
+    if error.status_code == 404:
+        return _not_found().response()
+    if error.status_code == 405:
+        return Problem(
+            405, "not_allowed", "The page is not for this method.", hint="Photos go by POST.", headers=error.headers
+        ).response()
+    return bad_request("The request cannot be understood.").response()
+
+
+async def _refused_by_validation(_: Request, error: Exception) -> Response:
+    return bad_request("The option 'heatmap' is neither true nor false.").response()
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    return internal().response()

@@ -1,0 +1,98 @@
+"""What the server refuses: a status, a stable code, one plain sentence and a hint, always as the same JSON.
+
+400 bad_request      the request breaks HTTP's or multipart's rules
+400 no_photos        no photo in the field `photos`
+400 too_many         more photos or fields than the limits
+403 forbidden_origin another website asks, and is not on the list
+404 not_found        no such page
+405 not_allowed      the page is there, but not for this method
+408 timeout          the request took too long to arrive
+413 too_large        more bytes than the limits
+415 wrong_type       not multipart/form-data, or packed
+421 forbidden_host   the server is not known by that name
+422 …                no photo could be read; the code is the `PhotoError`'s
+500 internal         a fault of ours
+503 busy             as many photos as fit are already waiting, or the model is not ready yet
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
+
+# Whoever can mend it: 4xx the visitor, 5xx we. A test requires every class of errors.py here.
+HTTP_STATUS: dict[type[TellapartError], int] = {
+    TellapartError: 500,
+    InputError: 422,
+    PhotoError: 422,
+    ArtifactError: 500,
+    TrainingError: 500,
+    MissingExtraError: 500,
+}
+
+
+class Problem(Exception):  # noqa: N818  # the word of RFC 9457, and no fault
+    """A request that is refused.
+
+    Args:
+        status: of HTTP.
+        code: stable, for programs.
+        message: one plain sentence without path, version or library name.
+        hint: what to do next; may be empty.
+        headers: to send along.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, *, hint: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.headers = dict(headers or {})
+
+    def to_json(self) -> dict[str, str]:
+        """The machine contract."""
+        return {"error": self.code, "message": self.message, "hint": self.hint}
+
+    def response(self) -> Response:
+        """The same as a response."""
+        return json_response(self.to_json(), status=self.status, headers=self.headers)
+
+
+def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`value` as JSON that is never cached; refuses NaN and infinity."""
+    content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Response(content, status, {"cache-control": "no-store", **(headers or {})}, "application/json")
+
+
+def of_photo(error: PhotoError) -> dict[str, str]:
+    """Why one photo of several cannot be used, in the same form."""
+    return {"error": error.code, "message": error.message, "hint": error.hint}
+
+
+def bad_request(message: str, hint: str = "") -> Problem:
+    """The request breaks a rule that programs must keep."""
+    return Problem(400, "bad_request", message, hint=hint)
+
+
+def busy(message: str = "The server is busy.", *, retry_after_s: int = 1) -> Problem:
+    """There is no room now; a moment later there may be."""
+    headers = {"retry-after": str(retry_after_s)}
+    return Problem(503, "busy", message, hint="Try again in a moment.", headers=headers)
+
+
+def timeout(seconds: float) -> Problem:
+    """The request arrived too slowly."""
+    return Problem(
+        408, "timeout", f"The request did not arrive within {seconds:g} seconds.", hint="Send a smaller copy."
+    )
+
+
+def internal() -> Problem:
+    """A fault of ours, which tells the visitor nothing."""
+    return Problem(500, "internal", "Something went wrong here.", hint="Try again; if it stays, tell who runs this.")

@@ -1,0 +1,136 @@
+"""The model that is served: compiled, with everything the page says about it, in memory before the first request."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.artifact import EVALUATION, MODEL, Artifact, load_artifact, sha256
+from tellapart.errors import ArtifactError
+from tellapart.explanation import class_activation, data_uri, for_class, head_weight, heatmap_png
+from tellapart.prediction import Predictor
+
+MAX_EXAMPLES = 16  # shown on the page; training keeps six
+
+
+@dataclass(frozen=True)
+class ServingModel:
+    """One model, ready to answer. Safe to use from several threads.
+
+    Args:
+        predictor: the compiled graph.
+        head: the head's weights (C, D), for heatmaps; None for a graph without them.
+        facts: what `/v1/model` says.
+        examples: JPEG files of the model's example photos.
+    """
+
+    predictor: Predictor
+    head: NDArray[np.float32] | None
+    facts: Mapping[str, Any]
+    examples: tuple[bytes, ...]
+
+    def answer(self, pixels: NDArray[np.uint8], *, heatmap: bool) -> dict[str, Any]:
+        """What the API says about one photo.
+
+        Args:
+            pixels: (px, px, 3) uint8, preprocessed.
+            heatmap: whether to draw where the likeliest class was seen.
+        """
+        answers = self.predictor.answers(pixels)
+        said = self.predictor.prediction(answers).to_json()
+        del said["photo"]
+        said["heatmap"] = None
+        if heatmap and self.head is not None and answers.feature_map is not None:
+            row = for_class(self.head, int(answers.probs.argmax()))
+            activation = class_activation(answers.feature_map, row)
+            said["heatmap"] = data_uri(heatmap_png(activation, self.predictor.how.input_px))
+        said["seen"] = None
+        return said
+
+
+def open_model(folder: Path, *, streams: int) -> ServingModel:
+    """Read, verify and compile the model in `folder`.
+
+    Args:
+        folder: what `tellapart train` wrote.
+        streams: photos in flight at once.
+
+    Raises:
+        ArtifactError: it cannot be trusted or understood.
+    """
+    artifact = load_artifact(folder)
+    names = [name for name in artifact.manifest["files"] if name.startswith("examples/") and name.endswith(".jpg")]
+    names = sorted(names, key=lambda name: (_number(name), name))[:MAX_EXAMPLES]
+    return ServingModel(
+        Predictor.from_artifact(artifact, streams=streams, explains=True),
+        head_weight(artifact.model),
+        _facts(artifact, _evaluation(folder, artifact), names),
+        tuple(_verified(folder, artifact, name) for name in names),
+    )
+
+
+def _verified(folder: Path, artifact: Artifact, name: str) -> bytes:
+    """The content of a file that `load_artifact` has verified, held against its hash once more."""
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"'{name}' cannot be read.", hint="Copy the whole folder again.") from error
+    if sha256(content) != artifact.manifest["files"][name]:
+        raise ArtifactError(f"'{name}' changed while it was read.", hint="Try again.")
+    return content
+
+
+def _evaluation(folder: Path, artifact: Artifact) -> dict[str, Any]:
+    try:
+        evaluation = json.loads(_verified(folder, artifact, EVALUATION))
+        accuracy = {key: float(evaluation["accuracy"][key]) for key in ("value", "low", "high")}
+        said = {"headline": str(evaluation["headline"]), "n_test": int(evaluation["n_test"]), "accuracy": accuracy}
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise ArtifactError(f"The model's {EVALUATION} is incomplete.", hint="Train again.") from error
+    if not np.isfinite(list(accuracy.values())).all():
+        raise ArtifactError(f"The model's {EVALUATION} has no finite accuracy.", hint="Train again.")
+    return said
+
+
+def _facts(artifact: Artifact, evaluation: Mapping[str, Any], examples: list[str]) -> dict[str, Any]:
+    """What `/v1/model` says, but for the server's limits."""
+    manifest = artifact.manifest
+    left = list(artifact.class_names)
+    shown = []
+    for number, name in enumerate(examples, start=1):
+        class_name = _class_of(name, left)
+        if class_name is not None:
+            left.remove(class_name)
+        shown.append({"src": f"/v1/examples/{number}", "class_name": class_name})
+    return {
+        "name": manifest["name"],
+        "class_names": list(artifact.class_names),
+        **evaluation,
+        "promise": manifest.get("promise"),
+        "quality": manifest["model"]["quality"],
+        "backbone": manifest["model"]["backbone"],
+        "input_px": artifact.preprocess.input_px,
+        "fit": artifact.preprocess.fit,
+        "sha256": manifest["files"][MODEL],
+        "examples": shown,
+    }
+
+
+def _class_of(example: str, class_names: list[str]) -> str | None:
+    """The first class whose name became this example's file name, as in `examples/2-t-shirt.jpg`."""
+    slug = re.sub(r"^examples/\d+-|\.jpg$", "", example)
+    return next((name for name in class_names if _slug(name) == slug), None)
+
+
+def _slug(class_name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", class_name.lower()).strip("-") or "class"
+
+
+def _number(example: str) -> int:
+    match = re.match(r"examples/(\d{1,6})-", example)
+    return int(match[1]) if match else 10**6

@@ -1,0 +1,48 @@
+/** What the page says around its <tell-apart> element: which model it is, and how far to trust it. */
+
+import { nodeOf } from "./answer-view.js";
+import { make } from "./elements.js";
+import "./tell-apart.js";
+import { counted, listed, promised } from "./wording.js";
+
+const LISTED = 12; // class names in the first sentence
+
+/** @param {string} id */
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+document.addEventListener("tell-apart-ready", (event) => {
+  describe(/** @type {CustomEvent} */ (event).detail.model);
+});
+byId("embed").addEventListener("toggle", embedding, { once: true });
+
+/** Most visitors come for an answer; what the others want is fetched when they open it. */
+async function embedding() {
+  try {
+    const { copyable } = await import("./copyable.js");
+    byId("embed").append(...copyable(new URL(".", document.baseURI)));
+  } catch {
+    byId("embed").append(make("p", {}, "The server does not answer. Reload the page once it does."));
+  }
+}
+
+/** @param {import("./answerer.js").Model} model */
+function describe(model) {
+  document.title = `${model.name} – what is in the photo?`;
+  byId("name").textContent = model.name;
+  byId("lead").replaceChildren(
+    `Give it a photo, and it says which of ${counted(model.classNames.length, "thing")} it shows: `,
+    ...listed(model.classNames, LISTED).map(nodeOf),
+    ". When it cannot tell, it says so.",
+  );
+  byId("headline").textContent = model.headline || "It has not been tested.";
+  byId("promise").textContent = promised(model.promise);
+  const facts = [
+    ["Looks at", `${model.inputPx} × ${model.inputPx} pixels of a photo`],
+    ["Built on", model.backbone],
+    ["Model file (SHA-256)", model.sha256],
+  ].filter(([, value]) => value);
+  byId("facts").replaceChildren(
+    ...facts.map(([key, value]) => make("div", {}, make("dt", {}, key), make("dd", {}, value))),
+  );
+  byId("trust").hidden = false;
+}

@@ -1,0 +1,112 @@
+/**
+ * A photo on a canvas, in three views: the photo, where the model looked, and the square that the model sees.
+ *
+ * A canvas rather than an <img>, because it needs no address: nothing has to be revoked, and a page that allows no
+ * images from elsewhere can still show the widget.
+ */
+
+import { make } from "./elements.js";
+
+const LONGEST_PX = 1024; // of the canvas; the photo itself may have a hundred times as many pixels
+
+/** @typedef {"photo" | "heat" | "seen"} View */
+
+export class PhotoView {
+  /**
+   * @param {Blob} photo
+   * @param {string} label what a screen reader says of it.
+   * @param {{inputPx: number, fit: "crop" | "squash"}} how
+   */
+  constructor(photo, label, how) {
+    this.how = how;
+    this.label = label;
+    this.canvas = make("canvas", { role: "img", "aria-label": label, width: "4", height: "3" });
+    this.element = make("div", { class: "photo" }, this.canvas);
+    /** @type {HTMLCanvasElement | null} */
+    this.photo = null;
+    /** @type {HTMLCanvasElement | null} */
+    this.square = null;
+    /** @type {HTMLCanvasElement | null} */
+    this.heat = null;
+    this.ready = this.#open(photo);
+  }
+
+  /**
+   * @param {Blob} blob
+   * @returns {Promise<boolean>} whether this browser can show the photo.
+   */
+  async #open(blob) {
+    let bitmap;
+    try {
+      bitmap = await createImageBitmap(blob);
+    } catch {
+      this.element.replaceChildren(make("p", {}, "This browser cannot show this file."));
+      return false;
+    }
+    const { width, height } = bitmap;
+    const scale = Math.min(1, LONGEST_PX / Math.max(width, height));
+    this.photo = drawn(Math.round(width * scale), Math.round(height * scale), bitmap, [0, 0, width, height]);
+    this.square = drawn(this.how.inputPx, this.how.inputPx, bitmap, this.#square(width, height));
+    bitmap.close();
+    this.show("photo");
+    return true;
+  }
+
+  /**
+   * Where the model's square lies in a photo, as left, top, width and height.
+   * @param {number} width
+   * @param {number} height
+   * @returns {[number, number, number, number]}
+   */
+  #square(width, height) {
+    if (this.how.fit === "squash") return [0, 0, width, height];
+    const side = Math.min(width, height);
+    return [(width - side) / 2, (height - side) / 2, side, side];
+  }
+
+  /**
+   * @param {string} heatmap data URI of a PNG over the model's square.
+   * @returns {Promise<void>}
+   */
+  async addHeat(heatmap) {
+    if (!this.photo) return;
+    const { overlaid } = await import("./heat.js");
+    this.heat = await overlaid(this.photo, heatmap, this.#square(this.photo.width, this.photo.height));
+  }
+
+  /** @param {View} view */
+  show(view) {
+    const source = { photo: this.photo, heat: this.heat, seen: this.square }[view];
+    if (!source) return;
+    this.canvas.width = source.width;
+    this.canvas.height = source.height;
+    this.canvas.setAttribute("aria-label", `${this.label}${LABELS[view]}`);
+    paintbrush(this.canvas).drawImage(source, 0, 0);
+  }
+}
+
+/** @type {Record<View, string>} */
+const LABELS = { photo: "", heat: ", bright where the model looked", seen: ", as the model sees it" };
+
+/**
+ * @param {number} width
+ * @param {number} height
+ * @param {CanvasImageSource} source
+ * @param {[number, number, number, number]} box of the source.
+ * @returns {HTMLCanvasElement}
+ */
+export function drawn(width, height, source, box) {
+  const canvas = make("canvas", { width: String(Math.max(1, width)), height: String(Math.max(1, height)) });
+  const brush = paintbrush(canvas);
+  brush.imageSmoothingQuality = "high";
+  brush.drawImage(source, ...box, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @returns {CanvasRenderingContext2D}
+ */
+export function paintbrush(canvas) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+}

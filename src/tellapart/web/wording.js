@@ -1,0 +1,137 @@
+/** Answers and numbers in words. Nothing here touches the page. */
+
+export const NOT_SURE = "not sure";
+export const NONE_OF_THESE = "none of these";
+
+const NBSP = "\u00a0";
+const MEGABYTE = 1_000_000;
+
+/** Confidence from which on the words apply. Calibrated: of 100 answers at 0.9, about 90 should be right. */
+const SURENESS = /** @type {const} */ ([
+  [0.99, "almost certain"],
+  [0.9, "very sure"],
+  [0.75, "fairly sure"],
+  [0.5, "more likely than not"],
+  [0, "a guess, but the best one"],
+]);
+
+/**
+ * @param {number} share in [0, 1]
+ * @returns {string}
+ */
+export function percent(share) {
+  if (share > 0.99 && share < 1) return `over 99${NBSP}%`;
+  if (share > 0 && share < 0.01) return `under 1${NBSP}%`;
+  return `${Math.round(100 * share)}${NBSP}%`;
+}
+
+/**
+ * @param {number} confidence in [0, 1]
+ * @returns {string}
+ */
+export function sureness(confidence) {
+  return (SURENESS.find(([from]) => confidence >= from) ?? SURENESS[SURENESS.length - 1])[1];
+}
+
+/**
+ * @param {number} bytes
+ * @returns {string}
+ */
+export function megabytes(bytes) {
+  const number = bytes / MEGABYTE;
+  return `${number < 10 ? number.toFixed(1) : Math.floor(number)}${NBSP}MB`;
+}
+
+/**
+ * @param {number} number
+ * @param {string} one
+ * @param {string} [many]
+ * @returns {string}
+ */
+export function counted(number, one, many = `${one}s`) {
+  return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+}
+
+/**
+ * An answer in pieces: plain text as strings, names of classes as objects, so that a page can set names apart.
+ *
+ * @typedef {string | {name: string}} Piece
+ * @typedef {object} Spoken
+ * @property {"named" | "unsure" | "none"} kind
+ * @property {Piece[]} headline
+ * @property {Piece[]} remark how far to trust it, in a sentence.
+ */
+
+/**
+ * @param {import("./answerer.js").Prediction} prediction one without an error.
+ * @param {number} nClasses
+ * @returns {Spoken}
+ */
+export function spoken(prediction, nClasses) {
+  const [first, second] = [...prediction.probs];
+  if (prediction.answer === NONE_OF_THESE) return spokenNone(prediction, nClasses);
+  if (prediction.answer === NOT_SURE) {
+    return {
+      kind: "unsure",
+      headline: second ? ["Not sure: ", { name: first[0] }, " or ", { name: second[0] }] : ["Not sure"],
+      remark: [`No name is likely enough to give. The best guess has ${percent(prediction.confidence ?? 0)}.`],
+    };
+  }
+  const confidence = prediction.confidence ?? 0;
+  const words = sureness(confidence);
+  return {
+    kind: "named",
+    headline: [{ name: prediction.answer ?? "" }],
+    remark: [`${words[0].toUpperCase()}${words.slice(1)}, ${percent(confidence)}`],
+  };
+}
+
+/**
+ * @param {import("./answerer.js").Prediction} prediction
+ * @param {number} nClasses
+ * @returns {Spoken}
+ */
+function spokenNone(prediction, nClasses) {
+  const like = prediction.looksLike;
+  return {
+    kind: "none",
+    headline: like ? ["None of these – looks more like ", { name: like }] : ["None of these"],
+    remark: [`Too unlike the photos it learned from for any of its ${counted(nClasses, "name")}.`],
+  };
+}
+
+/**
+ * @param {Piece[]} pieces
+ * @returns {string}
+ */
+export function asText(pieces) {
+  return pieces.map((piece) => (typeof piece === "string" ? piece : piece.name)).join("");
+}
+
+/**
+ * @param {{kept: number, low: number, high: number} | null} promise
+ * @returns {string} empty when nothing is promised.
+ */
+export function promised(promise) {
+  if (!promise) return "";
+  const [kept, low, high] = [promise.kept, promise.low, promise.high].map((share) => Math.round(100 * share));
+  const least = `At least about ${kept} of 100 photos of its classes get a name`;
+  return `${least} (${low} to ${high} is plausible). The others get “not sure” or “none of these”.`;
+}
+
+/**
+ * @param {string[]} names
+ * @param {number} most how many to list.
+ * @returns {Piece[]}
+ */
+export function listed(names, most) {
+  const shown = names.length > most + 1 ? names.slice(0, most) : names;
+  /** @type {Piece[]} */
+  const pieces = [];
+  shown.forEach((name, index) => {
+    if (index > 0) pieces.push(index === names.length - 1 ? " or " : ", ");
+    pieces.push({ name });
+  });
+  if (shown.length < names.length) pieces.push(` and ${(names.length - shown.length).toLocaleString("en")} more`);
+  return pieces;
+}

@@ -1,0 +1,109 @@
+"""Exports written whole, proven, and replaced only where tellapart wrote them."""
+
+import json
+
+import onnxruntime
+import pytest
+
+from tellapart.errors import ArtifactError, InputError
+from tellapart.export import runtime, space, web
+from tellapart.export.folder import RECORD, export
+
+
+@pytest.fixture(scope="module")
+def written(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exports") / "onnx"
+    return folder, export(model, folder, "onnx")
+
+
+def test_onnx_holds_the_model_its_labels_and_its_proof(model, written):
+    folder, exported = written
+    assert (folder / "model.onnx").read_bytes() == (model / "model.onnx").read_bytes()
+    onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    assert (folder / "labels.txt").read_text().split() == ["dress", "hat", "pants", "shoes"]
+    record = json.loads((folder / RECORD).read_text())
+    assert record["proof"]["n"] == record["proof"]["n_same"] == exported.proof.n
+    assert record["proof"]["largest_difference"] < 0.001
+    assert set(record["files"]) | {RECORD} == {p.name for p in folder.iterdir()}
+
+
+def test_openvino_answers_alike(model, tmp_path):
+    exported = export(model, tmp_path / "ir", "openvino")
+    assert exported.proof.n_same == exported.proof.n
+    assert {"model.xml", "model.bin"} <= {p.name for p in (tmp_path / "ir").iterdir()}
+
+
+def test_the_proof_takes_the_persons_photos(model, clothing_folder, tmp_path):
+    exported = export(model, tmp_path / "out", "onnx", photos=str(clothing_folder / "hat"))
+    assert exported.proof.n == 20
+    assert str(clothing_folder / "hat") in exported.proof.photos
+
+
+def test_force_replaces_an_export_and_nothing_else(model, written):
+    folder, _ = written
+    with pytest.raises(InputError, match="exists already"):
+        export(model, folder, "onnx")
+    export(model, folder, "onnx", force=True)
+    (folder / "mine.txt").write_text("keep me")
+    with pytest.raises(InputError, match=r"holds 'mine\.txt'"):
+        export(model, folder, "openvino", force=True)
+    assert (folder / "mine.txt").exists()
+    (folder / "mine.txt").unlink()
+
+
+def test_a_folder_without_a_record_is_not_ours(model, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "export.json").write_text("[]")
+    with pytest.raises(InputError, match=r"export\.json"):
+        export(model, tmp_path / "photos", "onnx", force=True)
+
+
+def test_what_cannot_be_exported_is_said_before_any_work(model, tmp_path):
+    with pytest.raises(InputError, match="no export to 'gif'"):
+        export(model, tmp_path / "out", "gif")
+    with pytest.raises(ArtifactError, match="bundled network"):
+        export("imagenet", tmp_path / "out", "onnx")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "a.jpg").write_text("no photo")
+    with pytest.raises(InputError, match="None of the photos"):
+        export(model, tmp_path / "out", "onnx", photos=str(tmp_path / "empty"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_npm_the_page_holds_a_cdn_to_the_hashes(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", "")
+    assert runtime.vendored() is None
+    exported = export(model, tmp_path / "site", "web")
+    facts = json.loads((tmp_path / "site" / "model" / "model.json").read_text())
+    for part, name in (("module", runtime.MODULE), ("wasm", runtime.WASM)):
+        assert facts["runtime"][part] == {"src": f"{runtime.CDN}/{name}", "integrity": runtime.HASHES[name]}
+    hosts = {
+        path.name
+        for path in (tmp_path / "site").rglob("*")
+        if path.suffix in {".html", ".js", ".json"} and b"https://cdn." in path.read_bytes()
+    }
+    assert hosts == {"index.html", "embed.html", "model.json"}  # the policy, the policy, the address
+    assert "no Chromium" in exported.proof.through
+    assert exported.proof.n_same == exported.proof.n
+    assert exported.notes
+
+
+def test_the_page_is_as_the_export_expects_it():
+    pages = web._pages(vendored=True)
+    assert b'src="./model/"' in pages["index.html"]
+    assert b"Content-Security-Policy" in pages["embed.html"]
+    assert "server-answerer.js" not in pages
+    assert not [name for name, text in pages.items() if b"server-answerer.js" in text]
+
+
+@pytest.mark.parametrize("name", ["", "me", "a/b/c", "/b", "a/"])
+def test_a_space_needs_a_user_and_a_name(name):
+    with pytest.raises(InputError, match="does not name a Space"):
+        space.require_hub(name)
+
+
+def test_versions_that_gradio_does_not_take_are_capped():
+    assert space._capped("pillow==13.0.0") == "pillow==12.3.0"
+    assert space._capped("pillow==12.4.0") == "pillow==12.4.0"
+    assert space._capped("numpy==2.4.6") == "numpy==2.4.6"

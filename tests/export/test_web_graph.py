@@ -1,0 +1,105 @@
+"""The browser's graph: a photo of any size becomes the very pixels that the model was trained on."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from tellapart.artifact import load_artifact
+from tellapart.data.photo import decode
+from tellapart.data.preprocess import Preprocess, preprocess
+from tellapart.explanation import class_activation, for_class, head_weight
+from tellapart.export.graphs import by_openvino
+from tellapart.export.photos import generated
+from tellapart.export.shrink import shrink
+from tellapart.export.web import LARGE_BYTES, as_browser, small_graph
+from tellapart.export.web_graph import web_graph
+from tellapart.prediction import Predictor
+
+SIDES = [(97, 50), (50, 97), (225, 224), (448, 897), (701, 1000), (711, 400), (1000, 300), (1, 5), (3, 1)]
+
+
+@pytest.fixture(scope="module")
+def artifact(model):
+    return load_artifact(model)
+
+
+@pytest.fixture(scope="module", params=["crop", "squash"])
+def fitted(request, artifact):
+    """(how, session of the browser's graph) for each fit."""
+    how = Preprocess(artifact.preprocess.input_px, request.param)
+    return how, onnxruntime.InferenceSession(web_graph(artifact.model, how), providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("sides", SIDES, ids=str)
+def test_its_pixels_are_pillows(fitted, sides):
+    how, session = fitted
+    image = np.random.default_rng(sum(sides)).integers(0, 256, (*sides, 3), dtype=np.uint8)
+    (pixels,) = session.run(["pixels"], {"photo": image})
+    assert np.array_equal(pixels[0], preprocess(image, how))
+
+
+def test_its_answers_and_heat_are_the_models(artifact, fitted):
+    how, session = fitted
+    predictor = Predictor(artifact.class_names, how, artifact.thresholds, artifact.model, explains=True)
+    image = decode(generated()[0][1])
+    said = predictor.answers(preprocess(image, how))
+    probs, unknown, heat = session.run(["probs", "unknown_score", "heat"], {"photo": image})
+    assert np.abs(probs[0] - said.probs).max() < 1e-3
+    assert abs(unknown[0] - said.unknown_score) < 1e-3
+    row = for_class(head_weight(artifact.model), int(said.probs.argmax()))
+    expected = class_activation(said.feature_map, row)
+    assert np.abs(heat.clip(0) / heat.max() - expected).max() < 0.02
+
+
+def test_openvino_computes_the_same(artifact):
+    run = by_openvino(web_graph(artifact.model, artifact.preprocess))
+    predictor = Predictor.from_artifact(artifact)
+    for _, data in generated()[:3]:
+        image = decode(data)
+        expected = predictor.answers(preprocess(image, artifact.preprocess))
+        assert abs(run(image)["unknown_score"][0] - expected.unknown_score) < 0.01
+
+
+def test_it_is_small_and_its_probabilities_unmoved(artifact):
+    whole, small = web_graph(artifact.model, artifact.preprocess), small_graph(artifact)
+    assert len(small) <= LARGE_BYTES
+    image = decode(generated()[1][1])
+    probs = [
+        onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"]).run(["probs"], {"photo": image})[0]
+        for graph in (whole, small)
+    ]
+    assert np.abs(probs[0] - probs[1]).max() < 1e-5
+
+
+def test_shrunk_weights_are_within_half_a_step(artifact):
+    small = onnx.load_model_from_string(shrink(artifact.model, "imagenet.weight"))
+    stored = {w.name: onnx.numpy_helper.to_array(w) for w in small.graph.initializer}
+    whole = {w.name: w for w in onnx.load_model_from_string(artifact.model).graph.initializer}
+    (name,) = [name for name in stored if name.endswith("imagenet.weight.stored")]
+    original = onnx.numpy_helper.to_array(whole[name]).astype(np.float32)
+    assert stored[name].dtype == np.int8
+    scale = stored[f"{name}.scale"]
+    assert (np.abs(stored[name] * scale - original) <= scale / 2 * 1.001).all()
+
+
+@pytest.mark.parametrize("side", [300, 449, 900, 1795])
+def test_a_large_photo_is_averaged_block_by_block(side):
+    how = Preprocess(224, "crop")
+    image = np.random.default_rng(side).integers(0, 256, (side, side + 3, 3), dtype=np.uint8)
+    by = next((step for step in (8, 4, 2) if side >= step * 448), 1)
+    small = as_browser(_png(image), how)
+    assert small.shape == (-(-side // by), -(-(side + 3) // by), 3)
+    for y, x in ((0, 0), (small.shape[0] - 1, small.shape[1] - 1)):
+        block = image[y * by : (y + 1) * by, x * by : (x + 1) * by].reshape(-1, 3).mean(axis=0)
+        assert np.abs(small[y, x] - block).max() <= 0.5
+
+
+def _png(image):
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()

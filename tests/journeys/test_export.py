@@ -1,0 +1,220 @@
+"""`tellapart export`: what visitors get answers as the model does, in a real browser and from a plain file server."""
+
+import base64
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+TARGETS = ("space", "docker", "onnx", "openvino")
+ANSWER = """async (photos) => {
+  const element = document.querySelector("tell-apart");
+  const answers = [];
+  element.addEventListener("tell-apart-answer", (event) => answers.push(event.detail.prediction));
+  for (const [text, kind] of photos) {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    await element.ask([new File([bytes], "photo", { type: kind })]);
+  }
+  return answers.map((said) => ({ ...said, probs: Object.fromEntries(said.probs) }));
+}"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A plain file server that lets other sites fetch, as GitHub Pages does."""
+
+    def end_headers(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@contextmanager
+def serving(handler: Callable[..., SimpleHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server on this machine; another port is another site."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def site(tellapart: Any, trained: Path, fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page below a folder, as GitHub Pages serves projects."""
+    if shutil.which("chromium") is None or shutil.which("npm") is None:
+        pytest.skip("the page needs chromium and npm to be tried")
+    folder = tmp_path_factory.mktemp("hosted") / "me" / "instruments"
+    said = tellapart.works("export", trained, "--to", "web", "-o", folder, "--photos", fresh)
+    assert "Same answer on 12 of 12 photos" in said
+    assert "Chromium" in said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def host(site: Path) -> Iterator[str]:
+    """The address of a plain file server two folders above the page."""
+    with serving(functools.partial(Quiet, directory=str(site.parents[1]))) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield running
+        running.close()
+
+
+def test_the_page_answers_as_the_command_line(
+    tellapart: Any, trained: Path, fresh: Path, site: Path, host: str, browser: Any
+) -> None:
+    page = browser.new_page()
+    complaints: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(f"{host}/me/instruments/")
+    page.wait_for_function("document.querySelector('tell-apart').model")
+    photos = sorted(fresh.rglob("*.jpg"))
+    answers = page.evaluate(ANSWER, [[_base64(photo.read_bytes()), "image/jpeg"] for photo in photos])
+    expected = tellapart.lines("predict", trained, *photos)
+    assert [said["answer"] for said in answers] == [known["answer"] for known in expected]
+    for said, known in zip(answers, expected, strict=True):
+        assert max(abs(said["probs"][name] - p) for name, p in known["probs"].items()) < 0.02
+        assert said["unknownScore"] == pytest.approx(known["unknown_score"], abs=0.01)
+        assert said["looksLike"] == known["looks_like"]
+    assert complaints == []
+    assert {url for url in requests if not url.startswith((f"{host}/me/instruments/", "data:", "blob:"))} == set()
+    page.close()
+
+
+def test_a_photo_that_is_none_gets_one_sentence(host: str, browser: Any) -> None:
+    page = browser.new_page()
+    page.goto(f"{host}/me/instruments/")
+    page.wait_for_function("document.querySelector('tell-apart').model")
+    heic = b"\0\0\0\x18ftypheic" + bytes(100)
+    said = page.evaluate(ANSWER, [[_base64(data), ""] for data in (b"no photo at all", b"", heic)])
+    assert [one["error"]["code"] for one in said] == ["not_a_photo", "empty", "unsupported"]
+    assert all(one["error"]["message"].endswith(".") for one in said)
+    page.close()
+
+
+def test_the_widget_works_on_another_site_under_a_strict_policy(host: str, browser: Any) -> None:
+    policy = (
+        f"default-src 'none'; script-src {host} 'wasm-unsafe-eval'; connect-src {host}; img-src data: blob:; "
+        "style-src 'self'"
+    )
+    html = (
+        '<!doctype html><title>blog</title><link rel="icon" href="data:,">'
+        f'<script type="module" src="{host}/me/instruments/tell-apart.js"></script>'
+        f'<tell-apart src="{host}/me/instruments/model/" examples></tell-apart>'
+    )
+
+    class Blog(Quiet):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Security-Policy", policy)
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    with serving(Blog) as blog:
+        page.goto(blog)
+        page.locator("tell-apart .examples button").first.click()
+        page.locator("tell-apart").locator("[data-state=named], [data-state=unsure], [data-state=none]").wait_for()
+    assert complaints == []
+    page.close()
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_every_other_export_is_proven_and_written(tellapart: Any, trained: Path, tmp_path: Path, to: str) -> None:
+    said = tellapart.json("export", trained, "--to", to, "-o", tmp_path / to)
+    assert said["proof"]["n"] == said["proof"]["n_same"] > 6
+    assert said["proof"]["largest_difference"] <= 0.001
+    assert (tmp_path / to / "README.md").stat().st_size > 200
+    assert json.loads((tmp_path / to / "export.json").read_text())["to"] == to
+
+
+def test_bad_input_is_one_sentence(tellapart: Any, trained: Path, tmp_path: Path) -> None:
+    tellapart.refuses("export", trained, "--to", "onnx", "-o", trained, says=["exists already"])
+    tellapart.refuses("export", "nowhere", "--to", "onnx", "-o", tmp_path / "a", says=["no model folder 'nowhere'"])
+    tellapart.refuses("export", trained, "--to", "onnx", "-o", tmp_path / "a", "--push", "me/it", says=["--to space"])
+    tellapart.refuses("export", trained, "--to", "space", "-o", tmp_path / "a", "--push", "me", says=["user/name"])
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_dockerfile_is_pinned_plain_and_not_root(tellapart: Any, trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "container"
+    tellapart.works("export", trained, "--to", "docker", "-o", folder)
+    text = (folder / "Dockerfile").read_text()
+    steps = [line.split(None, 1) for line in text.replace("\\\n", " ").splitlines() if line and line[0] not in "# "]
+    names = [name for name, _ in steps]
+    assert names[0] == "FROM"
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+\S*-slim", steps[0][1])
+    assert set(names) <= {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT"}
+    assert names.index("USER") > max(i for i, name in enumerate(names) if name == "RUN")
+    assert dict(steps)["USER"] == "10001"
+    assert "/readyz" in dict(steps)["HEALTHCHECK"]
+    for name, rest in steps:
+        if name == "COPY":
+            assert all((folder / source).exists() for source in rest.split()[:-1])
+    assert json.loads(dict(steps)["ENTRYPOINT"])[:2] == ["tellapart", "serve"]
+    pinned = (folder / "requirements.txt").read_text().split()
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.+-]*", line) for line in pinned)
+    assert not [line for line in pinned if line.startswith(("torch", "scikit-learn"))]
+
+
+def test_the_space_answers_through_gradio_client(tellapart: Any, trained: Path, fresh: Path, tmp_path: Path) -> None:
+    """Needs an environment with the Space's requirements: TELLAPART_SPACE_PYTHON names its Python."""
+
+    python = os.environ.get("TELLAPART_SPACE_PYTHON")
+    if not python:
+        pytest.skip("TELLAPART_SPACE_PYTHON names no Python with the Space's requirements")
+    folder = tmp_path / "space"
+    tellapart.works("export", trained, "--to", "space", "-o", folder)
+    photos = sorted(map(str, fresh.rglob("*.jpg")))
+    script = """
+import json, sys
+import app
+from gradio_client import Client, handle_file
+_, address, _ = app.demo.launch(prevent_thread_lock=True, quiet=True)
+client = Client(address, verbose=False)
+print(json.dumps([client.predict(handle_file(photo), api_name="/predict")[2] for photo in sys.argv[1:]]))
+"""
+    environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        [python, "-c", script, *photos], cwd=folder, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    expected = tellapart.lines("predict", trained, *photos)
+    assert [one["answer"] for one in said] == [known["answer"] for known in expected]
+    for one, known in zip(said, expected, strict=True):
+        assert max(abs(one["probs"][name] - p) for name, p in known["probs"].items()) < 0.02
+
+
+def _base64(data: bytes) -> str:
+
+    return base64.b64encode(data).decode()
