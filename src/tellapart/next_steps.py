@@ -6,7 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.advice import advise, out_of_fold_mistakes
+from tellapart.checks.looks import look_at
 from tellapart.checks.mislabels import suspects
+from tellapart.checks.shortcuts import shortcut_findings
+from tellapart.data.audit import Finding
 from tellapart.data.split import Split
 from tellapart.learning_curve import learning_curve
 from tellapart.posthoc.temperature import calibrated
@@ -27,6 +30,8 @@ def next_steps(
     evaluation: Json,
     recipe: Probe,
     progress: Progress,
+    *,
+    shortcuts: bool = False,
 ) -> Json:
     """The learning curve, the photos that may be in the wrong class, and at most five sentences of advice.
 
@@ -38,6 +43,7 @@ def next_steps(
         evaluation: as far as it is known.
         recipe: hyper-parameters.
         progress: called with (stage, done, total).
+        shortcuts: whether to look at every photo once more, for what gives its class away.
     """
     dataset, chosen = prepared.dataset, split.learned
     labels, scenes = dataset.labels[chosen], prepared.duplicates.scenes[chosen]
@@ -63,6 +69,7 @@ def next_steps(
         mistakes=out_of_fold_mistakes(said, fitted.temperature, photos, names),
         n_out_of_fold=len(said.indices),
         suspects=doubtful,
+        shortcuts=_shortcuts(prepared, progress) if shortcuts else (),
         quality=recipe.quality,
     )
     return {
@@ -70,3 +77,8 @@ def next_steps(
         "suspects": [{"photo": p, "class_name": c, "looks_like": other} for p, c, other in doubtful],
         "advice": [item.to_json() for item in advice],
     }
+
+
+def _shortcuts(prepared: Prepared, progress: Progress) -> list[Finding]:
+    """What beside the subject tells the classes apart, in all photos."""
+    return shortcut_findings(prepared.dataset, prepared.duplicates.scenes, look_at(prepared.dataset, progress))

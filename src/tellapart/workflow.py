@@ -44,6 +44,7 @@ def train(
     *,
     force: bool = False,
     advice: bool = True,
+    shortcuts: bool = False,
     robustness: bool = False,
     progress: Progress = no_progress,
 ) -> Json:
@@ -55,6 +56,7 @@ def train(
         recipe: hyper-parameters; the defaults suit most sets.
         force: whether an existing model folder may be replaced.
         advice: whether to say what to do next: heads are fitted on parts of the photos for it.
+        shortcuts: whether the advice looks for what gives classes away: format, size, brightness, border.
         robustness: whether to ask about spoiled test photos too: dark, blurred, … 33 questions a photo.
         progress: called with (stage, done, total).
 
@@ -83,7 +85,8 @@ def train(
             evaluation = test_evaluation(prepared, split, fitted, recipe)
         if advice:
             with clock("advice"):
-                evaluation |= next_steps(prepared, split, folds, fitted, evaluation, recipe, progress)
+                known = (prepared, split, folds, fitted, evaluation, recipe, progress)
+                evaluation |= next_steps(*known, shortcuts=shortcuts)
         with clock("proof"):
             facts, examples = proof.result()
             evaluation |= {"model": model_facts(model, description), "proof": facts}

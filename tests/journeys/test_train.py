@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import tellapart as package
 
@@ -188,3 +189,17 @@ def test_two_trainings_at_once_share_a_cache(tellapart, photos, tmp_path, snapsh
     assert left["report.html"] == right["report.html"]
     state = tellapart.json("cache", **env)
     assert state["n_photos"] == len(list(Path(photos).rglob("*.jpg")))
+
+
+def test_shortcuts_become_advice_when_asked_for(tellapart, photos, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    for path in sorted((folder / "drum").iterdir()):  # one class alone is PNG
+        with Image.open(path) as image:
+            image.convert("RGB").save(path.with_suffix(".png"))
+        path.unlink()
+    options = ("--quality", "fast", "--shortcuts")
+    kinds = [item["kind"] for item in tellapart.json("train", folder, "-o", tmp_path / "m", *options)["advice"]]
+    assert "shortcut" in kinds
+    plain = tellapart.json("train", folder, "-o", tmp_path / "n", "--quality", "fast")
+    assert "shortcut" not in [item["kind"] for item in plain["advice"]]

@@ -36,6 +36,10 @@ tellapart train labels.csv -o burgers --force     rows of path,label[,split]"""
 )  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split and the folds.")
 @click.option("--no-advice", is_flag=True, help="Do not measure what to do next; saves half a second.")
+@click.option(
+    "--shortcuts", is_flag=True,
+    help="For the advice, also look for what gives classes away: format, size, brightness, border; 2 s a 1,000 photos.",
+)  # fmt: skip
 @robustness_option
 @force_option
 @json_option
@@ -47,6 +51,7 @@ def train(
     test_share: float | None,
     seed: int,
     no_advice: bool,
+    shortcuts: bool,
     robustness: bool,
     force: bool,
     as_json: bool,
@@ -62,7 +67,14 @@ def train(
     recipe = Probe(quality=quality, fit=fit, test_share=test_share, seed=seed)  # type: ignore[arg-type]  # click checked
     with progress_bars() as progress:
         evaluation = workflow.train(
-            photos, output, recipe, force=force, advice=not no_advice, robustness=robustness, progress=progress
+            photos,
+            output,
+            recipe,
+            force=force,
+            advice=not no_advice,
+            shortcuts=shortcuts,
+            robustness=robustness,
+            progress=progress,
         )
     if as_json:
         print_json(evaluation)
