@@ -31,7 +31,7 @@ def next_steps(
     recipe: Probe,
     progress: Progress,
     *,
-    shortcuts: bool = False,
+    look: bool = False,
 ) -> Json:
     """The learning curve, the photos that may be in the wrong class, and at most five sentences of advice.
 
@@ -43,7 +43,7 @@ def next_steps(
         evaluation: as far as it is known.
         recipe: hyper-parameters.
         progress: called with (stage, done, total).
-        shortcuts: whether to look at every photo once more, for what gives its class away.
+        look: whether to look at every photo once more, for what gives its class away.
     """
     dataset, chosen = prepared.dataset, split.learned
     labels, scenes = dataset.labels[chosen], prepared.duplicates.scenes[chosen]
@@ -69,7 +69,7 @@ def next_steps(
         mistakes=out_of_fold_mistakes(said, fitted.temperature, photos, names),
         n_out_of_fold=len(said.indices),
         suspects=doubtful,
-        shortcuts=_shortcuts(prepared, progress) if shortcuts else (),
+        shortcuts=_shortcuts(prepared, progress) if look else (),
         quality=recipe.quality,
     )
     return {

@@ -56,8 +56,8 @@ def train(
         recipe: hyper-parameters; the defaults suit most sets.
         force: whether an existing model folder may be replaced.
         advice: whether to say what to do next: heads are fitted on parts of the photos for it.
-        shortcuts: whether the advice looks for what gives classes away: format, size, brightness, border.
-        robustness: whether to ask about spoiled test photos too: dark, blurred, … 33 questions a photo.
+        shortcuts: whether it also says what gives classes away: format, size, brightness, border.
+        robustness: whether to ask about spoiled test photos too.
         progress: called with (stage, done, total).
 
     Returns:
@@ -69,8 +69,7 @@ def train(
     """
     recipe, output, clock = recipe or Probe(), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
-    extractor = _extractor(recipe)
-    prepared = _trainable(source, extractor, progress, clock)
+    prepared = _trainable(source, recipe, progress, clock)
     with clock("split"):
         split = _divide(prepared, recipe, may_cross=not robustness)
     with clock("head"):
@@ -85,14 +84,13 @@ def train(
             evaluation = test_evaluation(prepared, split, fitted, recipe)
         if advice:
             with clock("advice"):
-                known = (prepared, split, folds, fitted, evaluation, recipe, progress)
-                evaluation |= next_steps(*known, shortcuts=shortcuts)
+                evaluation |= next_steps(prepared, split, folds, fitted, evaluation, recipe, progress, look=shortcuts)
         with clock("proof"):
             facts, examples = proof.result()
-            evaluation |= {"model": model_facts(model, description), "proof": facts}
+        evaluation |= {"model": model_facts(model, description), "proof": facts}
     if robustness:
         with clock("robustness"):
-            evaluation["robustness"] = _spoiled(model, prepared, split, fitted, extractor.how, progress)
+            evaluation["robustness"] = _spoiled(model, prepared, split, fitted, recipe, progress)
     with clock("report"):
         files = model_files(model, prepared, split) | examples
         files |= {REPORT: page(evaluation, prepared.dataset, output.name), CARD: card(evaluation, description)}
@@ -190,12 +188,12 @@ def _extractor(recipe: Probe) -> Extractor:
     return Extractor(backbone, Preprocess(backbone.input_px, recipe.fit), FeatureCache())
 
 
-def _trainable(source: str | os.PathLike[str], extractor: Extractor, progress: Progress, clock: Stopwatch) -> Prepared:
+def _trainable(source: str | os.PathLike[str], recipe: Probe, progress: Progress, clock: Stopwatch) -> Prepared:
     """The photos of `source`, if a classifier can be trained on those that can be read."""
     with clock("scan"):
         dataset = scan(source)
         require_trainable(dataset)
-    prepared = prepare(dataset, extractor, progress, clock)
+    prepared = prepare(dataset, _extractor(recipe), progress, clock)
     require_trainable(prepared.dataset)
     return prepared
 
@@ -214,9 +212,10 @@ def _divide(prepared: Prepared, recipe: Probe, *, may_cross: bool) -> Split:
 
 
 def _spoiled(
-    model: bytes, prepared: Prepared, split: Split, fitted: FittedProbe, how: Preprocess, progress: Progress
+    model: bytes, prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe, progress: Progress
 ) -> Json:
     """How the written graph answers about spoiled test photos."""
+    how = Preprocess(QUALITIES[recipe.quality].input_px, recipe.fit)
     predictor = Predictor(prepared.dataset.class_names, how, fitted.thresholds, model, streams=n_cores())
     groups = prepared.duplicates.scenes[split.test]
     return spoil(predictor, prepared.dataset, split.test, groups=groups, progress=progress)

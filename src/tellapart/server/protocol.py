@@ -15,6 +15,7 @@ from tellapart.server.problem import Problem, bad_request, busy, timeout
 HEADERS_S: Final = 5.0  # from a request's first byte, or the connection's start, to the end of its headers
 BODY_S: Final = 15.0  # from the headers' end to the body's
 READING_S: Final = 10.0  # for a visitor to take what was written
+LINGER_S: Final = 1.0  # after a refusal, for the visitor to read it
 MAX_CONNECTIONS: Final = 400  # each is a file; systems allow 1,024 unless told
 MAX_HEADER_BYTES: Final = 16_384
 FREE_PIECES: Final = 1_000  # of a body, of any size; 15 ms of the event loop's time
@@ -60,12 +61,13 @@ class DeadlineProtocol(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._n_thrown_away = 0
+        self._lingers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the first deadline, or refuses the connection."""
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS:
-            self._refuse(busy())
+            self._refuse(busy(), linger=False)
             return
         self._await("headers")
 
@@ -77,10 +79,12 @@ class DeadlineProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Passes the bytes on; then a later part of the request may be awaited."""
+        if self._lingers:
+            return
         # h11 holds only headers that are not whole yet against their limit, so it gets them a piece at a time.
         size = MAX_HEADER_BYTES if self.conn.their_state is h11.IDLE else len(data)
         for at in range(0, len(data), size):
-            if self.transport.is_closing():
+            if self._lingers or self.transport.is_closing():
                 return
             super().data_received(data[at : at + size])
         state = self.conn.their_state
@@ -91,6 +95,13 @@ class DeadlineProtocol(H11Protocol):
             self._throw_away(len(data))
         else:
             self._await(None)
+
+    def shutdown(self) -> None:
+        """The server ends: whoever was refused need not read to the end."""
+        if self._lingers:
+            self.transport.abort()
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn says to what is no HTTP, in our form."""
@@ -155,8 +166,12 @@ class DeadlineProtocol(H11Protocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
 
-    def _refuse(self, problem: Problem) -> None:
-        """Answer in the application's place, if nothing was answered yet, and close."""
+    def _refuse(self, problem: Problem, *, linger: bool = True) -> None:
+        """Answer in the application's place, if nothing was answered yet, and close.
+
+        What is not read when a connection is closed resets it, and the visitor may lose the refusal. So for a moment
+        it is only half closed, and what still arrives is thrown away.
+        """
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
@@ -171,5 +186,11 @@ class DeadlineProtocol(H11Protocol):
             ]
             for event in events:
                 self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
-        self._start_unread()
+        if linger and self.transport.can_write_eof() and not self.transport.is_closing():
+            self._lingers = True
+            self.transport.write_eof()
+            self.flow.resume_reading()
+            self.loop.call_later(LINGER_S, self.transport.abort)
+        else:
+            self.transport.close()
+            self._start_unread()
