@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from google.protobuf.message import DecodeError
 from tellapart.atomic import restore
 from tellapart.data.preprocess import Preprocess
 from tellapart.errors import ArtifactError
-from tellapart.metrics.promise import Promise
 from tellapart.posthoc.decision import Thresholds
 
 FORMAT = 1
@@ -34,6 +33,7 @@ MODEL_FILES = REPORT_FILES | {CARD, MANIFEST, MODEL, TRAINED_ON, "examples"}  # 
 MAX_MODEL_BYTES = 100_000_000
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_DEPTH = 8  # of the manifest's JSON
+PROMISE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what metrics.promise.Promise holds
 
 # What classifiers are made of. No control flow, no custom domain, nothing that reads a file.
 ALLOWED_OPS = frozenset(
@@ -75,12 +75,6 @@ class Artifact:
     def thresholds(self) -> Thresholds:
         """When no class name is answered."""
         return Thresholds(**self.manifest["thresholds"])
-
-    @property
-    def promise(self) -> Promise | None:
-        """What share of real photos gets a class name; None where nothing is promised."""
-        promised = self.manifest.get("promise")
-        return Promise(**promised) if promised else None
 
 
 def seal(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -212,9 +206,10 @@ def _is_promise(value: object) -> bool:
     """Whether it is a promise; models of the first days have none."""
     if value is None:
         return True
-    names = {field.name for field in fields(Promise)}
     return (
-        isinstance(value, dict) and set(value) == names and all(_is_limit(v) and v is not None for v in value.values())
+        isinstance(value, dict)
+        and set(value) == PROMISE
+        and all(_is_limit(v) and v is not None for v in value.values())
     )
 
 

@@ -14,6 +14,7 @@ from tellapart.data.wording import counted, quoted, some
 from tellapart.engine.network import n_cores
 from tellapart.errors import InputError, PhotoError
 from tellapart.features import hash_pixels
+from tellapart.metrics.promise import Promise
 from tellapart.prediction import Answers, Predictor
 from tellapart.refusal import real_photos
 from tellapart.scoring import counts_json, inside, leaks_and_rest, score
@@ -116,9 +117,11 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     ]
     column = np.array([names.index(name) for name in readable.class_names], np.int32)
     skipped = sorted((*dataset.skipped, *answered.skipped), key=lambda s: s.photo)
+    kept = artifact.manifest.get("promise")
+    promised = Promise(**kept) if kept else None
     return score(answered.probs, readable, everyone, names) | {
         "unknown": real_photos(
-            answered.probs, answered.unknown, column[readable.labels], artifact.thresholds, artifact.promise
+            answered.probs, answered.unknown, column[readable.labels], artifact.thresholds, promised
         ),
         "leaks": leaks_and_rest(leaks, without),
         "model": artifact.manifest["model"],

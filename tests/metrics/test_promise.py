@@ -1,11 +1,14 @@
 """The band of the promise against published values, other people's distributions and simulated models."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from tellapart.artifact import PROMISE
 from tellapart.metrics.promise import observed_in_band, promise
 from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, fit_thresholds
 
@@ -148,3 +151,7 @@ def test_the_verdict_is_whether_the_count_is_inside():
     assert verdicts[95]
     assert not observed_in_band(1000, 1000, promised).holds
     assert observed_in_band(0, 0, promised).holds
+
+
+def test_a_model_folder_keeps_all_of_it():
+    assert set(asdict(promise(100, *GATES))) == PROMISE
