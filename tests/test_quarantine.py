@@ -23,7 +23,8 @@ from tellapart.quarantine import LIST, README, Kept, held, plan, quarantine, und
 NOBODY = 65534
 MANY = 200
 CHILD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it otherwise
 from tellapart.data.audit import Finding
 from tellapart.data.source import scan
 from tellapart.quarantine import quarantine
