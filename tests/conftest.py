@@ -1,5 +1,6 @@
 """Fixtures that every test may use: real photos, where they are, and one small trained model."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ from tellapart.data.source import Dataset
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features import Extractor
 
+# No sandbox, because tests run as root in containers; the rest keeps Chromium from doing anything of its own.
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -77,3 +87,23 @@ def model(clothing_folder, tmp_path_factory):
         patch.setenv("TELLAPART_CACHE_DIR", str(tmp_path_factory.mktemp("model-cache")))
         train(clothing_folder, folder, Probe(quality="fast", test_share=0.2))
     return folder
+
+
+@pytest.fixture(scope="module")
+def open_browser():
+    """Opens Chromium: `open_browser(*flags)`. A module's own, because Playwright leaves an event loop running."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed; scripts/test installs it where it may")
+    with sync_playwright() as playwright:
+        browsers = []
+
+        def open_one(*flags):
+            browsers.append(playwright.chromium.launch(executable_path=chromium, args=[*CHROMIUM_FLAGS, *flags]))
+            return browsers[-1]
+
+        yield open_one
+        for browser in browsers:
+            browser.close()

@@ -46,11 +46,7 @@ def out_of_fold_probs(prepared: Prepared, recipe: Probe, progress: Progress = no
         recipe,
         progress=lambda done, total: progress("asking about every photo", done, total),
     )
-    probs = np.full((dataset.n, len(dataset.class_names)), np.nan)
-    said = fitted.out_of_fold
-    if len(said.indices):
-        probs[said.indices] = calibrated(said.logits, fitted.temperature)
-    return probs
+    return fitted.out_of_fold_probs(dataset.n)
 
 
 def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: Probe) -> Crossed:

@@ -12,7 +12,6 @@ from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.data.audit import Finding
 from tellapart.data.split import Split
 from tellapart.learning_curve import learning_curve
-from tellapart.posthoc.temperature import calibrated
 from tellapart.prepare import Prepared
 from tellapart.probe import FittedProbe
 from tellapart.recipe import Probe
@@ -58,10 +57,7 @@ def next_steps(
         fitted,
         progress=lambda done, total: progress("learning curve", done, total),
     )
-    said = fitted.out_of_fold
-    probs = np.full((len(chosen), len(names)), np.nan)
-    if len(said.indices):
-        probs[said.indices] = calibrated(said.logits, fitted.temperature)
+    said, probs = fitted.out_of_fold, fitted.out_of_fold_probs(len(chosen))
     doubtful = [(photos[s.index], names[labels[s.index]], names[s.looks_like]) for s in suspects(probs, labels, scenes)]
     advice = advise(
         evaluation,

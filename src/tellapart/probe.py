@@ -71,6 +71,14 @@ class FittedProbe:
     choice_nll: dict[float, float]
     out_of_fold: OutOfFold
 
+    def out_of_fold_probs(self, n: int) -> NDArray[np.float64]:
+        """(n, C) calibrated probabilities of the n training photos by heads that had not seen them; NaN where none."""
+        said = self.out_of_fold
+        probs = np.full((n, len(self.head.bias)), np.nan)
+        if len(said.indices):
+            probs[said.indices] = calibrated(said.logits, self.temperature)
+        return probs
+
     def probs(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(N, C) calibrated probabilities of `features` (N, D)."""
         return calibrated(self.head.logits(features), self.temperature)

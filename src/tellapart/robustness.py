@@ -29,7 +29,7 @@ from tellapart.data.wording import counted, quoted
 from tellapart.engine.network import n_cores
 from tellapart.errors import PhotoError
 from tellapart.metrics.intervals import BOOTSTRAP_RESAMPLES, no_information_p_value, share_interval, worth
-from tellapart.posthoc.decision import answer
+from tellapart.posthoc.decision import NONE_OF_THESE, NOT_SURE, withheld
 from tellapart.prediction import Predictor
 from tellapart.stopwatch import Progress, no_progress
 
@@ -118,15 +118,15 @@ def robustness(
     used = chosen[usable]
     said = _Said(
         winner == labels[used],
-        state == _STATES.index("not sure"),
-        state == _STATES.index("none of these"),
+        state == _STATES.index(NOT_SURE),
+        state == _STATES.index(NONE_OF_THESE),
         None if groups is None else np.asarray(groups, np.intp)[used],
     )
     counts = {"n": len(used), "n_test": len(test), "n_unreadable": len(chosen) - len(used)}
     return counts | _summary(said, labels[used], predictor.class_names, seed)
 
 
-_STATES = ("", "not sure", "none of these")
+_STATES = (None, NOT_SURE, NONE_OF_THESE)  # said in place of a class name
 
 
 def _chosen(labels: NDArray[np.intp], at_most: int, seed: int) -> NDArray[np.intp]:
@@ -179,8 +179,8 @@ def _ask(predictor: Predictor, dataset: Dataset, index: int, seed: int) -> NDArr
         else:
             pixels = preprocess(corrupt(small, variant.name, variant.severity or "", seed=(seed, index)), how)
         answers = predictor.answers(pixels)
-        said = answer(predictor.class_names, answers.probs, answers.unknown_score or 0.0, predictor.thresholds)
-        codes[row] = answers.probs.argmax(), _STATES.index(said) if said in _STATES else 0
+        instead = withheld(answers.probs, answers.unknown_score or 0.0, predictor.thresholds)
+        codes[row] = answers.probs.argmax(), _STATES.index(instead)
     return codes
 
 

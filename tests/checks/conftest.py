@@ -26,7 +26,6 @@ def _ordinary(n, seed=0):
         contrast=near(0.25),
         saturation=near(0.3),
         sharpness=near(0.85),
-        colour=np.stack([near(0.5)] * 3, axis=1),
         border=np.stack([near(0.5)] * 112, axis=1),
     )
 

@@ -2,14 +2,12 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tellapart.export import runtime
 from tellapart.export.built import NOTE, TEMPLATES
@@ -48,10 +46,10 @@ def test_python(exported, photos, model, tmp_path):
     same_answers(said, photos, model)
 
 
-def test_javascript(exported, photos, model):
-    chromium, engine = shutil.which("chromium"), runtime.vendored()
-    if chromium is None or engine is None:
-        pytest.skip("needs chromium and npm")
+def test_javascript(exported, photos, model, open_browser):
+    engine = runtime.vendored()
+    if engine is None:
+        pytest.skip("needs npm")
     code = snippet("javascript").replace("onnxruntime-web/wasm", f"./{runtime.MODULE}")
     files = {
         "/": (b"<!doctype html><title>note</title>", "text/html"),
@@ -68,18 +66,15 @@ def test_javascript(exported, photos, model):
       for (let i = 0; i < n; i += 1) said.push(await ask(await (await fetch(`${i}.jpg`)).blob()));
       return said;
     }"""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
+    page = open_browser().new_page()
 
-        def answer(route):
-            body, kind = files[route.request.url.removeprefix("http://note.test")]
-            route.fulfill(body=body, content_type=kind)
+    def answer(route):
+        body, kind = files[route.request.url.removeprefix("http://note.test")]
+        route.fulfill(body=body, content_type=kind)
 
-        page.route("**/*", answer)
-        page.goto("http://note.test/")
-        said = page.evaluate(ask, len(photos))
-        browser.close()
+    page.route("**/*", answer)
+    page.goto("http://note.test/")
+    said = page.evaluate(ask, len(photos))
     same_answers(said, photos, model)
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 TARGETS = ("space", "docker", "onnx", "openvino")
 ANSWER = """async (photos) => {
@@ -73,13 +72,8 @@ def host(site: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield running
-        running.close()
+def browser(open_browser: Callable[[], Any]) -> Any:
+    return open_browser()
 
 
 def test_the_page_answers_as_the_command_line(

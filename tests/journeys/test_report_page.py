@@ -1,33 +1,17 @@
 """The report in a real browser, as wide as a phone and as a desk."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 WIDTHS_PX = {"phone": 360, "desktop": 1200}
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed; scripts/test installs it where it may")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
-        yield running
-        running.close()
+def browser(open_browser: Callable[[], Any]) -> Any:
+    return open_browser()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

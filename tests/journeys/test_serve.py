@@ -567,14 +567,14 @@ def watch(frame, event, arg):
     pass
 from tellapart.server.serving_model import ServingModel
 import tellapart.server.running as running
-true_run = running.run
-def run(listener, opening, folder, settings, on_ready):
+true_serve = running.serve
+async def serve(listener, opening, folder, settings, on_ready):
     def ready(model):
         global watching
         watching = True
         on_ready(model)
-    true_run(listener, opening, folder, settings, ready)
-running.run = run
+    await true_serve(listener, opening, folder, settings, ready)
+running.serve = serve
 from tellapart.cli.main import main
 main()
 """

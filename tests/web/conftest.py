@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,21 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 import tellapart
 from tellapart.prediction import Predictor
 from tellapart.recipe import Probe
 from tellapart.workflow import train
 
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 WITH_CAMERA = ("--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream")
 PATIENCE_MS = 10_000
 QUICK_TO_DOUBT = 0.7
@@ -90,24 +81,9 @@ class Visit:
         assert self.page.evaluate(state) == ["", 0, 0]
 
 
-def open_browser(playwright: Any, *flags: str) -> Any:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed; scripts/test installs it where it may")
-    return playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *flags])
-
-
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Any]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def browser(playwright: Any) -> Iterator[Any]:
-    running = open_browser(playwright, *WITH_CAMERA)
-    yield running
-    running.close()
+@pytest.fixture(scope="module")
+def browser(open_browser: Callable[..., Browser]) -> Browser:
+    return open_browser(*WITH_CAMERA)
 
 
 @pytest.fixture

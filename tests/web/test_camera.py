@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import Visit, open_browser
+from .conftest import Visit
 
 VIDEO = "document.querySelector('tell-apart').shadowRoot.querySelector('video')"
 TRACK = f"{VIDEO}.srcObject?.getVideoTracks()[0]"
@@ -65,8 +65,8 @@ def test_escape_closes_it_and_lets_the_camera_go(visit, site):
     ],
     ids=["refused", "none"],
 )
-def test_without_a_camera_it_says_why(playwright, site, flags, sentence):
-    browser = open_browser(playwright, *flags)
+def test_without_a_camera_it_says_why(open_browser, site, flags, sentence):
+    browser = open_browser(*flags)
     visited = Visit(browser.new_page())
     visited.page.goto(f"{site.url}/")
     open_camera(visited)

@@ -55,7 +55,6 @@ class Looks:
         saturation: (N,) mean of (max - min) / max over the channels.
         sharpness: (N,) how much of an edge's step lies between two neighbouring pixels: 1 for hard edges, about
             1 / w for edges w pixels wide; NaN for a photo without edges.
-        colour: (N, 3) mean sRGB.
         border: (N, B) mean colour and spread of the cells around the photo's rim, and of the lines along its sides.
     """
 
@@ -70,7 +69,6 @@ class Looks:
     contrast: NDArray[np.float32]
     saturation: NDArray[np.float32]
     sharpness: NDArray[np.float32]
-    colour: NDArray[np.float32]
     border: NDArray[np.float32]
 
 
@@ -128,7 +126,7 @@ def _opened(dataset: Dataset, executor: Executor) -> Iterator[list[_File]]:
 
 def _table(files: list[_File], rows: list[NDArray[np.float32]]) -> Looks:
     n_border = (4 * GRID - 4) * 4 + 16
-    numbers = np.stack(rows) if rows else np.zeros((0, 9 + n_border), np.float32)
+    numbers = np.stack(rows) if rows else np.zeros((0, 6 + n_border), np.float32)
     return Looks(
         format=np.array([file.format for file in files], np.str_),
         camera=np.array([file.camera for file in files], np.str_),
@@ -141,8 +139,7 @@ def _table(files: list[_File], rows: list[NDArray[np.float32]]) -> Looks:
         contrast=numbers[:, 3],
         saturation=numbers[:, 4],
         sharpness=numbers[:, 5],
-        colour=numbers[:, 6:9],
-        border=numbers[:, 9:],
+        border=numbers[:, 6:],
     )
 
 
@@ -157,7 +154,7 @@ def _open(data: bytes) -> _File:
 
 
 def measure(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(9 + B,) numbers of an (H, W, 3) image: six of its whole, its mean colour, its border."""
+    """(6 + B,) numbers of an (H, W, 3) image: six of its whole, then its border."""
     return _measure(_small(image))
 
 
@@ -169,7 +166,7 @@ def _measure(small: NDArray[np.uint8]) -> NDArray[np.float32]:
     contrast = max(float(plane.std()) for plane in planes)
     tails = np.quantile(luma[::2, ::2], (DARKEST, BRIGHTEST))
     whole = (luma.mean(), *tails, contrast, saturation, sharpness(luma))
-    return np.concatenate([np.array(whole), [plane.mean() for plane in planes], _border(small, luma)], dtype=np.float32)
+    return np.concatenate([np.array(whole), _border(small, luma)], dtype=np.float32)
 
 
 def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

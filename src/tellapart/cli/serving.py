@@ -65,11 +65,14 @@ def serve(
         if host not in ("127.0.0.1", "::1", "localhost"):
             click.secho(f"Whoever can reach {host} can use this model.", fg="yellow", err=True)
         opening = opener.submit(open_model, Path(model), streams=n_cores())
-        from tellapart.server.app import Settings  # while the graph compiles
-        from tellapart.server.running import run
+        import asyncio  # these while the graph compiles
+
+        from tellapart.server.app import Settings
+        from tellapart.server.running import serve as run_server
 
         _log_to_stderr()
-        run(listener, opening, Path(model), Settings([host, *allow_host], allow_origin, docs), say)
+        settings = Settings([host, *allow_host], allow_origin, docs)
+        asyncio.run(run_server(listener, opening, Path(model), settings, say))
 
 
 def _listener(host: str, port: int) -> "socket.socket":

@@ -2,14 +2,12 @@
 
 import hashlib
 import os
-import re
 import shlex
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from tellapart.data import header
@@ -18,7 +16,7 @@ from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
 from tellapart.prepare import Prepared
-from tellapart.report.page import TEMPLATES, UNIT_SPACE, make_thumbnail
+from tellapart.report.page import UNIT_SPACE, environment, make_thumbnail
 
 MAX_PICTURES = 24  # photos shown of one finding; twelve pairs fill four screens of a phone
 MAX_NAMED = 500  # photos named of one finding after those, folded away
@@ -42,7 +40,8 @@ def check_page(prepared: Prepared, findings: Sequence[Finding]) -> bytes:
     dataset = prepared.dataset
     album = _Album(dataset)
     blocked = next((finding for finding in findings if finding.kind == UNTRAINABLE), None)
-    page = _template().render(
+    template = environment().get_template("check.html.j2")
+    page = template.render(
         source=dataset.source,
         headline=_headline(len(findings), blocked),
         n_found=dataset.n + len(prepared.skipped),
@@ -58,23 +57,6 @@ def check_page(prepared: Prepared, findings: Sequence[Finding]) -> bytes:
         name=_typed(dataset.source),
     )
     return page.encode("utf-8", "replace")  # a file name may hold bytes that are no text
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["pieces"] = _pieces
-    return environment.get_template("check.html.j2")
-
-
-def _pieces(name: str) -> list[str]:
-    """The name cut where a line may end: after a folder or an underscore, and before its last part."""
-    return [piece for piece in re.split(r"(?<=[/_])|(?=\.\w+$)", name) if piece]
 
 
 def _headline(n_findings: int, blocked: Finding | None) -> tuple[str, str]:

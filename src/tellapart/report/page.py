@@ -49,7 +49,7 @@ def render_page(evaluation: Json, thumbnails: Mapping[str, str], *, title: str, 
         title: what was learned to be told apart.
         model_name: name of the model folder.
     """
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     pictures = {photo: uri for photo, uri in thumbnails.items() if uri.startswith("data:image/")}
     tested = sections.tested(evaluation)
     page = template.render(
@@ -144,7 +144,8 @@ def duration(seconds: float) -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """What every page is made with: names escaped, nothing undefined, the filters for numbers and names."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -26,6 +26,12 @@ START_S: Final = 30.0  # for a child to be ready; it takes 0.2 s
 RETRY_S: Final = 1.0  # between starts of children that never become ready
 MAX_REFUSAL_BYTES: Final = 2_000
 _CHUNK_BYTES: Final = 1 << 18  # sent at a time, so that a photo is not held twice
+_TRIM_BYTES: Final = 4 << 20  # free memory that a child keeps; glibc's own rule lets it keep a large photo's 10 MB
+_CHILD_ENV: Final = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_TRIM_THRESHOLD_": str(_TRIM_BYTES),
+}
 _CODE: Final = re.compile(r"[a-z_]{1,32}")
 
 Photo = bytes | bytearray | memoryview
@@ -195,7 +201,7 @@ class DecoderPool:
             stdout=PIPE,
             stderr=DEVNULL,
             limit=1 << 20,  # a whole answer
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
+            env=os.environ | _CHILD_ENV,
         )
         child = _Child(process)
         self._children.add(child)

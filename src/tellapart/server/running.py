@@ -41,7 +41,7 @@ class _Server(uvicorn.Server):
         self.handle_exit(number, frame)
 
 
-def run(
+async def serve(
     listener: socket.socket,
     opening: "Future[ServingModel]",
     folder: Path,
@@ -60,16 +60,6 @@ def run(
     Raises:
         ArtifactError: the model cannot be trusted or understood.
     """
-    asyncio.run(_run(listener, opening, folder, settings, on_ready))
-
-
-async def _run(
-    listener: socket.socket,
-    opening: "Future[ServingModel]",
-    folder: Path,
-    settings: Settings,
-    on_ready: Callable[[ServingModel], None],
-) -> None:
     answerer = Answerer(folder, n_cores())
     answerer.decoders.start()
     server = _Server(_config(answerer, settings))

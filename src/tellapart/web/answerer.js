@@ -54,6 +54,31 @@ export class Failure extends Error {
 }
 
 /**
+ * What a server's `v1/model` or a folder's `model.json` says, as a Model.
+ * @param {Record<string, any>} said
+ * @param {URL} base what the examples' addresses are relative to.
+ * @param {{maxPhotos: number, maxPhotoBytes: number}} limits
+ * @returns {Model}
+ */
+export function toModel(said, base, limits) {
+  return {
+    name: String(said.name ?? ""),
+    classNames: said.class_names.map(String),
+    headline: String(said.headline ?? ""),
+    promise: said.promise ?? null,
+    backbone: String(said.backbone ?? ""),
+    inputPx: Number(said.input_px),
+    fit: said.fit === "squash" ? "squash" : "crop",
+    sha256: String(said.sha256 ?? ""),
+    examples: (said.examples ?? []).map((/** @type {any} */ one) => ({
+      src: new URL(String(one.src), base).href,
+      className: String(one.class_name ?? ""),
+    })),
+    limits,
+  };
+}
+
+/**
  * The wire's object as a Prediction.
  * @param {Record<string, any>} said
  * @returns {Prediction}

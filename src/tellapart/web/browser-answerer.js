@@ -5,7 +5,7 @@
  * decoded photo of any size: resizing is inside, so that every browser gives it the same pixels as the training did.
  */
 
-import { Failure, toPrediction } from "./answerer.js";
+import { Failure, toModel, toPrediction } from "./answerer.js";
 import { NONE_OF_THESE, NOT_SURE } from "./wording.js";
 
 const LIKELY = 0.15; // probability of an everyday class to be worth naming, as the command line has it
@@ -31,7 +31,7 @@ export async function connectToFiles(base) {
   loaded().catch(() => {}); // a start ahead of the first photo; the photo tells of a failure
   let last = Promise.resolve();
   return {
-    model: toModel(said, base),
+    model: toModel(said, base, { maxPhotos: MOST_PHOTOS, maxPhotoBytes: MOST_BYTES }),
     keeps: "Photos stay on this device: the model runs in this browser.",
     examplePhoto: async (example) => (await get(new URL(example.src))).blob(),
     predict: (photos, { heatmap = false, signal } = {}) => {
@@ -44,29 +44,6 @@ export async function connectToFiles(base) {
 }
 
 const nothing = () => {};
-
-/**
- * @param {Record<string, any>} said
- * @param {URL} base
- * @returns {import("./answerer.js").Model}
- */
-function toModel(said, base) {
-  return {
-    name: String(said.name ?? ""),
-    classNames: said.class_names.map(String),
-    headline: String(said.headline ?? ""),
-    promise: said.promise ?? null,
-    backbone: String(said.backbone ?? ""),
-    inputPx: Number(said.input_px),
-    fit: said.fit === "squash" ? "squash" : "crop",
-    sha256: String(said.sha256 ?? ""),
-    examples: (said.examples ?? []).map((/** @type {any} */ one) => ({
-      src: new URL(String(one.src), base).href,
-      className: String(one.class_name),
-    })),
-    limits: { maxPhotos: MOST_PHOTOS, maxPhotoBytes: MOST_BYTES },
-  };
-}
 
 /**
  * The function's promise, made once and again only after it failed.

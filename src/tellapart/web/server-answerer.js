@@ -1,6 +1,6 @@
 /** Answers from `tellapart serve`, over HTTP. */
 
-import { Failure, toError, toPrediction } from "./answerer.js";
+import { Failure, toError, toModel, toPrediction } from "./answerer.js";
 
 const PATIENCE_MS = 60_000; // a phone needs half a minute to send 8 MB over a weak signal
 const FORM_BYTES = 1_000; // what a form adds to the photo it carries, generously
@@ -13,41 +13,18 @@ const LONGEST_WAIT_S = 10;
  */
 export async function connectToServer(base) {
   const said = await getJson(new URL("v1/model", base));
-  const model = toModel(said, base);
+  if (!Array.isArray(said.class_names)) throw strange(base);
+  const limits = said.limits ?? {};
+  const model = toModel(said, base, {
+    maxPhotos: limits.max_photos ?? 16,
+    maxPhotoBytes: (limits.max_body_bytes ?? 20_000_000) - FORM_BYTES,
+  });
   const predictUrl = new URL("v1/predict", base);
   return {
     model,
     keeps: `Photos go to ${base.host}, are answered and not kept.`,
     predict: (photos, options = {}) => predict(predictUrl, photos, options),
     examplePhoto: async (example) => (await request(new URL(example.src))).blob(),
-  };
-}
-
-/**
- * @param {Record<string, any>} said
- * @param {URL} base
- * @returns {import("./answerer.js").Model}
- */
-function toModel(said, base) {
-  if (!Array.isArray(said.class_names)) throw strange(base);
-  const limits = said.limits ?? {};
-  return {
-    name: String(said.name ?? ""),
-    classNames: said.class_names.map(String),
-    headline: String(said.headline ?? ""),
-    promise: said.promise ?? null,
-    backbone: String(said.backbone ?? ""),
-    inputPx: Number(said.input_px),
-    fit: said.fit === "squash" ? "squash" : "crop",
-    sha256: String(said.sha256 ?? ""),
-    examples: (said.examples ?? []).map((/** @type {any} */ one) => ({
-      src: new URL(String(one.src), base).href,
-      className: String(one.class_name ?? ""),
-    })),
-    limits: {
-      maxPhotos: limits.max_photos ?? 16,
-      maxPhotoBytes: (limits.max_body_bytes ?? 20_000_000) - FORM_BYTES,
-    },
   };
 }
 

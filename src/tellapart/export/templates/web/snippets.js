@@ -2,7 +2,7 @@
 
 /**
  * @param {URL} base where the pages are; ends with a slash.
- * @returns {{title: string, text: string, remark: string}[]}
+ * @returns {{title: string, text: string, remark: string}[]} remarks have code between backticks.
  */
 export function snippets(base) {
   const here = base.href.replace(/\/$/, "");
@@ -14,7 +14,7 @@ export function snippets(base) {
         `<tell-apart src="${here}/model/" examples>The photo classifier at ${here} could not be loaded.</tell-apart>`,
       remark:
         "Photos stay with the visitor. A page on another site needs a host that allows it, as GitHub Pages does. " +
-        "CSS custom properties such as --tell-apart-accent set its looks.",
+        "CSS custom properties such as `--tell-apart-accent` set its looks.",
     },
     {
       title: "On a site that forbids scripts",
