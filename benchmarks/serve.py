@@ -157,11 +157,11 @@ def at_rate(port: int, ask: Callable[[Visitor, bytes], None], photos: list[bytes
 
 
 @contextmanager
-def serving(model: Path) -> Iterator[tuple[int, int, float]]:
+def serving(model: Path, *more: str) -> Iterator[tuple[int, int, float]]:
     """Port and process id of a server that is ready, and the seconds that took."""
     started = time.perf_counter()
     server = subprocess.Popen(
-        [os.fspath(part) for part in measure.tellapart("serve", model, "--port", "0")],
+        [os.fspath(part) for part in measure.tellapart("serve", model, "--port", "0", *more)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -2,11 +2,13 @@
 
 import base64
 import functools
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +16,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+posix = pytest.mark.skipif(os.name != "posix", reason="environments and users are made as on Linux")
 TARGETS = ("space", "docker", "onnx", "openvino")
 ANSWER = """async (photos) => {
   const element = document.querySelector("tell-apart");
@@ -180,14 +185,28 @@ def test_the_dockerfile_is_pinned_plain_and_not_root(tellapart: Any, trained: Pa
     assert not [line for line in pinned if line.startswith(("torch", "scikit-learn"))]
 
 
-def test_the_space_answers_through_gradio_client(tellapart: Any, trained: Path, fresh: Path, tmp_path: Path) -> None:
-    """Needs an environment with the Space's requirements: TELLAPART_SPACE_PYTHON names its Python."""
+def installed(*requirements: str) -> Path:
+    """The Python of an environment with exactly these, made once and kept beside the checkout's own."""
+    digest = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()
+    place = REPOSITORY / ".venv-tests" / digest[:16]
+    if not place.is_dir():
+        building = place.with_name(f"{place.name}.{os.getpid()}")
+        shutil.rmtree(building, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", building], check=True)
+        pip = [building / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *requirements], check=True)
+        building.rename(place)
+    return place / "bin" / "python"
 
-    python = os.environ.get("TELLAPART_SPACE_PYTHON")
-    if not python:
-        pytest.skip("TELLAPART_SPACE_PYTHON names no Python with the Space's requirements")
+
+@pytest.mark.slow
+@posix
+def test_the_space_answers_through_gradio_client(tellapart: Any, trained: Path, fresh: Path, tmp_path: Path) -> None:
+    """As Hugging Face does it: the pinned requirements and the Gradio of the front matter, in their own environment."""
     folder = tmp_path / "space"
     tellapart.works("export", trained, "--to", "space", "-o", folder)
+    gradio = re.search(r"^sdk_version: (\S+)$", (folder / "README.md").read_text(), re.MULTILINE)[1]
+    python = installed(f"gradio=={gradio}", *(folder / "requirements.txt").read_text().split())
     photos = sorted(map(str, fresh.rglob("*.jpg")))
     script = """
 import json, sys
@@ -207,6 +226,53 @@ print(json.dumps([client.predict(handle_file(photo), api_name="/predict")[2] for
     assert [one["answer"] for one in said] == [known["answer"] for known in expected]
     for one, known in zip(said, expected, strict=True):
         assert max(abs(one["probs"][name] - p) for name, p in known["probs"].items()) < 0.02
+
+
+@pytest.mark.slow
+@posix
+def test_the_container_s_steps_without_docker(tellapart: Any, trained: Path, fresh: Path, tmp_path: Path) -> None:
+    """What the Dockerfile does, step by step, where no Docker is: install, become nobody, serve, be healthy, answer."""
+    folder = tmp_path / "container"
+    tellapart.works("export", trained, "--to", "docker", "-o", folder)
+    steps = dict(
+        line.split(None, 1)
+        for line in (folder / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+        if line.startswith(("HEALTHCHECK", "ENTRYPOINT", "USER"))
+    )
+    (wheel,) = folder.glob("*.whl")
+    pins = (folder / "requirements.txt").read_text().split()
+    python = installed(*pins)
+    place = tmp_path / "app"
+    subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "--target", place, wheel], check=True)
+    shutil.copytree(folder / "model", place / "model")
+    command = json.loads(steps["ENTRYPOINT"])
+    command[command.index("8000")] = "0"
+    nobody = {"user": int(steps["USER"]), "group": int(steps["USER"])} if os.getuid() == 0 else {}
+    for above in [place, *place.parents][:4] if nobody else ():
+        above.chmod(0o755)
+    server = subprocess.Popen(
+        [python, "-P", "-c", "from tellapart.cli.main import main; main()", *command[1:]],
+        cwd=place,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        **nobody,
+    )
+    try:
+        port = re.search(r":(\d+)$", server.stdout.readline().strip())[1]
+        health = json.loads(steps["HEALTHCHECK"].partition(" CMD ")[2])
+        subprocess.run([python, *health[1:-1], health[-1].replace("8000", port)], check=True)
+        photos = sorted(map(str, fresh.rglob("*.jpg")))
+        expected = tellapart.lines("predict", trained, *photos)
+        for photo, known in zip(photos, expected, strict=True):
+            sent = {"photos": Path(photo).read_bytes()}
+            (said,) = httpx.post(f"http://127.0.0.1:{port}/v1/predict", files=sent, timeout=30).json()["predictions"]
+            assert (said["answer"], said["probs"]) == (known["answer"], known["probs"])
+    finally:
+        server.terminate()
+        server.wait(20)
+        server.stdout.close()
 
 
 def _base64(data: bytes) -> str:

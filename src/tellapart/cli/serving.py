@@ -19,7 +19,7 @@ EXTRA = ("fastapi", "prometheus_client", "starlette", "uvicorn")
         """
 tellapart serve burgers
 tellapart serve burgers --allow-origin https://blog.example.org
-tellapart serve burgers --host 0.0.0.0 --allow-host burgers.example.org"""
+tellapart serve burgers --host 0.0.0.0 --allow-host burgers.example.org --trust-proxy 10.0.0.2"""
     )
 )
 @click.argument("model", type=click.Path())
@@ -29,9 +29,16 @@ tellapart serve burgers --host 0.0.0.0 --allow-host burgers.example.org"""
 )
 @click.option("--allow-host", multiple=True, help="A further name of this server, such as burgers.example.org.")
 @click.option("--allow-origin", multiple=True, help="Another website that may use it, such as https://example.org.")
+@click.option("--trust-proxy", multiple=True, metavar="ADDRESS", help="A proxy that says whom it asks for.")
 @click.option("--docs", is_flag=True, help="Describe the API at /openapi.json.")
 def serve(
-    model: str, host: str, port: int, allow_host: tuple[str, ...], allow_origin: tuple[str, ...], docs: bool
+    model: str,
+    host: str,
+    port: int,
+    allow_host: tuple[str, ...],
+    allow_origin: tuple[str, ...],
+    trust_proxy: tuple[str, ...],
+    docs: bool,
 ) -> None:
     """Serve MODEL: a page to drop photos on, an API, and a widget for any website.
 
@@ -52,6 +59,8 @@ def serve(
         )
     for origin in allow_origin:
         _refuse_bad_origin(origin)
+    for proxy in trust_proxy:
+        _refuse_bad_proxy(proxy)
     from tellapart.engine.network import n_cores
     from tellapart.server.serving_model import ServingModel, open_model
 
@@ -71,7 +80,7 @@ def serve(
         from tellapart.server.running import serve as run_server
 
         _log_to_stderr()
-        settings = Settings([host, *allow_host], allow_origin, docs)
+        settings = Settings([host, *allow_host], allow_origin, docs, trust_proxy)
         asyncio.run(run_server(listener, opening, Path(model), settings, say))
 
 
@@ -99,6 +108,17 @@ def _refuse_bad_origin(origin: str) -> None:
         raise InputError(
             f"'{origin}' is not the origin of a website.", hint="Write it like https://example.org, in small letters."
         )
+
+
+def _refuse_bad_proxy(proxy: str) -> None:
+    import ipaddress
+
+    try:
+        ipaddress.ip_network(proxy)
+    except ValueError as error:
+        raise InputError(
+            f"'{proxy}' is not the address of a proxy.", hint="Write it like 10.0.0.2, or 10.0.0.0/24 for several."
+        ) from error
 
 
 def _log_to_stderr() -> None:

@@ -83,7 +83,7 @@ def require_hub(space: str) -> None:
     if importlib.util.find_spec("huggingface_hub") is None:
         raise MissingExtraError(
             "Uploading to Hugging Face needs huggingface_hub, which is not installed.",
-            hint="Run: pip install huggingface_hub",
+            hint='Run: pip install "tellapart[hub]"',
         )
     if not importlib.import_module("huggingface_hub").get_token():
         raise InputError(

@@ -9,13 +9,15 @@ has as many photos in work as there are cores, so one with 16 photos does not ke
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 from tellapart.errors import PhotoError, TellapartError
-from tellapart.server.decoding import DecoderPool, Photo
+from tellapart.server.decoding import DecoderPool, Photo, Spend
+from tellapart.server.fairness import Fairness
 from tellapart.server.golden import golden_photo, is_as_expected
 from tellapart.server.limits import Room
 from tellapart.server.metrics import Metrics
@@ -47,6 +49,7 @@ class Answerer:
     def __init__(self, folder: Path, n_lanes: int) -> None:
         self.metrics = Metrics()
         self.room = Room()
+        self.fairness = Fairness(n_lanes)
         self.decoders = DecoderPool(n_lanes)
         self._folder = folder
         self._n_lanes = n_lanes
@@ -97,16 +100,19 @@ class Answerer:
                     log.error("The old model goes on: the new one answers the golden photo otherwise than it must.")
             self.metrics.reloads.labels("served" if passed else "refused").inc()
 
-    async def predict(self, photos: Sequence[Photo], *, heatmap: bool) -> list[dict[str, Any]]:
-        """One answer a photo, in their order; a photo that cannot be read gets the reason as `error`."""
+    async def predict(self, photos: Sequence[Photo], *, heatmap: bool, spend: Spend) -> list[dict[str, Any]]:
+        """One answer a photo, in their order; a photo that cannot be read gets the reason as `error`.
+
+        `spend` is told the seconds that the work took; without the waiting.
+        """
         model = self.model
         if len(photos) == 1:
-            return [await self._predict_one(model, photos[0], heatmap)]
+            return [await self._predict_one(model, photos[0], heatmap, spend)]
         turns = asyncio.Semaphore(self._n_lanes)
 
         async def in_turn(photo: Photo) -> dict[str, Any]:
             async with turns:
-                return await self._predict_one(model, photo, heatmap)
+                return await self._predict_one(model, photo, heatmap, spend)
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(in_turn(photo)) for photo in photos]
@@ -117,15 +123,23 @@ class Answerer:
         await self.decoders.close()
         self._threads.shutdown(cancel_futures=True)
 
-    async def _predict_one(self, model: ServingModel, photo: Photo, heatmap: bool) -> dict[str, Any]:
+    async def _predict_one(self, model: ServingModel, photo: Photo, heatmap: bool, spend: Spend) -> dict[str, Any]:
         try:
-            pixels = await self.decoders.decode(photo, model.predictor.how)
+            pixels = await self.decoders.decode(photo, model.predictor.how, spend)
         except PhotoError as error:
             self.metrics.photos.labels(error.code).inc()
             return {**EMPTY, "error": of_photo(error)}
-        said: dict[str, Any] = await self._in_thread(lambda: model.answer(pixels, heatmap=heatmap))
+        said: dict[str, Any]
+        said, seconds = await self._in_thread(_timed, lambda: model.answer(pixels, heatmap=heatmap))
+        spend(seconds)
         self.metrics.photos.labels("answered").inc()
         return said
 
     async def _in_thread(self, work: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What `work` gives, and the seconds it took in this thread."""
+    started = time.perf_counter()
+    return work(), time.perf_counter() - started

@@ -35,11 +35,13 @@ class Settings:
         hosts: names of this server, besides local ones.
         origins: exact origins of other websites that may use it.
         docs: whether `/openapi.json` describes the API.
+        proxies: addresses of proxies that are believed when they say whom they ask for.
     """
 
     hosts: Sequence[str] = ()
     origins: Sequence[str] = ()
     docs: bool = False
+    proxies: Sequence[str] = ()
 
 
 def make_app(answerer: Answerer, settings: Settings) -> ASGIApp:
@@ -76,7 +78,8 @@ def _add_api(app: FastAPI, answerer: Answerer) -> None:
     )
     async def predict(request: Request, heatmap: bool = False) -> Response:
         """Answers about 1 to 16 photos, in their order."""
-        with answerer.room.request() as hold:
+        visitor = request.client.host if request.client else None
+        with answerer.fairness.visit(visitor) as spend, answerer.room.request() as hold:
             name = answerer.model.facts["name"]
             content_type = request.headers.get("content-type", "")
             boundary_of(content_type)  # before the body is read
@@ -86,7 +89,7 @@ def _add_api(app: FastAPI, answerer: Answerer) -> None:
                 return GONE
             photos = photos_in(body, content_type)
             hold.add_photos(len(photos))
-            said = await _unless_gone(request, answerer.predict(photos, heatmap=heatmap))
+            said = await _unless_gone(request, answerer.predict(photos, heatmap=heatmap, spend=spend))
         if said is None:
             return GONE
         if all(one["error"] for one in said):

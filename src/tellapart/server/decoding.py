@@ -10,7 +10,9 @@ import logging
 import os
 import re
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, cast
 
@@ -35,6 +37,7 @@ _CHILD_ENV: Final = {
 _CODE: Final = re.compile(r"[a-z_]{1,32}")
 
 Photo = bytes | bytearray | memoryview
+Spend = Callable[[float], None]  # told the seconds that some work took
 
 log = logging.getLogger("tellapart.server")
 
@@ -138,18 +141,18 @@ class DecoderPool:
             child.kill()
         await asyncio.gather(*(child.process.wait() for child in self._children))
 
-    async def decode(self, data: Photo, how: Preprocess) -> NDArray[np.uint8]:
+    async def decode(self, data: Photo, how: Preprocess, spend: Spend | None = None) -> NDArray[np.uint8]:
         """The (px, px, 3) uint8 pixels that a network gets for a photo's bytes, in the order of asking.
 
         Whoever is cancelled while waiting frees the place. A photo that is being decoded is finished all the same,
-        because a child cannot be interrupted but by ending it.
+        because a child cannot be interrupted but by ending it; `spend` is told what that took.
 
         Raises:
             PhotoError: the photo cannot be read, or decoding it ended the child.
         """
         while not (child := await self._idle.get()).alive:
             pass
-        task = asyncio.create_task(self._use(child, data, how))
+        task = asyncio.create_task(self._use(child, data, how, spend))
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
@@ -159,7 +162,8 @@ class DecoderPool:
         if not task.cancelled():
             task.exception()  # whoever asked may be gone
 
-    async def _use(self, child: _Child, data: Photo, how: Preprocess) -> NDArray[np.uint8]:
+    async def _use(self, child: _Child, data: Photo, how: Preprocess, spend: Spend | None) -> NDArray[np.uint8]:
+        started = time.perf_counter()
         try:
             async with asyncio.timeout(PATIENCE_S):
                 pixels = await child.decode(data, how)
@@ -171,6 +175,9 @@ class DecoderPool:
             raise PhotoError(
                 "The photo could not be decoded.", code="damaged", hint="Save it again, for instance as a JPEG."
             ) from error
+        finally:
+            if spend:
+                spend(time.perf_counter() - started)
         self._idle.put_nowait(child)
         return pixels
 

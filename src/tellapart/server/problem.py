@@ -11,6 +11,7 @@
 415 wrong_type       not multipart/form-data, or packed
 421 forbidden_host   the server is not known by that name
 422 …                no photo could be read; the code is the `PhotoError`'s
+429 too_much         the visitor's address takes more than its share
 500 internal         a fault of ours
 503 busy             as many photos as fit are already waiting, or the model is not ready yet
 """
