@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from tellapart.eight_bits import whole
 from tellapart.engine.backbone import Backbone, GraphBuilder, add_backbone
 from tellapart.posthoc.unknown import LOGIT_WEIGHT, Centres
 from tellapart.probe import FittedProbe
@@ -65,10 +66,13 @@ def _add_unknown_score(g: GraphBuilder, centres: Centres) -> None:
         g.constant("unknown.length", np.hypot(np.float32(1), LOGIT_WEIGHT))
         g.add("Div", ["unknown.both", "unknown.length"], ["unknown.seen"])
         seen = "unknown.seen"
-    g.constant("unknown.centres.stored", np.ascontiguousarray(centres.vectors.T).astype(np.float16))
+    numbers, scale = whole(centres.vectors)
+    g.constant("unknown.centres.stored", np.ascontiguousarray(numbers.T))
+    g.constant("unknown.centres.scale", scale.T)
     g.add("Cast", ["unknown.centres.stored"], ["unknown.centres"], to=TensorProto.FLOAT)
     g.constant("unknown.one", np.float32(1))
-    g.add("MatMul", [seen, "unknown.centres"], ["unknown.cosines"])
+    g.add("MatMul", [seen, "unknown.centres"], ["unknown.products"])
+    g.add("Mul", ["unknown.products", "unknown.centres.scale"], ["unknown.cosines"])
     g.add("ReduceMax", ["unknown.cosines"], ["unknown.nearest"], axes=[1], keepdims=0)
     g.add("Sub", ["unknown.one", "unknown.nearest"], ["unknown_score"])
 

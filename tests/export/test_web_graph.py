@@ -1,7 +1,6 @@
 """The browser's graph: a photo of any size becomes the very pixels that the model was trained on."""
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 
@@ -11,8 +10,7 @@ from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.explanation import class_activation, for_class, head_weight
 from tellapart.export.graphs import by_openvino
 from tellapart.export.photos import generated
-from tellapart.export.shrink import shrink
-from tellapart.export.web import LARGE_BYTES, as_browser, small_graph
+from tellapart.export.web import LARGE_BYTES, as_browser
 from tellapart.export.web_graph import web_graph
 from tellapart.prediction import Predictor
 
@@ -46,7 +44,7 @@ def test_its_answers_and_heat_are_the_models(artifact, fitted):
     said = predictor.answers(preprocess(image, how))
     probs, unknown, heat = session.run(["probs", "unknown_score", "heat"], {"photo": image})
     assert np.abs(probs[0] - said.probs).max() < 1e-3
-    assert abs(unknown[0] - said.unknown_score) < 1e-3
+    assert abs(unknown[0] - said.unknown_score) < 1e-4
     row = for_class(head_weight(artifact.model), int(said.probs.argmax()))
     expected = class_activation(said.feature_map, row)
     assert np.abs(heat.clip(0) / heat.max() - expected).max() < 0.02
@@ -58,29 +56,11 @@ def test_openvino_computes_the_same(artifact):
     for _, data in generated()[:3]:
         image = decode(data)
         expected = predictor.answers(preprocess(image, artifact.preprocess))
-        assert abs(run(image)["unknown_score"][0] - expected.unknown_score) < 0.01
+        assert abs(run(image)["unknown_score"][0] - expected.unknown_score) < 1e-3
 
 
-def test_it_is_small_and_its_probabilities_unmoved(artifact):
-    whole, small = web_graph(artifact.model, artifact.preprocess), small_graph(artifact)
-    assert len(small) <= LARGE_BYTES
-    image = decode(generated()[1][1])
-    probs = [
-        onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"]).run(["probs"], {"photo": image})[0]
-        for graph in (whole, small)
-    ]
-    assert np.abs(probs[0] - probs[1]).max() < 1e-5
-
-
-def test_shrunk_weights_are_within_half_a_step(artifact):
-    small = onnx.load_model_from_string(shrink(artifact.model, "imagenet.weight"))
-    stored = {w.name: onnx.numpy_helper.to_array(w) for w in small.graph.initializer}
-    whole = {w.name: w for w in onnx.load_model_from_string(artifact.model).graph.initializer}
-    (name,) = [name for name in stored if name.endswith("imagenet.weight.stored")]
-    original = onnx.numpy_helper.to_array(whole[name]).astype(np.float32)
-    assert stored[name].dtype == np.int8
-    scale = stored[f"{name}.scale"]
-    assert (np.abs(stored[name] * scale - original) <= scale / 2 * 1.001).all()
+def test_it_is_small(artifact):
+    assert len(web_graph(artifact.model, artifact.preprocess)) <= LARGE_BYTES
 
 
 @pytest.mark.parametrize("side", [300, 449, 900, 1795])

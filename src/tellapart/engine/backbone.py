@@ -103,7 +103,7 @@ def imagenet_head(backbone: Backbone) -> Head:
         ArtifactError: the file is not the one that was shipped.
     """
     stored = {w.name: w for w in read_network(backbone.networks[0]).graph.initializer}
-    own = numpy_helper.to_array(stored["imagenet.weight.stored"]).astype(np.float32)
+    own = numpy_helper.to_array(stored["imagenet.weight.stored"]) * numpy_helper.to_array(stored["imagenet.scale"]).T
     weight = np.zeros((len(own), backbone.n_features), np.float32)
     weight[:, : own.shape[1]] = own
     return Head(weight, numpy_helper.to_array(stored["imagenet.bias.stored"]).astype(np.float32))

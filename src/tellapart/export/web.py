@@ -17,15 +17,12 @@ from tellapart.export.browser import BrowserForm, find_chromium
 from tellapart.export.built import TEMPLATES, Built, Source, class_of_example, rendered
 from tellapart.export.graphs import Array, GraphForm, any_runtime
 from tellapart.export.proof import FROM_FILES, Form
-from tellapart.export.shrink import shrink
 from tellapart.export.web_graph import web_graph
 
 PAGES = TEMPLATES.parents[1] / "web"
 FOLDER = "model/"
 LARGE_BYTES = 10_000_000  # what a visitor on a phone should have to fetch at most, runtime aside
 SERVER_ONLY = frozenset({"server-answerer.js"})
-# The heaviest weights that no class probability depends on, in the order in which they are made smaller.
-SPARED = ("imagenet.weight", "unknown.centres")
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{script}; style-src 'self'; img-src 'self' blob: data:; "
     "media-src 'self' blob:; connect-src 'self'{connect}; base-uri 'none'; form-action 'none'"
@@ -37,7 +34,7 @@ def web_folder(source: Source, name: str) -> Built:
     source.progress("fetching the runtime", 0, 1)
     engine = runtime.vendored()
     source.progress("fetching the runtime", 1, 1)
-    graph = small_graph(source.artifact)
+    graph = web_graph(source.artifact.model, source.artifact.preprocess)
     files = {
         **_pages(vendored=engine is not None),
         **_model_files(source, graph, engine),
@@ -62,15 +59,6 @@ def web_folder(source: Source, name: str) -> Built:
         next_step=f"Look at it: python -m http.server 8000 -d {name}",
         notes=tuple(notes),
     )
-
-
-def small_graph(artifact: Artifact) -> bytes:
-    """The browser's graph, made smaller only as far as needed, and only where no probability depends on it."""
-    graph = web_graph(artifact.model, artifact.preprocess)
-    for weights in SPARED:
-        if len(graph) > LARGE_BYTES:
-            graph = shrink(graph, weights)
-    return graph
 
 
 def _form(artifact: Artifact, files: Mapping[str, bytes], graph: bytes, *, vendored: bool) -> Form:

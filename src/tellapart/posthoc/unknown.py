@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.eight_bits import rounded
 from tellapart.head import Head
 
 LOGIT_WEIGHT = np.float32(0.7)  # of the logits' direction beside the features'; 0.5 to 1 do as well
@@ -30,7 +31,7 @@ class Centres:
     """What the unknown score measures from.
 
     Args:
-        vectors: (K, D) or (K, D + 1000) float32 of length 1, rounded to what float16 holds, as the model stores them.
+        vectors: (K, D) or (K, D + 1000) float32 of length 1, rounded to what 8 bits hold, as the model stores them.
         labels: (K,) the class of each.
         imagenet: the backbone's ImageNet head; None for a backbone without one.
     """
@@ -97,8 +98,7 @@ def fit_centres(
         clusters = _clusters(seen, own, most, sketch, rng)
         vectors += [seen[members].sum(axis=0) for members in clusters]
         of_class += [int(c)] * len(clusters)
-    stored = _unit(np.stack(vectors)).astype(np.float16).astype(np.float32)
-    return Centres(stored, np.array(of_class, np.int32), imagenet)
+    return Centres(_unit(rounded(_unit(np.stack(vectors)))), np.array(of_class, np.int32), imagenet)
 
 
 def _clusters(
