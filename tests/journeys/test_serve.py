@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -400,24 +400,57 @@ def test_paths_are_never_files(serving, path):
     assert said["error"] == "not_found"
 
 
-def test_slow_and_silent_visitors_do_not_keep_others_waiting(serving, jpegs):
+@pytest.mark.parametrize("begun", ["", "POST /v1/pre", "body"])
+def test_slow_and_silent_visitors_do_not_keep_others_waiting(serving, jpegs, begun):
+    """The promise S3: 200 of them, and good requests wait at most twice as long."""
+
     def p95():
         times = []
-        for jpeg in jpegs[:20]:
+        for jpeg in jpegs:
             started = time.monotonic()
             assert serving.predict(jpeg).status_code == 200
             times.append(time.monotonic() - started)
-        return sorted(times)[18]
+        return sorted(times)[int(0.95 * len(times))]
 
-    slow = []
-    for i in range(200):
-        connection = serving.connect()
-        connection.sendall([b"", b"POST /v1/pre", head(b"Content-Length: 5000") + b"--tell"][i % 3])
-        slow.append(connection)
-    with_them = p95()
-    for connection in slow:
-        connection.close()
-    assert with_them < 4 * max(p95(), 0.05)  # the promise is twice; this machine may be doing other things
+    start = head(b"Content-Length: 5000") + b"--tell" if begun == "body" else begun.encode()
+    for last in (False, True):  # a machine that does other things too may need a second try
+        alone = p95()
+        with ExitStack() as slow:
+            for _ in range(200):
+                slow.enter_context(serving.connect()).sendall(start)
+            with_them = p95()
+        if with_them < 2 * max(alone, p95()):
+            break
+        assert not last, (alone, with_them)
+
+
+STINGY = """
+from tellapart.server import fairness
+fairness.WORK_BURST_S, fairness.WORK_SHARE = 0.2, 0.001
+from tellapart.cli.main import main
+main()
+"""
+
+
+def test_an_address_has_its_share(tellapart, trained, jpegs, tmp_path):
+    """A proxy on this machine says whom it asks for; one visitor asks for too much, another does not notice."""
+    (tmp_path / "stingy.py").write_text(STINGY)
+    command = [sys.executable, str(tmp_path / "stingy.py")]
+    server = Serving(tellapart, trained, "--trust-proxy", "127.0.0.1", command=command)
+    greedy, other = {"x-forwarded-for": "203.0.113.7"}, {"x-forwarded-for": "203.0.113.8"}
+    answers = [server.predict(*jpegs[:5], **greedy) for _ in range(12)]
+    assert answers[0].status_code == 200
+    assert_refusal(answers[-1], 429, "too_much")
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert server.predict(jpegs[0], **other).status_code == 200
+    for _ in range(12):  # this machine itself
+        assert server.predict(*jpegs[:5]).status_code == 200
+    assert server.close() == 0
+
+    server = Serving(tellapart, trained, command=command)  # who asks may not say who it is, unless it is a proxy's
+    for _ in range(12):
+        assert server.predict(*jpegs[:5], **greedy).status_code == 200
+    assert server.close() == 0
 
 
 def test_visitors_who_leave_free_their_place(serving, jpegs):

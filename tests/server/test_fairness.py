@@ -1,12 +1,11 @@
 """Work and requests under way, counted by address: refused beyond the share, refilled with time, bounded memory."""
 
-from contextlib import ExitStack
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.server.fairness import MAX_ADDRESSES, REQUESTS_AT_ONCE, WORK_BURST_S, WORK_SHARE, Fairness
+from tellapart.server.fairness import MAX_ADDRESSES, WORK_BURST_S, WORK_SHARE, Fairness
+from tellapart.server.limits import Hold, Holding
 from tellapart.server.problem import Problem
 
 ADDRESS = "203.0.113.7"
@@ -20,15 +19,14 @@ class Clock:
 
 
 def refusal(fairness, address):
-    with pytest.raises(Problem) as caught, fairness.visit(address):
-        pass
+    with pytest.raises(Problem) as caught:
+        fairness.account(address)
     assert (caught.value.status, caught.value.code) == (429, "too_much")
     return int(caught.value.headers["retry-after"])
 
 
 def work(fairness, address, seconds):
-    with fairness.visit(address) as spend:
-        spend(seconds)
+    fairness.account(address).spend(seconds)
 
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(0, 200)), min_size=5, max_size=60), st.integers(1, 64))
@@ -64,16 +62,6 @@ def test_one_address_does_not_cost_another():
     work(fairness, "203.0.113.8", 1)
 
 
-def test_requests_under_way_are_counted_and_given_back():
-    fairness = Fairness(2, Clock())
-    with ExitStack() as under_way:
-        for _ in range(REQUESTS_AT_ONCE):
-            under_way.enter_context(fairness.visit(ADDRESS))
-        assert refusal(fairness, ADDRESS) == 1
-        work(fairness, "203.0.113.8", 1)
-    work(fairness, ADDRESS, 1)
-
-
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "", None, "a socket"])
 def test_this_machine_is_free(address):
     fairness = Fairness(1, Clock())
@@ -98,13 +86,15 @@ def test_who_counts_as_one(first, second, same):
         work(fairness, second, 1)
 
 
-def test_memory_has_an_end_and_requests_under_way_survive_it():
+def test_memory_has_an_end_and_who_holds_something_is_remembered():
     clock = Clock()
     fairness = Fairness(2, clock)
-    with fairness.visit(ADDRESS) as spend:
+    account = fairness.account(ADDRESS)
+    with Hold(Holding(), account) as hold:
+        hold.add_bytes(1)
         for i in range(MAX_ADDRESSES + 500):
             clock.now += 0.001
             work(fairness, f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", 1)
         assert len(fairness._accounts) <= MAX_ADDRESSES
-        spend(10_000)
+        account.spend(10_000)
     refusal(fairness, ADDRESS)

@@ -19,7 +19,7 @@ from tellapart.errors import PhotoError, TellapartError
 from tellapart.server.decoding import DecoderPool, Photo, Spend
 from tellapart.server.fairness import Fairness
 from tellapart.server.golden import golden_photo, is_as_expected
-from tellapart.server.limits import Room
+from tellapart.server.limits import Holding
 from tellapart.server.metrics import Metrics
 from tellapart.server.problem import busy, of_photo
 from tellapart.server.serving_model import ServingModel, open_model
@@ -48,7 +48,7 @@ class Answerer:
 
     def __init__(self, folder: Path, n_lanes: int) -> None:
         self.metrics = Metrics()
-        self.room = Room()
+        self.room = Holding()
         self.fairness = Fairness(n_lanes)
         self.decoders = DecoderPool(n_lanes)
         self._folder = folder

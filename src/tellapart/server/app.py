@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from tellapart.server import schema
 from tellapart.server.answering import Answerer
 from tellapart.server.journal import Journal
-from tellapart.server.limits import MAX_BODY_BYTES, MAX_PHOTOS, read_body
+from tellapart.server.limits import MAX_BODY_BYTES, MAX_PHOTOS, Hold, read_body
 from tellapart.server.multipart import boundary_of, photos_in
 from tellapart.server.origin import OriginCheck
 from tellapart.server.pages import read_pages, routes
@@ -79,7 +79,8 @@ def _add_api(app: FastAPI, answerer: Answerer) -> None:
     async def predict(request: Request, heatmap: bool = False) -> Response:
         """Answers about 1 to 16 photos, in their order."""
         visitor = request.client.host if request.client else None
-        with answerer.fairness.visit(visitor) as spend, answerer.room.request() as hold:
+        account = answerer.fairness.account(visitor)
+        with Hold(answerer.room, account) as hold:
             name = answerer.model.facts["name"]
             content_type = request.headers.get("content-type", "")
             boundary_of(content_type)  # before the body is read
@@ -89,7 +90,7 @@ def _add_api(app: FastAPI, answerer: Answerer) -> None:
                 return GONE
             photos = photos_in(body, content_type)
             hold.add_photos(len(photos))
-            said = await _unless_gone(request, answerer.predict(photos, heatmap=heatmap, spend=spend))
+            said = await _unless_gone(request, answerer.predict(photos, heatmap=heatmap, spend=account.spend))
         if said is None:
             return GONE
         if all(one["error"] for one in said):

@@ -1,8 +1,7 @@
 """How much one request, and all of them together, may take: bytes while they arrive, photos while they wait."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from starlette.requests import Request
 
@@ -12,45 +11,48 @@ MAX_BODY_BYTES = 20_000_000  # of a request; a phone's photo is 2 to 8 MB
 MAX_PHOTOS = 16  # of a request
 MAX_FIELDS = 16  # other than photos, of a request
 MAX_FIELD_BYTES = 8_192
-MAX_REQUESTS = 64  # that are being received or answered; at 2 cores about a second's work
-MAX_WAITING_PHOTOS = 128  # of all requests: eight full ones
+MAX_WAITING_PHOTOS = 128  # of all requests: eight full ones, at 2 cores about two seconds' work
 MAX_HELD_BYTES = 160_000_000  # of all bodies: eight full ones
 
 
 @dataclass
-class Room:
-    """What all requests hold at the moment. Whoever finds it full is told so at once, rather than made to wait."""
+class Holding:
+    """What some requests hold at the moment, and the most that they may hold together.
 
-    requests: int = 0
+    Args:
+        photos: being answered or waiting.
+        held_bytes: of bodies, also of those that still arrive.
+    """
+
+    most_photos: int = MAX_WAITING_PHOTOS
+    most_bytes: int = MAX_HELD_BYTES
     photos: int = 0
     held_bytes: int = 0
 
-    @contextmanager
-    def request(self) -> Iterator["Hold"]:
-        """Room for one request, given back at the end of the block, however it ends.
 
-        Raises:
-            Problem: 503, there is none.
-        """
-        if self.requests >= MAX_REQUESTS:
-            raise busy()
-        hold = Hold(self)
-        self.requests += 1
-        try:
-            yield hold
-        finally:
-            self.requests -= 1
-            self.photos -= hold.photos
-            self.held_bytes -= hold.held_bytes
-
-
-@dataclass
 class Hold:
-    """What one request holds of the room."""
+    """What one request holds, of everybody's room and of its visitor's share.
 
-    room: Room
-    photos: int = 0
-    held_bytes: int = 0
+    A request that is still arriving holds its bytes and no more: as many slow ones as there are connections keep nobody
+    else waiting. Whoever finds no room is told so at once, rather than made to wait.
+
+    Args:
+        room: of all requests.
+        share: of the requests from the same visitor.
+    """
+
+    def __init__(self, room: Holding, share: Holding) -> None:
+        self._holdings = (room, share)
+        self._photos = 0
+        self._held_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for holding in self._holdings:
+            holding.photos -= self._photos
+            holding.held_bytes -= self._held_bytes
 
     def add_bytes(self, n: int) -> None:
         """Take room for `n` bytes more of the body.
@@ -58,10 +60,11 @@ class Hold:
         Raises:
             Problem: 503, all bodies together are too large.
         """
-        if self.room.held_bytes + n > MAX_HELD_BYTES:
+        if any(holding.held_bytes + n > holding.most_bytes for holding in self._holdings):
             raise busy()
-        self.room.held_bytes += n
-        self.held_bytes += n
+        for holding in self._holdings:
+            holding.held_bytes += n
+        self._held_bytes += n
 
     def add_photos(self, n: int) -> None:
         """Take room for `n` photos to be answered.
@@ -69,10 +72,11 @@ class Hold:
         Raises:
             Problem: 503, too many are waiting.
         """
-        if self.room.photos and self.room.photos + n > MAX_WAITING_PHOTOS:
+        if any(holding.photos and holding.photos + n > holding.most_photos for holding in self._holdings):
             raise busy()
-        self.room.photos += n
-        self.photos += n
+        for holding in self._holdings:
+            holding.photos += n
+        self._photos += n
 
 
 async def read_body(request: Request, hold: Hold) -> bytearray:
