@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.artifact import CARD, EVALUATION, MODEL_FILES, REPORT, REPORT_FILES, load_artifact, seal, to_json
+from tellapart.artifact import (
+    CARD,
+    EVALUATION,
+    MODEL,
+    MODEL_FILES,
+    REPORT,
+    REPORT_FILES,
+    load_artifact,
+    seal,
+    sha256,
+    to_json,
+)
 from tellapart.atomic import refuse_unwritable, write_folder
 from tellapart.checks.inspection import inspect
 from tellapart.compose import compose
@@ -33,6 +44,7 @@ from tellapart.recipe import Probe
 from tellapart.robustness import robustness as spoil
 from tellapart.scoring import test_evaluation
 from tellapart.stopwatch import Progress, Stopwatch, no_progress
+from tellapart.tested_photos import remember
 
 Json = dict[str, Any]
 
@@ -95,8 +107,15 @@ def train(
         files = model_files(model, prepared, split) | examples
         files |= {REPORT: page(evaluation, prepared.dataset, output.name), CARD: card(evaluation, description)}
     evaluation["timings_s"] = clock.rounded()
-    write_folder(output, seal(description, {**files, EVALUATION: to_json(evaluation)}))
+    _write(output, seal(description, {**files, EVALUATION: to_json(evaluation)}), prepared, split)
     return evaluation
+
+
+def _write(output: Path, files: Json, prepared: Prepared, split: Split) -> None:
+    """The model folder, and in the cache, where its test photos are: they will prove its exports."""
+    write_folder(output, files)
+    if prepared.dataset.archive is None:
+        remember(sha256(files[MODEL]), (prepared.dataset.places[i] for i in split.test))
 
 
 def evaluate(

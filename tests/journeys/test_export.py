@@ -156,6 +156,19 @@ def test_every_other_export_is_proven_and_written(tellapart: Any, trained: Path,
     assert json.loads((tmp_path / to / "export.json").read_text())["to"] == to
 
 
+def test_the_test_photos_prove_it_where_they_still_are(tellapart: Any, photos: Path, tmp_path: Path) -> None:
+    mine, model = tmp_path / "mine", tmp_path / "model"
+    shutil.copytree(photos, mine)
+    evaluation = tellapart.json("train", mine, "-o", model, "--quality", "fast", "--test-share", 0.3)
+    said = tellapart.json("export", model, "--to", "onnx", "-o", tmp_path / "a")
+    assert said["proof"]["photos"] == f"{evaluation['n_test']} test photos of the model and 6 generated images"
+    assert said["proof"]["n_same"] == said["proof"]["n"] == evaluation["n_test"] + 6
+    assert str(tmp_path) not in (tmp_path / "a" / "export.json").read_text()
+    shutil.rmtree(mine)
+    said = tellapart.json("export", model, "--to", "onnx", "-o", tmp_path / "b")
+    assert "example photos of the model" in said["proof"]["photos"]
+
+
 def test_bad_input_is_one_sentence(tellapart: Any, trained: Path, tmp_path: Path) -> None:
     tellapart.refuses("export", trained, "--to", "onnx", "-o", trained, says=["exists already"])
     tellapart.refuses("export", "nowhere", "--to", "onnx", "-o", tmp_path / "a", says=["no model folder 'nowhere'"])

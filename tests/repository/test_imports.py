@@ -25,6 +25,7 @@ RANKS = {
     "moving": 1,
     "data.corruption": 1,
     "feature_cache": 1,
+    "tested_photos": 2,
     "eight_bits": 0,
     "head": 1,
     "recipe": 2,

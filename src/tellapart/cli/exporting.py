@@ -23,7 +23,7 @@ tellapart export burgers --to onnx -o for-my-app      or openvino"""
 @click.option("-o", "--output", required=True, type=click.Path(), help="Folder to write.")
 @click.option(
     "--photos", type=click.Path(),
-    help="Prove it with these photos, at most 200.  [default: the model's example photos and 6 generated images]",
+    help="Prove it with these photos, at most 200.  [default: its test photos, where they still are]",
 )  # fmt: skip
 @click.option("--push", metavar="USER/NAME", help="With --to space: upload it to Hugging Face; needs a token there.")
 @force_option

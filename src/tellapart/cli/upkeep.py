@@ -12,9 +12,12 @@ from tellapart.cli.printing import print_json
 def cache(clear: bool, as_json: bool) -> None:
     """Show or clear what is remembered of photos already read."""
     from tellapart.feature_cache import FeatureCache
+    from tellapart.tested_photos import forget
 
     store = FeatureCache()
     n_cleared = store.clear() if clear else 0
+    if clear:
+        forget()
     state = store.state()
     store.close()
     if as_json:

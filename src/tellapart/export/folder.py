@@ -81,7 +81,8 @@ def export(
         model: a folder that `train` wrote.
         output: the folder to write.
         to: a key of `TARGETS`.
-        photos: a folder of photos to prove it with; by default the model's examples and a few generated images.
+        photos: a folder of photos to prove it with; by default the model's test photos, where this machine trained it
+            and still has them, else its examples; and a few generated images.
         force: whether an earlier export at `output` may be replaced.
         progress: told what goes on.
 

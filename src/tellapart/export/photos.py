@@ -1,7 +1,7 @@
 """The photos that an exported form must answer as the model does."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.artifact import Artifact
+from tellapart.artifact import MODEL, Artifact
 from tellapart.data import photo
 from tellapart.data.source import scan_photos
 from tellapart.data.wording import counted, quoted
 from tellapart.errors import InputError, PhotoError
 from tellapart.prediction import Prediction, Predictor
 from tellapart.stopwatch import Progress
+from tellapart.tested_photos import recall
 
 MOST = 200  # photos of a proof: enough that one wrong in a hundred is likely seen, and a minute in a browser
 SEED = 4  # of the generated images, which must be the same on every machine
@@ -57,16 +58,20 @@ class ProofPhotos:
 def gather(
     folder: str | None, model: Path, artifact: Artifact, predictor: Predictor, progress: Progress
 ) -> ProofPhotos:
-    """The person's photos in `folder`, or the model's example photos and a fixed set of generated images.
+    """The person's photos in `folder`; else the test photos where they are still found, or the model's examples.
 
-    Of more than `MOST` photos, `MOST` are taken, evenly spread.
+    A fixed set of generated images comes along in the last two cases. Of more than `MOST` photos, `MOST` are taken,
+    evenly spread.
 
     Raises:
         InputError: none of the photos in `folder` can be read.
     """
     if folder is not None:
-        named = list(_read_all(folder))
+        named = list(_read_all(scan_photos([folder])))
         origin = f"from {quoted(folder)}"
+    elif tested := list(_read_all(recall(artifact.manifest["files"][MODEL]))):
+        named = tested + generated()
+        origin = f"{counted(len(tested), 'test photo')} of the model and {len(_GENERATED)} generated images"
     else:
         named = [(name, (model / name).read_bytes()) for name in sorted(artifact.manifest["files"]) if "/" in name]
         origin = f"{counted(len(named), 'example photo')} of the model and {len(_GENERATED)} generated images"
@@ -85,9 +90,8 @@ def gather(
     return ProofPhotos(tuple(photos), origin)
 
 
-def _read_all(folder: str) -> Iterator[tuple[str, bytes]]:
+def _read_all(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """(name, content) of the photos whose files can be read, at most `MOST`, evenly spread."""
-    paths = scan_photos([folder])
     for i in np.linspace(0, len(paths) - 1, min(MOST, len(paths))).astype(int):
         try:
             yield paths[i], photo.read(paths[i])
