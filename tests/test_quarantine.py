@@ -351,7 +351,7 @@ def test_photos_in_a_zip_or_a_list_are_not_moved(photos, tmp_path, monkeypatch):
     Path("labels.csv").write_text("path,label\nphotos/hat/0.jpg,hat\nphotos/shoe/0.jpg,shoe\n")
     listed = Dataset.from_lists([photos / "hat/0.jpg"], ["hat"])
     for dataset, message, hint in (
-        (scan("photos.zip"), 'Photos cannot be moved out of the zip "photos.zip".', "Unzip it and name the folder"),
+        (scan("photos.zip"), 'Photos cannot be moved out of the zip "photos.zip".', "Unpack it and name the folder"),
         (scan("labels.csv"), '"labels.csv" is a list of photos, which may lie anywhere, so none of them is moved.',
          "Remove the lines"),
         (listed, '"the list" is a list of photos, which may lie anywhere, so none of them is moved.', "Remove"),

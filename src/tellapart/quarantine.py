@@ -202,8 +202,8 @@ def _folder_of(dataset: Dataset) -> str:
     """The dataset's source, when photos can be moved out of it."""
     if dataset.archive is not None:
         raise InputError(
-            f"Photos cannot be moved out of the zip {quoted(dataset.source)}.",
-            hint="Unzip it and name the folder instead.",
+            f"Photos cannot be moved out of the {dataset.archive.kind} {quoted(dataset.source)}.",
+            hint="Unpack it and name the folder instead.",
         )
     if not os.path.isdir(dataset.source):
         raise InputError(

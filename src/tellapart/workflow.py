@@ -63,7 +63,7 @@ def train(
     """Train on the photos of `source`, test honestly, and write the model folder `output`.
 
     Args:
-        source: a folder of class folders, train/val/test folders of them, a zip of either, or a CSV or JSONL file.
+        source: a folder of class folders, train/val/test folders, a zip of either, a CSV or JSONL file, or `hf:NAME`.
         output: the model folder; written as a whole at the very end, so a stopped run changes nothing.
         recipe: hyper-parameters; the defaults suit most sets.
         force: whether an existing model folder may be replaced.

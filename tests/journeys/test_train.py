@@ -6,6 +6,7 @@ import re
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -203,3 +204,26 @@ def test_shortcuts_become_advice_when_asked_for(tellapart, photos, tmp_path):
     assert "shortcut" in kinds
     plain = tellapart.json("train", folder, "-o", tmp_path / "n", "--quality", "fast")
     assert "shortcut" not in [item["kind"] for item in plain["advice"]]
+
+
+def test_a_hugging_face_data_set_trains_as_its_folder_does(tellapart: Any, photos: Path, tmp_path: Path) -> None:
+    """The same photos, as files and as parquet, give the same model."""
+    datasets = pytest.importorskip("datasets")
+    paths = sorted(photos.rglob("*.jpg"))
+    names = sorted({path.parent.name for path in paths})
+    columns = {
+        "image": [{"bytes": path.read_bytes(), "path": None} for path in paths],
+        "label": [names.index(path.parent.name) for path in paths],
+    }
+    features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=names))
+    (tmp_path / "set").mkdir()
+    datasets.Dataset.from_dict(columns, features=features).to_parquet(tmp_path / "set" / "train.parquet")
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
+    source = f"hf:{tmp_path / 'set'}"
+    hub = tellapart.json("train", source, "-o", tmp_path / "a", "--quality", "fast", **offline)
+    files = tellapart.json("train", photos, "-o", tmp_path / "b", "--quality", "fast")
+    assert hub["accuracy"] == files["accuracy"]
+    assert hub["confusion"] == files["confusion"]
+    assert "data set" in tellapart.refuses("check", source, "--fix", says=["Unpack it"], **offline)
+    tellapart.refuses("train", f"{source}:tset", "-o", tmp_path / "c", says=["no split", "train"], **offline)
+    tellapart.refuses("train", "hf:nobody/nothing", "-o", tmp_path / "c", says=["cannot be read"], **offline)

@@ -289,7 +289,7 @@ def test_photos_in_a_zip_or_a_list_are_shown_but_not_to_be_moved(tmp_path, monke
             file.write(path, path.relative_to("photos"))
     Path("labels.csv").write_text("path,label\nphotos/hat/0.jpg,hat\nphotos/shoe/2.jpg,shoe\nphotos/hat/1.jpg,hat\n")
     for source, says, command in (
-        ("it's a zip.zip", "unzip it and check the folder", "tellapart train 'it'\"'\"'s a zip.zip' -o"),
+        ("it's a zip.zip", "unpack it and check the folder", "tellapart train 'it'\"'\"'s a zip.zip' -o"),
         ("labels.csv", "remove their lines from labels.csv", "tellapart train labels.csv -o"),
     ):
         dataset = scan(source)

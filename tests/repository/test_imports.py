@@ -34,6 +34,7 @@ RANKS = {
     "data.archive": 2,
     "data.duplicates": 2,
     "data.split": 2,
+    "data.hub": 2,
     "data.source": 3,
     "data.audit": 4,
     "engine": 2,

@@ -20,7 +20,8 @@ DIFFERING_SHOWN = 10  # photos; --json lists all
         """
 tellapart train photos/ -o burgers                photos/burger/1.jpg, photos/hot dog/2.jpg, …
 tellapart train photos.zip -o burgers --quality best
-tellapart train labels.csv -o burgers --force     rows of path,label[,split]"""
+tellapart train labels.csv -o burgers --force     rows of path,label[,split]
+tellapart train hf:beans -o leaves                a Hugging Face data set (pip install "tellapart[hub]")"""
     )
 )
 @click.argument("photos", type=click.Path())
@@ -58,8 +59,8 @@ def train(
 ) -> None:
     """Train on PHOTOS, test honestly, write a model folder.
 
-    PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, or a CSV or JSONL
-    file of path,label[,split].
+    PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, a CSV or JSONL
+    file of path,label[,split], or hf:NAME[:SPLIT], a Hugging Face data set.
     """
     from tellapart import workflow
     from tellapart.recipe import Probe

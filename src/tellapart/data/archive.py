@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import BinaryIO, ClassVar, NamedTuple, NoReturn
 
 from tellapart.data import header
 from tellapart.data.listing import (
@@ -69,6 +69,7 @@ class Archive:
         members: what can be read.
     """
 
+    kind: ClassVar[str] = "zip"
     path: str
     listing: Listing = field(repr=False)
     members: Mapping[str, Member] = field(repr=False)

@@ -1,6 +1,6 @@
 """What the person named -> a `Dataset`: every photo with its label and split, every other file with a reason.
 
-    scan                a folder of class folders, perhaps inside train/val/test; a zip of them; a label file
+    scan                a folder of class folders, perhaps inside train/val/test; a zip of them; a label file; `hf:NAME`
     scan_photos         photos to predict: files, folders, globs
     require_trainable   refuses a dataset that no classifier can be trained on
 
@@ -14,13 +14,14 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data import photo
-from tellapart.data.archive import Archive, open_archive
+from tellapart.data.archive import open_archive
+from tellapart.data.hub import PREFIX, scan_hub
 from tellapart.data.label_file import (
     JSON_EXTENSIONS,
     TABLE_EXTENSIONS,
@@ -54,6 +55,17 @@ class Skipped:
     reason: str
 
 
+class Container(Protocol):
+    """What holds photos that are no files of their own."""
+
+    @property
+    def kind(self) -> str:
+        """What people call it, such as "zip"."""
+
+    def read(self, place: str) -> bytes:
+        """The bytes of one photo, from many threads; raises PhotoError."""
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Photos with labels. `scan` sorts them by name, so the same folder always gives the same dataset.
@@ -66,7 +78,7 @@ class Dataset:
         labels: (N,) int32 in [0, C), read-only.
         splits: (N,) "train", "val" or "test"; or "" everywhere when the source gives no split; read-only.
         skipped: files that were found but cannot be used, sorted by name.
-        archive: the zip, when the source is one.
+        archive: the zip or the data set, when the source is one.
     """
 
     source: str
@@ -76,7 +88,7 @@ class Dataset:
     labels: NDArray[np.int32] = field(repr=False)
     splits: NDArray[np.str_] = field(repr=False)
     skipped: tuple[Skipped, ...] = ()
-    archive: Archive | None = None
+    archive: Container | None = None
 
     @classmethod
     def from_lists(
@@ -151,12 +163,15 @@ class Dataset:
 
 
 def scan(source: str | os.PathLike[str]) -> Dataset:
-    """The dataset in a folder, a zip or a label file; no photo is opened.
+    """The dataset in a folder, a zip, a label file or a Hugging Face data set; no photo is opened.
 
     Raises:
         InputError: there is no such source, no photo or no class in it, or it is a zip that could do harm.
     """
     path = os.fspath(source)
+    if path.startswith(PREFIX):
+        placed, class_names, photos = scan_hub(path)
+        return _from_placed(placed, class_names, shown(path), photos)
     name = shown(path.replace(os.sep, "/").rstrip("/") or path)
     mode = _mode(path, name)
     if stat.S_ISDIR(mode):
@@ -216,7 +231,7 @@ def require_trainable(dataset: Dataset) -> None:
             )
 
 
-def _from_placed(placed: list[Placed], class_names: Set[str], name: str, archive: Archive | None) -> Dataset:
+def _from_placed(placed: list[Placed], class_names: Set[str], name: str, archive: Container | None) -> Dataset:
     if not all(file.reason for file in placed):
         return _dataset(name, sorted(placed), class_names, archive)
     loose = [file for file in placed if file.reason == NOT_INSIDE_CLASS]
@@ -229,7 +244,7 @@ def _from_placed(placed: list[Placed], class_names: Set[str], name: str, archive
     raise InputError(f"There are no photos in {quoted(name)}.{example}", hint=_WANTED_LAYOUT)
 
 
-def _dataset(name: str, placed: Sequence[Placed], class_names: Set[str], archive: Archive | None) -> Dataset:
+def _dataset(name: str, placed: Sequence[Placed], class_names: Set[str], archive: Container | None) -> Dataset:
     _check_class_names(class_names)
     ordered = tuple(sorted(class_names))
     index = {class_name: label for label, class_name in enumerate(ordered)}

@@ -53,7 +53,7 @@ def check_page(prepared: Prepared, findings: Sequence[Finding]) -> bytes:
         shown_classes=SHOWN_CLASSES,
         findings=[_finding(finding, album) for finding in findings],
         movable=dataset.archive is None and os.path.isdir(dataset.source),
-        is_zip=dataset.archive is not None,
+        packed=dataset.archive.kind if dataset.archive else "",
         name=_typed(dataset.source),
     )
     return page.encode("utf-8", "replace")  # a file name may hold bytes that are no text

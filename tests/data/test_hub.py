@@ -1,0 +1,165 @@
+"""`hf:` sources, with the library itself on real photos: parquet, arrow, image folders; and what is wrong with them."""
+
+import numpy as np
+import pytest
+
+from tellapart.data.photo import decode
+from tellapart.data.source import require_trainable, scan
+from tellapart.errors import InputError, PhotoError
+
+datasets = pytest.importorskip("datasets")
+NAMES = ["dress", "hat", "schön"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_cache(tmp_path_factory):
+    """No test touches the person's own cache, and none asks the network."""
+    with pytest.MonkeyPatch.context() as patch:
+        place = tmp_path_factory.mktemp("hf")
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", place / "datasets")
+        patch.setattr(datasets.config, "HF_CACHE_HOME", str(place))
+        patch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def photos(shared_data):
+    return sorted((shared_data / "clothing" / "train" / "hat").iterdir())[:9]
+
+
+def rows(photos, **columns):
+    """A data set of the photos, as bytes, with further columns."""
+    features = {"image": datasets.Image(), **{name: feature for name, (feature, _) in columns.items()}}
+    data = {"image": [{"bytes": p.read_bytes(), "path": None} for p in photos]}
+    data |= {name: values for name, (_, values) in columns.items()}
+    return datasets.Dataset.from_dict(data, features=datasets.Features(features))
+
+
+def by_class(n):
+    return datasets.ClassLabel(names=NAMES), [i % len(NAMES) for i in range(n)]
+
+
+def parquet(folder, **splits):
+    folder.mkdir()
+    for split, data in splits.items():
+        data.to_parquet(folder / f"{split}.parquet")
+    return f"hf:{folder}"
+
+
+def assert_is(dataset, photos):
+    """The dataset holds the photos' very bytes, in their order."""
+    assert [dataset.read(i) for i in range(dataset.n)] == [p.read_bytes() for p in photos]
+
+
+def test_parquet_with_splits(photos, tmp_path):
+    train, test = (rows(part, label=by_class(len(part))) for part in (photos[:6], photos[6:]))
+    dataset = scan(parquet(tmp_path / "set", train=train, test=test))
+    assert dataset.class_names == tuple(NAMES)
+    assert list(dataset.splits) == ["test"] * 3 + ["train"] * 6
+    assert list(dataset.labels) == [0, 1, 2] * 3
+    assert_is(dataset, photos[6:] + photos[:6])
+    assert decode(dataset.read(0)).ndim == 3
+    assert dataset.photos[0].endswith("/test/000000")
+    require_trainable(dataset)
+
+
+def test_arrow_files(photos, tmp_path):
+    data = rows(photos, label=by_class(9))
+    data.save_to_disk(tmp_path / "saved")
+    folder = tmp_path / "arrow"
+    folder.mkdir()
+    for part in (tmp_path / "saved").glob("*.arrow"):
+        part.rename(folder / f"train-{part.name}")
+    dataset = scan(f"hf:{folder}")
+    assert dataset.class_names == tuple(NAMES)
+    assert not dataset.given_split
+    assert_is(dataset, photos)
+
+
+def test_image_folder(photos, tmp_path):
+    for i, photo in enumerate(photos):
+        place = tmp_path / "images" / ("test" if i >= 6 else "train") / NAMES[i % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{i}.jpg").write_bytes(photo.read_bytes())
+    dataset = scan(f"hf:{tmp_path / 'images'}")
+    assert dataset.class_names == tuple(NAMES)
+    assert sorted(dataset.splits) == ["test"] * 3 + ["train"] * 6
+    known = {photo.read_bytes(): NAMES[i % 3] for i, photo in enumerate(photos)}
+    assert [known[dataset.read(i)] for i in range(9)] == [dataset.class_names[label] for label in dataset.labels]
+
+
+def test_one_split_of_several(photos, tmp_path):
+    data = rows(photos, label=by_class(9))
+    source = parquet(tmp_path / "set", train=data, test=data, unsupervised=data)
+    listed = "".join(f"  - split: {name}\n    path: {name}.parquet\n" for name in ("train", "test", "unsupervised"))
+    card = f"---\nconfigs:\n- config_name: default\n  data_files:\n{listed}---\n"
+    (tmp_path / "set" / "README.md").write_text(card)
+    with pytest.raises(InputError, match="unsupervised") as caught:
+        scan(source)
+    assert f"{source}:" in caught.value.hint
+    dataset = scan(f"{source}:test")
+    assert (dataset.n, dataset.given_split) == (9, False)
+    with pytest.raises(InputError, match="no split") as caught:
+        scan(f"{source}:tset")
+    assert "unsupervised" in caught.value.hint
+
+
+def test_labels_as_text_and_the_choice_of_a_column(photos, tmp_path):
+    text = (datasets.Value("string"), ["a", "b", "a", "b", "a", "b", "a", "b", ""])
+    source = parquet(tmp_path / "text", train=rows(photos, label=text))
+    dataset = scan(source)
+    assert dataset.class_names == ("a", "b")
+    assert [(s.photo[-6:], s.reason) for s in dataset.skipped] == [("000008", "has no label")]
+    assert dataset.n_found == 9
+
+    coarse = datasets.ClassLabel(names=["x", "y"]), [0, 1, 0, 1, 0, 1, 0, 1, 0]
+    source = parquet(tmp_path / "two", train=rows(photos, fine=by_class(9), coarse=coarse))
+    with pytest.raises(InputError, match="several columns") as caught:
+        scan(source)
+    assert f"{source}#fine" in caught.value.hint
+    assert scan(f"{source}#coarse").class_names == ("x", "y")
+    with pytest.raises(InputError, match='no column "colour"'):
+        scan(f"{source}:train#colour")
+
+
+def test_rows_without_a_label_are_skipped(photos, tmp_path):
+    labels = datasets.ClassLabel(names=NAMES), [0, 1, 2, 0, 1, 2, -1, None, 0]
+    dataset = scan(parquet(tmp_path / "set", train=rows(photos, label=labels)))
+    assert (dataset.n, len(dataset.skipped), dataset.n_found) == (7, 2, 9)
+
+
+def test_a_row_without_a_photo_is_named_when_it_is_read(photos, tmp_path):
+    features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=NAMES))
+    outside = {"bytes": None, "path": str(photos[0])}  # a stranger's data set names a file of ours
+    data = {"image": [None, outside, {"bytes": b"no photo", "path": None}], "label": [0, 1, 2]}
+    dataset = scan(parquet(tmp_path / "set", train=datasets.Dataset.from_dict(data, features=features)))
+    for index, said in enumerate(("in this row[.]", "outside its folder")):
+        with pytest.raises(PhotoError, match=said):
+            dataset.read(index)
+    with pytest.raises(PhotoError):
+        decode(dataset.read(2))
+
+
+@pytest.mark.parametrize("column", ["image", "label"])
+def test_without_photos_or_class_names(photos, tmp_path, column):
+    data = rows(photos, label=by_class(9)).remove_columns(column)
+    with pytest.raises(InputError, match="no column with"):
+        scan(parquet(tmp_path / "set", train=data))
+
+
+@pytest.mark.parametrize("source", ["hf:", "hf::train", "hf:nobody/nothing", "hf:/no/such/folder", "hf:#label"])
+def test_what_is_not_there(source):
+    with pytest.raises(InputError) as caught:
+        scan(source)
+    assert caught.value.message.endswith(".")
+    assert caught.value.hint
+
+
+def test_an_empty_or_damaged_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "train.parquet").write_bytes(np.random.default_rng(0).bytes(300))
+    for name in ("empty", "damaged"):
+        with pytest.raises(InputError, match="cannot be read"):
+            scan(f"hf:{tmp_path / name}")
