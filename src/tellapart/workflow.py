@@ -35,6 +35,7 @@ from tellapart.evaluation import FEW_TEST_PHOTOS
 from tellapart.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
+from tellapart.known_photos import remember
 from tellapart.next_steps import next_steps
 from tellapart.package import card, describe, model_facts, model_files, page, proven
 from tellapart.prediction import Predictor
@@ -44,7 +45,6 @@ from tellapart.recipe import Probe
 from tellapart.robustness import robustness as spoil
 from tellapart.scoring import test_evaluation
 from tellapart.stopwatch import Progress, Stopwatch, no_progress
-from tellapart.tested_photos import remember
 
 Json = dict[str, Any]
 
@@ -112,10 +112,12 @@ def train(
 
 
 def _write(output: Path, files: Json, prepared: Prepared, split: Split) -> None:
-    """The model folder, and in the cache, where its test photos are: they will prove its exports."""
+    """The model folder, and in the cache, where its photos are: they prove its exports, and explain its answers."""
     write_folder(output, files)
     if prepared.dataset.archive is None:
-        remember(sha256(files[MODEL]), (prepared.dataset.places[i] for i in split.test))
+        places = prepared.dataset.places
+        kinds = {"test": split.test, "train": split.learned}
+        remember(sha256(files[MODEL]), {kind: [places[i] for i in chosen] for kind, chosen in kinds.items()})
 
 
 def evaluate(

@@ -5,6 +5,7 @@ import click
 from tellapart.cli.asking import info, predict, suggest
 from tellapart.cli.checking import check
 from tellapart.cli.door import Commands, examples
+from tellapart.cli.explaining import explain
 from tellapart.cli.exporting import export
 from tellapart.cli.serving import serve
 from tellapart.cli.training import compare, evaluate, train
@@ -27,5 +28,5 @@ def main() -> None:
     """A folder of photos in, a classifier you can trust out."""
 
 
-for command in (train, predict, evaluate, compare, check, suggest, info, serve, export, cache, demo):
+for command in (train, predict, evaluate, compare, check, suggest, explain, info, serve, export, cache, demo):
     main.add_command(command)

@@ -12,7 +12,7 @@ from tellapart.cli.printing import print_json
 def cache(clear: bool, as_json: bool) -> None:
     """Show or clear what is remembered of photos already read."""
     from tellapart.feature_cache import FeatureCache
-    from tellapart.tested_photos import forget
+    from tellapart.known_photos import forget
 
     store = FeatureCache()
     n_cleared = store.clear() if clear else 0

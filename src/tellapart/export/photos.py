@@ -14,9 +14,9 @@ from tellapart.data import photo
 from tellapart.data.source import scan_photos
 from tellapart.data.wording import counted, quoted
 from tellapart.errors import InputError, PhotoError
+from tellapart.known_photos import recall
 from tellapart.prediction import Prediction, Predictor
 from tellapart.stopwatch import Progress
-from tellapart.tested_photos import recall
 
 MOST = 200  # photos of a proof: enough that one wrong in a hundred is likely seen, and a minute in a browser
 SEED = 4  # of the generated images, which must be the same on every machine
@@ -69,7 +69,7 @@ def gather(
     if folder is not None:
         named = list(_read_all(scan_photos([folder])))
         origin = f"from {quoted(folder)}"
-    elif tested := list(_read_all(recall(artifact.manifest["files"][MODEL]))):
+    elif tested := list(_read_all(recall(artifact.manifest["files"][MODEL], "test"))):
         named = tested + generated()
         origin = f"{counted(len(tested), 'test photo')} of the model and {len(_GENERATED)} generated images"
     else:

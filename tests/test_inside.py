@@ -1,0 +1,123 @@
+"""What a model does with one photo: maps that mean what they say, and a page that hostile names cannot break."""
+
+import json
+import re
+from io import BytesIO
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from tellapart.artifact import load_artifact
+from tellapart.errors import InputError, PhotoError
+from tellapart.inside import CELLS, MAPS, NEIGHBOURS, first_filters, look_inside, occlusion
+from tellapart.prediction import Predictor
+from tellapart.report.inside_page import FILES, PAGE, inside_page
+
+
+@pytest.fixture(scope="module")
+def inside(model, clothing):
+    return look_inside(model, clothing.places[0], among=clothing.places[0].rpartition("/")[0])
+
+
+@pytest.fixture(scope="module")
+def predictor(model):
+    return Predictor.from_artifact(load_artifact(model), explains=True)
+
+
+def test_it_answers_as_predict_does(inside, predictor, clothing):
+    assert inside.prediction.probs == pytest.approx(predictor.predict(clothing.places[0]).probs, abs=1e-6)
+    assert inside.pixels.shape == (predictor.how.input_px, predictor.how.input_px, 3)
+
+
+def test_covering_what_is_one_colour_changes_nothing(predictor):
+    plain = np.full((predictor.how.input_px, predictor.how.input_px, 3), (120, 60, 200), np.uint8)
+    assert np.abs(occlusion(predictor, plain, 0)).max() == 0
+
+
+def test_covering_says_where_something_is(predictor, inside):
+    """The photo's middle on a plain ground: only covers that touch it can change the answer."""
+    side = predictor.how.input_px
+    grey = np.rint(inside.pixels.mean(axis=(0, 1))).astype(np.uint8)
+    pixels = np.tile(grey, (side, side, 1))
+    low, high = side // 3, side // 2
+    pixels[low:high, low:high] = inside.pixels[low:high, low:high]
+    drops = np.abs(occlusion(predictor, pixels, int(predictor.answers(pixels).probs.argmax())))
+    there = drops[4:6, 4:6].mean()
+    far = np.concatenate([drops[:, -2:].ravel(), drops[-2:].ravel()]).mean()
+    assert drops.shape == (CELLS, CELLS)
+    assert there > 2 * far
+
+
+def test_filters_are_the_first_layer_s_weights(model):
+    artifact = load_artifact(model)
+    filters = first_filters(artifact.model)
+    graph = onnx.load_model_from_string(artifact.model).graph
+    stored = {w.name: onnx.numpy_helper.to_array(w) for w in graph.initializer}
+    (weight,) = [w.astype(np.float32) for name, w in stored.items() if name.endswith("stem.weight.stored")]
+    assert filters.shape == (len(weight), 3, 3, 3)
+    assert filters.min() >= 0
+    assert filters.max() <= 1
+    assert np.array_equal(np.sign(filters.transpose(0, 3, 1, 2) - 0.5), np.sign(weight))
+
+
+def test_a_graph_without_such_a_layer_has_no_filters():
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    value = onnx.helper.make_tensor_value_info("x", 1, [1])
+    graph = onnx.helper.make_graph([node], "g", [value], [onnx.helper.make_tensor_value_info("y", 1, [1])])
+    assert first_filters(onnx.helper.make_model(graph).SerializeToString()) is None
+
+
+def test_layers_get_deeper_and_coarser(inside):
+    assert [layer.depth for layer in inside.layers] == sorted(layer.depth for layer in inside.layers)
+    places = [layer.maps.shape[1] for layer in inside.layers]
+    assert places == sorted(places, reverse=True)
+    for layer in inside.layers:
+        assert 1 <= len(layer.maps) <= MAPS <= layer.n
+        assert layer.maps.min() >= 0
+        assert layer.maps.max() <= 1
+
+
+def test_the_photo_itself_is_most_alike(inside, clothing):
+    assert inside.neighbours[0].path == clothing.places[0]
+    assert inside.neighbours[0].cosine == pytest.approx(1, abs=1e-4)
+    cosines = [one.cosine for one in inside.neighbours]
+    assert cosines == sorted(cosines, reverse=True)
+    assert len(cosines) == NEIGHBOURS
+
+
+def test_json_has_the_maps(inside):
+    said = json.loads(json.dumps(inside.to_json()))
+    assert np.shape(said["occlusion"]) == (CELLS, CELLS)
+    assert np.shape(said["activation"]) == inside.activation.shape
+    assert said["neighbours"][0]["cosine"] == pytest.approx(1, abs=1e-3)
+
+
+def test_what_cannot_be_looked_at(model, tmp_path):
+    (tmp_path / "no.jpg").write_bytes(b"no photo")
+    with pytest.raises(PhotoError):
+        look_inside(model, tmp_path / "no.jpg")
+    with pytest.raises(PhotoError):
+        look_inside(model, tmp_path / "nowhere.jpg")
+    Image.new("RGB", (90, 70), (9, 9, 200)).save(tmp_path / "plain.png")
+    with pytest.raises(InputError):
+        look_inside(model, tmp_path / "plain.png", among=tmp_path / "nowhere")
+    assert look_inside(model, tmp_path / "plain.png", among=tmp_path).neighbours[0].path.endswith("plain.png")
+
+
+def test_the_page_is_whole_and_names_are_text(inside):
+    hostile = "<script>alert(1)</script>"
+    files = inside_page(inside, hostile, f"{hostile}.jpg")
+    assert set(files) <= FILES
+    page = files[PAGE].decode()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert sources
+    assert all(source.startswith("data:image/") for source in sources)
+    for name, content in files.items():
+        if name.endswith(".png"):
+            with Image.open(BytesIO(content)) as picture:
+                picture.load()
+                assert picture.mode == "RGB"

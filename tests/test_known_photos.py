@@ -1,0 +1,63 @@
+"""Where photos are: remembered per model, what is gone left out, nothing ever in the way."""
+
+import os
+
+import pytest
+
+from tellapart.feature_cache import default_path
+from tellapart.known_photos import MOST_MODELS, forget, recall, remember
+
+
+@pytest.fixture(autouse=True)
+def _empty(tmp_path, monkeypatch):
+    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    names = ["a.jpg", "แมว.jpg", "with space.jpg", os.fsdecode(b"\xff.jpg")]
+    paths = [str(tmp_path / name) for name in names]
+    for path in paths:
+        with open(path, "wb"):
+            pass
+    return paths
+
+
+def test_what_is_still_there_comes_back_in_order(photos):
+    remember("a" * 64, {"test": photos})
+    assert recall("a" * 64, "test") == photos
+    os.unlink(photos[1])
+    assert recall("a" * 64, "test") == [photos[0], *photos[2:]]
+    assert recall("b" * 64, "test") == recall("a" * 64, "train") == []
+
+
+def test_relative_paths_are_found_from_elsewhere(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    remember("a" * 64, {"test": ["a.jpg"], "train": []})
+    monkeypatch.chdir("/")
+    assert recall("a" * 64, "test") == photos[:1]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"3", b"[3, null]", b"\xff", b'{"test": 1}'])
+def test_a_damaged_record_is_none(photos, content):
+    remember("a" * 64, {"test": photos})
+    (default_path().with_name("known") / f"{'a' * 64}.json").write_bytes(content)
+    assert recall("a" * 64, "test") == []
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault(photos, tmp_path):
+    (tmp_path / "cache").write_bytes(b"a file where the folder should be")
+    remember("a" * 64, {"test": photos})
+    assert recall("a" * 64, "test") == []
+    forget()
+
+
+def test_old_models_are_forgotten(photos):
+    for i in range(MOST_MODELS + 5):
+        remember(f"{i:064}", {"test": photos})
+        os.utime(default_path().with_name("known") / f"{i:064}.json", (i, i))
+    remember("f" * 64, {"test": photos})
+    assert recall(f"{0:064}", "test") == []
+    assert recall("f" * 64, "test") == photos
+    forget()
+    assert recall("f" * 64, "test") == []
