@@ -1,5 +1,6 @@
 """What a model does with one photo: maps that mean what they say, and a page that hostile names cannot break."""
 
+import dataclasses
 import json
 import re
 from io import BytesIO
@@ -104,6 +105,21 @@ def test_what_cannot_be_looked_at(model, tmp_path):
     with pytest.raises(InputError):
         look_inside(model, tmp_path / "plain.png", among=tmp_path / "nowhere")
     assert look_inside(model, tmp_path / "plain.png", among=tmp_path).neighbours[0].path.endswith("plain.png")
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "words"),
+    [
+        (0.1, 0.3, ["No place counts much"]),
+        (-3, 0.3, ["most blue place covered", "rise 20-fold"]),
+        (-3, 1, ["most orange place covered", "fall 3-fold", "most blue"]),
+    ],
+)
+def test_the_page_says_how_much_a_place_counts(inside, lowest, highest, words):
+    occlusion = np.linspace(lowest, highest, CELLS * CELLS, dtype=np.float32).reshape(CELLS, CELLS)
+    page = inside_page(dataclasses.replace(inside, occlusion=occlusion), "model", "a.jpg")[PAGE].decode()
+    assert all(word in page for word in words)
+    assert ("No place counts much" in page) == ("No place counts much" in words)
 
 
 def test_the_page_is_whole_and_names_are_text(inside):

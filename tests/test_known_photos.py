@@ -52,6 +52,15 @@ def test_a_folder_that_cannot_be_written_is_no_fault(photos, tmp_path):
     forget()
 
 
+def test_files_of_the_person_s_own_stay(photos):
+    remember("a" * 64, {"test": photos})
+    own = default_path().with_name("known") / "notes.json"
+    own.write_text("mine")
+    forget()
+    assert own.read_text() == "mine"
+    assert recall("a" * 64, "test") == []
+
+
 def test_old_models_are_forgotten(photos):
     for i in range(MOST_MODELS + 5):
         remember(f"{i:064}", {"test": photos})

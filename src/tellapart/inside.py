@@ -106,8 +106,8 @@ def look_inside(
     Args:
         model: a folder that `train` wrote.
         photo: path of the photo.
-        among: photos to look for similar ones in, as for `train` or a plain folder; the training photos unless told,
-            where they are still on this machine.
+        among: a folder of photos, or a label file, to look for similar ones in; the training photos unless told, where
+            they are still on this machine.
         progress: called with (stage, done, total).
 
     Raises:
@@ -233,10 +233,19 @@ def _neighbours(
 
 
 def _places(artifact: Artifact, among: str | PathLike[str] | None) -> Sequence[str]:
+    """Paths of the photos to look among.
+
+    Raises:
+        InputError: nothing is there, or they are inside a zip or a data set.
+    """
     if among is None:
         return recall(artifact.manifest["files"][MODEL], "train")
-    try:
-        dataset = scan(among)
-    except InputError:
+    if Path(among).is_dir() or not Path(among).exists():
         return scan_photos([fspath(among)])
-    return dataset.places if dataset.archive is None else ()
+    dataset = scan(among)
+    if dataset.archive is not None:
+        raise InputError(
+            f"Similar photos cannot be shown from inside a {dataset.archive.kind}.",
+            hint="Unpack it, and name the folder.",
+        )
+    return dataset.places

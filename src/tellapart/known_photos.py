@@ -7,6 +7,7 @@ model's hash; whatever cannot be kept or found again is simply not there.
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from tellapart.errors import TellapartError
 from tellapart.feature_cache import default_path
 
 MOST_MODELS: Final = 50  # those trained longest ago are forgotten
+_RECORD: Final = re.compile(r"[0-9a-f]{64}\.json")
 MOST_PHOTOS: Final = 50_000  # of each kind; their paths take about 5 MB
 
 
@@ -27,7 +29,7 @@ def remember(model_sha256: str, photos: Mapping[str, Iterable[str]]) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         kept = {kind: [os.path.abspath(path) for path in paths][:MOST_PHOTOS] for kind, paths in photos.items()}
         write_file(place, json.dumps(kept).encode("utf-8", "surrogateescape"))
-        models = sorted(place.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)
+        models = sorted(_records(), key=lambda path: path.stat().st_mtime)
         for old in models[:-MOST_MODELS]:
             old.unlink()
 
@@ -43,9 +45,14 @@ def recall(model_sha256: str, kind: str) -> list[str]:
 
 def forget() -> None:
     """Forget all of them."""
-    for place in _folder().glob("*.json"):
+    for place in _records():
         with suppress(OSError):
             place.unlink()
+
+
+def _records() -> list[Path]:
+    """Our own files; the folder may be one that a person keeps other things in."""
+    return [path for path in _folder().glob("*.json") if _RECORD.fullmatch(path.name)]
 
 
 def _folder() -> Path:

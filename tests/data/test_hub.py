@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tellapart.data.hub import HubPhotos
 from tellapart.data.photo import decode
 from tellapart.data.source import require_trainable, scan
 from tellapart.errors import InputError, PhotoError
@@ -139,6 +140,24 @@ def test_a_row_without_a_photo_is_named_when_it_is_read(photos, tmp_path):
             dataset.read(index)
     with pytest.raises(PhotoError):
         decode(dataset.read(2))
+
+
+def test_a_path_that_cannot_be_is_one_photo_that_cannot_be_read(tmp_path):
+    rows = [{"image": {"bytes": None, "path": path}} for path in ("a\0b", "", "/dev/null", "x" * 5000)]
+    photos = HubPhotos("image", {"train": rows}, (str(tmp_path),))
+    for number in range(len(rows)):
+        with pytest.raises(PhotoError):
+            photos.read(f"train/{number}")
+
+
+def test_a_card_must_not_name_files_outside(photos, tmp_path):
+    private = parquet(tmp_path / "private", train=rows(photos, label=by_class(9))).removeprefix("hf:")
+    (tmp_path / "set").mkdir()
+    listed = f"  - split: train\n    path: {private}/train.parquet\n"
+    card = f"---\nconfigs:\n- config_name: default\n  data_files:\n{listed}---\n"
+    (tmp_path / "set" / "README.md").write_text(card)
+    with pytest.raises(InputError, match="not its own"):
+        scan(f"hf:{tmp_path / 'set'}")
 
 
 @pytest.mark.parametrize("column", ["image", "label"])

@@ -230,7 +230,7 @@ def test_only_folders_can_be_fixed(tellapart, photos, tmp_path, snapshot):
     before = snapshot(tmp_path)
     listed = ["is a list of photos", "Remove the lines"]
     tellapart.refuses("check", "labels.csv", "--fix", "--quality", "fast", cwd=tmp_path, says=listed)
-    zipped = ["cannot be moved out of the zip", "Unzip it"]
+    zipped = ["cannot be moved out of the zip", "Unpack it"]
     tellapart.refuses("check", "photos.zip", "--fix", "--quality", "fast", cwd=tmp_path, says=zipped)
     for source in ("labels.csv", "photos.zip", "nowhere"):
         tellapart.refuses("check", source, "--undo", cwd=tmp_path, says=["There is no folder"])

@@ -34,7 +34,9 @@ def test_bad_input_is_one_sentence_and_nothing_is_lost(
     (tmp_path / "mine" / "holiday.png").write_bytes(b"mine")
     tellapart.refuses("explain", trained, photo, "-o", tmp_path / "mine", says=["exists already"])
     tellapart.refuses("explain", trained, photo, "-o", tmp_path / "mine", "--force", says=["holiday.png"])
-    assert (tmp_path / "mine" / "holiday.png").read_bytes() == b"mine"
+    (tmp_path / "mine" / "holiday.png").rename(tmp_path / "mine" / "filters.png")
+    tellapart.refuses("explain", trained, photo, "-o", tmp_path / "mine", "--force", says=["filters.png"])
+    assert (tmp_path / "mine" / "filters.png").read_bytes() == b"mine"
     tellapart.refuses("explain", trained, tmp_path / "nowhere.jpg", "-o", tmp_path / "a")
     tellapart.refuses("explain", trained, Path(__file__), "-o", tmp_path / "a")
     tellapart.refuses("explain", "nowhere", photo, "-o", tmp_path / "a", says=["no model folder"])

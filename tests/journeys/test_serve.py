@@ -21,6 +21,7 @@ import pytest
 from tellapart import load
 from tellapart.engine.network import n_cores
 from tellapart.server.limits import MAX_BODY_BYTES, MAX_PHOTOS
+from tellapart.server.protocol import CONNECTIONS_EACH
 
 BOUNDARY = b"tellapart"
 SOAK = 10_000
@@ -422,6 +423,31 @@ def test_slow_and_silent_visitors_do_not_keep_others_waiting(serving, jpegs, beg
         if with_them < 2 * max(alone, p95()):
             break
         assert not last, (alone, with_them)
+
+
+def own_address():
+    """This machine's address to others; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but its own")
+        return probe.getsockname()[0]
+
+
+def test_one_visitor_does_not_take_all_connections(tellapart, trained, jpegs):
+    address = own_address()
+    server = Serving(tellapart, trained, "--host", "0.0.0.0")
+    with ExitStack() as held:
+        for _ in range(CONNECTIONS_EACH + 20):
+            held.enter_context(socket.create_connection((address, server.port)))
+        late = held.enter_context(socket.create_connection((address, server.port)))
+        late.settimeout(20)
+        late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with suppress(ConnectionError):
+            assert late.recv(1000)[:13] in (b"", b"HTTP/1.1 503 ")
+        assert server.predict(jpegs[0]).status_code == 200
+    assert server.close() == 0
 
 
 STINGY = """

@@ -34,10 +34,10 @@ def explain(model: str, photo: str, output: str, among: str | None, force: bool,
     from tellapart.inside import look_inside
     from tellapart.report.inside_page import FILES, PAGE, inside_page
 
-    refuse_unwritable(Path(output), force=force, ours=FILES)
+    refuse_unwritable(Path(output), force=force, ours=FILES if (Path(output) / PAGE).is_file() else frozenset())
     with progress_bars() as progress:
         inside = look_inside(model, photo, among=among, progress=progress)
-        files = inside_page(inside, shown(Path(model).name), shown(Path(photo).name))
+        files = inside_page(inside, shown(Path(model).name), shown(Path(photo).name), learned=among is None)
     write_folder(Path(output), files)
     if as_json:
         print_json(inside.to_json())

@@ -7,7 +7,11 @@ from tellapart.cli.printing import print_json
 
 
 @click.command(epilog=examples("tellapart cache\ntellapart cache --clear"))
-@click.option("--clear", is_flag=True, help="Forget all features; training then reads every photo again.")
+@click.option(
+    "--clear",
+    is_flag=True,
+    help="Forget all; training then reads every photo again, and exports and explanations lose theirs.",
+)
 @json_option
 def cache(clear: bool, as_json: bool) -> None:
     """Show or clear what is remembered of photos already read."""

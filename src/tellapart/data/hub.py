@@ -23,6 +23,8 @@ from tellapart.errors import InputError, MissingExtraError, PhotoError
 
 PREFIX: Final = "hf:"
 LABELS: Final = ("label", "labels", "class", "category", "class_name", "target")  # what people call the column
+LEAST_DATASETS: Final = 4  # major version of the library
+HUB_FILES: Final = "hf://datasets/"
 NO_LABEL: Final = "has no label"
 
 
@@ -53,7 +55,10 @@ class HubPhotos:
             return bytes(stored["bytes"])
         if not stored.get("path"):
             raise PhotoError("The data set holds no photo in this row.", code="unreadable")
-        path = os.path.realpath(stored["path"])
+        try:
+            path = os.path.realpath(stored["path"])
+        except (OSError, ValueError) as error:  # a NUL, or links that lead round in circles
+            raise PhotoError("The data set names a file that cannot be.", code="unreadable") from error
         if not any(path.startswith(root + os.sep) for root in self.roots):
             raise PhotoError(
                 "The data set holds no photo in this row, only the name of a file outside its folder.",
@@ -84,8 +89,7 @@ def scan_hub(source: str) -> tuple[list[Placed], set[str], HubPhotos]:
         stored[own] = rows.select_columns([image]).cast_column(image, _datasets().Image(decode=False))
         labels = rows.select_columns([label]).with_format(None)[label]
         placed += _placed(f"{shown(source)}/{own}", own, splits[own], labels, _class_names(rows, label))
-    roots = (name, _datasets().config.HF_CACHE_HOME, _datasets().config.HF_DATASETS_CACHE)
-    photos = HubPhotos(image, stored, tuple(os.path.realpath(root) for root in roots))
+    photos = HubPhotos(image, stored, _roots(name))
     return placed, {one.class_name for one in placed if one.class_name}, photos
 
 
@@ -107,6 +111,10 @@ def _datasets() -> Any:
             hint='Run: pip install "tellapart[hub]"',
         )
     datasets = importlib.import_module("datasets")
+    if int(datasets.__version__.split(".")[0]) < LEAST_DATASETS:  # older ones run code that data sets bring along
+        raise MissingExtraError(
+            "The library for data sets of Hugging Face is too old.", hint='Run: pip install -U "tellapart[hub]"'
+        )
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
     return datasets
@@ -116,13 +124,20 @@ def _load(name: str, split: str) -> Mapping[str, Any]:
     """{split: rows}, all of them or the one named."""
     datasets = _datasets()
     try:
-        found = datasets.load_dataset(name, streaming=False)
+        data_files = datasets.load_dataset_builder(name).config.data_files or {}
+        foreign = _foreign_file(name, data_files)
+        found = {} if foreign else datasets.load_dataset(name)
     except (OSError, ValueError, RuntimeError, TypeError, datasets.exceptions.DatasetsError) as error:
         if os.path.exists(name):
             hint = "Such a folder holds parquet, arrow or image files that belong together."
         else:
             hint = "Is the name right, and the network up? A local folder is named like hf:./folder."
         raise InputError(f"The data set {quoted(name)} cannot be read.", hint=hint) from error
+    if foreign:
+        raise InputError(
+            f"The data set {quoted(name)} names a file that is not its own: {quoted(foreign)}.",
+            hint="Nothing of it was read. Copy the photos that you want into a folder.",
+        )
     if not split:
         return dict(found)
     if split not in found:
@@ -130,6 +145,27 @@ def _load(name: str, split: str) -> Mapping[str, Any]:
             f"The data set {quoted(name)} has no split {quoted(split)}.", hint=f"It has: {some(sorted(found))}."
         )
     return {split: found[split]}
+
+
+def _foreign_file(name: str, data_files: Mapping[str, Any]) -> str | None:
+    """A file that the data set says it is made of and that is not its own; None where all are.
+
+    A stranger's card could name files of this machine, whose content would then be trained on, shown and shared.
+    """
+    root = os.path.realpath(name) + os.sep
+    places = [str(file) for files in data_files.values() for file in files]
+    own = [p.startswith(HUB_FILES) or (os.path.isdir(name) and os.path.realpath(p).startswith(root)) for p in places]
+    return next((place for place, mine in zip(places, own, strict=True) if not mine), None)
+
+
+def _roots(name: str) -> tuple[str, ...]:
+    """Folders that a row's path may lead into: the data set's own, or where the library keeps what it fetched of it."""
+    if os.path.isdir(name):
+        return (os.path.realpath(name),)
+    hub = importlib.import_module("huggingface_hub")
+    own = os.path.join(hub.constants.HF_HUB_CACHE, "datasets--" + name.replace("/", "--"))
+    fetched = os.path.join(_datasets().config.HF_DATASETS_CACHE, "downloads")
+    return tuple(os.path.realpath(place) for place in (own, fetched))
 
 
 def _our_splits(found: Mapping[str, Any], *, one: bool, source: str) -> dict[str, str]:
@@ -140,9 +176,14 @@ def _our_splits(found: Mapping[str, Any], *, one: bool, source: str) -> dict[str
     if strange:
         raise InputError(
             f"The data set {quoted(source)} has splits that are neither train, val nor test: {some(strange)}.",
-            hint=f"Name the one to use, like {shown(source)}:{shown(next(iter(found)))}.",
+            hint=f"Name the one to use, like {_with_split(source, next(iter(found)))}.",
         )
     return {name: SPLIT_NAMES[name.casefold()] for name in found}
+
+
+def _with_split(source: str, split: str) -> str:
+    name, hash_sign, label = source.partition("#")
+    return shown(f"{name}:{split}{hash_sign}{label}")
 
 
 def _image_column(features: Mapping[str, Any], source: str) -> str:

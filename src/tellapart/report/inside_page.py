@@ -16,6 +16,8 @@ PAGE = "explanation.html"
 LAYERS = tuple(f"layer-{number}" for number in range(1, len(DEPTHS) + 2))
 FILES = frozenset({PAGE, *(f"{name}.png" for name in ("seen", "where-it-looked", "covered", "filters", *LAYERS))})
 SHOWN_CLASSES = 5
+NOTABLE = np.log(2)  # of a change in log-odds: twice or half the odds
+FOLD_SHOWN = np.log(1e6)  # at most
 PICTURE_PX = 320  # side of the pictures of the photo
 FILTER_PX, MAP_PX, GAP_PX = 28, 96, 4  # sides of one tile in a picture of many, and between them
 VEIL = np.array([14, 18, 22], np.float32)  # the colour of what did not count,
@@ -27,13 +29,14 @@ VEIL_OPACITY, GLOW_OPACITY = 0.72, 0.5
 Picture = NDArray[np.uint8]
 
 
-def inside_page(inside: Inside, model_name: str, photo_name: str) -> dict[str, bytes]:
+def inside_page(inside: Inside, model_name: str, photo_name: str, *, learned: bool = True) -> dict[str, bytes]:
     """{file name: content} of the page, which is whole by itself, and of its pictures.
 
     Args:
         inside: what the model does with the photo.
         model_name: name of the model folder.
         photo_name: name of the photo, shown as text.
+        learned: whether the photos most alike are among those that the model learned from.
     """
     pictures = _pictures(inside)
     files = {f"{name}.png": _png(picture) for name, picture in pictures.items()}
@@ -43,6 +46,7 @@ def inside_page(inside: Inside, model_name: str, photo_name: str) -> dict[str, b
     page = template.render(
         model_name=model_name,
         photo_name=photo_name,
+        learned=learned,
         answer=prediction.answer,
         class_name=prediction.class_name,
         looks_like=prediction.looks_like,
@@ -74,12 +78,13 @@ def _pictures(inside: Inside) -> dict[str, Picture]:
 
 
 def _depends(inside: Inside) -> str:
-    """A sentence on how much any one place counts."""
-    most = float(inside.occlusion.max())
-    if most < np.log(2):
-        return "No place counts much by itself: with any of them covered, the answer is about as sure."
-    fold = f"{np.exp(min(most, np.log(1e6))):,.0f}"
-    return f"With the brightest place covered, the odds of “{inside.prediction.class_name}” fall {fold}-fold."
+    """How much one place counts, in a sentence or two."""
+    name, sentences = inside.prediction.class_name, []
+    for place, change, verb in (("orange", inside.occlusion.max(), "fall"), ("blue", -inside.occlusion.min(), "rise")):
+        if change >= NOTABLE:
+            fold = f"{np.exp(min(float(change), FOLD_SHOWN)):,.0f}"
+            sentences.append(f"With the most {place} place covered, the odds of “{name}” {verb} {fold}-fold.")
+    return " ".join(sentences) or "No place counts much by itself: with any of them covered, it is about as sure."
 
 
 def _layer(picture: str, layer: Layer) -> dict[str, object]:

@@ -10,8 +10,9 @@ has as many photos in work as there are cores, so one with 16 photos does not ke
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -129,17 +130,19 @@ class Answerer:
         except PhotoError as error:
             self.metrics.photos.labels(error.code).inc()
             return {**EMPTY, "error": of_photo(error)}
-        said: dict[str, Any]
-        said, seconds = await self._in_thread(_timed, lambda: model.answer(pixels, heatmap=heatmap))
-        spend(seconds)
+        loop = asyncio.get_running_loop()
+
+        def work() -> dict[str, Any]:
+            started = time.perf_counter()
+            try:
+                return model.answer(pixels, heatmap=heatmap)
+            finally:  # told from here, so that a visitor who has left by now pays too
+                with suppress(RuntimeError):  # the server has ended
+                    loop.call_soon_threadsafe(spend, time.perf_counter() - started)
+
+        said: dict[str, Any] = await self._in_thread(work)
         self.metrics.photos.labels("answered").inc()
         return said
 
     async def _in_thread(self, work: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
-
-
-def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """What `work` gives, and the seconds it took in this thread."""
-    started = time.perf_counter()
-    return work(), time.perf_counter() - started

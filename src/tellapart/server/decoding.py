@@ -105,7 +105,7 @@ def _refusal(content: bytes) -> PhotoError:
     try:
         said = json.loads(content)
         code, message, hint = str(said["code"]), str(said["message"]), str(said["hint"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _DiedError from error
     if not _CODE.fullmatch(code) or not message.isprintable() or not hint.isprintable():
         raise _DiedError

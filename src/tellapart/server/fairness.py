@@ -18,8 +18,8 @@ from tellapart.server.problem import Problem
 
 WORK_SHARE: Final = 0.5  # of the machine, in the long run
 WORK_BURST_S: Final = 30.0  # of work at once: over a thousand ordinary photos
-ROOM_SHARE: Final = 0.5  # of the photos waiting, and of the bytes held
-IPV6_HOUSEHOLD: Final = 64  # bits of an address that are one customer's; the rest they choose freely
+ROOM_SHARE: Final = 0.25  # of the photos waiting, and of the bytes held
+IPV6_HOUSEHOLD: Final = 56  # bits of an address that are one customer's; the rest they choose freely
 MAX_ADDRESSES: Final = 10_000  # remembered
 
 
@@ -54,7 +54,7 @@ class Fairness:
         Raises:
             Problem: 429, its work is used up.
         """
-        visitor = _visitor(address)
+        visitor = visitor_of(address)
         if visitor is None:
             return Account()
         account = self._refilled(visitor)
@@ -78,12 +78,17 @@ class Fairness:
         return account
 
 
-def _visitor(address: str | None) -> str | None:
-    """What is counted as one visitor; None for this machine itself, and where there is no address."""
-    try:
-        known = ipaddress.ip_address(address or "")
-    except ValueError:
+def visitor_of(address: str | None) -> str | None:
+    """What is counted as one visitor; None for this machine itself, and where there is no address.
+
+    Whatever a proxy wrote that is no address is one visitor too, so that nobody gets more by it.
+    """
+    if not address:
         return None
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
     if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped:
         known = known.ipv4_mapped
     if known.is_loopback:

@@ -58,7 +58,7 @@ class Hold:
         """Take room for `n` bytes more of the body.
 
         Raises:
-            Problem: 503, all bodies together are too large.
+            Problem: 503, all bodies together are too large, or this visitor's.
         """
         if any(holding.held_bytes + n > holding.most_bytes for holding in self._holdings):
             raise busy()
@@ -70,7 +70,7 @@ class Hold:
         """Take room for `n` photos to be answered.
 
         Raises:
-            Problem: 503, too many are waiting.
+            Problem: 503, too many are waiting, or too many of this visitor's.
         """
         if any(holding.photos and holding.photos + n > holding.most_photos for holding in self._holdings):
             raise busy()

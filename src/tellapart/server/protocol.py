@@ -9,6 +9,7 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
+from tellapart.server.fairness import visitor_of
 from tellapart.server.limits import MAX_BODY_BYTES
 from tellapart.server.problem import Problem, bad_request, busy, timeout
 
@@ -17,6 +18,7 @@ BODY_S: Final = 15.0  # from the headers' end to the body's
 READING_S: Final = 10.0  # for a visitor to take what was written
 LINGER_S: Final = 1.0  # after a refusal, for the visitor to read it
 MAX_CONNECTIONS: Final = 400  # each is a file; systems allow 1,024 unless told
+CONNECTIONS_EACH: Final = MAX_CONNECTIONS // 4  # of one visitor
 MAX_HEADER_BYTES: Final = 16_384
 FREE_PIECES: Final = 1_000  # of a body, of any size; 15 ms of the event loop's time
 PIECE_BYTES: Final = 512  # each of the others must have so many on average; a network's packets have 1,400
@@ -66,10 +68,16 @@ class DeadlineProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the first deadline, or refuses the connection."""
         super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
+        self.visitor = None if self.config.proxy_headers else visitor_of(self.client and self.client[0])
+        if len(self.connections) > MAX_CONNECTIONS or self._takes_too_many():
             self._refuse(busy(), linger=False)
             return
         self._await("headers")
+
+    def _takes_too_many(self) -> bool:
+        """Whether this visitor has more than a share of all connections; a proxy, which speaks for many, has none."""
+        own = sum(getattr(other, "visitor", None) == self.visitor for other in self.connections)
+        return self.visitor is not None and own > CONNECTIONS_EACH
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets all deadlines."""
