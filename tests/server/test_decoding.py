@@ -15,6 +15,7 @@ import pytest
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.errors import PhotoError
+from tellapart.server import decoding
 from tellapart.server.decoding import DecoderPool
 from tellapart.server.golden import golden_photo
 
@@ -170,3 +171,11 @@ def test_the_kernel_ends_a_child_that_computes_for_ever():
     script = "from tellapart.server import decoding_child as c\nc._allow_cpu(0)\nwhile True: pass"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGXCPU
+
+
+@pytest.mark.parametrize(
+    "said", [b"[" * 2000, b"\xff", b"3", b"{}", b'{"code": "Not A Code", "message": "", "hint": ""}']
+)
+def test_a_refusal_that_is_none_ends_the_child(said):
+    with pytest.raises(decoding._DiedError):
+        decoding._refusal(said)

@@ -175,6 +175,9 @@ class DecoderPool:
             raise PhotoError(
                 "The photo could not be decoded.", code="damaged", hint="Save it again, for instance as a JPEG."
             ) from error
+        except BaseException:  # nobody knows what this child will say next
+            child.kill()
+            raise
         finally:
             if spend:
                 spend(time.perf_counter() - started)
