@@ -111,56 +111,52 @@ def void(_: object) -> None:
     pass
 
 
-def at_once(port: int, ask: Callable[[Visitor, bytes], None], photos: list[bytes], n: int) -> float:
-    """Photos/s that `VISITORS` get who each ask again as soon as they are answered."""
+def crowd(n_visitors: int, port: int, n: int, visit: Callable[[Visitor, int], None]) -> None:
+    """Visitors with a kept connection each share the turns 0 to n - 1; a turn begins when its visitor is free."""
     turns, lock = iter(range(n)), threading.Lock()
 
-    def visit() -> None:
+    def stay() -> None:
         visitor = Visitor(port)
         while True:
             with lock:
                 turn = next(turns, None)
             if turn is None:
                 break
-            ask(visitor, photos[turn % len(photos)])
+            visit(visitor, turn)
         visitor.close()
 
+    with ThreadPoolExecutor(n_visitors) as executor:
+        for stayed in [executor.submit(stay) for _ in range(n_visitors)]:
+            stayed.result()
+
+
+def at_once(port: int, ask: Callable[[Visitor, bytes], None], photos: list[bytes], n: int) -> float:
+    """Photos/s that `VISITORS` get who each ask again as soon as they are answered."""
     started = time.perf_counter()
-    with ThreadPoolExecutor(VISITORS) as crowd:
-        for visited in [crowd.submit(visit) for _ in range(VISITORS)]:
-            visited.result()
+    crowd(VISITORS, port, n, lambda visitor, turn: ask(visitor, photos[turn % len(photos)]))
     return n / (time.perf_counter() - started)
 
 
 def at_rate(port: int, ask: Callable[[Visitor, bytes], None], photos: list[bytes], n: int, rate: float) -> list[float]:
     """Seconds from when each of `n` requests was due, at `rate` a second, to its answer; sorted."""
     started = time.perf_counter() + 0.1
-    turns, lock, waited = iter(range(n)), threading.Lock(), []
+    waited: list[float] = []
 
-    def visit() -> None:
-        visitor = Visitor(port)
-        while True:
-            with lock:
-                turn = next(turns, None)
-            if turn is None:
-                break
-            due = started + turn / rate
-            time.sleep(max(0.0, due - time.perf_counter()))
-            ask(visitor, photos[turn % len(photos)])
-            waited.append(time.perf_counter() - due)
-        visitor.close()
+    def visit(visitor: Visitor, turn: int) -> None:
+        due = started + turn / rate
+        time.sleep(max(0.0, due - time.perf_counter()))
+        ask(visitor, photos[turn % len(photos)])
+        waited.append(time.perf_counter() - due)
 
-    with ThreadPoolExecutor(4 * VISITORS) as crowd:
-        for visited in [crowd.submit(visit) for _ in range(4 * VISITORS)]:
-            visited.result()
+    crowd(4 * VISITORS, port, n, visit)
     return sorted(waited)
 
 
 def lags(port: int, ask: Callable[[Visitor, bytes], None], photos: list[bytes], n: int) -> list[float]:
     """Seconds that `/healthz`, which needs nothing but the event loop, takes while the crowd asks; sorted."""
     visitor, took = Visitor(port), []
-    with ThreadPoolExecutor(1) as crowd:
-        busy = crowd.submit(at_once, port, ask, photos, n)
+    with ThreadPoolExecutor(1) as beside:
+        busy = beside.submit(at_once, port, ask, photos, n)
         while not busy.done():
             started = time.perf_counter()
             visitor.request(b"GET", b"/healthz")

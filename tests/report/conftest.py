@@ -129,6 +129,7 @@ class Outline(HTMLParser):
     """Tags, attributes and text of a page; complains about tags left open."""
 
     VOID = frozenset({"meta", "br", "img", "link", "input", "hr", "base", "source", "wbr"})
+    APART = frozenset({"td", "th", "dt", "summary", "b"})  # what ends a word
 
     def __init__(self, page):
         super().__init__()
@@ -149,7 +150,7 @@ class Outline(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
-        self.text += " " if tag in ("td", "th", "dt", "summary", "b") else ""
+        self.text += " " if tag in self.APART else ""
 
     def handle_data(self, data):
         if "style" not in self.open:

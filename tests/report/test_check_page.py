@@ -6,7 +6,6 @@ import itertools
 import re
 import zipfile
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,8 @@ from tellapart.data.source import Skipped, scan
 from tellapart.features import Features
 from tellapart.prepare import Prepared
 from tellapart.report.check_page import MAX_NAMED, MAX_PICTURES, check_page
+
+from .conftest import Outline
 
 HOSTILE = [
     "<script>alert(1)<",
@@ -52,31 +53,13 @@ def prepared_from(dataset, skipped=()):
     return Prepared(dataset, values, hashes, none, tuple(skipped), Features(values, hashes, {}))
 
 
-class _Outline(HTMLParser):
-    """Tags, attributes and text of a page; complains about tags left open."""
+class _Outline(Outline):
+    """The outline of a page of `check`, with its pictures."""
 
-    VOID = frozenset({"meta", "br", "img", "link", "input", "hr", "base", "source", "wbr"})
+    APART = frozenset({"td", "th", "span", "b", "dt", "dd", "p", "li"})
 
     def __init__(self, page):
-        super().__init__()
-        self.tags, self.attributes, self.text, self.open = [], [], "", []
-        self.feed(page.decode("utf-8"))
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attrs]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-        self.text += " " if tag in ("td", "th", "span", "b", "dt", "dd", "p", "li") else ""
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text += data
+        super().__init__(page.decode("utf-8"))
 
     @property
     def pictures(self):

@@ -14,6 +14,7 @@ import importlib.util
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, Final
 
 from tellapart.data import photo
@@ -104,7 +105,13 @@ def _parts(source: str) -> tuple[str, str, str]:
     return name, split, label
 
 
+@cache
 def _datasets() -> Any:
+    """The library, told to be quiet.
+
+    Raises:
+        MissingExtraError: it is not installed, or too old.
+    """
     if importlib.util.find_spec("datasets") is None:
         raise MissingExtraError(
             "Data sets of Hugging Face need a part of tellapart that is not installed.",
@@ -124,9 +131,11 @@ def _load(name: str, split: str) -> Mapping[str, Any]:
     """{split: rows}, all of them or the one named."""
     datasets = _datasets()
     try:
-        data_files = datasets.load_dataset_builder(name).config.data_files or {}
-        foreign = _foreign_file(name, data_files)
-        found = {} if foreign else datasets.load_dataset(name)
+        builder = datasets.load_dataset_builder(name)
+        foreign = _foreign_file(name, builder.config.data_files or {})
+        if not foreign:
+            builder.download_and_prepare()
+        found = {} if foreign else builder.as_dataset()
     except (OSError, ValueError, RuntimeError, TypeError, datasets.exceptions.DatasetsError) as error:
         if os.path.exists(name):
             hint = "Such a folder holds parquet, arrow or image files that belong together."
