@@ -18,7 +18,7 @@ import numpy as np
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
-from tellapart.engine.backbone import QUALITIES, Backbone
+from tellapart.engine.backbone import QUALITIES, Bundled
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
 from tellapart.probe import fit_probe, make_folds
@@ -31,14 +31,14 @@ SETS = {
     "hotdog": "hotdog/train",
 }
 CANDIDATES = [
-    *((Backbone(("lite0",), px), fit) for px in (192, 224, 256, 288) for fit in ("crop", "squash")),
-    *((Backbone(("lite1",), px), "crop") for px in (240, 256, 288, 320)),
-    (Backbone(("lite1",), 288), "squash"),
-    *((Backbone(("lite2",), px), "crop") for px in (260, 288, 320)),
-    *((Backbone((name,), 288, mirrored=True), "crop") for name in ("lite0", "lite1", "lite2")),
-    *((Backbone(("lite1", "lite2"), px, mirrored=True), "crop") for px in (256, 288, 320)),
-    (Backbone(("lite1", "lite2"), 288), "crop"),
-    (Backbone(("lite0", "lite1", "lite2"), 288, mirrored=True), "crop"),
+    *((Bundled(("lite0",), px), fit) for px in (192, 224, 256, 288) for fit in ("crop", "squash")),
+    *((Bundled(("lite1",), px), "crop") for px in (240, 256, 288, 320)),
+    (Bundled(("lite1",), 288), "squash"),
+    *((Bundled(("lite2",), px), "crop") for px in (260, 288, 320)),
+    *((Bundled((name,), 288, mirrored=True), "crop") for name in ("lite0", "lite1", "lite2")),
+    *((Bundled(("lite1", "lite2"), px, mirrored=True), "crop") for px in (256, 288, 320)),
+    (Bundled(("lite1", "lite2"), 288), "crop"),
+    (Bundled(("lite0", "lite1", "lite2"), 288, mirrored=True), "crop"),
 ]
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "backbones.md"
 REPEATS = 2

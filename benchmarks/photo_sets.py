@@ -9,7 +9,7 @@ import numpy as np
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
 from tellapart.data.split import deal, make_split
-from tellapart.engine.backbone import QUALITIES, imagenet_head
+from tellapart.engine.backbone import QUALITIES
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
 from tellapart.posthoc.temperature import calibrated
@@ -149,7 +149,7 @@ def _part_of(instruments: Photos) -> np.ndarray:
 def fit(photos: Photos, seed: int, quality: str = Probe.quality) -> FittedProbe:
     """A model of `photos`, as `tellapart train` fits it."""
     recipe = Probe(quality=quality, seed=seed)
-    folds, imagenet = make_folds(photos.labels, photos.scenes, recipe), imagenet_head(QUALITIES[quality])
+    folds, imagenet = make_folds(photos.labels, photos.scenes, recipe), QUALITIES[quality].imagenet
     return fit_probe(photos.features, photos.labels, folds, photos.n_classes, recipe, imagenet=imagenet)
 
 

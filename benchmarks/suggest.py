@@ -21,7 +21,7 @@ from tellapart.data.duplicates import exact_pairs, find_duplicates, group
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
 from tellapart.data.split import deal
-from tellapart.engine.backbone import QUALITIES, imagenet_head
+from tellapart.engine.backbone import QUALITIES
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
 from tellapart.probe import FittedProbe, fit_probe, make_folds
@@ -29,7 +29,7 @@ from tellapart.recipe import Probe
 from tellapart.suggestion import choose
 
 BACKBONE = QUALITIES["balanced"]
-IMAGENET = imagenet_head(BACKBONE)
+IMAGENET = BACKBONE.imagenet
 RECIPE = Probe(inverse_regularisation=(0.01,), tolerance=1e-3, n_folds=3)
 NEIGHBOURS = 20
 THINNEST = 0.15  # share of a class's photos that thinning leaves at the least

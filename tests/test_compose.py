@@ -11,7 +11,7 @@ from tellapart.artifact import refuse_unsafe
 from tellapart.compose import compose
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess, preprocess
-from tellapart.engine.backbone import QUALITIES, Backbone, imagenet_head
+from tellapart.engine.backbone import QUALITIES, Bundled
 from tellapart.engine.network import Network
 from tellapart.posthoc.unknown import Centres
 from tellapart.probe import fit_probe, make_folds
@@ -23,7 +23,7 @@ METADATA = {"class_names": ["dress", "hat", "Hose/ß", "靴"], "thresholds": {"c
 
 def fitted_on(features, labels, n_classes, backbone):
     folds = make_folds(labels, np.arange(len(labels), dtype=np.int32), Probe())
-    return fit_probe(features, labels, folds, n_classes, Probe(), imagenet=imagenet_head(backbone))
+    return fit_probe(features, labels, folds, n_classes, Probe(), imagenet=backbone.imagenet)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_same_head_same_bytes(graph, fitted):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "c"), [(Backbone(("lite0", "lite1"), 64, mirrored=True), 2), (Backbone(("lite2",), 64), 7)]
+    ("backbone", "c"), [(Bundled(("lite0", "lite1"), 64, mirrored=True), 2), (Bundled(("lite2",), 64), 7)]
 )
 def test_other_backbones_and_numbers_of_classes(backbone, c, pixels):
     rng = np.random.default_rng(0)
@@ -134,7 +134,7 @@ def test_unknown_score_of_a_photo_without_features(fitted):
     g.add("Mul", ["as_float", "zero"], ["black"])
     g.add("Flatten", ["black"], ["features"], axis=1)
     vectors = np.ones((2, 8 * 8 * 3), np.float32) / np.sqrt(192, dtype=np.float32)
-    _add_unknown_score(g, Centres(vectors, np.arange(2, dtype=np.int32), None))
+    _add_unknown_score(g, Centres(vectors, np.arange(2, dtype=np.int32), None), 192)
     graph = g.finish("small", 8, {"unknown_score": ["N"]}).SerializeToString()
     assert Network(graph, 8, ["unknown_score"], streams=1)(np.ones((8, 8, 3), np.uint8))["unknown_score"] == 1
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])

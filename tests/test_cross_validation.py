@@ -7,7 +7,7 @@ import pytest
 
 from tellapart.cross_validation import cross_validate
 from tellapart.data.split import crossed_split
-from tellapart.engine.backbone import QUALITIES, imagenet_head
+from tellapart.engine.backbone import QUALITIES
 from tellapart.prepare import prepare
 from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
@@ -31,7 +31,7 @@ def test_answers_are_those_of_a_probe_fitted_without_the_fold(prepared):
     crossed = cross_validate(prepared, folds, RECIPE)
     assert np.allclose(crossed.probs.sum(axis=1), 1)
     out = folds == 2
-    imagenet = imagenet_head(QUALITIES["fast"])
+    imagenet = QUALITIES["fast"].imagenet
     labels, scenes = prepared.dataset.labels[~out], prepared.duplicates.scenes[~out]
     alone = fit_probe(prepared.values[~out], labels, make_folds(labels, scenes, RECIPE), 4, RECIPE, imagenet=imagenet)
     assert np.allclose(crossed.probs[out], alone.probs(prepared.values[out]), atol=1e-5)

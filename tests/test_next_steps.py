@@ -8,8 +8,10 @@ import pytest
 
 from tellapart.advice import MOST, advise
 from tellapart.data.duplicates import find_duplicates
+from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import crossed_split, make_split
+from tellapart.engine.backbone import QUALITIES
 from tellapart.evaluation import evaluate_predictions
 from tellapart.learning_curve import learning_curve
 from tellapart.next_steps import next_steps
@@ -18,6 +20,8 @@ from tellapart.recipe import Probe
 from tellapart.scoring import test_evaluation as evaluation_of
 from tellapart.stopwatch import no_progress
 from tellapart.workflow import fit, make_folds_of
+
+FAST = QUALITIES["fast"]
 
 RECIPE = Probe(quality="fast")
 NAMES = ("cat", "dog", "hen")
@@ -30,7 +34,7 @@ def prepared_of(features, labels, names=NAMES, hashes=None):
     dataset = Dataset("album", names, photos, photos, labels.astype(np.int32), np.full(n, "", "U5"))
     if hashes is None:
         hashes = np.array([b"%032d" % i for i in range(n)], "S32")
-    return Prepared(dataset, features, hashes, find_duplicates(features, hashes), (), None)
+    return Prepared(dataset, features, hashes, find_duplicates(features, hashes), (), None, FAST, Preprocess(224))
 
 
 def blobs(sizes, seed=0, spread=1.2, d=1280):

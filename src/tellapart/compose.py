@@ -8,7 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from tellapart.eight_bits import whole
-from tellapart.engine.backbone import Backbone, GraphBuilder, add_backbone
+from tellapart.engine.backbone import Backbone, GraphBuilder, Shapes
 from tellapart.posthoc.unknown import LOGIT_WEIGHT, Centres
 from tellapart.probe import FittedProbe
 
@@ -19,8 +19,8 @@ def compose(backbone: Backbone, fitted: FittedProbe, metadata: Mapping[str, Any]
     """The whole classifier as one serialised graph.
 
     `pixels` (uint8, N×px×px×3, RGB) → `probs` (N, C) after temperature, `logits` (N, C) before it, `unknown_score`
-    (N,), `features` (N, D), `feature_map` (N, D, h, w), `imagenet_logits` (N, 1000) for what an unknown photo looks
-    like.
+    (N,), `features` (N, D), and what the backbone has of `feature_map` (N, D, h, w) and `imagenet_logits` (N, 1000),
+    for what an unknown photo looks like.
 
     Args:
         backbone: what makes the features.
@@ -29,22 +29,16 @@ def compose(backbone: Backbone, fitted: FittedProbe, metadata: Mapping[str, Any]
     """
     n_classes, d = fitted.head.weight.shape
     g = GraphBuilder()
-    add_backbone(g, backbone)
+    backbone.add_to(g)
     g.constant("head.weight", fitted.head.weight)
     g.constant("head.bias", fitted.head.bias)
     g.add("Gemm", ["features", "head.weight", "head.bias"], ["logits"], transB=1)
     g.constant("head.temperature", np.float32(fitted.temperature))
     g.add("Div", ["logits", "head.temperature"], ["logits.tempered"])
     g.add("Softmax", ["logits.tempered"], ["probs"], axis=1)
-    _add_unknown_score(g, fitted.centres)
-    shapes: dict[str, list[str | int]] = {
-        "probs": ["N", n_classes],
-        "logits": ["N", n_classes],
-        "unknown_score": ["N"],
-        "features": ["N", d],
-        "feature_map": ["N", d, "h", "w"],
-        "imagenet_logits": ["N", 1000],
-    }
+    _add_unknown_score(g, fitted.centres, d)
+    own: Shapes = {"probs": ["N", n_classes], "logits": ["N", n_classes], "unknown_score": ["N"]}
+    shapes = own | backbone.outputs
     model = g.finish("tellapart", backbone.input_px, shapes)
     for key, value in metadata.items():
         model.metadata_props.add(key=f"tellapart.{key}", value=json.dumps(value, ensure_ascii=False))
@@ -52,11 +46,13 @@ def compose(backbone: Backbone, fitted: FittedProbe, metadata: Mapping[str, Any]
     return data
 
 
-def _add_unknown_score(g: GraphBuilder, centres: Centres) -> None:
+def _add_unknown_score(g: GraphBuilder, centres: Centres, d: int) -> None:
     """`unknown_score` = 1 - the largest cosine with a centre; posthoc/unknown.py says of what."""
     seen = "unknown.features"
-    _add_direction(g, "features", seen)
-    if centres.imagenet is not None:
+    if centres.imagenet is None:
+        _add_direction(g, "features", seen)
+    else:
+        _add_direction(g, _first(g, centres.imagenet.weight.shape[1], d), seen)
         g.add("ReduceMean", ["imagenet_logits"], ["unknown.mean_logit"], axes=[1], keepdims=1)
         g.add("Sub", ["imagenet_logits", "unknown.mean_logit"], ["unknown.centred_logits"])
         _add_direction(g, "unknown.centred_logits", "unknown.logits")
@@ -75,6 +71,16 @@ def _add_unknown_score(g: GraphBuilder, centres: Centres) -> None:
     g.add("Mul", ["unknown.products", "unknown.centres.scale"], ["unknown.cosines"])
     g.add("ReduceMax", ["unknown.cosines"], ["unknown.nearest"], axes=[1], keepdims=0)
     g.add("Sub", ["unknown.one", "unknown.nearest"], ["unknown_score"])
+
+
+def _first(g: GraphBuilder, n: int, d: int) -> str:
+    """The name of the first `n` of all `d` features."""
+    if n == d:
+        return "features"
+    for name, value in (("start", 0), ("end", n), ("axis", 1)):
+        g.constant(f"unknown.{name}", np.array([value], np.int64))
+    g.add("Slice", ["features", "unknown.start", "unknown.end", "unknown.axis"], ["unknown.part"])
+    return "unknown.part"
 
 
 def _add_direction(g: GraphBuilder, values: str, direction: str) -> None:

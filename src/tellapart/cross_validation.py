@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.data.split import ALWAYS_TRAINS
-from tellapart.engine.backbone import QUALITIES, imagenet_head
 from tellapart.engine.network import n_cores
 from tellapart.posthoc.temperature import calibrated
 from tellapart.prepare import Prepared
@@ -66,7 +65,7 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: Probe) 
     n_classes, n = len(prepared.dataset.class_names), prepared.dataset.n
     raw_probs, probs = np.zeros((n, n_classes)), np.zeros((n, n_classes))
     unknown = np.zeros(n, np.float32)
-    imagenet = imagenet_head(QUALITIES[recipe.quality])
+    imagenet = prepared.backbone.imagenet
 
     def answer(fold: int) -> None:
         out, learned = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)

@@ -11,7 +11,6 @@ from tellapart.artifact import MODEL, TRAINED_ON
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import Split
-from tellapart.engine.backbone import QUALITIES, network_record
 from tellapart.engine.network import PRECISION
 from tellapart.errors import TrainingError
 from tellapart.prediction import Predictor
@@ -37,10 +36,8 @@ PACKAGES = ("numpy", "onnx", "openvino", "pillow", "scipy")
 
 def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe, *, name: str) -> Json:
     """The manifest, but for the hashes of the files."""
-    backbone = QUALITIES[recipe.quality]
-    dataset = prepared.dataset
+    backbone, dataset, how = prepared.backbone, prepared.dataset, prepared.how
     chosen = split.learned
-    how = Preprocess(backbone.input_px, recipe.fit)
     to_promise = promised(fitted.thresholds)
     return {
         "name": name,
@@ -63,8 +60,8 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Prob
         },
         "backbone": {
             "key": backbone.key,
-            "mirrored": backbone.mirrored,
-            "networks": [{"name": n, **network_record(n)} for n in backbone.networks],
+            "mirrored": getattr(backbone, "mirrored", False),
+            "networks": backbone.origin,
         },
         "recipe": asdict(recipe) | {"chosen_inverse_regularisation": fitted.inverse_regularisation},
         "data": {

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.duplicates import Duplicates, find_duplicates
+from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.wording import counted, quoted
+from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError
 from tellapart.features import Extractor, Features
 from tellapart.stopwatch import Progress, Stopwatch
@@ -26,6 +28,8 @@ class Prepared:
         duplicates: copies and scenes among them.
         skipped: every file found but not used, with its reason.
         features: as extracted, with timings and the number that came from the cache.
+        backbone: what made the features.
+        how: how a photo becomes the backbone's pixels.
     """
 
     dataset: Dataset
@@ -34,6 +38,8 @@ class Prepared:
     duplicates: Duplicates
     skipped: tuple[Skipped, ...]
     features: Features
+    backbone: Backbone
+    how: Preprocess
 
 
 def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: Stopwatch) -> Prepared:
@@ -65,4 +71,6 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
         duplicates=duplicates,
         skipped=tuple(sorted((*dataset.skipped, *unreadable), key=lambda s: s.photo)),
         features=features,
+        backbone=extractor.backbone,
+        how=extractor.how,
     )

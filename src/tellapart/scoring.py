@@ -13,7 +13,6 @@ from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
 from tellapart.data.wording import counted, quoted, some
-from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.strangers import strangers
 from tellapart.evaluation import evaluate_predictions
 from tellapart.posthoc.temperature import calibrated
@@ -77,7 +76,7 @@ def test_evaluation(prepared: Prepared, split: Split, fitted: FittedProbe, recip
         temperature=fitted.temperature,
         crossed=split.kind == "crossed",
     ) | {
-        "unknown": refusals(said, dataset.labels[split.test], names, fitted, strangers(QUALITIES[recipe.quality])),
+        "unknown": refusals(said, dataset.labels[split.test], names, fitted, strangers(prepared.backbone)),
         "leaks": leaks_json(prepared, split, said.probs),
         "label_conflicts": conflicts_json(prepared),
         "split": split_json(split, recipe),

@@ -28,7 +28,7 @@ from tellapart.data.audit import Finding
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
 from tellapart.data.split import ALWAYS_TRAINS, TEST_SHARE, Split, crossed_split, given_split, make_split
-from tellapart.engine.backbone import QUALITIES, imagenet_head
+from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.network import n_cores
 from tellapart.errors import InputError
 from tellapart.evaluation import FEW_TEST_PHOTOS
@@ -89,7 +89,7 @@ def train(
         fitted = fit(prepared, split, folds, recipe, progress)
     with clock("model"):
         description = describe(prepared, split, fitted, recipe, name=output.name)
-        model = compose(QUALITIES[recipe.quality], fitted, description)
+        model = compose(prepared.backbone, fitted, description)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proof = beside.submit(proven, model, description, prepared, split, fitted)
         with clock("test"):
@@ -236,8 +236,7 @@ def _spoiled(
     model: bytes, prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe, progress: Progress
 ) -> Json:
     """How the written graph answers about spoiled test photos."""
-    how = Preprocess(QUALITIES[recipe.quality].input_px, recipe.fit)
-    predictor = Predictor(prepared.dataset.class_names, how, fitted.thresholds, model, streams=n_cores())
+    predictor = Predictor(prepared.dataset.class_names, prepared.how, fitted.thresholds, model, streams=n_cores())
     groups = prepared.duplicates.scenes[split.test]
     return spoil(predictor, prepared.dataset, split.test, groups=groups, progress=progress)
 
@@ -262,6 +261,6 @@ def fit(
         folds,
         len(prepared.dataset.class_names),
         recipe,
-        imagenet=imagenet_head(QUALITIES[recipe.quality]),
+        imagenet=prepared.backbone.imagenet,
         progress=lambda done, total: progress("fitting the head", done, total),
     )

@@ -6,8 +6,12 @@ import pytest
 from tellapart.checks.inspection import GRAVEST_FIRST, by_gravity, inspect
 from tellapart.data.audit import Finding
 from tellapart.data.duplicates import find_duplicates
+from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, Skipped
+from tellapart.engine.backbone import QUALITIES
 from tellapart.prepare import Prepared
+
+FAST = QUALITIES["fast"]
 
 
 @pytest.fixture
@@ -21,7 +25,8 @@ def prepared(clothing, clothing_features):
     dataset = Dataset("list", ("dress", "Dresses", "pants", "shoes"), photos, dataset.places, labels, dataset.splits)
     values, hashes = clothing_features.values[order], clothing_features.pixel_hashes[order]
     skipped = (Skipped("notes.txt", "The file is not a photo."),)
-    return Prepared(dataset, values, hashes, find_duplicates(values, hashes), skipped, clothing_features)
+    known = (values, hashes, find_duplicates(values, hashes), skipped, clothing_features)
+    return Prepared(dataset, *known, FAST, Preprocess(FAST.input_px))
 
 
 def test_findings_come_gravest_first_and_name_photos_that_are_there(prepared):

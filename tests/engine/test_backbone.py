@@ -15,7 +15,7 @@ from tellapart.engine.backbone import (
     FOLDER,
     IMAGENET,
     QUALITIES,
-    Backbone,
+    Bundled,
     GraphBuilder,
     build_graph,
     build_imagenet,
@@ -77,9 +77,9 @@ def test_openvino_and_onnxruntime_agree_on_real_photos(quality, photos):
 
 
 def test_a_photo_and_its_mirror_image_have_the_same_features(photos):
-    backbone = Backbone(("lite0",), 96, mirrored=True)
+    backbone = Bundled(("lite0",), 96, mirrored=True)
     network = Network(build_graph(backbone).SerializeToString(), 96, OUTPUTS, streams=1)
-    plain = Network(build_graph(Backbone(("lite0",), 96)).SerializeToString(), 96, OUTPUTS, streams=1)
+    plain = Network(build_graph(Bundled(("lite0",), 96)).SerializeToString(), 96, OUTPUTS, streams=1)
     for image in to_pixels(photos, 96, n=8):
         photo, mirror = network(image), network(image[:, ::-1].copy())
         for name in ("features", "imagenet_logits"):
@@ -91,7 +91,7 @@ def test_a_photo_and_its_mirror_image_have_the_same_features(photos):
 
 
 def test_mirrored_photos_in_one_batch_do_not_mix(photos):
-    run = session(build_graph(Backbone(("lite0",), 64, mirrored=True))).run
+    run = session(build_graph(Bundled(("lite0",), 64, mirrored=True))).run
     pixels = to_pixels(photos, 64, n=5)
     together = run(["features"], {"pixels": pixels})[0]
     alone = np.concatenate([run(["features"], {"pixels": image[None]})[0] for image in pixels])
@@ -101,7 +101,7 @@ def test_mirrored_photos_in_one_batch_do_not_mix(photos):
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_several_networks_are_their_concatenation(photos, mirrored):
     def run(*names):
-        model = build_graph(Backbone(names, 64, mirrored)).SerializeToString()
+        model = build_graph(Bundled(names, 64, mirrored)).SerializeToString()
         return Network(model, 64, OUTPUTS, streams=1)
 
     first, second, joined = run("lite1"), run("lite2"), run("lite1", "lite2")
@@ -113,7 +113,7 @@ def test_several_networks_are_their_concatenation(photos, mirrored):
 
 
 def test_features_are_the_mean_of_the_feature_map(photos):
-    network = Network(build_graph(Backbone(("lite0",), 96)).SerializeToString(), 96, OUTPUTS, streams=1)
+    network = Network(build_graph(Bundled(("lite0",), 96)).SerializeToString(), 96, OUTPUTS, streams=1)
     for image in to_pixels(photos, 96):
         outputs = network(image)
         assert np.allclose(outputs["features"], outputs["feature_map"].mean(axis=(1, 2)), atol=1e-4)
@@ -123,9 +123,9 @@ def test_keys_tell_backbones_apart(monkeypatch):
     backbones = [
         *QUALITIES.values(),
         IMAGENET,
-        Backbone(("lite2", "lite1"), 288, mirrored=True),
-        Backbone(("lite1", "lite2"), 288),
-        Backbone(("lite0",), 288),
+        Bundled(("lite2", "lite1"), 288, mirrored=True),
+        Bundled(("lite1", "lite2"), 288),
+        Bundled(("lite0",), 288),
     ]
     keys = [b.key for b in backbones]
     assert len(set(keys)) == len(backbones)
@@ -153,7 +153,7 @@ def test_a_damaged_network_is_refused(damage, tmp_path, monkeypatch):
     assert caught.value.hint == "Install tellapart again."
 
 
-@pytest.mark.parametrize("backbone", [*QUALITIES.values(), Backbone(("lite0",), 64)], ids=lambda b: b.key)
+@pytest.mark.parametrize("backbone", [*QUALITIES.values(), Bundled(("lite0",), 64)], ids=lambda b: b.key)
 def test_graphs_are_whole_and_keep_no_data_outside(backbone):
     model = build_graph(backbone)
     onnx.checker.check_model(model)

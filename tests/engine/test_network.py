@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tellapart.engine.backbone import Backbone, GraphBuilder, build_graph
+from tellapart.engine.backbone import Bundled, GraphBuilder, build_graph
 from tellapart.engine.network import Network, n_cores
 from tellapart.errors import ArtifactError
 
@@ -30,7 +30,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def lite0():
-    return build_graph(Backbone(("lite0",), PX)).SerializeToString()
+    return build_graph(Bundled(("lite0",), PX)).SerializeToString()
 
 
 @pytest.mark.parametrize("streams", [1, 2, 4])

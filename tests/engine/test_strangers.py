@@ -10,7 +10,7 @@ import pytest
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.engine import strangers as module
-from tellapart.engine.backbone import QUALITIES, Backbone
+from tellapart.engine.backbone import QUALITIES, Bundled
 from tellapart.engine.strangers import FOLDER, strangers
 from tellapart.errors import ArtifactError
 from tellapart.features import Extractor
@@ -49,7 +49,7 @@ def test_nothing_is_kept_of_backbones_that_are_gone():
 
 
 def test_a_backbone_that_has_not_seen_them_has_none():
-    assert strangers(Backbone(("lite0",), 96)) is None
+    assert strangers(Bundled(("lite0",), 96)) is None
 
 
 def test_there_are_three_sources_in_words():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tellapart.data.source import Dataset
 from tellapart.eight_bits import rounded
-from tellapart.engine.backbone import QUALITIES, imagenet_head
+from tellapart.engine.backbone import QUALITIES
 from tellapart.head import Head
 from tellapart.metrics.detection import auroc
 from tellapart.posthoc import unknown
@@ -115,7 +115,7 @@ def test_no_centre_is_a_single_photo(n, seed):
 
 
 def test_no_centre_of_real_photos_is_a_single_photo(clothing, clothing_features):
-    head = imagenet_head(QUALITIES["fast"])
+    head = QUALITIES["fast"].imagenet
     seen = directions(np.array(clothing_features.values), head)
     centres = fit_centres(seen, clothing.labels, head, seed=0)
     assert len(centres.labels) >= 8
@@ -155,7 +155,7 @@ def test_large_classes_are_thinned_and_many_classes_share_the_centres(monkeypatc
 # Achieved with the fast backbone, four classes of 20 photos; other garments of the same classes are what is near.
 @pytest.mark.parametrize(("folder", "floor"), [("objects", 0.97), ("cups", 0.97), ("textures", 0.97)])
 def test_photos_of_something_else_are_further(shared_data, extractor, clothing, clothing_features, near, folder, floor):
-    centres = fitted(np.array(clothing_features.values), clothing.labels, imagenet_head(QUALITIES["fast"]))
+    centres = fitted(np.array(clothing_features.values), clothing.labels, QUALITIES["fast"].imagenet)
     strangers = sorted((shared_data / "unknown" / folder).iterdir())[:40]
     far = extractor.extract(Dataset.from_lists(strangers, ["unknown"] * len(strangers)))
     assert auroc(centres.unknown_scores(near), centres.unknown_scores(far.values[far.usable])) >= floor

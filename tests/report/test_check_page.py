@@ -14,12 +14,16 @@ from PIL import Image
 
 from tellapart.data.audit import Finding
 from tellapart.data.duplicates import Duplicates
+from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Skipped, scan
+from tellapart.engine.backbone import QUALITIES
 from tellapart.features import Features
 from tellapart.prepare import Prepared
 from tellapart.report.check_page import MAX_NAMED, MAX_PICTURES, check_page
 
 from .conftest import Outline
+
+FAST = QUALITIES["fast"]
 
 HOSTILE = [
     "<script>alert(1)<",
@@ -50,7 +54,7 @@ def prepared_from(dataset, skipped=()):
     n = dataset.n
     none = Duplicates((), np.arange(n, dtype=np.int32), np.arange(n, dtype=np.int32))
     values, hashes = np.zeros((n, 1), np.float32), np.zeros(n, "S32")
-    return Prepared(dataset, values, hashes, none, tuple(skipped), Features(values, hashes, {}))
+    return Prepared(dataset, values, hashes, none, tuple(skipped), Features(values, hashes, {}), FAST, Preprocess(224))
 
 
 class _Outline(Outline):

@@ -1,16 +1,18 @@
-"""The bundled backbones and how several of them become one graph.
+"""The backbones: what turns pixels into features, as a graph.
 
-A backbone turns pixels into features. The three bundled networks are EfficientNet-Lite0, 1 and 2 with ImageNet
-weights (Apache-2.0), written as ONNX by `scripts/make_backbones`. A `Backbone` names which of them look at the photo,
-at what size, and whether they also look at its mirror image; `build_graph` joins all of that into one graph.
+The three bundled networks are EfficientNet-Lite0, 1 and 2 with ImageNet weights (Apache-2.0), written as ONNX by
+`scripts/make_backbones`. `Bundled` names which of them look at the photo, at what size, and whether they also look at
+its mirror image. Any other network is `Converted`: a graph that `deep/` made, with the same input and outputs. The rest
+of the product knows only what the two have in common, a `Backbone`.
 """
 
 import hashlib
 import json
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -21,11 +23,50 @@ from tellapart.head import Head
 
 FOLDER = Path(__file__).parent / "backbones"
 FEATURES_PER_NETWORK = 1280
+N_IMAGENET = 1000  # classes
 LAST_INDEX = np.iinfo(np.int64).min  # where a reversed ONNX Slice ends so that index 0 is included
+
+Json = dict[str, Any]
+Shapes = dict[str, list[str | int]]  # of a graph's outputs: numbers, and names of what varies
+
+
+class Backbone(Hashable, Protocol):
+    """What turns `pixels` (uint8, N×px×px×3) into `features` (N, D)."""
+
+    @property
+    def input_px(self) -> int:
+        """Px, the side of its square input."""
+
+    @property
+    def n_features(self) -> int:
+        """D, the length of one feature vector."""
+
+    @property
+    def key(self) -> str:
+        """Names this backbone exactly; equal keys give equal features."""
+
+    @property
+    def title(self) -> str:
+        """What a person reads."""
+
+    @property
+    def imagenet(self) -> Head | None:
+        """Its ImageNet head, which sees the first features or all of them; None where it has none, or no longer."""
+
+    @property
+    def origin(self) -> list[Json]:
+        """For the manifest: its networks, and where their weights came from."""
+
+    @property
+    def outputs(self) -> Shapes:
+        """The shape of each output that its graph has: `features`, perhaps `feature_map` and `imagenet_logits`."""
+
+    def add_to(self, g: "GraphBuilder") -> None:
+        """Add its graph to `g`, from `pixels` to its outputs."""
 
 
 @dataclass(frozen=True)
-class Backbone:
+class Bundled:
     """Which bundled networks make the features, and from what.
 
     Args:
@@ -56,23 +97,120 @@ class Backbone:
         """D, the length of one feature vector."""
         return FEATURES_PER_NETWORK * len(self.networks)
 
+    @property
+    def imagenet(self) -> Head:
+        """The ImageNet head of the first network, (1000, D); it weighs the other networks' features 0.
+
+        Raises:
+            ArtifactError: the file is not the one that was shipped.
+        """
+        return _imagenet_head(self)
+
+    @property
+    def origin(self) -> list[Json]:
+        """Where the weights of each network came from, their SHA-256 and size."""
+        return [{"name": name, **network_record(name)} for name in self.networks]
+
+    @property
+    def outputs(self) -> Shapes:
+        """The shape of each output."""
+        return _shapes(self.n_features)
+
+    def add_to(self, g: "GraphBuilder") -> None:
+        """Add to `g`: from `pixels` to `features`, `feature_map` and `imagenet_logits`.
+
+        `features` (N, D) and `feature_map` (N, D, h, w) join the networks in order; `imagenet_logits` (N, 1000) are
+        the first network's. With a mirrored backbone the features and logits are means over both views, while the
+        feature map stays that of the photo as it is, so that it can be laid over the photo.
+        """
+        view = _add_mirror_image(g) if self.mirrored else "pixels"
+        for name in self.networks:
+            g.include(read_network(name).graph, prefix=f"{name}/", pixels=view)
+            if self.mirrored:
+                _merge_views(g, name)
+        suffix = ".merged" if self.mirrored else ""
+        for output in ("features", "feature_map"):
+            parts = [f"{name}/{output}{suffix}" for name in self.networks]
+            if len(parts) == 1:
+                g.add("Identity", parts, [output])
+            else:
+                g.add("Concat", parts, [output], axis=1)
+        g.add("Identity", [f"{self.networks[0]}/imagenet_logits{suffix}"], ["imagenet_logits"])
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Any other network, as one graph.
+
+    Args:
+        name: what it is called, such as `resnet34`.
+        title: what a person reads.
+        input_px: side of its square input.
+        n_features: D.
+        graph: serialised ONNX: `pixels` (uint8, N×px×px×3) → `features` (N, D), and where the network has them
+            `feature_map` (N, D, h, w), whose mean over the places the features are, and `imagenet_logits` (N, 1000).
+        source: where its weights came from, a sentence.
+        imagenet: the head (1000, d) that makes `imagenet_logits` of the first d features, where there is one.
+    """
+
+    name: str
+    title: str
+    input_px: int
+    n_features: int
+    graph: bytes = field(repr=False)
+    source: str
+    imagenet: Head | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the graph."""
+        return hashlib.sha256(self.graph).hexdigest()
+
+    @property
+    def key(self) -> str:
+        """Names this backbone exactly; equal keys give equal features."""
+        return f"{self.name}@{self.input_px}#{self.sha256[:12]}"
+
+    @property
+    def origin(self) -> list[Json]:
+        """Where the weights came from."""
+        return [{"name": self.name, "source": self.source, "sha256": self.sha256, "bytes": len(self.graph)}]
+
+    @property
+    def outputs(self) -> Shapes:
+        """The shape of each output."""
+        has = {value.name for value in onnx.load_model_from_string(self.graph).graph.output}
+        return {name: shape for name, shape in _shapes(self.n_features).items() if name in has}
+
+    def add_to(self, g: "GraphBuilder") -> None:
+        """Add to `g`: from `pixels` to the outputs that the network has."""
+        graph = onnx.load_model_from_string(self.graph).graph
+        g.include(graph, prefix="network/", pixels="pixels")
+        for output in self.outputs:
+            g.add("Identity", [f"network/{output}"], [output])
+
+
+def _shapes(d: int) -> Shapes:
+    """The outputs that a backbone of D features may have."""
+    return {"features": ["N", d], "feature_map": ["N", d, "h", "w"], "imagenet_logits": ["N", N_IMAGENET]}
+
 
 # Chosen on validation photos only: docs/backbones.md holds the table of accuracy against time.
 QUALITIES = {
-    "fast": Backbone(("lite0",), 224),
-    "balanced": Backbone(("lite1",), 288),
-    "best": Backbone(("lite1", "lite2"), 288, mirrored=True),
+    "fast": Bundled(("lite0",), 224),
+    "balanced": Bundled(("lite1",), 288),
+    "best": Bundled(("lite1", "lite2"), 288, mirrored=True),
 }
-IMAGENET = Backbone(("lite2",), 260)  # the largest network at the size it was trained for
+IMAGENET = Bundled(("lite2",), 260)  # the largest network at the size it was trained for
 
 
 @cache
-def _records() -> dict[str, dict[str, Any]]:
-    records: dict[str, dict[str, Any]] = json.loads((FOLDER / "backbones.json").read_text(encoding="utf-8"))
+def _records() -> dict[str, Json]:
+    records: dict[str, Json] = json.loads((FOLDER / "backbones.json").read_text(encoding="utf-8"))
     return records
 
 
-def network_record(name: str) -> dict[str, Any]:
+def network_record(name: str) -> Json:
     """Where the weights of the bundled network `name` came from, their SHA-256 and size."""
     return _records()[name]
 
@@ -96,12 +234,7 @@ def read_network(name: str) -> onnx.ModelProto:
 
 
 @cache
-def imagenet_head(backbone: Backbone) -> Head:
-    """The ImageNet head of the first network of `backbone`, (1000, D); it weighs the other networks' features 0.
-
-    Raises:
-        ArtifactError: the file is not the one that was shipped.
-    """
+def _imagenet_head(backbone: Bundled) -> Head:
     stored = {w.name: w for w in read_network(backbone.networks[0]).graph.initializer}
     own = numpy_helper.to_array(stored["imagenet.weight.stored"]) * numpy_helper.to_array(stored["imagenet.scale"]).T
     weight = np.zeros((len(own), backbone.n_features), np.float32)
@@ -125,12 +258,17 @@ class GraphBuilder:
         self.weights.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
-    def include(self, graph: onnx.GraphProto) -> None:
-        """Take over all nodes and weights of `graph`."""
+    def include(self, graph: onnx.GraphProto, *, prefix: str = "", pixels: str = "pixels") -> None:
+        """Take over all nodes and weights of `graph`, its names behind `prefix`, its input being the value `pixels`."""
+        graph = compose.add_prefix_graph(graph, prefix) if prefix else graph
+        for node in graph.node:
+            for i, source in enumerate(node.input):
+                if source == f"{prefix}pixels":
+                    node.input[i] = pixels
         self.nodes.extend(graph.node)
         self.weights.extend(graph.initializer)
 
-    def finish(self, name: str, input_px: int, outputs: dict[str, list[str | int]]) -> onnx.ModelProto:
+    def finish(self, name: str, input_px: int, outputs: Shapes) -> onnx.ModelProto:
         """The model `pixels` (uint8, N×px×px×3) → float32 `outputs` {name: shape}, checked."""
         pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", input_px, input_px, 3])
         values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in outputs.items()]
@@ -151,41 +289,14 @@ class GraphBuilder:
         return nodes[::-1], [weight for weight in self.weights if weight.name in names]
 
 
-def add_backbone(g: GraphBuilder, backbone: Backbone) -> None:
-    """Add `backbone` to `g`: from `pixels` to `features`, `feature_map` and `imagenet_logits`.
-
-    `features` (N, D) and `feature_map` (N, D, h, w) join the networks in order; `imagenet_logits` (N, 1000) are the
-    first network's. With a mirrored backbone the features and logits are means over both views, while the feature map
-    stays that of the photo as it is, so that it can be laid over the photo.
-    """
-    view = "pixels"
-    if backbone.mirrored:
-        for bound, value in (("start", -1), ("end", LAST_INDEX), ("axis", 2), ("step", -1)):
-            g.constant(f"mirror.{bound}", np.array([value], np.int64))
-        g.constant("mirror.half", np.float32(0.5))
-        g.add("Slice", ["pixels", "mirror.start", "mirror.end", "mirror.axis", "mirror.step"], ["mirrored"])
-        view = "both_views"
-        g.add("Concat", ["pixels", "mirrored"], [view], axis=0)
-    for name in backbone.networks:
-        network = compose.add_prefix(read_network(name), f"{name}/").graph
-        for node in network.node:
-            for i, source in enumerate(node.input):
-                if source == f"{name}/pixels":
-                    node.input[i] = view
-        g.include(network)
-        if backbone.mirrored:
-            _merge_views(g, name)
-    for output in ("features", "feature_map"):
-        parts = [_output(backbone, name, output) for name in backbone.networks]
-        if len(parts) == 1:
-            g.add("Identity", parts, [output])
-        else:
-            g.add("Concat", parts, [output], axis=1)
-    g.add("Identity", [_output(backbone, backbone.networks[0], "imagenet_logits")], ["imagenet_logits"])
-
-
-def _output(backbone: Backbone, name: str, output: str) -> str:
-    return f"{name}/{output}.merged" if backbone.mirrored else f"{name}/{output}"
+def _add_mirror_image(g: GraphBuilder) -> str:
+    """Both views of each photo, first all photos as they are; returns the value's name."""
+    for bound, value in (("start", -1), ("end", LAST_INDEX), ("axis", 2), ("step", -1)):
+        g.constant(f"mirror.{bound}", np.array([value], np.int64))
+    g.constant("mirror.half", np.float32(0.5))
+    g.add("Slice", ["pixels", "mirror.start", "mirror.end", "mirror.axis", "mirror.step"], ["mirrored"])
+    g.add("Concat", ["pixels", "mirrored"], ["both_views"], axis=0)
+    return "both_views"
 
 
 def _merge_views(g: GraphBuilder, name: str) -> None:
@@ -202,22 +313,17 @@ def _merge_views(g: GraphBuilder, name: str) -> None:
 
 
 def build_graph(backbone: Backbone) -> onnx.ModelProto:
-    """The whole of `backbone` as one graph: `pixels` → `features`, `feature_map`, `imagenet_logits`."""
+    """The whole of `backbone` as one graph: `pixels` → its outputs."""
     g = GraphBuilder()
-    add_backbone(g, backbone)
-    d = backbone.n_features
-    shapes: dict[str, list[str | int]] = {
-        "features": ["N", d],
-        "feature_map": ["N", d, "h", "w"],
-        "imagenet_logits": ["N", 1000],
-    }
-    return g.finish("backbone", backbone.input_px, shapes)
+    backbone.add_to(g)
+    return g.finish("backbone", backbone.input_px, backbone.outputs)
 
 
-def build_imagenet(backbone: Backbone) -> bytes:
+def build_imagenet(backbone: Bundled) -> bytes:
     """The network as it was published: `pixels` → `probs` (N, 1000), serialised."""
     g = GraphBuilder()
-    add_backbone(g, backbone)
+    backbone.add_to(g)
     g.add("Softmax", ["imagenet_logits"], ["probs"], axis=1)
-    data: bytes = g.finish("imagenet", backbone.input_px, {"probs": ["N", 1000]}).SerializeToString()
+    shapes: Shapes = {"probs": ["N", N_IMAGENET]}
+    data: bytes = g.finish("imagenet", backbone.input_px, shapes).SerializeToString()
     return data

@@ -31,7 +31,7 @@ class Centres:
     """What the unknown score measures from.
 
     Args:
-        vectors: (K, D) or (K, D + 1000) float32 of length 1, rounded to what 8 bits hold, as the model stores them.
+        vectors: (K, D) or (K, d + 1000) float32 of length 1, rounded to what 8 bits hold, as the model stores them.
         labels: (K,) the class of each.
         imagenet: the backbone's ImageNet head; None for a backbone without one.
     """
@@ -54,14 +54,17 @@ class Centres:
 
 
 def directions(features: NDArray[np.float32], imagenet: Head | None) -> NDArray[np.float32]:
-    """(N, D) or (N, D + 1000) float32 of length 1: the features' direction, beside that of the ImageNet logits.
+    """(N, D) or (N, d + 1000) float32 of length 1: the features' direction, beside that of the ImageNet logits.
 
     Args:
         features: (N, D).
-        imagenet: the backbone's ImageNet head, which sees all D features; None leaves the features alone.
+        imagenet: the backbone's ImageNet head, (1000, d); only the d features that it sees count: a network that
+            was trained further carries those of the untrained one first, because what it learned tells its classes
+            apart and nothing else. None takes all features, and no logits.
     """
     if imagenet is None:
         return _unit(features)
+    features = features[:, : imagenet.weight.shape[1]]
     logits = imagenet.logits(features)
     logits -= logits.mean(axis=1, keepdims=True)
     both = np.concatenate([_unit(features), LOGIT_WEIGHT * _unit(logits)], axis=1)
