@@ -13,13 +13,13 @@ from tellapart.data.source import Dataset
 from tellapart.data.split import crossed_split, make_split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.evaluation import evaluate_predictions
+from tellapart.fitting import fit
 from tellapart.learning_curve import learning_curve
 from tellapart.next_steps import next_steps
 from tellapart.prepare import Prepared
 from tellapart.recipe import Probe
 from tellapart.scoring import test_evaluation as evaluation_of
 from tellapart.stopwatch import no_progress
-from tellapart.workflow import fit, make_folds_of
 
 FAST = QUALITIES["fast"]
 
@@ -52,10 +52,9 @@ def steps_of(prepared, recipe=RECIPE, *, crossed=False, progress=no_progress):
         split = crossed_split(labels, found.scenes, found.copies, n_folds=recipe.n_folds)
     else:
         split = make_split(labels, found.scenes, found.copies)
-    folds = make_folds_of(prepared, split, recipe)
-    fitted = fit(prepared, split, folds, recipe)
-    evaluation = evaluation_of(prepared, split, fitted, recipe)
-    return next_steps(prepared, split, folds, fitted, evaluation, recipe, progress), evaluation, split, folds, fitted
+    learned = fit(prepared, split, recipe)
+    evaluation = evaluation_of(learned)
+    return next_steps(learned, evaluation, progress), evaluation, learned
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +78,8 @@ def test_it_is_json_in_three_parts(swapped):
 
 
 def test_swapped_photos_are_suspects_named_as_in_the_folder(swapped):
-    prepared, steps, _, split, *_ = swapped
+    prepared, steps, _, learned, *_ = swapped
+    split = learned.split
     learned = {f"dog/{i}.jpg" for i in range(12) if i in split.learned}
     found = {suspect["photo"] for suspect in steps["suspects"]}
     assert len(found & learned) >= 0.7 * len(learned)
@@ -93,13 +93,15 @@ def test_swapped_photos_are_suspects_named_as_in_the_folder(swapped):
 
 
 def test_only_photos_that_train_are_suspects(swapped):
-    prepared, steps, _, split, *_ = swapped
+    prepared, steps, _, learned, *_ = swapped
+    split = learned.split
     trains = {prepared.dataset.photos[i].removeprefix("album/") for i in split.learned}
     assert {suspect["photo"] for suspect in steps["suspects"]} <= trains
 
 
 def test_the_curve_is_the_one_of_the_training_photos(swapped):
-    prepared, steps, _, split, folds, fitted, _ = swapped
+    prepared, steps, _, learned, _ = swapped
+    split, folds, fitted = learned.split, learned.folds, learned.probe
     chosen = split.learned
     again = learning_curve(
         prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.scenes[chosen], 3, RECIPE,
@@ -157,7 +159,8 @@ def test_a_class_of_copies_trains_and_is_not_tested():
     features[labels == 2] = features[-1]
     hashes = np.array([b"%032d" % min(i, 50) for i in range(62)], "S32")
     prepared = prepared_of(features, labels, hashes=hashes)
-    steps, evaluation, split, folds, _ = steps_of(prepared, crossed=True)
+    steps, evaluation, learned = steps_of(prepared, crossed=True)
+    split, folds = learned.split, learned.folds
     assert split.test.tolist() == list(range(50))
     assert (folds[50:] == -1).all()
     assert evaluation["n_test"] == 50
@@ -191,7 +194,8 @@ def good(n_train=(100, 100, 100), **more):
 @pytest.fixture(scope="module")
 def curve(swapped):
     """Any curve."""
-    prepared, _, _, split, folds, fitted, _ = swapped
+    prepared, _, _, learned, _ = swapped
+    split, folds, fitted = learned.split, learned.folds, learned.probe
     chosen = split.learned
     return learning_curve(
         prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.scenes[chosen], 3, RECIPE,
@@ -223,6 +227,6 @@ def test_a_cross_validation_has_no_test_photos(curve):
 
 
 def test_the_same_photos_give_the_same_steps(swapped):
-    prepared, steps, evaluation, split, folds, fitted, _ = swapped
-    again = next_steps(replace(prepared), split, folds, fitted, evaluation, RECIPE, no_progress)
+    prepared, steps, evaluation, learned, _ = swapped
+    again = next_steps(replace(learned, prepared=replace(prepared)), evaluation, no_progress)
     assert again == steps

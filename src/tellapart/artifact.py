@@ -30,7 +30,7 @@ TRAINED_ON = "trained_on.txt"
 UNVERIFIED = {MANIFEST, CARD}  # a manifest cannot hold its own hash; the model card is there for people to edit
 REPORT_FILES = frozenset({EVALUATION, REPORT})  # what `evaluate -o` writes
 MODEL_FILES = REPORT_FILES | {CARD, MANIFEST, MODEL, TRAINED_ON, "examples"}  # what `train -o` writes
-MAX_MODEL_BYTES = 100_000_000
+MAX_MODEL_BYTES = 700_000_000  # a VGG16 of ours has 270 MB
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_DEPTH = 8  # of the manifest's JSON
 PROMISE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what metrics.promise.Promise holds
@@ -38,10 +38,10 @@ PROMISE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what m
 # What classifiers are made of. No control flow, no custom domain, nothing that reads a file.
 ALLOWED_OPS = frozenset(
     """
-    Add AveragePool BatchNormalization Cast Clip Concat Constant Conv Div Dropout Flatten Gather Gelu Gemm
-    GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish Identity LayerNormalization LeakyRelu MatMul Max MaxPool
-    Min Mul Pad Pow Reciprocal ReduceL2 ReduceMax ReduceMean ReduceSum Relu Reshape Shape Sigmoid Slice Softmax Split
-    Sqrt Squeeze Sub Tanh Transpose Unsqueeze
+    Add AveragePool BatchNormalization Cast Clip Concat Constant Conv Div Dropout Equal Erf Expand Flatten Gather Gelu
+    Gemm GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization
+    LeakyRelu MatMul Max MaxPool Min Mul Neg Pad Pow Reciprocal ReduceL2 ReduceMax ReduceMean ReduceSum Relu Reshape
+    Resize Shape Sigmoid Slice Softmax Split Sqrt Squeeze Sub Tanh Transpose Unsqueeze Where
     """.split()  # noqa: SIM905  # a list of quoted words would take forty lines
 )
 

@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ AHEAD = 3  # chunks a core that are submitted before their turn
 SPARE_WORKERS = 1  # so that no core idles while a worker waits: 5 % more photos/s than one worker a core
 PIXEL_HASH_BYTES = 16
 _compiling = threading.Lock()
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 class Photos(Protocol):
@@ -109,7 +110,8 @@ class Extractor:
         An unreadable photo is data, not an exception: it is listed in `errors`.
         """
         n = photos.n
-        features = Features(_memory_mapped(n, self.backbone.n_features), np.zeros(n, f"S{2 * PIXEL_HASH_BYTES}"))
+        values = memory_mapped((n, self.backbone.n_features), np.dtype(np.float32))
+        features = Features(values, np.zeros(n, f"S{2 * PIXEL_HASH_BYTES}"))
         own = executor or ThreadPoolExecutor(n_cores() + SPARE_WORKERS, thread_name_prefix="embed")
         reused: list[bytes] = []
         done = 0
@@ -199,9 +201,9 @@ def _stream(executor: Executor, task: Callable[[Photos, range], _Chunk], photos:
             future.cancel()
 
 
-def _memory_mapped(n: int, d: int) -> NDArray[np.float32]:
-    """An (n, d) float32 array of zeros in a temporary file that vanishes with this process, however it ends."""
-    if n == 0:
-        return np.zeros((0, d), np.float32)
-    with tempfile.TemporaryFile(prefix="tellapart-features-") as file:
-        return np.memmap(file, np.float32, "w+", shape=(n, d))
+def memory_mapped(shape: tuple[int, ...], dtype: np.dtype[_Number]) -> NDArray[_Number]:
+    """An array of zeros in a temporary file that vanishes with this process, however it ends."""
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    with tempfile.TemporaryFile(prefix="tellapart-") as file:
+        return np.memmap(file, dtype, "w+", shape=shape)

@@ -188,7 +188,7 @@ def learning_curve(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LearningCurve | None:
-    """The curve of the training photos, or None with too few of them.
+    """The curve of the training photos; None with too few of them, or with a head that was trained with its network.
 
     Args:
         features: (N, D) float32 of training photos only, as `fit_probe` had them; may be memory-mapped.
@@ -200,15 +200,15 @@ def learning_curve(
         fitted: its C, and its out-of-fold answers, which are the last point.
         progress: called with (fits done, fits in all).
     """
-    said = fitted.out_of_fold
-    if len(said.indices) < LEAST_ASKED:
+    said, c = fitted.out_of_fold, fitted.inverse_regularisation
+    if c is None or len(said.indices) < LEAST_ASKED:
         return None
     drawn = _Draws(labels, folds, scenes, said.indices, recipe)
     present = len(np.unique(labels))
     shares = [share for share in SHARES if drawn.counts(share, n_classes).sum() >= LEAST_PER_CLASS * present]
     if not shares:
         return None
-    answers = _answers(features, labels, n_classes, drawn, shares, recipe, fitted.inverse_regularisation, progress)
+    answers = _answers(features, labels, n_classes, drawn, shares, recipe, c, progress)
     wrong = np.stack([*answers, said.logits.argmax(axis=1)]) != said.labels
     counts = np.stack([drawn.counts(share, n_classes) for share in (*shares, 1.0)])
     now = np.bincount(labels, minlength=n_classes)

@@ -2,55 +2,37 @@
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tellapart.advice import advise, out_of_fold_mistakes
 from tellapart.checks.looks import look_at
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.data.audit import Finding
-from tellapart.data.split import Split
+from tellapart.fitting import Fitted
 from tellapart.learning_curve import learning_curve
 from tellapart.prepare import Prepared
-from tellapart.probe import FittedProbe
-from tellapart.recipe import Probe
 from tellapart.scoring import inside
 from tellapart.stopwatch import Progress
 
 Json = dict[str, Any]
 
 
-def next_steps(
-    prepared: Prepared,
-    split: Split,
-    folds: NDArray[np.int32],
-    fitted: FittedProbe,
-    evaluation: Json,
-    recipe: Probe,
-    progress: Progress,
-    *,
-    look: bool = False,
-) -> Json:
+def next_steps(learned: Fitted, evaluation: Json, progress: Progress, *, look: bool = False) -> Json:
     """The learning curve, the photos that may be in the wrong class, and at most five sentences of advice.
 
     Args:
-        prepared: all photos.
-        split: which of them train.
-        folds: of those, as `fit_probe` had them.
-        fitted: the probe.
+        learned: the photos, and what was learned from them.
         evaluation: as far as it is known.
-        recipe: hyper-parameters.
         progress: called with (stage, done, total).
         look: whether to look at every photo once more, for what gives its class away.
     """
-    dataset, chosen = prepared.dataset, split.learned
+    prepared, fitted, recipe = learned.prepared, learned.probe, learned.recipe
+    dataset, chosen = prepared.dataset, learned.split.learned
     labels, scenes = dataset.labels[chosen], prepared.duplicates.scenes[chosen]
     names, photos = dataset.class_names, [inside(dataset, dataset.photos[i]) for i in chosen]
     curve = learning_curve(
         prepared.values[chosen],
         labels,
-        folds,
+        learned.folds,
         scenes,
         len(names),
         recipe,
@@ -66,7 +48,7 @@ def next_steps(
         n_out_of_fold=len(said.indices),
         suspects=doubtful,
         shortcuts=_shortcuts(prepared, progress) if look else (),
-        quality=recipe.quality,
+        quality=None if recipe.network or learned.history else recipe.quality,
     )
     return {
         "learning_curve": curve and curve.to_json(),

@@ -13,16 +13,17 @@ from tellapart.data.source import Dataset
 from tellapart.data.split import Split
 from tellapart.engine.network import PRECISION
 from tellapart.errors import TrainingError
+from tellapart.fitting import probe_of, recipe_json
 from tellapart.prediction import Predictor
-from tellapart.prepare import Prepared
+from tellapart.prepare import Prepared, fingerprint
 from tellapart.probe import FittedProbe
-from tellapart.recipe import Probe
+from tellapart.recipe import Recipe
 from tellapart.refusal import promised
 from tellapart.report.card import render_card
 from tellapart.report.page import render_page
 from tellapart.report.pictures import example_photo, thumbnails
 from tellapart.report.sections import shown_photos
-from tellapart.scoring import fingerprint, inside
+from tellapart.scoring import inside
 
 Json = dict[str, Any]
 
@@ -34,7 +35,7 @@ FEW_CLASSES = 3  # that fit into a title
 PACKAGES = ("numpy", "onnx", "openvino", "pillow", "scipy")
 
 
-def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe, *, name: str) -> Json:
+def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Recipe, *, name: str) -> Json:
     """The manifest, but for the hashes of the files."""
     backbone, dataset, how = prepared.backbone, prepared.dataset, prepared.how
     chosen = split.learned
@@ -52,7 +53,7 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Prob
         "promise": to_promise and asdict(to_promise),
         "temperature": fitted.temperature,
         "model": {
-            "quality": recipe.quality,
+            "quality": probe_of(recipe).quality,
             "backbone": backbone.title,
             "input_px": backbone.input_px,
             "precision": PRECISION,
@@ -63,7 +64,7 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Prob
             "mirrored": getattr(backbone, "mirrored", False),
             "networks": backbone.origin,
         },
-        "recipe": asdict(recipe) | {"chosen_inverse_regularisation": fitted.inverse_regularisation},
+        "recipe": recipe_json(recipe) | {"chosen_inverse_regularisation": fitted.inverse_regularisation},
         "data": {
             "n_train": len(chosen),
             "n_test": len(split.test),

@@ -1,16 +1,18 @@
 """From what the person named to photos that can be trained on: readable, with features, copies found."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.duplicates import Duplicates, find_duplicates
-from tellapart.data.preprocess import Preprocess
+from tellapart.data.preprocess import Fit, Preprocess
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.wording import counted, quoted
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError
+from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor, Features
 from tellapart.stopwatch import Progress, Stopwatch
 
@@ -74,3 +76,38 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
         backbone=extractor.backbone,
         how=extractor.how,
     )
+
+
+def seen_by(prepared: Prepared, backbone: Backbone, fit: Fit, progress: Progress, *, keep: bool) -> Prepared:
+    """The same photos with the features of another backbone; what is alike stays what it was.
+
+    Which distance between features makes copies was measured for the bundled backbones alone.
+
+    Args:
+        prepared: the photos.
+        backbone: whose features they get.
+        fit: how a photo becomes square.
+        progress: called with (stage, done, total).
+        keep: whether the features are remembered between runs.
+
+    Raises:
+        PhotoError: a photo can no longer be read.
+    """
+    how = Preprocess(backbone.input_px, fit)
+    cache = FeatureCache() if keep else None
+    features = Extractor(backbone, how, cache).extract(prepared.dataset, progress=progress)
+    for error in features.errors.values():
+        raise error
+    return replace(
+        prepared,
+        values=features.values,
+        pixel_hashes=features.pixel_hashes,
+        features=features,
+        backbone=backbone,
+        how=how,
+    )
+
+
+def fingerprint(hashes: NDArray[np.bytes_]) -> str:
+    """Names a set of photos whatever their order: hexadecimal SHA-256."""
+    return hashlib.sha256(np.sort(hashes).tobytes()).hexdigest()

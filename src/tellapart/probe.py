@@ -58,7 +58,7 @@ class FittedProbe:
         temperature: logits / temperature → softmax → probabilities.
         centres: for the unknown score.
         thresholds: for "none of these" and "not sure".
-        inverse_regularisation: the C that was chosen.
+        inverse_regularisation: the C that was chosen; None for a head that was trained with its network.
         choice_nll: mean out-of-fold negative log-likelihood of each C tried, after its own temperature.
         out_of_fold: what the choices rest on.
     """
@@ -67,7 +67,7 @@ class FittedProbe:
     temperature: float
     centres: Centres
     thresholds: Thresholds
-    inverse_regularisation: float
+    inverse_regularisation: float | None
     choice_nll: dict[float, float]
     out_of_fold: OutOfFold
 
@@ -131,6 +131,43 @@ def fit_probe(
         inverse_regularisation=best,
         choice_nll=choice_nll,
         out_of_fold=out_of_fold,
+    )
+
+
+def fit_around(
+    head: Head,
+    features: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    held_out: NDArray[np.int64],
+    recipe: Probe,
+    *,
+    imagenet: Head | None = None,
+) -> FittedProbe:
+    """What comes after a `head` that is already there: temperature, centres and thresholds.
+
+    Args:
+        head: on the features, trained without the photos held out.
+        features: (N, D) of all photos that learn.
+        labels: (N,).
+        held_out: indices of the photos that neither the network nor the head learned from.
+        recipe: hyper-parameters.
+        imagenet: as in `fit_probe`.
+    """
+    seen, n_classes = directions(features, imagenet), len(head.bias)
+    train = np.setdiff1d(np.arange(len(labels)), held_out)
+    logits, truth = head.logits(features[held_out]).astype(np.float64), labels[held_out]
+    temperature = fit_temperature(logits, truth) if len(held_out) else 1.0
+    others = fit_centres(seen[train], labels[train], imagenet, seed=recipe.seed)
+    said = OutOfFold(held_out, logits, truth, others.nearness(seen[held_out], n_classes))
+    confidences = calibrated(logits, temperature).max(axis=1)
+    return FittedProbe(
+        head=head,
+        temperature=temperature,
+        centres=fit_centres(seen, labels, imagenet, seed=recipe.seed),
+        thresholds=fit_thresholds(said.unknown, confidences),
+        inverse_regularisation=None,
+        choice_nll={},
+        out_of_fold=said,
     )
 
 

@@ -1,6 +1,8 @@
 """How to train, as values: every hyper-parameter with its unit, its default and the reason for it."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from typing import Literal
 
 from tellapart.data.preprocess import Fit
 from tellapart.errors import InputError
@@ -25,6 +27,10 @@ class Probe:
         test_share: fraction of each class kept for the test where the source brings no test photos. None is a fifth;
             where that is fewer than 50 photos, all learn, and each is tested by a head that has not seen it.
         seed: of the split and the folds.
+        network: empty is the bundled backbone of the quality; a name is any network that `tellapart backbones` lists,
+            whose features then take the place of the bundled ones.
+        weights: a local .safetensors or .pth file of that network's weights; None asks the hub.
+        input_px: side of that network's input; None is what it was made for.
     """
 
     quality: str = "balanced"
@@ -36,6 +42,9 @@ class Probe:
     class_balance: float = 0.5
     test_share: float | None = None
     seed: int = 0
+    network: str = ""
+    weights: str | None = None
+    input_px: int | None = None
 
     def __post_init__(self) -> None:
         if self.test_share is not None and not 0 < self.test_share < 1:
@@ -46,3 +55,103 @@ class Probe:
             raise InputError(f"n_folds must be at least 2. Got {self.n_folds}.")
         if not self.inverse_regularisation or min(self.inverse_regularisation) <= 0:
             raise InputError("inverse_regularisation must name one or more numbers above 0.")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What `FineTune` and `Scratch` have in common: how a network learns, epoch by epoch.
+
+    Args:
+        probe: how photos are read, divided and compared, and for `FineTune` where the head starts.
+        network: its name; see `tellapart backbones`.
+        weights: a local .safetensors or .pth file of the network's weights; None asks the hub, where there is need.
+        input_px: side of the network's input; None is what it was made for.
+        epochs: at most this many times through the photos.
+        batch_size: photos a step.
+        learning_rate: the highest, of the last layers; 0 looks for one before training.
+        layer_decay: each stage before the last learns at this times the rate of the next.
+        weight_decay: AdamW's.
+        warmup_share: fraction of all steps in which the rate rises; after it, it falls as a cosine.
+        label_smoothing: in [0, 1): this much of each label is spread over all classes.
+        average: how many of the last steps the weights that answer are about the mean of; 0 takes the last ones.
+        augment: by name, in any order; see docs/training.md.
+        patience: epochs without a better validation loss before it stops; 0 never stops early.
+        time_limit_s: seconds after which the rate has fallen to 0 and training ends; None has no limit.
+        val_share: fraction of the photos that learn which is held out to choose with, where the source brings none.
+        precision: `bf16`, `f32`, or `auto`: bf16 where the processor computes in it.
+        device: `cpu`, `cuda`, or `auto`: a GPU where there is one.
+    """
+
+    probe: Probe = field(default_factory=Probe)
+    network: str = ""
+    weights: str | None = None
+    input_px: int | None = None
+    epochs: int = 8
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    layer_decay: float = 1.0
+    weight_decay: float = 0.05
+    warmup_share: float = 0.1
+    label_smoothing: float = 0.1
+    average: int = 100
+    augment: tuple[str, ...] = ("flip", "crop", "colour")
+    patience: int = 0
+    time_limit_s: float | None = None
+    val_share: float = 0.15
+    precision: Literal["auto", "bf16", "f32"] = "auto"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1. Got {getattr(self, name)}.")
+        for name in ("learning_rate", "weight_decay", "average", "patience"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be 0 or more. Got {getattr(self, name)}.")
+        for name in ("label_smoothing", "warmup_share"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} must be in [0, 1). Got {getattr(self, name)}.")
+        if not 0 < self.layer_decay <= 1:
+            raise InputError(f"layer_decay must be in (0, 1]. Got {self.layer_decay}.")
+        if not 0.02 <= self.val_share <= 0.5:
+            raise InputError(f"val_share must be between 0.02 and 0.5. Got {self.val_share}.")
+        if self.time_limit_s is not None and not self.time_limit_s > 0:
+            raise InputError(f"The time limit must be more than 0 seconds. Got {self.time_limit_s}.")
+        if self.input_px is not None and not 16 <= self.input_px <= 1024:
+            raise InputError(f"input_px must be between 16 and 1024. Got {self.input_px}.")
+
+
+@dataclass(frozen=True)
+class FineTune(Training):
+    """Train a pretrained network further. Arguments as in `Training`, and:
+
+    Args:
+        network: empty is the bundled network of the probe's quality, whose last stages train on the cached activations
+            of the others; a name is any network of timm, all of which trains.
+        stage: of a bundled network, the first stage, 1 to 6, that trains.
+        views: of each photo, how many augmented copies pass through the stages that do not train, once; each step
+            picks one of them.
+    """
+
+    layer_decay: float = 0.7
+    stage: int = 5
+    views: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.stage <= 6:
+            raise InputError(f"stage must be 1 to 6. Got {self.stage}.")
+        if not 0 <= self.views <= 64:
+            raise InputError(f"views must be 0 to 64. Got {self.views}.")
+
+
+@dataclass(frozen=True)
+class Scratch(Training):
+    """Train a network from nothing. Arguments as in `Training`."""
+
+    network: str = "small-resnet"
+    epochs: int = 30
+    learning_rate: float = 3e-3
+
+
+Recipe = Probe | FineTune | Scratch

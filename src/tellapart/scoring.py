@@ -1,6 +1,5 @@
 """What an evaluation says beyond the bare numbers: leaks, copies, what was left out, who is answered at all."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from tellapart.data.split import TEST_SHARE, Split
 from tellapart.data.wording import counted, quoted, some
 from tellapart.engine.strangers import strangers
 from tellapart.evaluation import evaluate_predictions
+from tellapart.fitting import Fitted
 from tellapart.posthoc.temperature import calibrated
 from tellapart.prepare import Prepared
 from tellapart.probe import FittedProbe
@@ -60,8 +60,9 @@ def score(
     return evaluate_predictions(probs, to_column[dataset.labels[test]], class_names, photos, **more)
 
 
-def test_evaluation(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe) -> Json:
-    """All about the test photos of `split`, which took no part in fitting anything."""
+def test_evaluation(learned: Fitted) -> Json:
+    """All about the test photos, which took no part in fitting anything."""
+    prepared, split, fitted, recipe = learned.prepared, learned.split, learned.probe, learned.recipe
     dataset, names = prepared.dataset, prepared.dataset.class_names
     chosen, scenes = split.learned, prepared.duplicates.scenes
     said = _asked(prepared, split, fitted, recipe)
@@ -187,11 +188,6 @@ def split_json(split: Split, recipe: Probe) -> Json:
     if split.folds is not None:
         made["n_folds"] = len(np.unique(split.folds[split.test]))
     return {"kind": split.kind, **made, **sizes}
-
-
-def fingerprint(hashes: NDArray[np.bytes_]) -> str:
-    """Names a set of photos whatever their order: hexadecimal SHA-256."""
-    return hashlib.sha256(np.sort(hashes).tobytes()).hexdigest()
 
 
 def summary(evaluation: Mapping[str, Any]) -> list[str]:

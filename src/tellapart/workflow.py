@@ -5,9 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tellapart.artifact import (
     CARD,
     EVALUATION,
@@ -27,21 +24,21 @@ from tellapart.cross_validation import out_of_fold_probs
 from tellapart.data.audit import Finding
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
-from tellapart.data.split import ALWAYS_TRAINS, TEST_SHARE, Split, crossed_split, given_split, make_split
+from tellapart.data.split import Split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.network import n_cores
 from tellapart.errors import InputError
-from tellapart.evaluation import FEW_TEST_PHOTOS
 from tellapart.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
+from tellapart.fitting import Lessons, divide, fit, keep_at, probe_of
 from tellapart.known_photos import remember
 from tellapart.next_steps import next_steps
 from tellapart.package import card, describe, model_facts, model_files, page, proven
 from tellapart.prediction import Predictor
 from tellapart.prepare import Prepared, prepare
-from tellapart.probe import FittedProbe, fit_probe, make_folds
-from tellapart.recipe import Probe
+from tellapart.probe import FittedProbe
+from tellapart.recipe import Probe, Recipe
 from tellapart.robustness import robustness as spoil
 from tellapart.scoring import test_evaluation
 from tellapart.stopwatch import Progress, Stopwatch, no_progress
@@ -52,28 +49,27 @@ Json = dict[str, Any]
 def train(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
-    recipe: Probe | None = None,
+    recipe: Recipe | None = None,
     *,
+    lessons: Lessons | None = None,
     force: bool = False,
     advice: bool = True,
     shortcuts: bool = False,
     robustness: bool = False,
     progress: Progress = no_progress,
 ) -> Json:
-    """Train on the photos of `source`, test honestly, and write the model folder `output`.
+    """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
 
     Args:
         source: a folder of class folders, train/val/test folders, a zip of either, a CSV or JSONL file, or `hf:NAME`.
         output: the model folder; written as a whole at the very end, so a stopped run changes nothing.
-        recipe: hyper-parameters; the defaults suit most sets.
+        recipe: a `Probe`, `FineTune` or `Scratch` with its hyper-parameters; the default, a probe, suits most sets.
+        lessons: of a network that is trained: whom to tell of each epoch, and whether to go on from an earlier run.
         force: whether an existing model folder may be replaced.
         advice: whether to say what to do next: heads are fitted on parts of the photos for it.
         shortcuts: whether it also says what gives classes away: format, size, brightness, border.
         robustness: whether to ask about spoiled test photos too.
         progress: called with (stage, done, total).
-
-    Returns:
-        The evaluation, as in `evaluation.json`.
 
     Raises:
         InputError: something about the photos or the output that the person can mend.
@@ -81,33 +77,34 @@ def train(
     """
     recipe, output, clock = recipe or Probe(), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
-    prepared = _trainable(source, recipe, progress, clock)
+    prepared = _trainable(source, probe_of(recipe), progress, clock)
     with clock("split"):
-        split = _divide(prepared, recipe, may_cross=not robustness)
+        split = divide(prepared, recipe, may_cross=not robustness)
     with clock("head"):
-        folds = make_folds_of(prepared, split, recipe)
-        fitted = fit(prepared, split, folds, recipe, progress)
+        learned = fit(prepared, split, recipe, lessons, progress)
+        prepared, fitted = learned.prepared, learned.probe
     with clock("model"):
         description = describe(prepared, split, fitted, recipe, name=output.name)
         model = compose(prepared.backbone, fitted, description)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proof = beside.submit(proven, model, description, prepared, split, fitted)
         with clock("test"):
-            evaluation = test_evaluation(prepared, split, fitted, recipe)
+            evaluation = test_evaluation(learned)
         if advice:
             with clock("advice"):
-                evaluation |= next_steps(prepared, split, folds, fitted, evaluation, recipe, progress, look=shortcuts)
+                evaluation |= next_steps(learned, evaluation, progress, look=shortcuts)
         with clock("proof"):
             facts, examples = proof.result()
-        evaluation |= {"model": model_facts(model, description), "proof": facts}
+        evaluation |= {"model": model_facts(model, description), "proof": facts, "training": learned.history}
     if robustness:
         with clock("robustness"):
-            evaluation["robustness"] = _spoiled(model, prepared, split, fitted, recipe, progress)
+            evaluation["robustness"] = _spoiled(model, prepared, split, fitted, progress)
     with clock("report"):
         files = model_files(model, prepared, split) | examples
         files |= {REPORT: page(evaluation, prepared.dataset, output.name), CARD: card(evaluation, description)}
     evaluation["timings_s"] = clock.rounded()
     _write(output, seal(description, {**files, EVALUATION: to_json(evaluation)}), prepared, split)
+    keep_at(output).unlink(missing_ok=True)
     return evaluation
 
 
@@ -219,48 +216,8 @@ def _trainable(source: str | os.PathLike[str], recipe: Probe, progress: Progress
     return prepared
 
 
-def _divide(prepared: Prepared, recipe: Probe, *, may_cross: bool) -> Split:
-    """The split that came with the photos, or else our own that no scene straddles, crossed where photos are few."""
-    dataset, duplicates = prepared.dataset, prepared.duplicates
-    if dataset.given_split:
-        split = given_split(dataset.splits)
-        if len(split.test):
-            return split
-    of, seed = (dataset.labels, duplicates.scenes, duplicates.copies), recipe.seed
-    if may_cross and recipe.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS:
-        return crossed_split(*of, n_folds=recipe.n_folds, seed=seed)
-    return make_split(*of, test_share=recipe.test_share or TEST_SHARE, seed=seed)
-
-
-def _spoiled(
-    model: bytes, prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe, progress: Progress
-) -> Json:
+def _spoiled(model: bytes, prepared: Prepared, split: Split, fitted: FittedProbe, progress: Progress) -> Json:
     """How the written graph answers about spoiled test photos."""
     predictor = Predictor(prepared.dataset.class_names, prepared.how, fitted.thresholds, model, streams=n_cores())
     groups = prepared.duplicates.scenes[split.test]
     return spoil(predictor, prepared.dataset, split.test, groups=groups, progress=progress)
-
-
-def make_folds_of(prepared: Prepared, split: Split, recipe: Probe) -> NDArray[np.int32]:
-    """(len(split.learned),) the fold in which each photo is held out: those given to choose with, or made here."""
-    chosen = split.learned
-    if split.folds is not None:
-        return split.folds
-    if len(split.val):
-        return np.where(np.isin(chosen, split.val), 0, ALWAYS_TRAINS).astype(np.int32)
-    return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.scenes[chosen], recipe)
-
-
-def fit(
-    prepared: Prepared, split: Split, folds: NDArray[np.int32], recipe: Probe, progress: Progress = no_progress
-) -> FittedProbe:
-    """The head and all that follows it, from the photos that train and, where given, those that choose."""
-    return fit_probe(
-        prepared.values[split.learned],
-        prepared.dataset.labels[split.learned],
-        folds,
-        len(prepared.dataset.class_names),
-        recipe,
-        imagenet=prepared.backbone.imagenet,
-        progress=lambda done, total: progress("fitting the head", done, total),
-    )

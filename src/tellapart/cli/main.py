@@ -7,6 +7,7 @@ from tellapart.cli.checking import check
 from tellapart.cli.door import Commands, examples
 from tellapart.cli.explaining import explain
 from tellapart.cli.exporting import export
+from tellapart.cli.networks import backbones, summary
 from tellapart.cli.serving import serve
 from tellapart.cli.training import compare, evaluate, train
 from tellapart.cli.upkeep import cache, demo
@@ -28,5 +29,21 @@ def main() -> None:
     """A folder of photos in, a classifier you can trust out."""
 
 
-for command in (train, predict, evaluate, compare, check, suggest, explain, info, serve, export, cache, demo):
+COMMANDS = (
+    train,
+    predict,
+    evaluate,
+    compare,
+    check,
+    suggest,
+    explain,
+    info,
+    serve,
+    export,
+    backbones,
+    summary,
+    cache,
+    demo,
+)
+for command in COMMANDS:
     main.add_command(command)

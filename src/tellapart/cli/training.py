@@ -1,5 +1,7 @@
 """`train`, `evaluate`, `compare`: from photos to a model, its score, and which of two is better."""
 
+from typing import Any
+
 import click
 
 from tellapart.cli.door import (
@@ -11,6 +13,7 @@ from tellapart.cli.door import (
     robustness_option,
 )
 from tellapart.cli.printing import print_json, print_summary
+from tellapart.cli.recipes import lessons_for, recipe_from, training_options
 
 DIFFERING_SHOWN = 10  # photos; --json lists all
 
@@ -21,7 +24,9 @@ DIFFERING_SHOWN = 10  # photos; --json lists all
 tellapart train photos/ -o burgers                photos/burger/1.jpg, photos/hot dog/2.jpg, …
 tellapart train photos.zip -o burgers --quality best
 tellapart train labels.csv -o burgers --force     rows of path,label[,split]
-tellapart train hf:beans -o leaves                a Hugging Face data set (pip install "tellapart[hub]")"""
+tellapart train hf:beans -o leaves                a Hugging Face data set (pip install "tellapart[hub]")
+tellapart train photos/ -o burgers --recipe finetune --time-limit 3m
+tellapart train photos/ -o burgers --recipe scratch --network first-cnn --epochs 10"""
     )
 )
 @click.argument("photos", type=click.Path())
@@ -41,6 +46,7 @@ tellapart train hf:beans -o leaves                a Hugging Face data set (pip i
     "--shortcuts", is_flag=True,
     help="For the advice, also look for what gives classes away: format, size, brightness, border; 2 s a 1,000 photos.",
 )  # fmt: skip
+@training_options
 @robustness_option
 @force_option
 @json_option
@@ -53,9 +59,11 @@ def train(
     seed: int,
     no_advice: bool,
     shortcuts: bool,
+    recipe: str,
     robustness: bool,
     force: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Train on PHOTOS, test honestly, write a model folder.
 
@@ -63,14 +71,16 @@ def train(
     file of path,label[,split], or hf:NAME[:SPLIT], a Hugging Face data set.
     """
     from tellapart import workflow
-    from tellapart.recipe import Probe
 
-    recipe = Probe(quality=quality, fit=fit, test_share=test_share, seed=seed)  # type: ignore[arg-type]  # click checked
-    with progress_bars() as progress:
+    probe = {"quality": quality, "fit": fit, "test_share": test_share, "seed": seed}
+    chosen = recipe_from(recipe, probe, options)
+    telling = lessons_for(output, chosen, resume=options["resume"], report_to=options["report_to"])
+    with progress_bars() as progress, telling as lessons:
         evaluation = workflow.train(
             photos,
             output,
-            recipe,
+            chosen,
+            lessons=lessons,
             force=force,
             advice=not no_advice,
             shortcuts=shortcuts,

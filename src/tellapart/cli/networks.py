@@ -1,0 +1,130 @@
+"""`backbones`, `summary`: which networks there are, and what one is made of."""
+
+from typing import Any
+
+import click
+
+from tellapart.cli.door import examples, json_option
+from tellapart.cli.printing import print_json
+from tellapart.errors import InputError, MissingExtraError
+
+EXTRA = ("torch", "torchvision", "timm")
+INSTALL = 'pip install "tellapart[deep]"'
+
+
+@click.command(epilog=examples("tellapart backbones\ntellapart backbones resnet      those whose name has it"))
+@click.argument("containing", metavar="[NAME]", default="")
+@json_option
+def backbones(containing: str, as_json: bool) -> None:
+    """List the networks that can look at photos, or those with NAME in their name."""
+    bundled = [one for one in _bundled() if containing.casefold() in f"{one['name']} {one['title']}".casefold()]
+    others = _others(containing) if _has_extra() else None
+    if as_json:
+        print_json({"bundled": bundled, "others": others})
+        return
+    if not bundled and others == []:
+        raise InputError(f"No network has '{containing}' in its name.", hint="See them all with: tellapart backbones")
+    if bundled:
+        click.secho("Bundled, with ImageNet weights", bold=True)
+        for one in bundled:
+            click.echo(f"  {one['name']:<10}  {one['title']}, {one['megabytes']:.1f} MB")
+    if others is None:
+        click.echo(f"\nTo train other networks, run: {INSTALL}")
+        return
+    _print_others(others, containing)
+
+
+def _print_others(others: list[dict[str, Any]], containing: str) -> None:
+    ours = [one for one in others if one["parameters"] is not None]
+    theirs = [one for one in others if one["parameters"] is None]
+    if ours:
+        click.secho("\nTrained from nothing", bold=True)
+        width = max(len(one["name"]) for one in ours)
+        for one in ours:
+            size = f"{one['input_px']} px, {one['parameters']:,} parameters with two classes"
+            click.echo(f"  {one['name']:<{width}}  {one['title']}: {size}")
+    if theirs and not containing:
+        click.secho("\nAny classification network of timm", bold=True)
+        click.echo(f"  {len(theirs):,} of them; those with a name: tellapart backbones resnet")
+    elif theirs:
+        click.secho("\nOf timm", bold=True)
+        width = max(len(one["name"]) for one in theirs)
+        for one in theirs:
+            without = "" if one["weights"] else ", no published weights"
+            click.echo(f"  {one['name']:<{width}}  {one['input_px']} px{without}")
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart summary first-cnn
+tellapart summary resnet18 --classes 10
+tellapart summary my_network.py:Net --px 96"""
+    )
+)
+@click.argument("network")
+@click.option("--classes", type=click.IntRange(min=2), default=2, show_default=True, help="How many classes it tells.")
+@click.option("--px", type=int, help="Side of the square input; the network's own unless told.")
+@json_option
+def summary(network: str, classes: int, px: int | None, as_json: bool) -> None:
+    """Print the layers of NETWORK: what each gives, and how many numbers it learns.
+
+    NETWORK is one of `tellapart backbones`, or your own as package.module:Class or file.py:Class, which is run.
+    """
+    if not _has_extra():
+        raise MissingExtraError("Networks need a part of tellapart that is not installed.", hint=f"Run: {INSTALL}")
+    from tellapart.deep.layer_table import as_text, layer_table
+    from tellapart.deep.networks import build
+
+    built = build(network, classes, input_px=px)
+    rows = layer_table(built.module, built.input_px)
+    if as_json:
+        print_json(
+            {
+                "name": built.name,
+                "title": built.title,
+                "input_px": built.input_px,
+                "parameters": built.n_parameters,
+                "layers": [vars(row) for row in rows],
+            }
+        )
+        return
+    click.secho(f"{built.title}, {built.input_px} px, {classes} classes", bold=True)
+    click.echo(as_text(rows))
+
+
+def _has_extra() -> bool:
+    from importlib.util import find_spec
+
+    return all(find_spec(name) is not None for name in EXTRA)
+
+
+def _bundled() -> list[dict[str, Any]]:
+    """What the three qualities look with, and how large their networks are."""
+    from tellapart.engine.backbone import QUALITIES, network_record
+
+    return [
+        {
+            "name": quality,
+            "title": backbone.title,
+            "input_px": backbone.input_px,
+            "megabytes": round(sum(network_record(name)["bytes"] for name in backbone.networks) / 1e6, 1),
+            "weights": [network_record(name)["weights"] for name in backbone.networks],
+        }
+        for quality, backbone in QUALITIES.items()
+    ]
+
+
+def _others(containing: str) -> list[dict[str, Any]]:
+    from tellapart.deep.networks import listed
+
+    return [
+        {
+            "name": one.name,
+            "title": one.title,
+            "input_px": one.input_px,
+            "parameters": one.n_parameters,
+            "weights": one.weights,
+        }
+        for one in listed(containing)
+    ]

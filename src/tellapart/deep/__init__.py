@@ -1,0 +1,1 @@
+"""Networks that are trained whole, with PyTorch: the only package that imports it."""

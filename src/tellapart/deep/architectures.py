@@ -1,0 +1,191 @@
+"""Three networks to train from nothing, each with the input that it was made for."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tellapart.errors import InputError
+
+Triple = tuple[float, float, float]
+IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)  # of ImageNet's training photos, in [0, 1]; what most weights expect
+IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+
+
+class FirstCNN(nn.Module):
+    """Two convolutions, two dense layers: what a first lesson builds.
+
+    With two classes it ends in one number, the log-odds of the second class, as such lessons have it; otherwise in one
+    logit a class. (N, 3, px, px) → (N, 1) or (N, C).
+
+    Source: Chollet, Building powerful image classification models using very little data, Keras blog 2016, with two
+    convolutions of 32 filters on 120 px instead of three on 150 px.
+
+    Args:
+        n_classes: C.
+        input_px: side of the square input; most parameters depend on it.
+
+    Raises:
+        InputError: nothing is left of so small an input.
+    """
+
+    title: ClassVar[str] = "Two convolutions and two dense layers"
+    input_px: ClassVar[int] = 120
+    mean: ClassVar[Triple] = (0.0, 0.0, 0.0)
+    std: ClassVar[Triple] = (1.0, 1.0, 1.0)
+
+    def __init__(self, n_classes: int, input_px: int = 120) -> None:
+        super().__init__()
+        self.maps = nn.Sequential(
+            nn.Conv2d(3, 32, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(32, 32, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+        left = _places(_places(input_px, 3), 3)
+        self.dense = nn.Sequential(nn.Flatten(), nn.Linear(32 * left * left, 64), nn.ReLU())
+        self.head = nn.Linear(64, 1 if n_classes == 2 else n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, px, px) → logits."""
+        logits: Tensor = self.head(self.dense(self.maps(x)))
+        return logits
+
+
+class TutorialCNN(nn.Module):
+    """The network of PyTorch's own tutorial: (N, 3, px, px) → (N, C).
+
+    Source: Training a Classifier, PyTorch tutorials; after LeCun et al., Gradient-based learning applied to document
+    recognition, Proceedings of the IEEE 1998, figure 2.
+
+    Args:
+        n_classes: C.
+        input_px: side of the square input.
+
+    Raises:
+        InputError: nothing is left of so small an input.
+    """
+
+    title: ClassVar[str] = "PyTorch's tutorial network"
+    input_px: ClassVar[int] = 32
+    mean: ClassVar[Triple] = (0.5, 0.5, 0.5)
+    std: ClassVar[Triple] = (0.5, 0.5, 0.5)
+
+    def __init__(self, n_classes: int, input_px: int = 32) -> None:
+        super().__init__()
+        self.maps = nn.Sequential(
+            nn.Conv2d(3, 6, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+        left = _places(_places(input_px, 5), 5)
+        self.dense = nn.Sequential(
+            nn.Flatten(), nn.Linear(16 * left * left, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU()
+        )
+        self.head = nn.Linear(84, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, px, px) → logits."""
+        logits: Tensor = self.head(self.dense(self.maps(x)))
+        return logits
+
+
+class SmallResNet(nn.Module):
+    """A residual network small enough to learn about 1,000 photos from nothing in minutes: (N, 3, px, px) → (N, C).
+
+    The stem quarters the sides at once, because early layers on large maps are what costs time on a processor. Any
+    `input_px` of 32 or more will do.
+
+    Source: residual blocks: He et al., Deep Residual Learning, CVPR 2016, section 3. Averaging before the shortcut's
+    1×1 convolution and a stem of small kernels: He et al., Bag of Tricks, CVPR 2019, section 4 (ResNet-C and -D). The
+    last batch norm of a block starts at zero: Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1.
+
+    Args:
+        n_classes: C.
+    """
+
+    title: ClassVar[str] = "Small residual network"
+    input_px: ClassVar[int] = 128
+    mean: ClassVar[Triple] = IMAGENET_MEAN
+    std: ClassVar[Triple] = IMAGENET_STD
+
+    def __init__(self, n_classes: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*_conv(3, 32, stride=2), nn.ReLU(), *_conv(32, 64, stride=2), nn.ReLU())
+        self.blocks = nn.Sequential(Block(64, 64), Block(64, 128), Block(128, 256), Block(256, 256))
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(256, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, px, px) → logits."""
+        logits: Tensor = self.head(self.pool(self.blocks(self.stem(x))).flatten(1))
+        return logits
+
+
+class Block(nn.Module):
+    """Two convolutions beside a shortcut; halves the sides where the number of maps grows."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        grows = n_in != n_out
+        self.body = nn.Sequential(*_conv(n_in, n_out, stride=2 if grows else 1), nn.ReLU(), *_conv(n_out, n_out))
+        nn.init.zeros_(self.body[-1].weight)  # type: ignore[arg-type]  # a batch norm's
+        self.shortcut = (
+            nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), *_conv(n_in, n_out, size=1)) if grows else nn.Identity()
+        )
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, n_in, h, w) → (N, n_out, h', w')."""
+        logits: Tensor = self.act(self.body(x) + self.shortcut(x))
+        return logits
+
+
+def _conv(n_in: int, n_out: int, *, size: int = 3, stride: int = 1) -> tuple[nn.Module, nn.Module]:
+    """A convolution that keeps the edges, and its batch norm."""
+    conv = nn.Conv2d(n_in, n_out, size, stride, size // 2, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return conv, nn.BatchNorm2d(n_out)
+
+
+def _places(px: int, kernel: int) -> int:
+    """How many places a side remain after a convolution without padding and a pooling of 2."""
+    left = (px - kernel + 1) // 2
+    if left < 1:
+        raise InputError("The photos are too small for this network.", hint="Choose a larger input size.")
+    return left
+
+
+OWN: dict[str, type[FirstCNN] | type[TutorialCNN] | type[SmallResNet]] = {
+    "first-cnn": FirstCNN,
+    "tutorial-cnn": TutorialCNN,
+    "small-resnet": SmallResNet,
+}
+
+
+def own_network(name: str, n_classes: int, input_px: int | None) -> nn.Module:
+    """The network `name` of `OWN` with random weights.
+
+    Raises:
+        InputError: the input is too small for it.
+    """
+    if name == "small-resnet":
+        return SmallResNet(n_classes)
+    size = {} if input_px is None else {"input_px": input_px}
+    return FirstCNN(n_classes, **size) if name == "first-cnn" else TutorialCNN(n_classes, **size)
+
+
+def n_parameters(module: nn.Module) -> int:
+    """How many numbers training may change."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def own_parameters(name: str, n_classes: int = 2) -> int:
+    """Parameters of the network `name` of `OWN`, counted without making any of them."""
+    with torch.device("meta"):
+        return n_parameters(own_network(name, n_classes, None))

@@ -1,0 +1,114 @@
+"""Fine-tuning a bundled network: its last stages train on what the others, which stay as they are, made of the photos.
+
+The trunk looks at every photo once as it is and once at each of a few changed copies, so an epoch costs only the last
+stages. The head starts from the probe on the untrained features, and ends as the sum of both: what the probe says and
+what was learned, by shares that the validation photos choose.
+"""
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from tellapart.data.split import Split
+from tellapart.deep.augment import Augment
+from tellapart.deep.bundled import N_STAGES, Tail, cut_before, trunk, tuned_network
+from tellapart.deep.device import Processor
+from tellapart.deep.inputs import Activations, look, read_pixels
+from tellapart.deep.loop import answers
+from tellapart.deep.pupil import Pupil, lesson_for
+from tellapart.engine.backbone import Converted
+from tellapart.engine.network import Network, n_cores
+from tellapart.head import Head
+from tellapart.posthoc.temperature import fit_temperature, nll
+from tellapart.prepare import Prepared
+from tellapart.probe import fit_probe, make_folds
+from tellapart.recipe import FineTune, Probe
+from tellapart.stopwatch import Progress
+
+TUNED = {"fast": ("lite0", 224), "balanced": ("lite1", 288), "best": ("lite2", 288)}  # by quality: network, input_px
+PROBE_SHARES = (0.0, 0.25, 0.5, 0.75)
+
+
+class Classifier(nn.Module):
+    """The last stages and a head: activations → logits (N, C).
+
+    Args:
+        tail: activations → features (N, D).
+        head: where the head starts.
+    """
+
+    def __init__(self, tail: Tail, head: Head) -> None:
+        super().__init__()
+        self.tail = tail
+        self.head = nn.Linear(*reversed(head.weight.shape))
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(head.weight))
+            self.head.bias.copy_(torch.from_numpy(head.bias))
+
+    def forward(self, activations: torch.Tensor) -> torch.Tensor:
+        """Logits (N, C)."""
+        logits: torch.Tensor = self.head(self.tail(activations))
+        return logits
+
+
+def prepare(prepared: Prepared, split: Split, recipe: FineTune, processor: Processor, progress: Progress) -> Pupil:
+    """The last stages of the bundled network of the recipe's quality, and what the trunk made of all photos."""
+    name, usual_px = TUNED[recipe.probe.quality]
+    place = cut_before(name, recipe.input_px or usual_px, recipe.stage)
+    dataset = prepared.dataset
+    augment = Augment(recipe.augment, place.input_px, len(dataset.class_names))
+    plain = read_pixels(dataset, place.input_px, recipe.probe.fit, progress)
+    stored = read_pixels(dataset, augment.stored_px, recipe.probe.fit, progress) if recipe.views else plain
+    network = Network(trunk(place), place.input_px, ["activations"], streams=n_cores())
+    views = look(network, plain, stored, augment, split.train, recipe.views, progress)
+    lesson = lesson_for(Activations(views, processor.device), prepared, split, augment, recipe, processor)
+    tail = Tail(place).to(processor.device)
+    plain_features = answers(tail, lesson, np.arange(dataset.n), exactly=True).astype(np.float32)
+    probe = _probe(plain_features, prepared, split, recipe.probe)
+    pupil = Classifier(copy.deepcopy(tail), probe).to(processor.device)
+    said = probe.logits(plain_features[split.val]).astype(np.float64)
+
+    def finish() -> tuple[Converted, Head]:
+        learned = Head(*(p.detach().float().cpu().numpy() for p in (pupil.head.weight, pupil.head.bias)))
+        head = _sum(probe, said, learned, answers(pupil, lesson, split.val, exactly=True), lesson.labels[split.val])
+        source = (
+            f"{place.network} as bundled, trained further from stage {place.stage} on, on {len(split.train):,} photos"
+        )
+        return tuned_network(place, pupil.tail.to_graph(), source), head
+
+    groups = [*pupil.tail.groups(), list(pupil.head.parameters())]
+    title = f"the last {N_STAGES - place.stage} stages of {place.title}"
+    return Pupil(pupil, groups, lesson, title, finish)
+
+
+def _probe(features: NDArray[np.float32], prepared: Prepared, split: Split, recipe: Probe) -> Head:
+    """The head on untrained features, from the photos that train."""
+    labels, scenes = prepared.dataset.labels[split.train], prepared.duplicates.scenes[split.train]
+    folds = make_folds(labels, scenes, recipe)
+    return fit_probe(features[split.train], labels, folds, len(prepared.dataset.class_names), recipe).head
+
+
+def _sum(
+    probe: Head, said: NDArray[np.float64], learned: Head, heard: NDArray[np.float64], labels: NDArray[np.int32]
+) -> Head:
+    """One head on both kinds of features: a weighted sum of what the probe and the trained network say.
+
+    Args:
+        probe: on the untrained features.
+        said: (M, C) its logits of the validation photos.
+        learned: on the trained features.
+        heard: (M, C) its logits of the same photos.
+        labels: (M,) of these photos.
+    """
+    scale, other_scale = 1 / fit_temperature(said, labels), 1 / fit_temperature(heard, labels)
+
+    def loss(share: float) -> float:
+        mixed = share * scale * said + (1 - share) * other_scale * heard
+        return nll(mixed, labels, fit_temperature(mixed, labels))
+
+    share = min(PROBE_SHARES, key=loss)
+    a, b = np.float32(share * scale), np.float32((1 - share) * other_scale)
+    return Head(np.concatenate([a * probe.weight, b * learned.weight], axis=1), a * probe.bias + b * learned.bias)

@@ -1,0 +1,237 @@
+"""A network of PyTorch as a backbone's graph and a head, and the proof that the graph is the network.
+
+The last linear layer becomes the head; what goes into it are the features. Normalisation goes into the graph, so that
+the graph takes pixels. Weights are stored as float16 and computed with in float32, like those of the bundled networks.
+"""
+
+import contextlib
+import copy
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.onnx.errors import OnnxExporterError
+
+from tellapart.artifact import ALLOWED_OPS
+from tellapart.data.wording import counted, some
+from tellapart.deep.ending import Ending, Place, find_ending
+from tellapart.deep.folding import OPSET, fold
+from tellapart.deep.networks import Built
+from tellapart.deep.user_network import said
+from tellapart.engine.backbone import Converted, GraphBuilder
+from tellapart.engine.network import Network
+from tellapart.errors import TrainingError
+from tellapart.head import Head
+
+MAX_DIFFERENCE = 1e-4  # of a feature, of the largest one, with float32 weights: the graph is the network
+MIN_COSINE = 0.9999  # of a photo's features, with float16 weights: rounding costs next to nothing
+LARGE = 1024  # numbers; below, halving a table saves nothing worth its rounding
+MAX_FLOAT16 = float(np.finfo(np.float16).max)
+N_NOISE = 2  # images of noise that a conversion is proven on where no photos are given
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How near the graph is to the network.
+
+    Args:
+        n: images compared.
+        largest_difference: of any feature with float32 weights, as a share of the image's largest.
+        smallest_cosine: of any image's features with float16 weights.
+    """
+
+    n: int
+    largest_difference: float
+    smallest_cosine: float
+
+
+def convert(
+    built: Built, *, n_classes: int | None = None, pixels: NDArray[np.uint8] | None = None
+) -> tuple[Converted, Head]:
+    """The backbone and the head of a network, proven.
+
+    A network with one output, the log-odds of the second class, gets a head of two rows, the first of zeros: its
+    softmax is the sigmoid. The network given is not changed, wherever it is and whatever its mode.
+
+    Args:
+        built: a network that ends in a linear layer.
+        n_classes: C, to be checked; None takes what the network has.
+        pixels: (N, px, px, 3), real photos to prove it on; noise unless given.
+
+    Raises:
+        TrainingError: it ends otherwise, has operations that no model folder may hold, or the graph answers otherwise.
+    """
+    module = copy.deepcopy(built.module).to("cpu", torch.float32).eval()
+    for layer in module.modules():
+        if getattr(layer, "fused_attn", None) is True:
+            layer.fused_attn = False  # type: ignore[assignment]  # timm's switch; plain products run everywhere
+    ending = find_ending(module, built.input_px, built.title)
+    head = _two_rows(ending.head)
+    if n_classes is not None and len(head.weight) != n_classes:
+        raise TrainingError(f"{built.title} tells {len(head.weight)} classes apart, not {n_classes}.")
+    exact = _graph(built, module, ending)
+    stored = _as_float16(exact, built.input_px)
+    if pixels is None:
+        size = (N_NOISE, built.input_px, built.input_px, 3)
+        pixels = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    prove(built, exact.SerializeToString(), stored, pixels)
+    d = head.weight.shape[1]
+    return Converted(built.name, built.title, built.input_px, d, stored, built.weights), head
+
+
+def prove(built: Built, exact: bytes, stored: bytes, pixels: NDArray[np.uint8]) -> Proof:
+    """That both graphs, with float32 and with float16 weights, give the network's features of `pixels` (N, px, px, 3).
+
+    Raises:
+        TrainingError: one of them does not; names by how much.
+    """
+    module = copy.deepcopy(built.module).to("cpu", torch.float32).eval()
+    head = find_ending(module, built.input_px, built.title).place
+    wrapped = _FromPixels(module, built, (head,))
+    full, half = (Network(graph, built.input_px, ["features"], streams=1) for graph in (exact, stored))
+    differences, cosines = [], []
+    for image in pixels:
+        with torch.no_grad():
+            expected = wrapped(torch.from_numpy(image[None].copy()))[0][0].numpy()
+        largest = max(float(np.abs(expected).max()), float(np.finfo(np.float32).tiny))
+        differences.append(float(np.abs(full(image)["features"] - expected).max()) / largest)
+        rounded = half(image)["features"]
+        lengths = max(float(np.linalg.norm(rounded) * np.linalg.norm(expected)), float(np.finfo(np.float32).tiny))
+        cosines.append(float(rounded @ expected) / lengths)
+    proof = Proof(len(pixels), float(np.max(differences)), float(np.min(cosines)))
+    if not proof.largest_difference <= MAX_DIFFERENCE:
+        raise TrainingError(
+            f"The graph of {built.title} is not the network: a feature differs by {proof.largest_difference:.1e} of "
+            f"the largest (at most {MAX_DIFFERENCE:g}).",
+            hint="Nothing was written. Take another network.",
+        )
+    if not proof.smallest_cosine >= MIN_COSINE:
+        raise TrainingError(
+            f"{built.title} does not bear weights of 16 bits: the features of a photo turn by a cosine of "
+            f"{proof.smallest_cosine:.6f} (at least {MIN_COSINE:g}).",
+            hint="Nothing was written. Take another network, or train with a smaller learning rate.",
+        )
+    return proof
+
+
+def _two_rows(head: Head) -> Head:
+    if len(head.weight) > 1:
+        return head
+    return Head(np.vstack([np.zeros_like(head.weight), head.weight]), np.append(np.float32(0), head.bias))
+
+
+class _FromPixels(nn.Module):
+    """(N, px, px, 3) uint8 → what stands at `places` while the network looks at it."""
+
+    def __init__(self, module: nn.Module, built: Built, places: tuple[Place, ...]) -> None:
+        super().__init__()
+        self.module = module
+        self.places = places
+        self.mean = nn.Buffer(255 * torch.tensor(built.mean).view(1, 3, 1, 1))
+        self.std = nn.Buffer(255 * torch.tensor(built.std).view(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        x = (pixels.float().permute(0, 3, 1, 2) - self.mean) / self.std
+        with contextlib.ExitStack() as stack:
+            seen = [stack.enter_context(place.watched(self.module)) for place in self.places]
+            self.module(x)
+        return tuple(place.shaped(values[0]) for place, values in zip(self.places, seen, strict=True))
+
+
+def _graph(built: Built, module: nn.Module, ending: Ending) -> onnx.ModelProto:
+    """`pixels` → `features` and, where the network has one, `feature_map`, with float32 weights.
+
+    Raises:
+        TrainingError: it cannot be exported, or has operations that no model folder may hold.
+    """
+    px = built.input_px
+    names = ["features", "feature_map"] if ending.feature_map else ["features"]
+    places = (ending.place, ending.feature_map) if ending.feature_map else (ending.place,)
+    data = io.BytesIO()
+    try:
+        with _quietly():
+            torch.onnx.export(
+                _FromPixels(module, built, places),
+                (torch.zeros(2, px, px, 3, dtype=torch.uint8),),
+                data,  # type: ignore[arg-type]  # this exporter writes to any file
+                opset_version=OPSET,
+                dynamo=False,  # the newer exporter writes opset 18 and later, and 17 only by a lossy way back
+                input_names=["pixels"],
+                output_names=names,
+                dynamic_axes={name: {0: "N"} for name in ("pixels", *names)},
+            )
+    except (OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
+        raise TrainingError(
+            f"{built.title} cannot be written as a graph: {said(error)}",
+            hint="Take another network, or its own input size.",
+        ) from error
+    folded = fold(onnx.load_model_from_string(data.getvalue()))
+    g = GraphBuilder()
+    g.include(folded.graph)
+    d = ending.head.weight.shape[1]
+    shapes: dict[str, list[str | int]] = {"features": ["N", d], "feature_map": ["N", d, "h", "w"]}
+    model = g.finish(built.name, px, {name: shapes[name] for name in names})
+    strange = sorted({node.op_type for node in model.graph.node} - ALLOWED_OPS)
+    if strange:
+        raise TrainingError(
+            f"{built.title} has {counted(len(strange), 'operation')} that a model folder must not hold: "
+            f"{some(strange)}.",
+            hint="Take another network.",
+        )
+    return model
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """The exporter's remarks, which are about its future and about shapes that we fix, are kept from the person."""
+    with warnings.catch_warnings(), _no_standard_output():
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        warnings.filterwarnings("ignore", module=r"torch\.onnx")
+        warnings.filterwarnings("ignore", message="You are using the legacy TorchScript", category=DeprecationWarning)
+        yield
+
+
+@contextlib.contextmanager
+def _no_standard_output() -> Iterator[None]:
+    """Standard output of the process goes nowhere: at a failure the exporter's C++ prints a whole graph there."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _as_float16(model: onnx.ModelProto, input_px: int) -> bytes:
+    """`model` with its large weights stored as float16 and cast to float32, serialised."""
+    g = GraphBuilder()
+    casts: list[onnx.NodeProto] = []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size <= LARGE or float(np.abs(values).max()) > MAX_FLOAT16:
+            g.weights.append(weight)
+            continue
+        stored = g.constant(f"{weight.name}.stored", values.astype(np.float16))
+        casts.append(
+            helper.make_node("Cast", [stored], [weight.name], name=f"Cast:{weight.name}", to=TensorProto.FLOAT)
+        )
+    g.nodes = [*casts, *model.graph.node]
+    shapes = {
+        value.name: [d.dim_value if d.HasField("dim_value") else d.dim_param for d in value.type.tensor_type.shape.dim]
+        for value in model.graph.output
+    }
+    data: bytes = g.finish(model.graph.name, input_px, shapes).SerializeToString(deterministic=True)
+    return data

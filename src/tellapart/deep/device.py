@@ -1,0 +1,60 @@
+"""Where a network trains, and in which precision."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+
+from tellapart.errors import InputError
+from tellapart.recipe import Training
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A processor, and how it computes.
+
+    Args:
+        device: where tensors are.
+        is_bf16: whether products are computed in bfloat16; weights and their sums stay float32.
+    """
+
+    device: torch.device
+    is_bf16: bool
+
+    @property
+    def title(self) -> str:
+        """What a person reads, such as `NVIDIA H200, bf16`."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
+        return f"{name}, {'bf16' if self.is_bf16 else 'f32'}"
+
+    def computing(self) -> AbstractContextManager[None]:
+        """A context in which networks compute in this precision."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bf16)
+
+
+def choose(recipe: Training) -> Processor:
+    """The processor that `recipe` asks for.
+
+    Raises:
+        InputError: there is no such processor here.
+    """
+    wanted = recipe.device
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise InputError(f"There is no device '{wanted}'.", hint="Choose one of: auto, cpu, cuda.")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "PyTorch finds no GPU on this machine.",
+            hint="Leave out --device, or install a PyTorch for your GPU: see its own site, under Get Started.",
+        )
+    device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    return Processor(device, _is_bf16(recipe, device))
+
+
+def _is_bf16(recipe: Training, device: torch.device) -> bool:
+    """Whether to compute in bfloat16: on processors without units for it, it is slower than float32."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return supported

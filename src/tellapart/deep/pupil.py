@@ -1,0 +1,63 @@
+"""What is to be trained, and how it becomes a model afterwards."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from tellapart.data.split import Split
+from tellapart.deep.augment import Augment
+from tellapart.deep.device import Processor
+from tellapart.deep.inputs import Inputs
+from tellapart.deep.loop import Lesson
+from tellapart.engine.backbone import Converted
+from tellapart.head import Head
+from tellapart.prepare import Prepared, fingerprint
+from tellapart.recipe import Training
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A network before its first lesson.
+
+    Args:
+        network: inputs → (N, C) logits; on its device.
+        groups: its parameters in stages, the first layers first.
+        lesson: what it is to learn.
+        title: what a person reads.
+        finish: makes the backbone and the head of the network as it then is.
+    """
+
+    network: nn.Module
+    groups: list[list[nn.Parameter]]
+    lesson: Lesson
+    title: str
+    finish: Callable[[], tuple[Converted, Head]]
+
+
+def lesson_for(
+    inputs: Inputs, prepared: Prepared, split: Split, augment: Augment, recipe: Training, processor: Processor
+) -> Lesson:
+    """What is to be learned from the photos of `split`.
+
+    A photo of a class with n photos counts n ** -class_balance, as in the probe.
+    """
+    labels = prepared.dataset.labels
+    n_photos = np.bincount(labels[split.train], minlength=len(prepared.dataset.class_names))
+    weights = np.where(n_photos, np.maximum(n_photos, 1.0) ** -recipe.probe.class_balance, 0.0)
+    weights *= n_photos.sum() / (weights * n_photos).sum()
+    return Lesson(inputs, labels, split.train, split.val, weights, augment, recipe, processor)
+
+
+def identity(prepared: Prepared, split: Split, recipe: Training) -> Json:
+    """What must be the same for a stopped training to go on."""
+    photos = {"train": split.train, "val": split.val}
+    return {
+        **asdict(recipe),
+        "classes": list(prepared.dataset.class_names),
+        **{f"{name} photos": fingerprint(prepared.pixel_hashes[chosen]) for name, chosen in photos.items()},
+    }

@@ -1,0 +1,168 @@
+"""From photos to a fitted head: how they are divided, and how each kind of recipe learns from them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.split import ALWAYS_TRAINS, TEST_SHARE, Split, crossed_split, deal, given_split, make_split
+from tellapart.errors import MissingExtraError
+from tellapart.evaluation import FEW_TEST_PHOTOS
+from tellapart.prepare import Prepared, seen_by
+from tellapart.probe import FittedProbe, fit_around, fit_probe, make_folds
+from tellapart.recipe import Probe, Recipe, Training
+from tellapart.stopwatch import Progress, no_progress
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """How a network is to be trained, beside its recipe.
+
+    Args:
+        keep_at: file that keeps each epoch until the model is written; None keeps none.
+        resume: whether to go on from it.
+        callbacks: called after each epoch, with a `deep.logbook.Epoch`.
+    """
+
+    keep_at: Path | None = None
+    resume: bool = False
+    callbacks: Iterable[Callable[[Any], None]] = ()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was learned.
+
+    Args:
+        prepared: the photos, with the features that the head goes by.
+        split: which of them learned, chose and test.
+        folds: (len(split.learned),) as `fit_probe` has them.
+        probe: the head, and all that comes after it.
+        recipe: how photos were read, divided and compared.
+        history: how the training of a network went; None for a head alone.
+    """
+
+    prepared: Prepared
+    split: Split
+    folds: NDArray[np.int32]
+    probe: FittedProbe
+    recipe: Probe
+    history: Json | None = None
+
+
+def probe_of(recipe: Recipe) -> Probe:
+    """How photos are read, divided and compared."""
+    return recipe.probe if isinstance(recipe, Training) else recipe
+
+
+def divide(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Split:
+    """The split that came with the photos, or else our own that no scene straddles.
+
+    Where photos are few, all of them learn and test in turn; a network is not trained so often, so it is tested on few.
+    """
+    dataset, duplicates, probe = prepared.dataset, prepared.duplicates, probe_of(recipe)
+    split = given_split(dataset.splits) if dataset.given_split else None
+    if split is None or not len(split.test):
+        of, seed = (dataset.labels, duplicates.scenes, duplicates.copies), probe.seed
+        few = probe.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS
+        if may_cross and few and not isinstance(recipe, Training):
+            return crossed_split(*of, n_folds=probe.n_folds, seed=seed)
+        split = make_split(*of, test_share=probe.test_share or TEST_SHARE, seed=seed)
+    return _with_val(prepared, split, recipe) if isinstance(recipe, Training) and not len(split.val) else split
+
+
+def _with_val(prepared: Prepared, split: Split, recipe: Training) -> Split:
+    """`split` with some of the photos that train held out to choose with; no scene is on both sides."""
+    labels, scenes = prepared.dataset.labels[split.train], prepared.duplicates.scenes[split.train]
+    part = deal(labels, scenes, [1 - recipe.val_share, recipe.val_share], seed=recipe.probe.seed)
+    return replace(split, train=split.train[part == 0], val=split.train[part == 1])
+
+
+def fit(
+    prepared: Prepared,
+    split: Split,
+    recipe: Recipe,
+    lessons: Lessons | None = None,
+    progress: Progress = no_progress,
+) -> Fitted:
+    """Learn from the photos of `split` as the recipe says.
+
+    Raises:
+        MissingExtraError: the recipe needs PyTorch, which is not installed.
+        InputError: the recipe names something that is not there.
+        TrainingError: training cannot go on.
+    """
+    if isinstance(recipe, Training):
+        return _fit_network(prepared, split, recipe, lessons or Lessons(), progress)
+    if recipe.network:
+        backbone = _deep("backbones").converted(recipe.network, recipe.weights, recipe.input_px)
+        prepared = seen_by(prepared, backbone, recipe.fit, progress, keep=True)
+    folds = _folds(prepared, split, recipe)
+    learned = split.learned
+    probe = fit_probe(
+        prepared.values[learned],
+        prepared.dataset.labels[learned],
+        folds,
+        len(prepared.dataset.class_names),
+        recipe,
+        imagenet=prepared.backbone.imagenet,
+        progress=lambda done, total: progress("fitting the head", done, total),
+    )
+    return Fitted(prepared, split, folds, probe, recipe)
+
+
+def _fit_network(prepared: Prepared, split: Split, recipe: Training, lessons: Lessons, progress: Progress) -> Fitted:
+    """Train a network, and look at all photos with the graph that it became: what is tested is what is kept."""
+    trained = _deep("training").train_network(prepared, split, recipe, **vars(lessons), progress=progress)
+    prepared = seen_by(prepared, trained.backbone, recipe.probe.fit, progress, keep=False)
+    learned = split.learned
+    probe = fit_around(
+        trained.head,
+        prepared.values[learned],
+        prepared.dataset.labels[learned],
+        np.flatnonzero(np.isin(learned, split.val)),
+        recipe.probe,
+        imagenet=trained.backbone.imagenet,
+    )
+    folds = _folds(prepared, split, recipe.probe)
+    return Fitted(prepared, split, folds, probe, recipe.probe, trained.history)
+
+
+def _folds(prepared: Prepared, split: Split, recipe: Probe) -> NDArray[np.int32]:
+    """(len(split.learned),) the fold in which each photo is held out: those given to choose with, or made here."""
+    chosen = split.learned
+    if split.folds is not None:
+        return split.folds
+    if len(split.val):
+        return np.where(np.isin(chosen, split.val), 0, ALWAYS_TRAINS).astype(np.int32)
+    return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.scenes[chosen], recipe)
+
+
+def _deep(module: str) -> Any:
+    """A module of the package that trains networks; it alone imports PyTorch.
+
+    Raises:
+        MissingExtraError: that is not installed.
+    """
+    if any(find_spec(name) is None for name in ("torch", "torchvision", "timm")):
+        raise MissingExtraError(
+            "Training a network needs PyTorch, which is not installed.", hint='Run: pip install "tellapart[deep]"'
+        )
+    return import_module(f"tellapart.deep.{module}")
+
+
+def keep_at(output: Path) -> Path:
+    """Where a training that is to write the folder `output` keeps its epochs until then: beside it."""
+    return output.with_name(f"{output.name}.checkpoint")
+
+
+def recipe_json(recipe: Recipe) -> Json:
+    """The recipe by the names of its hyper-parameters, and what kind it is."""
+    return {"kind": type(recipe).__name__, **asdict(recipe)}

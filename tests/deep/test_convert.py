@@ -1,0 +1,171 @@
+"""The graph is the network, the head its last layer, the map what the features are the mean of."""
+
+from itertools import islice
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from tellapart.artifact import ALLOWED_OPS
+from tellapart.deep.architectures import OWN
+from tellapart.deep.convert import convert, prove
+from tellapart.deep.networks import Built, build
+from tellapart.errors import TrainingError
+
+NETWORKS = ["first-cnn", "tutorial-cnn", "small-resnet", "resnet18", "tf_mobilenetv3_small_075", "regnety_002", "dla34"]
+OF_TRANSFORMERS = {"Erf", "Equal", "Expand", "Where"}
+SHAPES = {"Shape", "Gather", "Ceil", "ConstantOfShape"}
+
+
+@pytest.fixture(scope="module")
+def photos(shared_data):
+    paths = islice(sorted((shared_data / "instruments").rglob("*.jpg")), 0, None, 200)
+    return [Image.open(path).convert("RGB") for path in islice(paths, 3)]
+
+
+def at(photos, px):
+    return np.stack([np.asarray(photo.resize((px, px))) for photo in photos])
+
+
+def built(name, n_classes=3):
+    """The network with weights that are not those of its start, so that no batch norm or block does nothing."""
+    torch.manual_seed(0)
+    one = build(name, n_classes, input_px=None if name in OWN or "224" in name else 96)
+    for p in one.module.parameters():
+        p.data += 0.05 * torch.randn_like(p) * p.data.abs().mean().clamp(min=0.1)
+    return one
+
+
+def of(module, px=16):
+    return Built("mine", "My network", module, px, (0.5,) * 3, (0.25,) * 3, "random")
+
+
+def answers(one, pixels):
+    x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    x = (x - torch.tensor(one.mean).view(1, 3, 1, 1)) / torch.tensor(one.std).view(1, 3, 1, 1)
+    with torch.no_grad():
+        return one.module.eval()(x).numpy()
+
+
+def run(converted, pixels):
+    session = onnxruntime.InferenceSession(converted.graph, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {"pixels": pixels}), strict=True))
+
+
+def ops(converted):
+    return {node.op_type for node in onnx.load_model_from_string(converted.graph).graph.node}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_graph_and_head_are_the_network(name, photos):
+    one = built(name)
+    pixels = at(photos, one.input_px)
+    converted, head = convert(one, n_classes=3, pixels=pixels)
+    assert (converted.name, converted.input_px, converted.source) == (name, one.input_px, "random")
+    seen = run(converted, pixels)  # three photos at once, although two were traced
+    assert seen["features"].shape == (3, converted.n_features)
+    expected = answers(one, pixels)
+    assert np.abs(head.logits(seen["features"]) - expected).max() < 5e-3 * np.abs(expected).max()
+    assert ops(converted) <= ALLOWED_OPS - SHAPES
+    model = onnx.load_model_from_string(converted.graph)
+    assert (model.opset_import[0].version, model.ir_version) == (17, 8)
+    if name in ("first-cnn", "tutorial-cnn", "tf_mobilenetv3_small_075"):
+        assert "feature_map" not in seen
+    else:
+        assert seen["feature_map"].shape[2] > 1
+        np.testing.assert_allclose(seen["feature_map"].mean((2, 3)), seen["features"], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.skipif(not OF_TRANSFORMERS <= ALLOWED_OPS, reason="model folders do not hold transformers' operations")
+def test_a_transformer(photos):
+    one = built("vit_tiny_patch16_224")
+    pixels = at(photos, 224)
+    converted, head = convert(one, pixels=pixels)
+    expected = answers(one, pixels)
+    assert np.abs(head.logits(run(converted, pixels)["features"]) - expected).max() < 5e-3 * np.abs(expected).max()
+
+
+def test_one_output_becomes_two_rows(photos):
+    one = built("first-cnn", 2)
+    pixels = at(photos, 120)
+    converted, head = convert(one, n_classes=2, pixels=pixels)
+    logits = head.logits(run(converted, pixels)["features"])
+    assert head.weight.shape == (2, 64)
+    assert not logits[:, 0].any()
+    softmax = np.exp(logits[:, 1]) / np.exp(logits).sum(1)
+    np.testing.assert_allclose(softmax, 1 / (1 + np.exp(-answers(one, pixels)[:, 0])), atol=1e-3)
+
+
+def test_weights_are_halved_and_the_network_is_left_alone():
+    one = built("small-resnet")
+    one.module.train()
+    before = {key: value.clone() for key, value in one.module.state_dict().items()}
+    converted, _ = convert(one)
+    assert len(converted.graph) < 2.1 * one.n_parameters
+    assert one.module.training
+    assert all(torch.equal(before[key], value) for key, value in one.module.state_dict().items())
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in one.module.modules())
+    assert converted.graph == convert(one)[0].graph
+
+
+@pytest.mark.parametrize("last", [nn.Softmax(1), nn.LogSoftmax(1), nn.Sigmoid(), nn.Identity()])
+def test_what_comes_after_the_last_layer_may_be_a_softmax(last):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), last)
+    converted, head = convert(of(module))
+    assert np.array_equal(head.weight, module[4].weight.detach().numpy())
+    assert converted.n_features == 4
+    assert "feature_map" in converted.outputs
+
+
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(48, 3), nn.Linear(48, 3)
+
+    def forward(self, x):
+        x = nn.functional.adaptive_avg_pool2d(x, 4).flatten(1)
+        return self.one(x) + self.two(x)
+
+
+class Strange(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(48, 3)
+
+    def forward(self, x):
+        return self.head(torch.sin(nn.functional.adaptive_avg_pool2d(x, 4).flatten(1)))
+
+
+def test_other_endings_and_operations_are_refused():
+    with pytest.raises(TrainingError, match=r"^My network does not end in one linear layer[.]$"):
+        convert(of(TwoHeads()))
+    with pytest.raises(TrainingError, match="does not end in one linear layer"):
+        convert(of(nn.Sequential(nn.Conv2d(3, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())))
+    with pytest.raises(TrainingError, match=r"has 1 operation that a model folder must not hold: Sin[.]"):
+        convert(of(Strange()))
+    with pytest.raises(TrainingError, match="tells 3 classes apart, not 4"):
+        convert(built("small-resnet"), n_classes=4)
+
+
+def test_what_cannot_be_exported_is_one_sentence(capfd):
+    uneven = nn.Sequential(nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(147, 3))
+    with pytest.raises(TrainingError, match="cannot be written as a graph: ") as caught:
+        convert(of(uneven))
+    assert "\n" not in caught.value.message
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_graph_of_another_network_is_not_proven(photos):
+    one, other = built("small-resnet"), build("small-resnet", 3)
+    pixels = at(photos, 128)
+    graph, wrong = convert(one)[0].graph, convert(other)[0].graph
+    with pytest.raises(TrainingError, match="is not the network: a feature differs by"):
+        prove(one, wrong, wrong, pixels)
+    with pytest.raises(TrainingError, match="is not the network"):
+        prove(one, graph, graph, pixels)  # rounded weights are not exact ones
