@@ -22,8 +22,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tellapart.engine.backbone import FEATURES_PER_NETWORK, Bundled, Converted, GraphBuilder, Shapes, read_network
+from tellapart.engine.network import Network
+from tellapart.errors import TrainingError
 
 N_STAGES = 7
+MAX_DIFFERENCE = 1e-4  # between torch and the graph, of the largest feature
 TUNED = "tuned"  # what the names of the trained copy begin with
 
 
@@ -106,6 +109,12 @@ class Tail(nn.Module):
         stages = [*(f"stage{n}" for n in range(self.place.stage, N_STAGES)), "head"]
         return [[self.weights[_key(n)] for n in self.names if n.startswith(f"{stage}.")] for stage in stages]
 
+    @torch.no_grad()
+    def round_half(self) -> None:
+        """Make every weight one that float16 holds, as the graph stores it."""
+        for weight in self.parameters():
+            weight.copy_(weight.half().float())
+
     def to_graph(self) -> dict[str, NDArray[np.float32]]:
         """The weights by their names in the graph."""
         return {name: self.weights[_key(name)].detach().float().cpu().numpy() for name in self.names}
@@ -163,6 +172,32 @@ def tuned_network(place: Cut, weights: Mapping[str, NDArray[np.float32]], source
         copy.output[:] = [f"{TUNED}/{name}" for name in node.output]
         g.nodes.append(copy)
     return _joined(g, place, source)
+
+
+def prove(backbone: Converted, place: Cut, tail: Tail, pixels: NDArray[np.uint8]) -> None:
+    """That the graph of `tuned_network` says of photos what `tail` says in torch.
+
+    Args:
+        backbone: the graph.
+        place: where the network is cut.
+        tail: its weights rounded as in the graph.
+        pixels: (N, px, px, 3).
+
+    Raises:
+        TrainingError: it does not; names by how much.
+    """
+    before = Network(trunk(place), place.input_px, ["activations"], streams=1)
+    whole = Network(backbone.graph, place.input_px, ["features"], streams=1)
+    for image in pixels:
+        with torch.no_grad():
+            expected = tail(torch.from_numpy(before(image)["activations"])[None])[0].numpy()
+        got = whole(image)["features"][FEATURES_PER_NETWORK:]
+        difference = float(np.abs(got - expected).max() / max(np.abs(expected).max(), np.finfo(np.float32).tiny))
+        if not difference <= MAX_DIFFERENCE:
+            raise TrainingError(
+                f"The written network differs from the trained one, by {difference:.1e} of its largest feature.",
+                hint="No model was written. Please report this, with what `pip freeze` prints.",
+            )
 
 
 def _joined(g: GraphBuilder, place: Cut, source: str) -> Converted:

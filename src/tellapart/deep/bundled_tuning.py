@@ -14,7 +14,7 @@ from torch import nn
 
 from tellapart.data.split import Split
 from tellapart.deep.augment import Augment
-from tellapart.deep.bundled import N_STAGES, Tail, cut_before, trunk, tuned_network
+from tellapart.deep.bundled import N_STAGES, Tail, cut_before, prove, trunk, tuned_network
 from tellapart.deep.device import Processor
 from tellapart.deep.inputs import Activations, look, read_pixels
 from tellapart.deep.loop import answers
@@ -29,6 +29,7 @@ from tellapart.recipe import FineTune, Probe
 from tellapart.stopwatch import Progress
 
 TUNED = {"fast": ("lite0", 224), "balanced": ("lite1", 288), "best": ("lite2", 288)}  # by quality: network, input_px
+PROVEN = 8  # photos on which the written graph is compared with the network
 PROBE_SHARES = (0.0, 0.25, 0.5, 0.75)
 
 
@@ -72,12 +73,13 @@ def prepare(prepared: Prepared, split: Split, recipe: FineTune, processor: Proce
     said = probe.logits(plain_features[split.val]).astype(np.float64)
 
     def finish() -> tuple[Converted, Head]:
+        pupil.tail.round_half()
         learned = Head(*(p.detach().float().cpu().numpy() for p in (pupil.head.weight, pupil.head.bias)))
         head = _sum(probe, said, learned, answers(pupil, lesson, split.val, exactly=True), lesson.labels[split.val])
-        source = (
-            f"{place.network} as bundled, trained further from stage {place.stage} on, on {len(split.train):,} photos"
-        )
-        return tuned_network(place, pupil.tail.to_graph(), source), head
+        source = f"{name} as bundled, its stages from {place.stage} trained further on {len(split.train):,} photos"
+        backbone = tuned_network(place, pupil.tail.to_graph(), source)
+        prove(backbone, place, pupil.tail.cpu(), plain[:PROVEN])
+        return backbone, head
 
     groups = [*pupil.tail.groups(), list(pupil.head.parameters())]
     title = f"the last {N_STAGES - place.stage} stages of {place.title}"

@@ -117,7 +117,7 @@ def _train_once(course: Course, lesson: Lesson) -> tuple[float, float, int]:
         spent = (course.seconds + time.monotonic() - started) / (recipe.time_limit_s or math.inf)
         if spent >= 1 and losses:
             break
-        _set_rate(course, max(step, math.floor(spent * recipe.epochs * lesson.n_batches)), lesson)
+        _set_rate(course, max(step / (recipe.epochs * lesson.n_batches), min(spent, 1.0)), lesson)
         loss, logits = _step(course.network, course.optimiser, photos, lesson)
         losses.append(loss)
         n_right += int((logits.argmax(1).cpu().numpy() == lesson.labels[photos]).sum())
@@ -156,9 +156,10 @@ def _step(
     return float(loss.detach()), logits.detach()
 
 
-def _set_rate(course: Course, step: int, lesson: Lesson) -> None:
-    recipe = lesson.recipe
-    factor = warmup_cosine(step, recipe.epochs * lesson.n_batches, recipe.warmup_share)
+def _set_rate(course: Course, done: float, lesson: Lesson) -> None:
+    """Rates for when the share `done` of the training lies behind, by steps or by the time limit."""
+    n_steps = lesson.recipe.epochs * lesson.n_batches
+    factor = warmup_cosine(min(round(done * n_steps), n_steps - 1), n_steps, lesson.recipe.warmup_share)
     for group in course.optimiser.param_groups:
         group["lr"] = course.rate * group["share"] * factor
 

@@ -1,0 +1,116 @@
+"""Recipes on real photos: what comes out is a backbone and a head that answer as the network that was trained."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tellapart.deep.training import train_network
+from tellapart.errors import InputError
+from tellapart.fitting import fit
+from tellapart.probe import fit_probe, make_folds
+from tellapart.recipe import FineTune, Probe, Scratch
+
+FAST = Probe(quality="fast")
+TUNED = FineTune(probe=FAST, epochs=2, views=1, batch_size=16, input_px=96)
+SMALL = Scratch(probe=FAST, network="tutorial-cnn", epochs=2, batch_size=16, augment=("flip",))
+
+
+def accuracy(fitted, photos):
+    rows = fitted.prepared.values[photos]
+    return (fitted.probe.probs(rows).argmax(axis=1) == fitted.prepared.dataset.labels[photos]).mean()
+
+
+@pytest.fixture(scope="module")
+def tuned(garments):
+    prepared, split = garments
+    return fit(prepared, split, TUNED)
+
+
+def test_a_tuned_network_has_both_kinds_of_features(tuned):
+    assert tuned.prepared.backbone.n_features == tuned.prepared.values.shape[1] == 2560
+    assert tuned.prepared.how.input_px == 96
+    assert tuned.probe.head.weight.shape == (4, 2560)
+    assert tuned.history["n_train"] + tuned.history["n_val"] == len(tuned.split.learned)
+    assert len(tuned.history["epochs"]) == 2
+
+
+def test_it_is_no_worse_than_the_probe_it_starts_from(tuned, garments):
+    prepared, split = garments
+    labels = prepared.dataset.labels
+    frozen = tuned.prepared.values[:, :1280]
+    folds = make_folds(labels[split.train], prepared.duplicates.scenes[split.train], FAST)
+    probe = fit_probe(frozen[split.train], labels[split.train], folds, 4, FAST)
+    before = (probe.head.logits(frozen[split.val]).argmax(axis=1) == labels[split.val]).mean()
+    assert accuracy(tuned, split.val) >= before - 0.08  # one photo of these few
+
+
+def test_none_of_these_goes_by_the_untrained_features(tuned):
+    centres = tuned.probe.centres
+    assert centres.vectors.shape[1] == 1280 + 1000
+    changed = np.array(tuned.prepared.values[:5])
+    changed[:, 1280:] *= -3
+    assert np.array_equal(centres.unknown_scores(changed), centres.unknown_scores(tuned.prepared.values[:5]))
+
+
+def test_the_same_seed_gives_the_same_network(garments):
+    prepared, split = garments
+    one, other = (train_network(prepared, split, SMALL) for _ in range(2))
+    assert one.backbone.key == other.backbone.key
+    assert np.array_equal(one.head.weight, other.head.weight)
+    another = train_network(prepared, split, replace(SMALL, probe=replace(FAST, seed=1)))
+    assert another.backbone.key != one.backbone.key
+
+
+def test_a_network_from_nothing_learns_its_photos(garments):
+    prepared, split = garments
+    recipe = replace(SMALL, epochs=40, augment=(), label_smoothing=0.0, learning_rate=3e-3)
+    fitted = fit(prepared, split, recipe)
+    assert fitted.history["epochs"][-1]["train_accuracy"] > 0.9
+    assert accuracy(fitted, split.train) > 0.6
+    assert "random, then trained here" in fitted.prepared.backbone.source
+
+
+def test_a_network_of_timm_is_trained_further_from_local_weights(garments, tmp_path):
+    import timm
+    from safetensors.torch import save_file
+
+    path = tmp_path / "mobilenet.safetensors"
+    save_file(timm.create_model("mobilenetv3_small_050", pretrained=False).state_dict(), path)
+    prepared, split = garments
+    recipe = FineTune(
+        probe=FAST, network="mobilenetv3_small_050", weights=str(path), input_px=64, epochs=1, batch_size=16
+    )
+    fitted = fit(prepared, split, recipe)
+    assert fitted.prepared.backbone.input_px == 64
+    assert "mobilenet.safetensors" in fitted.prepared.backbone.source
+
+
+def test_a_frozen_network_of_timm_is_a_probe_and_its_features_are_kept(garments, tmp_path):
+    import timm
+    from safetensors.torch import save_file
+
+    path = tmp_path / "weights.safetensors"
+    save_file(timm.create_model("resnet10t", pretrained=False).state_dict(), path)
+    prepared, split = garments
+    recipe = replace(FAST, network="resnet10t", weights=str(path), input_px=64)
+    first, again = (fit(prepared, split, recipe) for _ in range(2))
+    assert first.prepared.backbone.name == "resnet10t"
+    assert first.prepared.backbone.key == again.prepared.backbone.key
+    assert again.prepared.features.n_cached == prepared.dataset.n
+    assert first.history is None
+    assert first.prepared.duplicates is prepared.duplicates
+
+
+def test_without_weights_and_without_a_network_it_says_how_to_get_them(garments):
+    prepared, split = garments
+    with pytest.raises(InputError) as caught:
+        fit(prepared, split, FineTune(probe=FAST, network="resnet18", epochs=1))
+    assert "--weights" in caught.value.hint
+
+
+def test_an_unknown_network_names_the_nearest(garments):
+    prepared, split = garments
+    with pytest.raises(InputError, match='There is no network "resnet81"') as caught:
+        fit(prepared, split, Scratch(probe=FAST, network="resnet81"))
+    assert "resnet18" in caught.value.hint
