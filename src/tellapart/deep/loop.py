@@ -169,7 +169,7 @@ def _reason_to_stop(course: Course, recipe: Training) -> str:
     if recipe.patience and waited >= recipe.patience:
         return f"the validation loss has not fallen for {waited} epochs"
     if recipe.time_limit_s and course.seconds >= recipe.time_limit_s:
-        return f"the time limit of {recipe.time_limit_s:.0f} s was reached"
+        return "the time limit was reached"
     return ""
 
 

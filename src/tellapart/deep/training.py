@@ -4,8 +4,9 @@ What comes out is a backbone, like the bundled ones, and a head on its features.
 "none of these", the model's graph, the report) is the same as for a head on frozen features.
 """
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tellapart.deep import bundled_tuning, checkpoint, whole_network
 from tellapart.deep.course import Course, begin
 from tellapart.deep.device import Processor, choose
 from tellapart.deep.logbook import Callback
-from tellapart.deep.loop import learn, search_rate
+from tellapart.deep.loop import Lesson, learn, search_rate
 from tellapart.deep.pupil import Pupil, identity
 from tellapart.engine.backbone import Converted
 from tellapart.head import Head
@@ -25,6 +26,8 @@ from tellapart.recipe import FineTune, Training
 from tellapart.stopwatch import Progress, no_progress
 
 Json = dict[str, Any]
+
+LEAST_S = 0.1  # of training, where preparing took all the time there was
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def train_network(
     """
     processor = choose(recipe)
     torch.manual_seed(recipe.probe.seed)
+    started = time.monotonic()
     this = identity(prepared, split, recipe)
     left = checkpoint.read(keep_at, training=this) if keep_at and resume else None
     if isinstance(recipe, FineTune) and not recipe.network:
@@ -83,7 +87,7 @@ def train_network(
         for callback in callbacks:
             callback(course.epochs[-1])
 
-    learn(course, pupil.lesson, keep)
+    learn(course, _in_time(pupil.lesson, recipe, time.monotonic() - started), keep)
     backbone, head = pupil.finish()
     return Learned(backbone, head, _history(course, recipe, pupil, processor))
 
@@ -96,6 +100,13 @@ def _begun(pupil: Pupil, recipe: Training, left: checkpoint.Checkpoint | None) -
     if left is not None:
         course.restore(left)
     return course
+
+
+def _in_time(lesson: Lesson, recipe: Training, spent_s: float) -> Lesson:
+    """The lesson with what is left of the time limit; a step is always taken."""
+    if recipe.time_limit_s is None:
+        return lesson
+    return replace(lesson, recipe=replace(recipe, time_limit_s=max(recipe.time_limit_s - spent_s, LEAST_S)))
 
 
 def _history(course: Course, recipe: Training, pupil: Pupil, processor: Processor) -> Json:
