@@ -132,7 +132,7 @@ def test_a_flat_curve_points_to_the_features_and_not_to_more_photos():
     said = advise(evaluation(FEW_WRONG), curve(0.2, slope=0.02), quality="balanced", can_fine_tune=True)
     assert "more_photos" not in kinds(said)
     assert of_kind(said, "quality").sentence.startswith("More photos like these seem to change little. ")
-    assert "How much it gains is not known" in of_kind(said, "fine_tuning").sentence
+    assert "--recipe finetune; how much it gains is not known" in of_kind(said, "fine_tuning").sentence
     assert "fine_tuning" not in kinds(advise(evaluation(FEW_WRONG), curve(0.2), quality="balanced", can_fine_tune=True))
     assert "fine_tuning" not in kinds(advise(evaluation(FEW_WRONG), curve(0.2, slope=0.02), quality="balanced"))
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from tellapart.prediction import Prediction as Prediction
     from tellapart.prediction import Predictor as Predictor
     from tellapart.prediction import load as load
+    from tellapart.fitting import Lessons as Lessons
+    from tellapart.recipe import FineTune as FineTune
     from tellapart.recipe import Probe as Probe
+    from tellapart.recipe import Scratch as Scratch
     from tellapart.workflow import check as check
     from tellapart.workflow import evaluate as evaluate
     from tellapart.workflow import train as train
@@ -33,13 +36,16 @@ if TYPE_CHECKING:
 _PLACES = {
     "ArtifactError": "errors",
     "Dataset": "data.source",
+    "FineTune": "recipe",
     "InputError": "errors",
+    "Lessons": "fitting",
     "MissingExtraError": "errors",
     "PhotoClassifier": "estimator",
     "PhotoError": "errors",
     "Prediction": "prediction",
     "Predictor": "prediction",
     "Probe": "recipe",
+    "Scratch": "recipe",
     "TellapartError": "errors",
     "TrainingError": "errors",
     "check": "workflow",

@@ -375,7 +375,7 @@ def _fine_tuning(known: _Known) -> Iterator[Advice]:
     yield Advice(
         "fine_tuning",
         f"Try fine-tuning: {round(100 * known.error)} of 100 photos are wrong, and more photos or a larger network "
-        "alone promise little. How much it gains is not known before it is tried.",
+        "alone promise little. Add --recipe finetune; how much it gains is not known before it is tried.",
         (),
         FINE_TUNING_HELP * known.error,
         {"error": known.error},

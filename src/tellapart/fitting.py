@@ -145,13 +145,18 @@ def _folds(prepared: Prepared, split: Split, recipe: Probe) -> NDArray[np.int32]
     return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.scenes[chosen], recipe)
 
 
+def can_train_networks() -> bool:
+    """Whether PyTorch and what goes with it are installed."""
+    return all(find_spec(name) is not None for name in ("torch", "torchvision", "timm"))
+
+
 def _deep(module: str) -> Any:
     """A module of the package that trains networks; it alone imports PyTorch.
 
     Raises:
         MissingExtraError: that is not installed.
     """
-    if any(find_spec(name) is None for name in ("torch", "torchvision", "timm")):
+    if not can_train_networks():
         raise MissingExtraError(
             "Training a network needs PyTorch, which is not installed.", hint='Run: pip install "tellapart[deep]"'
         )
