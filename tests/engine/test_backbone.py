@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -20,6 +21,7 @@ from tellapart.engine.backbone import (
     build_graph,
     build_imagenet,
     imagenet_class_names,
+    measured,
     network_record,
     read_network,
 )
@@ -131,6 +133,15 @@ def test_keys_tell_backbones_apart(monkeypatch):
     assert len(set(keys)) == len(backbones)
     monkeypatch.setattr(module, "network_record", lambda name: {"sha256": "other weights"})
     assert not {b.key for b in backbones} & set(keys)
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_what_is_said_of_a_quality_is_what_was_measured(quality):
+    table = (Path(__file__).parents[2] / "docs" / "backbones.md").read_text(encoding="utf-8")
+    row = next(line for line in table.splitlines() if line.startswith(f"| {QUALITIES[quality].title} | crop |"))
+    cells = [cell.strip() for cell in row.split("|")]
+    assert float(cells[7]) == measured(quality)["accuracy"]
+    assert cells[9] == f"{measured(quality)['of_balanced']:.2f}×"
 
 
 def test_titles_are_for_people():

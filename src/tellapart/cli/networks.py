@@ -27,11 +27,18 @@ def backbones(containing: str, as_json: bool) -> None:
     if bundled:
         click.secho("Bundled, with ImageNet weights", bold=True)
         for one in bundled:
-            click.echo(f"  {one['name']:<10}  {one['title']}, {one['megabytes']:.1f} MB")
+            click.echo(f"  {one['name']:<10}  {one['title']}, {one['megabytes']:.1f} MB: {_measured(one)}")
+        click.echo("  (right answers of a probe, mean over four photo sets; how it was measured: docs/backbones.md)")
     if others is None:
         click.echo(f"\nTo train other networks, run: {INSTALL}")
         return
     _print_others(others, containing)
+
+
+def _measured(one: dict[str, Any]) -> str:
+    """How good and how fast it is, in words."""
+    speed = "" if one["of_balanced"] == 1 else f", {one['of_balanced']:.1f} times as fast as balanced"
+    return f"{100 * one['accuracy']:.0f} of 100 right{speed}"
 
 
 def _print_others(others: list[dict[str, Any]], containing: str) -> None:
@@ -101,7 +108,7 @@ def _has_extra() -> bool:
 
 def _bundled() -> list[dict[str, Any]]:
     """What the three qualities look with, and how large their networks are."""
-    from tellapart.engine.backbone import QUALITIES, network_record
+    from tellapart.engine.backbone import QUALITIES, measured, network_record
 
     return [
         {
@@ -110,6 +117,7 @@ def _bundled() -> list[dict[str, Any]]:
             "input_px": backbone.input_px,
             "megabytes": round(sum(network_record(name)["bytes"] for name in backbone.networks) / 1e6, 1),
             "weights": [network_record(name)["weights"] for name in backbone.networks],
+            **measured(quality),
         }
         for quality, backbone in QUALITIES.items()
     ]

@@ -216,6 +216,16 @@ def network_record(name: str) -> Json:
 
 
 @cache
+def measured(quality: str) -> Json:
+    """What docs/backbones.md says of a quality.
+
+    `accuracy` is the mean over four photo sets, out-of-fold; `of_balanced` how many times as fast as `balanced` it is.
+    """
+    table: dict[str, Json] = json.loads((FOLDER / "measured.json").read_text(encoding="utf-8"))
+    return table[quality]
+
+
+@cache
 def imagenet_class_names() -> tuple[str, ...]:
     """The 1,000 class names of the ImageNet head, in its order."""
     return tuple((FOLDER / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines())
