@@ -3,7 +3,8 @@
     python benchmarks/tables.py
 
 A page says where a benchmark's tables belong with two lines, `<!-- bench: latency -->` and `<!-- end -->`; what stands
-between them is replaced. `<!-- bench: unknown: The bars; Every pair -->` gets the tables of these titles only.
+between them is replaced. `<!-- bench: unknown: The bars; Every pair -->` gets the tables of these titles only. A record
+of several `pieces`, each made by a run of its own, says below the tables of each how they were made.
 """
 
 import json
@@ -42,6 +43,15 @@ def section(record: dict, titles: list[str]) -> str:
     return f"\n{warning}{tables}\n\n{'; '.join(how)}.\n\n"
 
 
+def sections(record: dict, titles: list[str]) -> str:
+    """The same of a record that may be in pieces, each with how it was made; empty where none of them is measured."""
+    if "pieces" not in record:
+        return section(record, titles)
+    pieces = record["pieces"].values()
+    wanted = [(piece, [title for title in titles if title in piece["tables"]]) for piece in pieces]
+    return "".join(section(piece, own) for piece, own in wanted if own or not titles)
+
+
 def main() -> None:
     """Fill every marked place for which there are results."""
     for page in sorted((ROOT / "docs").rglob("*.md")):
@@ -52,7 +62,8 @@ def main() -> None:
             if not file.exists():
                 return found[0]
             titles = found[3].split("; ") if found[3] else []
-            return found[1] + section(json.loads(file.read_text(encoding="utf-8")), titles) + found[4]
+            made = sections(json.loads(file.read_text(encoding="utf-8")), titles)
+            return found[1] + made + found[4] if made else found[0]
 
         if (filled := MARKED.sub(fill, text)) != text:
             page.write_text(filled, encoding="utf-8")

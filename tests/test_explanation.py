@@ -4,12 +4,22 @@ import base64
 import io
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 from tellapart.artifact import load_artifact
 from tellapart.engine.network import Network
-from tellapart.explanation import LEVELS, STRONGEST, class_activation, data_uri, for_class, head_weight, heatmap_png
+from tellapart.explanation import (
+    LEVELS,
+    STRONGEST,
+    class_activation,
+    data_uri,
+    for_class,
+    has_heatmap,
+    head_weight,
+    heatmap_png,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -72,10 +82,19 @@ def test_the_mean_of_the_evidence_is_the_logit_of_a_real_model(model, clothing):
 
 
 def test_a_graph_without_a_head_has_no_weights():
-    import onnx
-
     graph = onnx.helper.make_graph([], "g", [], [])
     assert head_weight(onnx.helper.make_model(graph).SerializeToString()) is None
+
+
+def test_a_heatmap_takes_a_head_and_a_map(model):
+    whole = load_artifact(model).model
+    assert has_heatmap(whole)
+    for output, weight in (("feature_map", ""), ("", "head.weight")):
+        proto = onnx.load_model_from_string(whole)
+        for values, name in ((proto.graph.output, output), (proto.graph.initializer, weight)):
+            for value in [v for v in values if v.name == name]:
+                values.remove(value)
+        assert not has_heatmap(proto.SerializeToString())
 
 
 def test_the_picture_is_clear_where_nothing_is_and_opaque_where_most_is():

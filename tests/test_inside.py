@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 from io import BytesIO
 
 import numpy as np
@@ -10,9 +11,19 @@ import onnx
 import pytest
 from PIL import Image
 
-from tellapart.artifact import load_artifact
+from tellapart.artifact import load_artifact, sha256
+from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.errors import InputError, PhotoError
-from tellapart.inside import CELLS, MAPS, NEIGHBOURS, first_filters, look_inside, occlusion
+from tellapart.inside import (
+    CELLS,
+    MAPS,
+    NEIGHBOURS,
+    _backbone,
+    _map_names,
+    first_filters,
+    look_inside,
+    occlusion,
+)
 from tellapart.prediction import Predictor
 from tellapart.report.inside_page import FILES, PAGE, inside_page
 
@@ -93,6 +104,78 @@ def test_json_has_the_maps(inside):
     assert np.shape(said["occlusion"]) == (CELLS, CELLS)
     assert np.shape(said["activation"]) == inside.activation.shape
     assert said["neighbours"][0]["cosine"] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def without_map(model, tmp_path_factory):
+    """The model as one whose features are no mean of a map, and of no backbone that is known."""
+    folder = shutil.copytree(model, tmp_path_factory.mktemp("inside") / "flat")
+    proto = onnx.load(folder / "model.onnx")
+    (gone,) = [value for value in proto.graph.output if value.name == "feature_map"]
+    proto.graph.output.remove(gone)
+    onnx.save(proto, folder / "model.onnx")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["model.onnx"] = sha256((folder / "model.onnx").read_bytes())
+    manifest["backbone"]["key"] = "another@224#0123456789ab"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_without_a_map_there_is_all_the_rest(without_map, inside, clothing):
+    seen = look_inside(without_map, clothing.places[0], among=clothing.places[0].rpartition("/")[0])
+    assert seen.activation is None
+    assert json.loads(json.dumps(seen.to_json()))["activation"] is None
+    assert seen.occlusion == pytest.approx(inside.occlusion, abs=1e-4)
+    assert len(seen.layers) == len(inside.layers) - 1
+    for one, other in zip(seen.layers, inside.layers[:-1], strict=True):
+        assert one.maps == pytest.approx(other.maps, abs=1e-4)
+    # Its own graph makes the features that the bundled backbone makes, so the same photos are alike.
+    assert [one.path for one in seen.neighbours] == [one.path for one in inside.neighbours]
+    files = inside_page(seen, "model", "a.jpg")
+    assert "where-it-looked.png" not in files
+    assert "What spoke for" not in files[PAGE].decode()
+    assert "What it cannot do without" in files[PAGE].decode()
+
+
+@pytest.mark.parametrize("backbone", [None, "text", {}, {"key": 3}])
+def test_a_manifest_that_does_not_name_its_backbone(without_map, tmp_path, clothing, backbone):
+    folder = shutil.copytree(without_map, tmp_path / "model")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["backbone"] = backbone
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    artifact = load_artifact(folder)
+    assert _backbone(artifact, 1280).graph == artifact.model
+
+
+def test_a_name_in_the_manifest_opens_no_other_network_s_cache(model, without_map):
+    bundled, own = load_artifact(model), load_artifact(without_map)
+    assert _backbone(bundled, 1280) is QUALITIES["fast"]
+    assert isinstance(_backbone(bundled, 2560), Converted)  # it says so, but its features are others
+    assert _backbone(own, 1280).key.startswith("model@224#")
+
+
+def test_a_network_of_few_layers_shows_those(without_map):
+    proto = onnx.load(without_map / "model.onnx")
+    names = _map_names(proto)
+    assert len(names) == len(set(names)) > 20
+    assert all(name.endswith(tuple(proto_names(proto, "Clip"))) for name in names)
+    for node in proto.graph.node:
+        if node.op_type == "Clip":
+            node.op_type = "HardSigmoid"  # an activation that is not looked for
+            del node.input[1:]
+    assert set(_map_names(proto)) <= set(proto_names(proto, "Conv"))
+
+
+def proto_names(proto, kind):
+    return [node.output[0] for node in proto.graph.node if node.op_type == kind]
+
+
+def test_many_filters_are_shown_in_part(inside):
+    many = np.repeat(inside.filters, -(-100 // len(inside.filters)), axis=0)[:100]
+    page = inside_page(dataclasses.replace(inside, filters=many, layers=()), "m", "a.jpg")[PAGE].decode()
+    assert "64 of the 100 patterns" in page
+    nothing = inside_page(dataclasses.replace(inside, filters=None, layers=()), "m", "a.jpg")[PAGE].decode()
+    assert "What its layers see" not in nothing
 
 
 def test_what_cannot_be_looked_at(model, tmp_path):

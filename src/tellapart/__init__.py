@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from tellapart.errors import TellapartError as TellapartError
     from tellapart.errors import TrainingError as TrainingError
     from tellapart.estimator import PhotoClassifier as PhotoClassifier
+    from tellapart.fitting import Lessons as Lessons
     from tellapart.prediction import Prediction as Prediction
     from tellapart.prediction import Predictor as Predictor
     from tellapart.prediction import load as load
-    from tellapart.fitting import Lessons as Lessons
     from tellapart.recipe import FineTune as FineTune
     from tellapart.recipe import Probe as Probe
     from tellapart.recipe import Scratch as Scratch

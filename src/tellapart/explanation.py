@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from PIL import Image
 
 HEAD = "head.weight"  # what compose.py calls the head's weights
+FEATURE_MAP = "feature_map"  # and the map
 COLOUR = (255, 80, 0)  # an orange that is seen on most photos
 STRONGEST = 200  # of 255: the opacity where the activation is 1, so that the photo is still seen below
 LEVELS = 32  # of opacity; fewer make the file a third as large, and nobody sees the steps
@@ -19,6 +20,13 @@ def head_weight(model: bytes) -> NDArray[np.float32] | None:
     """The head's weights (C, D) in the serialised graph `model`; None for a graph without such a head."""
     stored = next((w for w in onnx.load_model_from_string(model).graph.initializer if w.name == HEAD), None)
     return None if stored is None else numpy_helper.to_array(stored).astype(np.float32)
+
+
+def has_heatmap(model: bytes) -> bool:
+    """Whether the serialised graph `model` gives what a heatmap is drawn of: the map whose mean its features are."""
+    return head_weight(model) is not None and any(
+        value.name == FEATURE_MAP for value in onnx.load_model_from_string(model).graph.output
+    )
 
 
 def for_class(weight: NDArray[np.float32], label: int) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from onnx import numpy_helper
 from tellapart.artifact import MODEL, Artifact, load_artifact
 from tellapart.data import photo as files
 from tellapart.data.source import Dataset, scan, scan_photos
-from tellapart.engine.backbone import QUALITIES
+from tellapart.engine.backbone import QUALITIES, Backbone, Converted
 from tellapart.engine.network import Network, n_cores
 from tellapart.errors import InputError
 from tellapart.explanation import class_activation, for_class, head_weight
@@ -68,17 +68,18 @@ class Inside:
     Args:
         prediction: what it answers.
         pixels: (px, px, 3) uint8, the photo as the model sees it.
-        activation: (h, w) in [0, 1], how much each place spoke for the likeliest class.
+        activation: (h, w) in [0, 1], how much each place spoke for the likeliest class; None for a network whose
+            features are not the mean of a map.
         occlusion: (CELLS, CELLS), by how much covering each place lowers the log-odds of the likeliest class; negative
             where covering it helps.
         filters: (F, k, k, 3) in [0, 1], what the first layer looks for; None for a network without such a layer.
-        layers: the first ones first, the last one's maps being those that spoke most for the class.
+        layers: the first ones first; with an activation the last one's maps are those that spoke most for the class.
         neighbours: the training photos most alike, most alike first; empty where they are not on this machine.
     """
 
     prediction: Prediction
     pixels: NDArray[np.uint8]
-    activation: NDArray[np.float32]
+    activation: NDArray[np.float32] | None
     occlusion: NDArray[np.float32]
     filters: NDArray[np.float32] | None
     layers: tuple[Layer, ...]
@@ -88,7 +89,7 @@ class Inside:
         """For machines: what is said and the two maps of the photo, by rows."""
         return {
             **self.prediction.to_json(),
-            "activation": np.round(self.activation, 4).tolist(),
+            "activation": None if self.activation is None else np.round(self.activation, 4).tolist(),
             "occlusion": np.round(self.occlusion, 4).tolist(),
             "neighbours": [{"photo": one.path, "cosine": round(one.cosine, 4)} for one in self.neighbours],
         }
@@ -120,18 +121,20 @@ def look_inside(
     pixels = predictor.pixels(files.read(photo))
     said = predictor.answers(pixels)
     weight = head_weight(artifact.model)
-    if said.feature_map is None or weight is None:
-        raise InputError("This model cannot be looked into.", hint="Train it again with this version.")
     winner = int(said.probs.argmax())
-    row = for_class(weight, winner)
-    early, features = _early_layers(artifact, pixels)
+    layers, features = _early_layers(artifact, pixels)
+    activation = None
+    if said.feature_map is not None and weight is not None:
+        row = for_class(weight, winner)
+        activation = class_activation(said.feature_map, row)
+        layers.append(_last_layer(said.feature_map, row))
     return Inside(
         prediction=predictor.prediction(said, fspath(photo)),
         pixels=pixels,
-        activation=class_activation(said.feature_map, row),
+        activation=activation,
         occlusion=occlusion(predictor, pixels, winner, progress),
         filters=first_filters(artifact.model),
-        layers=(*early, _last_layer(said.feature_map, row)),
+        layers=tuple(layers),
         neighbours=_neighbours(artifact, features, among, progress),
     )
 
@@ -187,20 +190,36 @@ def first_filters(model: bytes) -> NDArray[np.float32] | None:
 
 
 def _early_layers(artifact: Artifact, pixels: NDArray[np.uint8]) -> tuple[list[Layer], NDArray[np.float32]]:
-    """What layers at `DEPTHS` make of the photo, and its features (D,)."""
+    """What layers at `DEPTHS` make of the photo, as many as the network has, and its features (D,)."""
     proto = onnx.load_model_from_string(artifact.model)
-    active = [node.output[0] for node in proto.graph.node if node.op_type in ("Clip", "Relu") and node.output]
-    chosen = {depth: active[int(depth * len(active))] for depth in DEPTHS if active}
-    for name in chosen.values():
+    names = _map_names(proto)
+    chosen = sorted({int(depth * len(names)) for depth in DEPTHS}) if names else []
+    present = {value.name for value in proto.graph.output}
+    for name in {names[i] for i in chosen} - present:
         proto.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-    outputs = [*chosen.values(), "features"]
+    outputs = [*(names[i] for i in chosen), "features"]
     seen = Network(proto.SerializeToString(), artifact.preprocess.input_px, outputs, streams=1)(pixels)
     layers = []
-    for depth, name in chosen.items():
-        maps = seen[name]
+    for i in chosen:
+        maps = seen[names[i]]
         varied = np.argsort(-maps.std(axis=(1, 2)), kind="stable")[:MAPS]
-        layers.append(Layer(depth, len(maps), _scaled(maps[varied])))
+        layers.append(Layer(i / len(names), len(maps), _scaled(maps[varied])))
     return layers, seen["features"]
+
+
+def _map_names(proto: onnx.ModelProto) -> list[str]:
+    """The values that are maps (N, D, h, w), in order: what activations give, or convolutions where there are none.
+
+    Activations without a node of their own, such as SiLU, are not found; squeezed maps of a single place are left out.
+    """
+    inferred = onnx.shape_inference.infer_shapes(proto).graph.value_info
+    shapes = {value.name: [d.dim_value for d in value.type.tensor_type.shape.dim] for value in inferred}
+    maps = {name for name, shape in shapes.items() if len(shape) == 4 and shape[2] * shape[3] > 1}
+    for kinds in (("Clip", "Relu"), ("Conv",)):
+        found = [node.output[0] for node in proto.graph.node if node.op_type in kinds and node.output[0] in maps]
+        if found:
+            return found
+    return []
 
 
 def _last_layer(feature_map: NDArray[np.float32], row: NDArray[np.float32]) -> Layer:
@@ -219,17 +238,30 @@ def _neighbours(
     artifact: Artifact, own: NDArray[np.float32], among: str | PathLike[str] | None, progress: Progress
 ) -> tuple[Neighbour, ...]:
     """The photos most alike among the training photos, or among those named."""
-    backbone = QUALITIES.get(artifact.manifest["model"]["quality"])
     places = _places(artifact, among)
-    if backbone is None or not places:
+    if not places:
         return ()
-    extractor = Extractor(backbone, artifact.preprocess, FeatureCache())
+    extractor = Extractor(_backbone(artifact, len(own)), artifact.preprocess, FeatureCache())
     features = extractor.extract(Dataset.from_lists(places, ["photo"] * len(places)), progress=progress)
     use = features.usable
     rows = features.values[use]
     cosines = rows @ own / np.maximum(np.linalg.norm(rows, axis=1) * np.linalg.norm(own), np.finfo(np.float32).tiny)
     nearest = np.argsort(-cosines, kind="stable")[:NEIGHBOURS]
     return tuple(Neighbour(places[use[i]], float(cosines[i])) for i in nearest)
+
+
+def _backbone(artifact: Artifact, n_features: int) -> Backbone:
+    """What makes the model's features: the bundled backbone that it was made with, or else its own graph.
+
+    Features of a bundled one are in the cache since the training. For any other the model itself is asked, under the
+    hash of what it is: a name in the manifest could be anybody's, and spoil what the cache knows of other networks.
+    """
+    described, px = artifact.manifest.get("backbone"), artifact.preprocess.input_px
+    key = described.get("key") if isinstance(described, dict) else None
+    for bundled in QUALITIES.values():
+        if (bundled.key, bundled.input_px, bundled.n_features) == (key, px, n_features):
+            return bundled
+    return Converted("model", artifact.manifest["name"], px, n_features, artifact.model, "its own graph")
 
 
 def _places(artifact: Artifact, among: str | PathLike[str] | None) -> Sequence[str]:

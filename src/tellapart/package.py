@@ -11,6 +11,7 @@ from tellapart.artifact import MODEL, TRAINED_ON
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import Split
+from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.engine.network import PRECISION
 from tellapart.errors import TrainingError
 from tellapart.fitting import probe_of, recipe_json
@@ -53,7 +54,7 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Reci
         "promise": to_promise and asdict(to_promise),
         "temperature": fitted.temperature,
         "model": {
-            "quality": probe_of(recipe).quality,
+            "quality": backbone.name if isinstance(backbone, Converted) else probe_of(recipe).quality,
             "backbone": backbone.title,
             "input_px": backbone.input_px,
             "precision": PRECISION,
@@ -76,7 +77,10 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Reci
 
 def model_facts(model: bytes, description: Json) -> Json:
     """What the report says about the model file."""
-    return {**description["model"], "file_mb": round(len(model) / 1e6, 1)}
+    facts = {**description["model"], "file_mb": round(len(model) / 1e6, 1)}
+    if facts["quality"] not in QUALITIES:  # the name of a network, which its title says better
+        del facts["quality"]
+    return facts
 
 
 def proven(

@@ -7,6 +7,8 @@ from typing import Literal
 from tellapart.data.preprocess import Fit
 from tellapart.errors import InputError
 
+NAME_IT = "Name it after --network, such as resnet34. The bundled network has weights and a size of its own."
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -55,6 +57,9 @@ class Probe:
             raise InputError(f"n_folds must be at least 2. Got {self.n_folds}.")
         if not self.inverse_regularisation or min(self.inverse_regularisation) <= 0:
             raise InputError("inverse_regularisation must name one or more numbers above 0.")
+        if not self.network and (self.weights is not None or self.input_px is not None):
+            given = "weights" if self.weights is not None else "input_px"
+            raise InputError(f"{given} is of a network that is not named.", hint=NAME_IT)
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,8 @@ class FineTune(Training):
             raise InputError(f"stage must be 1 to 6. Got {self.stage}.")
         if not 0 <= self.views <= 64:
             raise InputError(f"views must be 0 to 64. Got {self.views}.")
+        if not self.network and self.weights is not None:
+            raise InputError("weights is of a network that is not named.", hint=NAME_IT)
 
 
 @dataclass(frozen=True)

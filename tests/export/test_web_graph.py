@@ -1,6 +1,7 @@
 """The browser's graph: a photo of any size becomes the very pixels that the model was trained on."""
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -48,6 +49,23 @@ def test_its_answers_and_heat_are_the_models(artifact, fitted):
     row = for_class(head_weight(artifact.model), int(said.probs.argmax()))
     expected = class_activation(said.feature_map, row)
     assert np.abs(heat.clip(0) / heat.max() - expected).max() < 0.02
+
+
+def test_a_model_without_a_map_has_no_heat(artifact):
+    proto = onnx.load_model_from_string(artifact.model)
+    (gone,) = [value for value in proto.graph.output if value.name == "feature_map"]
+    proto.graph.output.remove(gone)
+    session = onnxruntime.InferenceSession(
+        web_graph(proto.SerializeToString(), artifact.preprocess), providers=["CPUExecutionProvider"]
+    )
+    whole = onnxruntime.InferenceSession(
+        web_graph(artifact.model, artifact.preprocess), providers=["CPUExecutionProvider"]
+    )
+    has, had = ({value.name for value in one.get_outputs()} for one in (session, whole))
+    assert had - has == {"heat"}
+    image = decode(generated()[0][1])
+    probs, expected = (one.run(["probs"], {"photo": image})[0] for one in (session, whole))
+    assert np.array_equal(probs, expected)
 
 
 def test_openvino_computes_the_same(artifact):

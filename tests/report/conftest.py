@@ -85,6 +85,32 @@ def robustness(name="shirt"):
     }  # fmt: skip
 
 
+def history(validation=(1.4, 1.1, 0.9, 0.8, 0.7, 0.6), *, training=None, right=None, n_train=400, n_val=80, stopped="",
+            n_epochs=None, network="Small residual network"):  # fmt: skip
+    """How a training went whose validation loss was this after each epoch; None for one without validation photos."""
+    training = training or validation
+    shares = right or [(0.9, 0.8)] * len(validation)
+    epochs = [
+        {"epoch": i, "n_epochs": n_epochs or len(validation), "train_loss": training[i - 1],
+         "train_accuracy": shares[i - 1][0], "val_loss": validation[i - 1], "val_accuracy": shares[i - 1][1],
+         "rate": 1e-3, "seconds": 2.5, "photos_per_s": 160.0, "seconds_left": 0.0}
+        for i in range(1, len(validation) + 1)
+    ]  # fmt: skip
+    by = [t if v is None else v for t, v in zip(training, validation, strict=True)]
+    return {
+        "network": network,
+        "processor": "CPU, float32",
+        "epochs": epochs,
+        "best_epoch": 1 + by.index(min(loss for loss in by if loss is not None)),
+        "n_epochs": n_epochs or len(validation),
+        "rate": 3e-3,
+        "seconds": 15.0,
+        "stopped": stopped,
+        "n_train": n_train,
+        "n_val": n_val,
+    }
+
+
 def everything(name="shirt", n_classes=4):
     """The workflow's keys, with one name wherever a name can be."""
     twins = [{"photo": name, "twin": name, "kind": "exact"}, {"photo": "b", "twin": name, "kind": name}]
@@ -117,6 +143,7 @@ def everything(name="shirt", n_classes=4):
         "suspects": suspects,
         "learning_curve": {"overall": curve(), "per_class": [curve(), None, curve(flat=True), curve()][:n_classes]},
         "robustness": robustness(name),
+        "training": history(network=name),
         "warnings": [f"All photos of {name} look alike."],
         "proof": {"n": 16, "largest_difference": 1.25e-5},
         "timings_s": {"reading_photos": 3.21, name: 200.0},
@@ -165,6 +192,7 @@ def made():
         everything=everything,
         unknown=unknown,
         curve=curve,
+        history=history,
         robustness=robustness,
         share=share,
         outline=Outline,

@@ -67,6 +67,21 @@ def test_card_says_who_gets_no_name_and_what_spoils_photos(made):
     assert "It may give one of its names to a photo of something else." in render_card(made.evaluation(), {})
 
 
+def test_card_says_the_recipe_in_a_line(made):
+    def card(kind, training=None):
+        return render_card(made.evaluation(training=training), {"name": "x", "recipe": {"kind": kind}})
+
+    assert "\n\nRecipe: probe; only its head learned, the network stayed as it was.\n\n" in card("Probe")
+    said = card("Scratch", made.history(network="My `net`|"))
+    assert (
+        "Recipe: scratch; the network learned from nothing (My \\`net\\`\\|, 400 photos, 6 epochs; epoch 6 answers)."
+        in said
+    )
+    assert "Recipe: finetune; a network that knew photos already" in card("FineTune", made.history())
+    assert "Recipe" not in render_card(made.evaluation(), {})
+    assert "Recipe" not in card("Of tomorrow")
+
+
 def test_card_without_test_photos_says_so(made):
     evaluation = evaluate_predictions(np.zeros((0, 2)), np.zeros(0, int), ["a", "b"], [])
     card = render_card(evaluation, {})

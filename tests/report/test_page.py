@@ -59,7 +59,18 @@ def test_page_says_the_headline_and_every_section(made):
 
 @pytest.mark.parametrize(
     "absent",
-    ["unknown", "advice", "suspects", "learning_curve", "robustness", "risk_coverage", "leaks", "split", "method"],
+    [
+        "unknown",
+        "advice",
+        "suspects",
+        "learning_curve",
+        "training",
+        "robustness",
+        "risk_coverage",
+        "leaks",
+        "split",
+        "method",
+    ],
 )
 def test_any_key_of_the_workflow_may_be_absent(made, absent):
     evaluation = made.evaluation(**made.everything())
@@ -156,7 +167,7 @@ def test_page_is_accessible_in_outline(made):
     assert len(ids) == len(set(ids))
     assert {v for _, k, v in outline.attributes if k == "aria-labelledby"} <= set(ids)
     n_images = sum(k == "role" and v == "img" for _, k, v in outline.attributes)
-    assert n_images == 5
+    assert n_images == 7
 
 
 def test_many_classes_get_a_heatmap_without_numbers(made):

@@ -42,6 +42,7 @@ def test_facts(opened, model, clothing):
     assert facts["accuracy"] == {k: evaluation["accuracy"][k] for k in ("value", "low", "high")}
     assert facts["sha256"] == sha256((model / "model.onnx").read_bytes())
     assert facts["promise"] == manifest["promise"]
+    assert facts["has_heatmap"] is True
     assert [e["class_name"] for e in facts["examples"]] == list(clothing.class_names)
     assert [e["src"] for e in facts["examples"]] == [f"/v1/examples/{n + 1}" for n in range(4)]
     assert len(opened.examples) == 4

@@ -116,6 +116,6 @@ def begin(network: nn.Module, groups: Sequence[Sequence[nn.Parameter]], recipe: 
         for depth, group in enumerate(reversed(groups))
         if group
     ]
-    optimiser = torch.optim.AdamW(stages, lr=rate, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.AdamW(stages, lr=rate, weight_decay=recipe.weight_decay, fused=True)
     average = copy.deepcopy(network).requires_grad_(False).eval()
     return Course(network, optimiser, average, recipe.average, rate)

@@ -1,5 +1,7 @@
 """Where a network trains, and in which precision."""
 
+import ctypes
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -7,6 +9,8 @@ import torch
 
 from tellapart.errors import InputError
 from tellapart.recipe import Training
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,19 @@ class Processor:
     def computing(self) -> AbstractContextManager[None]:
         """A context in which networks compute in this precision."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bf16)
+
+
+def keep_freed_memory() -> None:
+    """Make the process keep what it frees, on Linux.
+
+    The buffers of a step are many megabytes each, and glibc hands such ones back to the system, to be cleared and
+    mapped anew in the next step: a quarter of the time of a small network on a processor.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+        if mallopt is not None:
+            mallopt(_M_MMAP_MAX, 0)
+            mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def choose(recipe: Training) -> Processor:

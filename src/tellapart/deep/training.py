@@ -15,7 +15,7 @@ import torch
 from tellapart.data.split import Split
 from tellapart.deep import bundled_tuning, checkpoint, whole_network
 from tellapart.deep.course import Course, begin
-from tellapart.deep.device import Processor, choose
+from tellapart.deep.device import Processor, choose, keep_freed_memory
 from tellapart.deep.logbook import Callback
 from tellapart.deep.loop import Lesson, learn, search_rate
 from tellapart.deep.pupil import Pupil, identity
@@ -71,6 +71,8 @@ def train_network(
         TrainingError: training cannot go on.
     """
     processor = choose(recipe)
+    if processor.device.type == "cpu":
+        keep_freed_memory()
     torch.manual_seed(recipe.probe.seed)
     started = time.monotonic()
     this = identity(prepared, split, recipe)

@@ -12,6 +12,7 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.wording import shown
 from tellapart.engine.backbone import imagenet_class_names
 from tellapart.errors import TellapartError
+from tellapart.explanation import has_heatmap
 from tellapart.export import runtime
 from tellapart.export.browser import BrowserForm, find_chromium
 from tellapart.export.built import TEMPLATES, Built, Source, class_of_example, rendered
@@ -50,7 +51,8 @@ def web_folder(source: Source, name: str) -> Built:
         )
     if len(graph) > LARGE_BYTES:
         notes.append(
-            f"The model has {len(graph) / 1e6:.1f} MB to fetch, much for a phone; --quality fast trains one of about 9."
+            f"The model has {len(graph) / 1e6:.1f} MB to fetch, much for a phone; --recipe probe --quality fast trains "
+            "one of about 9."
         )
     return Built(
         files=files,
@@ -150,6 +152,7 @@ def _description(source: Source, graph: bytes, where: str) -> dict[str, Any]:
         "backbone": manifest["model"]["backbone"],
         "input_px": artifact.preprocess.input_px,
         "fit": artifact.preprocess.fit,
+        "has_heatmap": has_heatmap(artifact.model),
         "thresholds": manifest["thresholds"],
         "sha256": manifest["files"][MODEL],
         "examples": [

@@ -14,6 +14,7 @@ from PIL import Image
 
 from tellapart.data.preprocess import Preprocess
 from tellapart.engine.backbone import GraphBuilder
+from tellapart.explanation import has_heatmap
 
 PHOTO = "photo"  # the input: (H, W, 3) uint8 RGB
 HEAT = "heat"  # how much each cell of the feature map speaks for the likeliest class, (h, w)
@@ -26,18 +27,19 @@ OUTPUTS = ("probs", "unknown_score", "imagenet_logits")
 def web_graph(model: bytes, how: Preprocess) -> bytes:
     """The graph in `model` with its preprocessing in front.
 
-    `photo` (uint8, H×W×3, RGB, upright) → `pixels` (1, px, px, 3) uint8, `probs` (1, C), `unknown_score` (1,),
-    `imagenet_logits` (1, 1000) where the model has them, and `heat` (h, w).
+    `photo` (uint8, H×W×3, RGB, upright) → `pixels` (1, px, px, 3) uint8, `probs` (1, C), `unknown_score` (1,), and
+    `imagenet_logits` (1, 1000) and `heat` (h, w) where the model has them, or the map that the heat is made of.
     """
     original = onnx.load_model_from_string(model)
     g = GraphBuilder()
     _add_preprocess(g, how)
     g.include(original.graph)
-    _add_heat(g)
-    has = {value.name for value in original.graph.output}
+    heated = has_heatmap(model)
+    if heated:
+        _add_heat(g)
     outputs = [_plain(value) for value in original.graph.output if value.name in OUTPUTS]
     outputs.append(helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, how.input_px, how.input_px, 3]))
-    if "feature_map" in has:
+    if heated:
         outputs.append(helper.make_tensor_value_info(HEAT, TensorProto.FLOAT, ["h", "w"]))
     photo = helper.make_tensor_value_info(PHOTO, TensorProto.UINT8, ["H", "W", 3])
     graph = helper.make_graph(g.nodes, "tellapart-web", [photo], outputs, initializer=g.weights)

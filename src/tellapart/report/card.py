@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from tellapart.report import sections
+from tellapart.report.learning import recipe_line
 from tellapart.report.page import percent
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -50,6 +51,7 @@ def render_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> s
         crossed=evaluation.get("method") == "cross-validation",
         unknown=sections.unknown(evaluation),
         spoiled=evaluation.get("robustness") or {},
+        recipe=recipe_line(evaluation.get("training"), (manifest.get("recipe") or {}).get("kind")),
         **{key: evaluation[key] for key in ("accuracy", "baseline", "n_test", "macro_f1", "calibration")},
         **{key: evaluation.get(key) or {} for key in ("leaks", "split", "model")},
     )

@@ -8,6 +8,7 @@ WIDTH = 280
 SQUARE = 280  # height of a diagram whose two axes are the same
 FLAT = 190  # height of the others
 LEAST_ANSWERED = 10  # photos; what is wrong of fewer is chance, and would set the height of the whole diagram
+LOSS_SHOWN = 4.0  # times the median: a loss beyond it, of a rough start, would press all the others flat
 AHEAD = 2.0  # times the photos: how far the learning curve looks, as `Curve.gain` does
 _TOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of an axis of shares from 0
 _LEAST_OCTAVES = 0.9  # between two labels below the learning curve; closer ones would touch
@@ -91,6 +92,63 @@ def learning_plot(curve: Json) -> Drawn:
         drawn["ahead"] = _path([(x, y), at(last, right_now + gain["value"])])
         drawn["band"] = _path([(x, y), *ends])
     return drawn
+
+
+def epochs_plot(
+    training: Sequence[float | None], validation: Sequence[float | None], best: int, *, share: bool
+) -> Drawn:
+    """What was measured after each epoch: a line of the training photos, one of the validation photos, the best epoch.
+
+    Args:
+        training: by epoch; None where it was no number.
+        validation: by epoch; None where there is none.
+        best: epoch whose dot is drawn, from 1; 0 for none.
+        share: whether they are shares in [0, 1], which have an axis up to 1; losses have one that fits them.
+    """
+    known = sorted(value for value in (*training, *validation) if value is not None)
+    if share:
+        bottom, step = _scale(known[0])
+        ticks = _steps(bottom, step)
+    else:
+        ticks = _round_steps(known[0], min(known[-1], LOSS_SHOWN * known[len(known) // 2]))
+    bottom, top = ticks[0], ticks[-1]
+
+    def at(epoch: int, value: float) -> tuple[float, float]:
+        x = _x((epoch - 1) / (len(training) - 1)) if len(training) > 1 else _x(0.5)
+        return x, _y((min(top, max(bottom, value)) - bottom) / (top - bottom), FLAT)
+
+    lines = {}
+    for name, values in (("training", training), ("validation", validation)):
+        points = [at(epoch, value) for epoch, value in enumerate(values, start=1) if value is not None]
+        lines[name] = {"line": _path(points), "dots": [{"x": x, "y": y} for x, y in points] if len(points) == 1 else []}
+    chosen = None
+    if best:
+        value = validation[best - 1] if validation[best - 1] is not None else training[best - 1]
+        chosen = None if value is None else dict(zip("xy", at(best, value), strict=True))
+    return {
+        **lines,
+        "best": chosen,
+        "cut": known[-1] > top,
+        "x_ticks": [{"at": at(epoch, bottom)[0], "n": epoch} for epoch in _whole_steps(len(training))],
+        "y_ticks": [{"at": at(1, value)[1], "value": value} for value in ticks],
+    }
+
+
+def _round_steps(lowest: float, highest: float) -> list[float]:
+    """Round numbers around both, two to seven of them, from 0 where that is near."""
+    lowest = 0.0 if lowest < highest / 2 else lowest
+    width = max(highest - lowest, abs(highest) / 100, 1e-6)
+    power = 10.0 ** math.floor(math.log10(width))
+    step = next(power * part for part in (0.5, 1, 2, 5) if width / (power * part) <= 5)
+    first = math.floor(lowest / step + 1e-9)
+    last = max(math.ceil(highest / step - 1e-9), first + 1)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def _whole_steps(n: int) -> list[int]:
+    """Epochs to write below the curve: the first, the last, and few between."""
+    between = [round(1 + (n - 1) * part) for part in (1 / 3, 2 / 3)] if n > 6 else range(2, n)
+    return sorted({1, *between, n})
 
 
 def _scale(lowest: float) -> tuple[float, float]:

@@ -16,6 +16,7 @@ PAGE = "explanation.html"
 LAYERS = tuple(f"layer-{number}" for number in range(1, len(DEPTHS) + 2))
 FILES = frozenset({PAGE, *(f"{name}.png" for name in ("seen", "where-it-looked", "covered", "filters", *LAYERS))})
 SHOWN_CLASSES = 5
+SHOWN_FILTERS = 64  # eight rows; those of a vision transformer would be a hundred
 NOTABLE = np.log(2)  # of a change in log-odds: twice or half the odds
 FOLD_SHOWN = np.log(1e6)  # at most
 PICTURE_PX = 320  # side of the pictures of the photo
@@ -52,9 +53,11 @@ def inside_page(inside: Inside, model_name: str, photo_name: str, *, learned: bo
         looks_like=prediction.looks_like,
         classes=[{"name": name, "share": share, "percent": percent(share)} for name, share in shown],
         pictures={name: _data_uri(files[f"{name}.png"]) for name in pictures},
+        has_activation=inside.activation is not None,
         depends=_depends(inside),
         layers=[_layer(name, layer) for name, layer in zip(LAYERS, inside.layers, strict=False)],
         n_filters=0 if inside.filters is None else len(inside.filters),
+        shown_filters=SHOWN_FILTERS,
         neighbours=[
             {"path": one.path, "likeness": f"{one.cosine:.2f}", "picture": _thumbnail(one.path)}
             for one in inside.neighbours
@@ -68,11 +71,13 @@ def _pictures(inside: Inside) -> dict[str, Picture]:
     strongest = max(float(np.abs(occlusion).max()), 1e-6)
     pictures = {
         "seen": _enlarged(inside.pixels),
-        "where-it-looked": _overlaid(inside.pixels, inside.activation, np.zeros_like(inside.activation)),
         "covered": _overlaid(inside.pixels, (occlusion / strongest).clip(0), (-occlusion / strongest).clip(0)),
     }
+    if inside.activation is not None:
+        pictures["where-it-looked"] = _overlaid(inside.pixels, inside.activation, np.zeros_like(inside.activation))
     if inside.filters is not None:
-        pictures["filters"] = _tiled(np.rint(inside.filters * 255).astype(np.uint8), FILTER_PX, columns=8)
+        shown = np.rint(inside.filters[:SHOWN_FILTERS] * 255).astype(np.uint8)
+        pictures["filters"] = _tiled(shown, FILTER_PX, columns=8)
     tiled = (_tiled(_warm(layer.maps), MAP_PX, columns=4) for layer in inside.layers)
     return pictures | dict(zip(LAYERS, tiled, strict=False))
 
@@ -94,7 +99,7 @@ def _layer(picture: str, layer: Layer) -> dict[str, object]:
         "n": layer.n,
         "shown": len(layer.maps),
         "places": f"{layer.maps.shape[2]}{UNIT_SPACE}×{UNIT_SPACE}{layer.maps.shape[1]}",
-        "last": layer.depth == 1,
+        "last": layer.depth == 1,  # only the map whose mean the features are; every other layer has some after it
     }
 
 

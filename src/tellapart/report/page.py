@@ -17,6 +17,7 @@ from PIL import Image
 from tellapart.evaluation import FEW_TEST_PHOTOS
 from tellapart.report import sections
 from tellapart.report.figures import reliability_plot
+from tellapart.report.learning import learning
 
 TEMPLATES = Path(__file__).parent / "templates"
 NUMBERED_MATRIX_CLASSES = 20  # a larger matrix of numbers is no longer readable on a laptop
@@ -43,7 +44,7 @@ def render_page(evaluation: Json, thumbnails: Mapping[str, str], *, title: str, 
     Args:
         evaluation: what `evaluate_predictions` returns, with any of the workflow's keys merged in: `n_found`,
             `n_used`, `skipped`, `duplicates`, `split`, `imbalance`, `leaks`, `unknown`, `advice`, `suspects`,
-            `learning_curve`, `robustness`, `timings_s`, `model`, `proof`, `warnings`.
+            `learning_curve`, `training`, `robustness`, `timings_s`, `model`, `proof`, `warnings`.
         thumbnails: photo name -> data URI of an image, of those that `sections.shown_photos` names; a photo without
             one, or with any other address, is shown by its name.
         title: what was learned to be told apart.
@@ -76,6 +77,7 @@ def render_page(evaluation: Json, thumbnails: Mapping[str, str], *, title: str, 
         silence=sections.silence(evaluation),
         unknown=sections.unknown(evaluation),
         growth=sections.growth(evaluation),
+        learning=learning(evaluation),
         spoiled=sections.spoiled(evaluation),
         model_facts=_model_facts(evaluation.get("model") or {}, evaluation.get("proof"), tested),
         warnings=evaluation.get("warnings") or [],

@@ -80,6 +80,7 @@ class Model(BaseModel):
     backbone: str
     input_px: int = Field(description="Side of the square that the model sees, in pixels.")
     fit: Literal["crop", "squash"] = Field(description="How a photo becomes that square.")
+    has_heatmap: bool = Field(description="Whether it can show where it looked.")
     sha256: str = Field(description="Of model.onnx.")
     examples: list[Example]
     limits: Limits

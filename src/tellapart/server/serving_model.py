@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tellapart.artifact import EVALUATION, MODEL, Artifact, load_artifact, sha256
 from tellapart.errors import ArtifactError
-from tellapart.explanation import class_activation, data_uri, for_class, head_weight, heatmap_png
+from tellapart.explanation import class_activation, data_uri, for_class, has_heatmap, head_weight, heatmap_png
 from tellapart.prediction import Predictor
 
 MAX_EXAMPLES = 16  # shown on the page; training keeps six
@@ -116,6 +116,7 @@ def _facts(artifact: Artifact, evaluation: Mapping[str, Any], examples: list[str
         "backbone": manifest["model"]["backbone"],
         "input_px": artifact.preprocess.input_px,
         "fit": artifact.preprocess.fit,
+        "has_heatmap": has_heatmap(artifact.model),
         "sha256": manifest["files"][MODEL],
         "examples": shown,
     }

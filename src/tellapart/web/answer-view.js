@@ -92,15 +92,16 @@ export class AnswerView {
   /** @param {import("./answerer.js").Prediction} prediction */
   async #offerViews(prediction) {
     if (!(await this.view.ready)) return;
-    const { inputPx, fit } = this.answerer.model;
+    const { inputPx, fit, hasHeatmap } = this.answerer.model;
     const middle = fit === "crop" ? "the middle square" : "the whole photo, pressed into a square";
     const name = prediction.className ?? "";
     /** @type {[import("./photo-view.js").View, string, (string | Node)[]][]} */
-    const kinds = [
+    const all = [
       ["photo", "Photo", []],
       ["heat", "Where it looked", ["Bright is what spoke for “", named(name), "”."]],
       ["seen", "What it sees", [`${inputPx} × ${inputPx} pixels: ${middle}.`]],
     ];
+    const kinds = all.filter(([view]) => view !== "heat" || hasHeatmap);
     this.views.replaceChildren(
       ...kinds.map(([view, text, note]) =>
         make("button", { type: "button", "aria-pressed": String(view === "photo"), click: press }, text),

@@ -17,6 +17,7 @@
  * @property {string} backbone
  * @property {number} inputPx side of the square that the model sees.
  * @property {"crop" | "squash"} fit how a photo becomes that square.
+ * @property {boolean} hasHeatmap whether it can show where it looked.
  * @property {string} sha256 of the model file; empty when not known.
  * @property {Example[]} examples
  * @property {{maxPhotos: number, maxPhotoBytes: number}} limits
@@ -69,6 +70,7 @@ export function toModel(said, base, limits) {
     backbone: String(said.backbone ?? ""),
     inputPx: Number(said.input_px),
     fit: said.fit === "squash" ? "squash" : "crop",
+    hasHeatmap: said.has_heatmap !== false, // a server from before there were models without says nothing
     sha256: String(said.sha256 ?? ""),
     examples: (said.examples ?? []).map((/** @type {any} */ one) => ({
       src: new URL(String(one.src), base).href,

@@ -1,0 +1,115 @@
+"""The container for GPUs: pinned, plain, not root, built of nothing but what it needs; all without Docker."""
+
+import fnmatch
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FOLDER = REPOSITORY / "containers" / "gpu"
+TEXT = (FOLDER / "Dockerfile").read_text()
+STEPS = [
+    line.split(None, 1) for line in re.sub(r"^#.*\n", "", TEXT, flags=re.M).replace("\\\n", " ").splitlines() if line
+]
+NAMES = [name for name, _ in STEPS]
+COPIED = [source for name, rest in STEPS if name == "COPY" for source in rest.split()[:-1]]
+LOCKED = [line.split("==") for line in (FOLDER / "constraints.txt").read_text().splitlines() if line[0] != "#"]
+PINS = {re.sub(r"[-_.]+", "-", name).lower(): pin for name, pin in LOCKED}
+
+
+def of(kind: str) -> list[str]:
+    return [" ".join(rest.split()) for name, rest in STEPS if name == kind]
+
+
+def is_ignored(path: str) -> bool:
+    """As Docker reads the file beside the Dockerfile: the last line that fits decides."""
+    lines = [line for line in (FOLDER / "Dockerfile.dockerignore").read_text().splitlines() if line[0] != "#"]
+    ignored = False
+    for line in lines:
+        pattern = line.removeprefix("!").replace("**/", "*")
+        if any(fnmatch.fnmatch(part, pattern) for part in (path, *map(str, Path(path).parents))):
+            ignored = not line.startswith("!")
+    return ignored
+
+
+def test_it_is_pinned_plain_and_not_root() -> None:
+    assert set(NAMES) <= {"FROM", "ARG", "ENV", "RUN", "COPY", "USER", "WORKDIR", "EXPOSE", "ENTRYPOINT", "CMD"}
+    (image,) = of("FROM")
+    assert re.fullmatch(r"nvidia/cuda:\d+\.\d+\.\d+-base-ubuntu\d\d\.04", image)
+    (user,) = of("USER")
+    assert user.isdecimal()
+    assert int(user) >= 1000
+    assert NAMES.index("USER") > max(i for i, name in enumerate(NAMES) if name in ("RUN", "COPY"))
+    assert not re.search(r"https?:|curl|wget|sudo|--trusted-host|chmod 777", "".join(of("RUN") + of("COPY")))
+    assert json.loads(of("ENTRYPOINT")[0]) == ["tellapart"]
+    assert not re.search(r"TOKEN|KEY|SECRET|PASSWORD", TEXT)
+
+
+def test_every_install_is_held_to_the_versions() -> None:
+    installs = re.findall(r"pip install (.*?)(?:&&|;|$)", " && ".join(of("RUN")))
+    assert len(installs) == 4
+    assert all("--constraint /build/constraints.txt" in one and "--no-cache-dir" in one for one in installs)
+    assert all(re.fullmatch(r"\d[\w.]*", pin) for pin in PINS.values())
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["deep"]]
+    wanted += [*project["build-system"]["requires"], "jupyterlab"]
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(PINS[requirement.name]), requirement
+
+
+def test_what_is_copied_is_there_and_nothing_else_is_sent() -> None:
+    for source in COPIED:
+        assert (REPOSITORY / source).exists()
+        assert not is_ignored(source), source
+    assert not is_ignored("src/tellapart/engine/backbones/lite0.onnx")
+    for path in (".git/config", "tests/conftest.py", "photos/a.jpg", ".env", "src/tellapart/__pycache__"):
+        assert is_ignored(path), path
+
+
+def test_whoever_runs_it_may_write_its_caches() -> None:
+    environment = dict(re.findall(r"(\w+)=(\S+)", " ".join(of("ENV"))))
+    assert environment["HOME"] == "/tmp"
+    for name in ("TELLAPART_CACHE_DIR", "HF_HOME", "TORCH_HOME"):
+        assert environment[name].startswith("/cache/")
+    assert any("install --directory --mode 1777 /cache" in step for step in of("RUN"))
+
+
+def test_the_commands_of_its_page_name_what_there_is() -> None:
+    page = (FOLDER / "README.md").read_text()
+    for command in re.findall(r"^\$ (docker (?:build|run)(?:.*\\\n)*.*)$", page, flags=re.M):
+        assert "tellapart-gpu" in command
+        if command.startswith("docker build"):
+            assert "-f containers/gpu/Dockerfile" in command
+        if " train " in command:
+            assert "--gpus all" in command
+            assert '--user "$(id -u):$(id -g)"' in command
+            assert " -v tellapart-cache:/cache" in command
+
+
+@pytest.mark.slow
+def test_what_is_copied_makes_the_wheel(tmp_path: Path) -> None:
+    """The step that installs us, without Docker: the copied files alone, the pinned build tool, no network for it."""
+    build, tool = tmp_path / "build", tmp_path / "tool"
+    build.mkdir()
+    for source in COPIED:
+        if (REPOSITORY / source).is_dir():
+            shutil.copytree(REPOSITORY / source, build / source, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(REPOSITORY / source, build)
+    subprocess.run([sys.executable, "-m", "venv", tool], check=True)
+    pip = [tool / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--constraint", build / "constraints.txt", "hatchling"], check=True)
+    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, build]
+    subprocess.run(wheel, check=True)
+    (made,) = tmp_path.glob("tellapart-*.whl")
+    names = zipfile.ZipFile(made).namelist()
+    assert {"tellapart/engine/backbones/lite0.onnx", "tellapart/deep/training.py"} <= set(names)
+    assert not [name for name in names if "__pycache__" in name]
