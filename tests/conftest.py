@@ -1,5 +1,6 @@
 """Fixtures that every test may use: real photos, where they are, and one small trained model."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,9 @@ CHROMIUM_FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
+# Tests run side by side, a worker a core. PyTorch would take all cores in each of them and in every process they start,
+# and threads that wait for each other without a core of their own are many times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

@@ -23,15 +23,6 @@ from tellapart.stopwatch import Stopwatch, no_progress
 RECIPE = Scratch(probe=Probe(), epochs=4, batch_size=16, learning_rate=3e-3, average=4, device="cpu", precision="f32")
 
 
-@pytest.fixture(autouse=True)
-def _two_threads():
-    """As many as the machine for continuous integration has cores, so that sums are added in the same order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 def lesson_of(recipe=RECIPE, n=120, n_classes=3, seed=0, **changes):
     """Maps of 4 channels on 5×5 places whose mean colour names the class, mostly."""
     rng = np.random.default_rng(seed)

@@ -54,12 +54,13 @@ def test_it_learns_and_says_how():
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 3])
 @pytest.mark.parametrize("augment", [(), ("mixup", "cutmix")])
-def test_a_stopped_training_ends_as_one_that_never_stopped(stopped_after, augment, tmp_path):
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_a_stopped_training_ends_as_one_that_never_stopped(stopped_after, augment, order, tmp_path):
     class Killed(Exception):
         pass
 
     recipe, path = replace(RECIPE, augment=augment), tmp_path / "model.checkpoint"
-    whole = trained(recipe)
+    whole = trained(recipe, network=network_of().to(memory_format=order))
 
     def keep(course):
         write(path, course.snapshot(), training=THIS)
@@ -67,8 +68,8 @@ def test_a_stopped_training_ends_as_one_that_never_stopped(stopped_after, augmen
             raise Killed
 
     with pytest.raises(Killed):
-        trained(recipe, keep)
-    network = network_of(seed=5)  # other weights, so that those of the file must be taken
+        trained(recipe, keep, network=network_of().to(memory_format=order))
+    network = network_of(seed=5).to(memory_format=order)  # other weights, so that those of the file must be taken
     course = begin(network, [list(network.parameters())], recipe, 1.0)
     course.restore(read(path, training=THIS))
     assert len(course.epochs) == stopped_after

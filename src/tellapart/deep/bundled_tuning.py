@@ -75,7 +75,7 @@ def prepare(prepared: Prepared, split: Split, recipe: FineTune, processor: Proce
     def finish() -> tuple[Converted, Head]:
         pupil.tail.round_half()
         learned = Head(*(p.detach().float().cpu().numpy() for p in (pupil.head.weight, pupil.head.bias)))
-        head = _sum(probe, said, learned, answers(pupil, lesson, split.val, exactly=True), lesson.labels[split.val])
+        head = joined(probe, said, learned, answers(pupil, lesson, split.val, exactly=True), lesson.labels[split.val])
         source = f"{name} as bundled, its stages from {place.stage} trained further on {len(split.train):,} photos"
         backbone = tuned_network(place, pupil.tail.to_graph(), source)
         prove(backbone, place, pupil.tail.cpu(), plain[:PROVEN])
@@ -93,7 +93,7 @@ def _probe(features: NDArray[np.float32], prepared: Prepared, split: Split, reci
     return fit_probe(features[split.train], labels, folds, len(prepared.dataset.class_names), recipe).head
 
 
-def _sum(
+def joined(
     probe: Head, said: NDArray[np.float64], learned: Head, heard: NDArray[np.float64], labels: NDArray[np.int32]
 ) -> Head:
     """One head on both kinds of features: a weighted sum of what the probe and the trained network say.
