@@ -151,6 +151,11 @@ def test_tiny_sets_get_no_number_of_photos():
     assert item.numbers == {"n_train": 4}
 
 
+def test_a_trained_network_has_no_curve_and_points_to_a_probe():
+    item = of_kind(advise(evaluation(FEW_WRONG)), "more_photos")
+    assert item.sentence.endswith("how much each would help; a probe of them measures it.")
+
+
 def test_no_test_photo_at_all():
     said = advise(evaluation([[0, 0], [0, 0]], (9, 9)))
     assert said[0].sentence.startswith("There is no test photo, so nobody can say how well this works.")

@@ -320,14 +320,10 @@ def _more_photos_of_few(known: _Known) -> Iterator[Advice]:
     if not n_train:
         return
     gain = known.error * (1 - 2**-USUAL_SLOPE)
-    yield Advice(
-        "more_photos",
-        f"Add photos of every class. With {counted(sum(n_train), 'photo')} to learn from nobody can say yet how much "
-        "each would help; with 20 or more of each class it can be measured.",
-        (),
-        gain,
-        {"n_train": sum(n_train)},
-    )
+    few = min(n_train) < 20  # of each class are enough for a probe's curve; a network is not trained so often
+    how = "with 20 or more of each class it can be measured" if few else "a probe of them measures it"
+    learned = f"With {counted(sum(n_train), 'photo')} to learn from nobody can say yet how much each would help; {how}."
+    yield Advice("more_photos", f"Add photos of every class. {learned}", (), gain, {"n_train": sum(n_train)})
 
 
 def _confused_pair(known: _Known) -> Iterator[Advice]:
