@@ -110,9 +110,9 @@ def plain(folder: str, network: str, px: int, precision: str, n_batches: int) ->
 def fastai(folder: str, network: str, px: int, epochs: int) -> Json:
     """fastai as documented, `fine_tune(epochs)`: the seconds and the validation accuracy after each epoch."""
     import torch
-    from fastai.vision.all import Callback, ImageDataLoaders, Normalize, Resize, accuracy, set_seed, vision_learner
+    from fastai.vision.all import Callback, ImageDataLoaders, Normalize, Resize, set_seed
 
-    from usual_script import load_network
+    from fastai_fine_tune import learner_of
 
     started = time.perf_counter()
     set_seed(0)
@@ -135,12 +135,7 @@ def fastai(folder: str, network: str, px: int, epochs: int) -> Json:
         num_workers=min(len(os.sched_getaffinity(0)), 4),
         device=torch.device("cpu"),
     )
-    learner = vision_learner(photos, f"tf_efficientnet_{network}", pretrained=False, metrics=accuracy, cbs=[Note()])
-    body = learner.model[0].model
-    weights = load_network(network).state_dict()
-    missing = body.load_state_dict({k: v for k, v in weights.items() if not k.startswith("classifier.")}, strict=False)
-    if missing.missing_keys or missing.unexpected_keys:
-        raise SystemExit(f"the weights do not fit: {missing}")
+    learner = learner_of(photos, network, cbs=[Note()])
     with learner.no_bar(), learner.no_logging():
         learner.fine_tune(epochs)
     return {"epochs": reached}

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import measure
 from usual_script import INPUT_PX, NETWORK, load_network
@@ -22,10 +23,23 @@ GOAL = 30.0
 BATCHES = (64,)
 
 
+def learner_of(photos: Any, network: str, **more: Any) -> Any:
+    """fastai's learner on EfficientNet-`network` with the weights that are bundled here."""
+    from fastai.vision.all import accuracy, vision_learner
+
+    learner = vision_learner(photos, f"tf_efficientnet_{network}", pretrained=False, metrics=accuracy, **more)
+    body = learner.model[0].model
+    weights = load_network(network).state_dict()
+    missing = body.load_state_dict({k: v for k, v in weights.items() if not k.startswith("classifier.")}, strict=False)
+    if missing.missing_keys or missing.unexpected_keys:
+        raise SystemExit(f"the weights do not fit: {missing}")
+    return learner
+
+
 def peer(clothing: Path, batch: int, epochs: int, quick: bool) -> None:
     """fastai as documented; prints its accuracy on the test photos, and its seconds after the imports."""
     import torch
-    from fastai.vision.all import ImageDataLoaders, Normalize, Resize, accuracy, set_seed, vision_learner
+    from fastai.vision.all import ImageDataLoaders, Normalize, Resize, set_seed
 
     started = time.perf_counter()
     set_seed(0)
@@ -40,12 +54,7 @@ def peer(clothing: Path, batch: int, epochs: int, quick: bool) -> None:
         num_workers=2,
         device=torch.device("cpu"),
     )
-    learner = vision_learner(photos, f"tf_efficientnet_{NETWORK}", pretrained=False, metrics=accuracy)
-    body = learner.model[0].model
-    weights = load_network(NETWORK).state_dict()
-    missing = body.load_state_dict({k: v for k, v in weights.items() if not k.startswith("classifier.")}, strict=False)
-    if missing.missing_keys or missing.unexpected_keys:
-        raise SystemExit(f"the weights do not fit: {missing}")
+    learner = learner_of(photos, NETWORK)
     with learner.no_bar(), learner.no_logging():
         learner.fine_tune(epochs)
     print(json.dumps({"accuracy": float(learner.validate()[1]), "seconds": time.perf_counter() - started}))

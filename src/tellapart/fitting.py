@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from tellapart.data.split import ALWAYS_TRAINS, TEST_SHARE, Split, crossed_split, deal, given_split, make_split
 from tellapart.errors import MissingExtraError
 from tellapart.evaluation import FEW_TEST_PHOTOS
+from tellapart.extras import INSTALL_DEEP, has_deep
 from tellapart.prepare import Prepared, seen_by
 from tellapart.probe import FittedProbe, fit_around, fit_probe, make_folds
 from tellapart.recipe import Probe, Recipe, Training
@@ -145,20 +145,15 @@ def _folds(prepared: Prepared, split: Split, recipe: Probe) -> NDArray[np.int32]
     return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.scenes[chosen], recipe)
 
 
-def can_train_networks() -> bool:
-    """Whether PyTorch and what goes with it are installed."""
-    return all(find_spec(name) is not None for name in ("torch", "torchvision", "timm"))
-
-
 def _deep(module: str) -> Any:
     """A module of the package that trains networks; it alone imports PyTorch.
 
     Raises:
         MissingExtraError: that is not installed.
     """
-    if not can_train_networks():
+    if not has_deep():
         raise MissingExtraError(
-            "Training a network needs PyTorch, which is not installed.", hint='Run: pip install "tellapart[deep]"'
+            "Training a network needs PyTorch, which is not installed.", hint=f"Run: {INSTALL_DEEP}"
         )
     return import_module(f"tellapart.deep.{module}")
 

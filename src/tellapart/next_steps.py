@@ -7,7 +7,8 @@ from tellapart.checks.looks import look_at
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.data.audit import Finding
-from tellapart.fitting import Fitted, can_train_networks
+from tellapart.extras import has_deep
+from tellapart.fitting import Fitted
 from tellapart.learning_curve import learning_curve
 from tellapart.prepare import Prepared
 from tellapart.scoring import inside
@@ -49,7 +50,7 @@ def next_steps(learned: Fitted, evaluation: Json, progress: Progress, *, look: b
         suspects=doubtful,
         shortcuts=_shortcuts(prepared, progress) if look else (),
         quality=None if recipe.network or learned.history else recipe.quality,
-        can_fine_tune=learned.history is None and can_train_networks(),
+        can_fine_tune=learned.history is None and has_deep(),
     )
     return {
         "learning_curve": curve and curve.to_json(),

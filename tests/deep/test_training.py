@@ -5,13 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tellapart.deep.bundled_tuning import joined
+from tellapart.deep.backbones import converted
+from tellapart.deep.bundled_tuning import joined, prepare
+from tellapart.deep.device import choose
 from tellapart.deep.training import train_network
 from tellapart.errors import InputError
 from tellapart.fitting import fit
 from tellapart.head import Head
 from tellapart.posthoc.temperature import fit_temperature, nll
 from tellapart.recipe import FineTune, Probe, Scratch
+from tellapart.stopwatch import no_progress
 
 FAST = Probe(quality="fast")
 TUNED = FineTune(probe=FAST, epochs=2, views=1, batch_size=16, input_px=96)
@@ -122,3 +125,37 @@ def test_an_unknown_network_names_the_nearest(garments):
     with pytest.raises(InputError, match='There is no network "resnet81"') as caught:
         fit(prepared, split, Scratch(probe=FAST, network="resnet81"))
     assert "resnet18" in caught.value.hint
+
+
+def test_a_persons_own_network_is_read_anew_each_time(garments, tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    code = """
+from torch import nn
+class Net(nn.Module):
+    input_px, mean = 32, (0.5, 0.5, {blue})
+    def __init__(self, n_classes):
+        super().__init__()
+        self.maps, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, n_classes)
+    def forward(self, x):
+        return self.head(self.maps(x).relu().mean((2, 3)))
+"""
+    place, weights = tmp_path / "mine.py", tmp_path / "mine.safetensors"
+    torch.manual_seed(0)
+    net = torch.nn.ModuleDict({"maps": torch.nn.Conv2d(3, 4, 3), "head": torch.nn.Linear(4, 2)})
+    save_file(net.state_dict(), weights)
+    keys = []
+    for blue in (0.5, 0.25):
+        place.write_text(code.format(blue=blue))
+        keys.append(converted(f"{place}:Net", str(weights), None).key)
+    assert keys[0] != keys[1]
+
+
+def test_photos_that_test_are_not_looked_at(garments):
+    prepared, split = garments
+    pupil = prepare(prepared, split, TUNED, choose(TUNED), no_progress)
+    views = pupil.lesson.inputs.views
+    assert not views[:, split.test].any()
+    assert all(views[0, split.learned].any(axis=(1, 2, 3)))
+    assert all(views[1, split.train].any(axis=(1, 2, 3)))

@@ -15,6 +15,7 @@ RANKS = {
     "errors": 0,
     "interrupts": 0,
     "stopwatch": 0,
+    "extras": 0,
     "data.wording": 0,
     "metrics": 1,
     "data.header": 1,

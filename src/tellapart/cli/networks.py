@@ -7,9 +7,7 @@ import click
 from tellapart.cli.door import examples, json_option
 from tellapart.cli.printing import print_json
 from tellapart.errors import InputError, MissingExtraError
-
-EXTRA = ("torch", "torchvision", "timm")
-INSTALL = 'pip install "tellapart[deep]"'
+from tellapart.extras import INSTALL_DEEP, has_deep
 
 
 @click.command(epilog=examples("tellapart backbones\ntellapart backbones resnet      those whose name has it"))
@@ -18,7 +16,7 @@ INSTALL = 'pip install "tellapart[deep]"'
 def backbones(containing: str, as_json: bool) -> None:
     """List the networks that can look at photos, or those with NAME in their name."""
     bundled = [one for one in _bundled() if containing.casefold() in f"{one['name']} {one['title']}".casefold()]
-    others = _others(containing) if _has_extra() else None
+    others = _others(containing) if has_deep() else None
     if as_json:
         print_json({"bundled": bundled, "others": others})
         return
@@ -30,7 +28,7 @@ def backbones(containing: str, as_json: bool) -> None:
             click.echo(f"  {one['name']:<10}  {one['title']}, {one['megabytes']:.1f} MB: {_measured(one)}")
         click.echo("  (right answers of a probe, mean over four photo sets; how it was measured: docs/backbones.md)")
     if others is None:
-        click.echo(f"\nTo train other networks, run: {INSTALL}")
+        click.echo(f"\nTo train other networks, run: {INSTALL_DEEP}")
         return
     _print_others(others, containing)
 
@@ -78,8 +76,8 @@ def summary(network: str, classes: int, px: int | None, as_json: bool) -> None:
 
     NETWORK is one of `tellapart backbones`, or your own as package.module:Class or file.py:Class, which is run.
     """
-    if not _has_extra():
-        raise MissingExtraError("Networks need a part of tellapart that is not installed.", hint=f"Run: {INSTALL}")
+    if not has_deep():
+        raise MissingExtraError("Networks need a part of tellapart that is not installed.", hint=f"Run: {INSTALL_DEEP}")
     from tellapart.deep.layer_table import as_text, layer_table
     from tellapart.deep.networks import build
 
@@ -98,12 +96,6 @@ def summary(network: str, classes: int, px: int | None, as_json: bool) -> None:
         return
     click.secho(f"{built.title}, {built.input_px} px, {classes} classes", bold=True)
     click.echo(as_text(rows))
-
-
-def _has_extra() -> bool:
-    from importlib.util import find_spec
-
-    return all(find_spec(name) is not None for name in EXTRA)
 
 
 def _bundled() -> list[dict[str, Any]]:

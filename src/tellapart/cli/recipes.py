@@ -58,8 +58,6 @@ OPTIONS = (
     click.option("--resume", is_flag=True, help="Go on where a stopped training left off."),
     click.option("--report-to", metavar="TOOL", help="Send each epoch to tensorboard, mlflow or wandb."),
 )  # fmt: skip
-NAMES = ("epochs", "batch_size", "learning_rate", "augment", "patience", "time_limit", "device", "precision", "resume",
-         "report_to")  # fmt: skip
 
 
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,7 +82,7 @@ def recipe_from(kind: str, probe: dict[str, Any], options: dict[str, Any]) -> "R
 
     given = {name: value for name, value in options.items() if value not in (None, False)}
     if kind == "probe":
-        foreign = [name for name in NAMES if name in given]
+        foreign = [name for name in given if name not in Probe.__dataclass_fields__]
         if foreign:
             raise InputError(
                 f"A probe has no --{foreign[0].replace('_', '-')}; its network stays as it is.",

@@ -1,7 +1,8 @@
 """Names and numbers as they stand in a sentence for people."""
 
+import difflib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 N_EXAMPLES = 3  # items a sentence lists before it says "and 12 more"
 
@@ -32,3 +33,9 @@ def some(items: Sequence[str]) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """The number with its noun: 1 photo, 2,000 photos."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """'Did you mean "flip"? ', with its space, for a name close to a known one; empty for others."""
+    close = difflib.get_close_matches(name.casefold(), known, n=1)
+    return f"Did you mean {quoted(close[0])}? " if close else ""

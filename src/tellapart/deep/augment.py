@@ -5,7 +5,6 @@ before any pixel is touched: a seed then gives the same boxes and angles on ever
 (`augmix` alone also asks the generator of the GPU for its weights; the same seed sets it.)
 """
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from torch.nn import functional as nn_functional
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from tellapart.data.wording import quoted
+from tellapart.data.wording import did_you_mean, quoted
 from tellapart.errors import InputError
 
 MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
@@ -74,8 +73,7 @@ class Augment:
     def __post_init__(self) -> None:
         for name in self.names:
             if name not in MEANINGS:
-                close = difflib.get_close_matches(name.casefold(), NAMES, n=1)
-                meant = f"Did you mean {quoted(close[0])}? " if close else ""
+                meant = did_you_mean(name, NAMES)
                 raise InputError(
                     f"There is no augmentation {quoted(name)}.", hint=f"{meant}There are: {', '.join(NAMES)}."
                 )

@@ -21,7 +21,15 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tellapart.engine.backbone import FEATURES_PER_NETWORK, Bundled, Converted, GraphBuilder, Shapes, read_network
+from tellapart.engine.backbone import (
+    FEATURES_PER_NETWORK,
+    Bundled,
+    Converted,
+    GraphBuilder,
+    Shapes,
+    output_shapes,
+    read_network,
+)
 from tellapart.engine.network import Network
 from tellapart.errors import TrainingError
 
@@ -110,10 +118,8 @@ class Tail(nn.Module):
     def groups(self) -> list[list[nn.Parameter]]:
         """The weights that train by stage, first stage first, the last 1×1 convolution last."""
         stages = [*(f"stage{n}" for n in range(self.place.stage, N_STAGES)), "head"]
-        return [
-            [self.weights[_key(n)] for n in self.names if n.startswith(f"{stage}.") and FROZEN not in n]
-            for stage in stages
-        ]
+        trained = {name: self.weights[_key(name)] for name in self.names if self.weights[_key(name)].requires_grad}
+        return [[weight for name, weight in trained.items() if name.startswith(f"{stage}.")] for stage in stages]
 
     @torch.no_grad()
     def round_half(self) -> None:
@@ -228,8 +234,7 @@ def _joined(g: GraphBuilder, place: Cut, source: str) -> Converted:
         g.add("Concat", [f"plain/{output}", f"{TUNED}/{output}"], [output], axis=1)
     bundled = Bundled((place.network,), place.input_px)
     d = 2 * FEATURES_PER_NETWORK
-    shapes: Shapes = {"features": ["N", d], "feature_map": ["N", d, "h", "w"], "imagenet_logits": ["N", 1000]}
-    model = g.finish("tuned", place.input_px, shapes)
+    model = g.finish("tuned", place.input_px, output_shapes(d))
     return Converted(
         name=f"{place.network}-tuned",
         title=f"{bundled.title}, fine-tuned from stage {place.stage} on",

@@ -16,16 +16,15 @@ from tellapart.data.split import Split
 from tellapart.deep.augment import Augment
 from tellapart.deep.bundled import N_STAGES, Tail, cut_before, prove, trunk, tuned_network
 from tellapart.deep.device import Processor
-from tellapart.deep.inputs import Activations, look, read_pixels
+from tellapart.deep.inputs import Activations, look, read_both_sizes
 from tellapart.deep.loop import answers
-from tellapart.deep.pupil import Pupil, lesson_for
+from tellapart.deep.pupil import Pupil, lesson_for, probe_on
 from tellapart.engine.backbone import Converted
 from tellapart.engine.network import Network, n_cores
 from tellapart.head import Head
 from tellapart.posthoc.temperature import fit_temperature, nll
 from tellapart.prepare import Prepared
-from tellapart.probe import fit_probe, make_folds
-from tellapart.recipe import FineTune, Probe
+from tellapart.recipe import FineTune
 from tellapart.stopwatch import Progress
 
 TUNED = {"fast": ("lite0", 224), "balanced": ("lite1", 288), "best": ("lite2", 288)}  # by quality: network, input_px
@@ -56,21 +55,23 @@ class Classifier(nn.Module):
 
 
 def prepare(prepared: Prepared, split: Split, recipe: FineTune, processor: Processor, progress: Progress) -> Pupil:
-    """The last stages of the bundled network of the recipe's quality, and what the trunk made of all photos."""
+    """The last stages of the bundled network of the recipe's quality, and what the trunk made of photos."""
     name, usual_px = TUNED[recipe.probe.quality]
     place = cut_before(name, recipe.input_px or usual_px, recipe.stage)
     dataset = prepared.dataset
     augment = Augment(recipe.augment, place.input_px, len(dataset.class_names))
-    plain = read_pixels(dataset, place.input_px, recipe.probe.fit, progress)
-    stored = read_pixels(dataset, augment.stored_px, recipe.probe.fit, progress) if recipe.views else plain
+    stored_px = augment.stored_px if recipe.views else place.input_px
+    plain, stored = read_both_sizes(dataset, split, place.input_px, stored_px, recipe.probe.fit, progress)
     network = Network(trunk(place), place.input_px, ["activations"], streams=n_cores())
-    views = look(network, plain, stored, augment, split.train, recipe.views, progress)
+    views = look(network, plain, stored, augment, split, recipe.views, progress)
     lesson = lesson_for(Activations(views, processor.device), prepared, split, augment, recipe, processor)
     tail = Tail(place).to(processor.device)
-    plain_features = answers(tail, lesson, np.arange(dataset.n), exactly=True).astype(np.float32)
-    probe = _probe(plain_features, prepared, split, recipe.probe)
+    untrained, held_out = (
+        answers(tail, lesson, photos, exactly=True).astype(np.float32) for photos in (split.train, split.val)
+    )
+    probe = probe_on(untrained, prepared, split, recipe.probe)
     pupil = Classifier(copy.deepcopy(tail), probe).to(processor.device)
-    said = probe.logits(plain_features[split.val]).astype(np.float64)
+    said = probe.logits(held_out).astype(np.float64)
 
     def finish() -> tuple[Converted, Head]:
         pupil.tail.round_half()
@@ -78,19 +79,12 @@ def prepare(prepared: Prepared, split: Split, recipe: FineTune, processor: Proce
         head = joined(probe, said, learned, answers(pupil, lesson, split.val, exactly=True), lesson.labels[split.val])
         source = f"{name} as bundled, its stages from {place.stage} trained further on {len(split.train):,} photos"
         backbone = tuned_network(place, pupil.tail.to_graph(), source)
-        prove(backbone, place, pupil.tail.cpu(), plain[:PROVEN])
+        prove(backbone, place, pupil.tail.cpu(), plain[split.learned[:PROVEN]])
         return backbone, head
 
     groups = [*pupil.tail.groups(), list(pupil.head.parameters())]
     title = f"the last {N_STAGES - place.stage} stages of {place.title}"
     return Pupil(pupil, groups, lesson, title, finish)
-
-
-def _probe(features: NDArray[np.float32], prepared: Prepared, split: Split, recipe: Probe) -> Head:
-    """The head on untrained features, from the photos that train."""
-    labels, scenes = prepared.dataset.labels[split.train], prepared.duplicates.scenes[split.train]
-    folds = make_folds(labels, scenes, recipe)
-    return fit_probe(features[split.train], labels, folds, len(prepared.dataset.class_names), recipe).head
 
 
 def joined(

@@ -27,7 +27,7 @@ from tellapart.deep.ending import Ending, Place, find_ending
 from tellapart.deep.folding import OPSET, fold
 from tellapart.deep.networks import Built
 from tellapart.deep.user_network import said
-from tellapart.engine.backbone import Converted, GraphBuilder
+from tellapart.engine.backbone import Converted, GraphBuilder, output_shapes
 from tellapart.engine.network import Network
 from tellapart.errors import TrainingError
 from tellapart.head import Head
@@ -178,7 +178,7 @@ def _graph(built: Built, module: nn.Module, ending: Ending) -> onnx.ModelProto:
     g = GraphBuilder()
     g.include(folded.graph)
     d = ending.head.weight.shape[1]
-    shapes: dict[str, list[str | int]] = {"features": ["N", d], "feature_map": ["N", d, "h", "w"]}
+    shapes = output_shapes(d)
     model = g.finish(built.name, px, {name: shapes[name] for name in names})
     strange = sorted({node.op_type for node in model.graph.node} - ALLOWED_OPS)
     if strange:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
+from tellapart.engine.backbone import needed
+
 OPSET = 17
 MAX_PASSES = 12  # one uncovers shapes for the next; deep transformers need about four
 SMALL = 4096  # numbers; a larger result is kept only where it is no larger than what it is made from
@@ -66,18 +68,8 @@ def _one_pass(model: onnx.ModelProto) -> None:
     weights = [w for w in graph.initializer if w.name in used and w.name not in made]
     weights += [numpy_helper.from_array(value, name) for name, value in made.items() if name in used]
     del graph.node[:], graph.initializer[:]
-    graph.node.extend(_needed(nodes, outputs))
+    graph.node.extend(needed(nodes, outputs))
     graph.initializer.extend(weights)
-
-
-def _needed(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
-    """The nodes that the outputs depend on, in order."""
-    wanted, kept = set(outputs), []
-    for node in reversed(nodes):
-        if wanted.intersection(node.output):
-            kept.append(node)
-            wanted.update(node.input)
-    return kept[::-1]
 
 
 def _constant(node: onnx.NodeProto) -> Known:

@@ -1,7 +1,7 @@
 """What a network in training is fed: photos, or what the stages that do not train made of them.
 
-Either way every photo is decoded once, before the first epoch, and kept in a temporary file that vanishes with the
-process; an epoch reads no photo of the person's.
+Either way photos are decoded before the first epoch, once for each size that is needed, and kept in temporary files
+that vanish with the process; an epoch reads no photo of the person's.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from torch import Tensor
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Fit, Preprocess, preprocess
 from tellapart.data.source import Dataset
+from tellapart.data.split import Split
 from tellapart.deep.architectures import Triple
 from tellapart.deep.augment import Augment
 from tellapart.engine.network import Network, n_cores
@@ -103,15 +104,27 @@ class Activations:
         return torch.from_numpy(rows).to(self.device).float().permute(0, 3, 1, 2)
 
 
-def read_pixels(dataset: Dataset, side_px: int, fit: Fit, progress: Progress) -> NDArray[np.uint8]:
-    """(N, side_px, side_px, 3) uint8 of all photos, each decoded once, memory-mapped."""
+def read_both_sizes(
+    dataset: Dataset, split: Split, input_px: int, stored_px: int, fit: Fit, progress: Progress
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Photos as the finished model gets them, and those that train at the size they are changed at."""
+    plain = read_pixels(dataset, input_px, fit, progress, split.learned)
+    return plain, plain if stored_px == input_px else read_pixels(dataset, stored_px, fit, progress, split.train)
+
+
+def read_pixels(
+    dataset: Dataset, side_px: int, fit: Fit, progress: Progress, chosen: NDArray[np.int64] | None = None
+) -> NDArray[np.uint8]:
+    """(N, side_px, side_px, 3) uint8 of the photos `chosen`, or of all, memory-mapped; the others stay 0."""
     how = Preprocess(side_px, fit)
     pixels = memory_mapped((dataset.n, side_px, side_px, 3), np.dtype(np.uint8))
+    wanted = np.arange(dataset.n) if chosen is None else chosen
 
-    def read(index: int) -> None:
+    def read(k: int) -> None:
+        index = int(wanted[k])
         pixels[index] = preprocess(decode(dataset.read(index), min_side_px=how.min_side_px), how)
 
-    _each(read, range(dataset.n), lambda done: progress(STAGE, done, dataset.n))
+    _each(read, range(len(wanted)), lambda done: progress(STAGE, done, len(wanted)))
     return pixels
 
 
@@ -120,44 +133,51 @@ def look(
     plain: NDArray[np.uint8],
     stored: NDArray[np.uint8],
     augment: Augment,
-    chosen: NDArray[np.int64],
+    split: Split,
     n_views: int,
     progress: Progress,
 ) -> NDArray[np.float16]:
-    """(V + 1, N, h, w, channels) float16: what the trunk makes of all photos, and of changed copies of some.
+    """(V + 1, N, h, w, channels) float16: what the trunk makes of the photos that learn, and of changed copies.
 
-    Fewer views are made where they would take more than MOST_BYTES.
+    Photos that test stay 0. Fewer views are made where they would take more than MOST_BYTES.
 
     Args:
         trunk: pixels → `activations`.
         plain: (N, px, px, 3) uint8.
         stored: (N, S, S, 3) uint8, what copies are made of.
         augment: how copies are changed; draws from torch's global generator.
-        chosen: the photos that train; the others have no copies.
+        split: which photos learn; those that train have copies.
         n_views: V.
         progress: called with (stage, done, total).
     """
-    n = len(plain)
+    n, chosen, learned = len(plain), split.train, split.learned
     channels, high, wide = trunk(plain[0])["activations"].shape
     one = n * channels * high * wide * np.dtype(np.float16).itemsize
     n_views = min(n_views, max(MOST_BYTES // one - 1, 0))
     views = memory_mapped((n_views + 1, n, high, wide, channels), np.dtype(np.float16))
-    total = n + n_views * len(chosen)
+    total = len(learned) + n_views * len(chosen)
 
-    def keep(view: int, index: int, pixels: NDArray[np.uint8]) -> None:
-        views[view, index] = trunk(pixels)["activations"].transpose(1, 2, 0)
+    def keep(view: int, photos: NDArray[np.int64], pixels: NDArray[np.uint8], done: int) -> None:
+        def look_at(k: int) -> None:
+            views[view, photos[k]] = trunk(pixels[k])["activations"].transpose(1, 2, 0)
+
+        _each(look_at, range(len(photos)), lambda k: progress(VIEWS_STAGE, done + k, total))
 
     done = 0
-    _each(lambda i: keep(0, i, plain[i]), range(n), lambda k: progress(VIEWS_STAGE, k, total))
-    done = n
+    for part in _parts(learned):
+        keep(0, part, plain[part], done)
+        done += len(part)
     for view in range(1, n_views + 1):
-        for part in np.array_split(chosen, -(-len(chosen) // (AT_ONCE * n_cores()))):
+        for part in _parts(chosen):
             copies = augment.photos(torch.from_numpy(stored[part]).permute(0, 3, 1, 2))
-            pixels = copies.permute(0, 2, 3, 1).contiguous().numpy()
-            _each(lambda k, p=part, x=pixels, v=view: keep(v, p[k], x[k]), range(len(part)), lambda k: None)  # type: ignore[misc]
+            keep(view, part, copies.permute(0, 2, 3, 1).contiguous().numpy(), done)
             done += len(part)
-            progress(VIEWS_STAGE, done, total)
     return views
+
+
+def _parts(photos: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The photos in parts of a few for each core: memory does not grow with their number."""
+    return np.array_split(photos, -(-len(photos) // (AT_ONCE * n_cores())))
 
 
 def _each(work: Callable[[int], None], items: range, said: Callable[[int], None]) -> None:

@@ -1,6 +1,5 @@
 """What is said after each epoch of training: a line for people, JSON for machines, curves in the tools that draw."""
 
-import difflib
 import importlib
 import importlib.util
 import math
@@ -12,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
-from tellapart.data.wording import quoted
+from tellapart.data.wording import did_you_mean, quoted
 from tellapart.errors import InputError, MissingExtraError
 
 PROJECT: Final = "tellapart"  # what runs are filed under in MLflow and Weights & Biases
@@ -194,8 +193,7 @@ def reporter(name: str, folder: str | PathLike[str] | None, hyperparameters: Map
         MissingExtraError: the tool is not installed.
     """
     if name not in _OPENERS:
-        close = difflib.get_close_matches(name.casefold(), _OPENERS, n=1)
-        meant = f"Did you mean {quoted(close[0])}? " if close else ""
+        meant = did_you_mean(name, _OPENERS)
         raise InputError(f"There is no reporter {quoted(name)}.", hint=f"{meant}There are: {', '.join(_OPENERS)}.")
     title, open_run = _OPENERS[name]
     _require(name, title)

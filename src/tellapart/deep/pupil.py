@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from tellapart.data.split import Split
@@ -15,7 +16,8 @@ from tellapart.deep.loop import Lesson
 from tellapart.engine.backbone import Converted
 from tellapart.head import Head
 from tellapart.prepare import Prepared, fingerprint
-from tellapart.recipe import Training
+from tellapart.probe import fit_probe, make_folds
+from tellapart.recipe import Probe, Training
 
 Json = dict[str, Any]
 
@@ -51,6 +53,13 @@ def lesson_for(
     weights = np.where(n_photos, np.maximum(n_photos, 1.0) ** -recipe.probe.class_balance, 0.0)
     weights *= n_photos.sum() / (weights * n_photos).sum()
     return Lesson(inputs, labels, split.train, split.val, weights, augment, recipe, processor)
+
+
+def probe_on(features: NDArray[np.float32], prepared: Prepared, split: Split, recipe: Probe) -> Head:
+    """The head that is best on untrained `features` (len(split.train), D) of the photos that train: where it starts."""
+    labels, scenes = prepared.dataset.labels[split.train], prepared.duplicates.scenes[split.train]
+    folds = make_folds(labels, scenes, recipe)
+    return fit_probe(features, labels, folds, len(prepared.dataset.class_names), recipe).head
 
 
 def identity(prepared: Prepared, split: Split, recipe: Training) -> Json:

@@ -15,14 +15,13 @@ from tellapart.deep.augment import Augment
 from tellapart.deep.convert import convert
 from tellapart.deep.device import Processor
 from tellapart.deep.ending import find_ending
-from tellapart.deep.inputs import Pixels, read_pixels
+from tellapart.deep.inputs import Pixels, read_both_sizes
 from tellapart.deep.networks import Built, build
-from tellapart.deep.pupil import Pupil, lesson_for
+from tellapart.deep.pupil import Pupil, lesson_for, probe_on
 from tellapart.engine.backbone import Converted
 from tellapart.engine.network import Network, n_cores
 from tellapart.head import Head
 from tellapart.prepare import Prepared
-from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import FineTune, Training
 from tellapart.stopwatch import Progress
 
@@ -30,7 +29,7 @@ PROVEN = 8  # photos on which the written graph is compared with the network
 
 
 def prepare(prepared: Prepared, split: Split, recipe: Training, processor: Processor, progress: Progress) -> Pupil:
-    """The network that the recipe names, and all photos at its size.
+    """The network that the recipe names, and the photos that learn at its size.
 
     Raises:
         InputError: no such network, or no weights for it.
@@ -46,9 +45,7 @@ def prepare(prepared: Prepared, split: Split, recipe: Training, processor: Proce
         input_px=recipe.input_px,
     )
     augment = Augment(recipe.augment, built.input_px, n_classes)
-    whole = read_pixels(dataset, built.input_px, recipe.probe.fit, progress)
-    larger = augment.stored_px != built.input_px
-    stored = read_pixels(dataset, augment.stored_px, recipe.probe.fit, progress) if larger else whole
+    whole, stored = read_both_sizes(dataset, split, built.input_px, augment.stored_px, recipe.probe.fit, progress)
     if further:
         _start_from_probe(built, whole, prepared, split, recipe)
         freeze_batch_norm_2d(built.module)  # few photos of one kind would spoil what it knows of all kinds
@@ -59,7 +56,9 @@ def prepare(prepared: Prepared, split: Split, recipe: Training, processor: Proce
 
     def finish() -> tuple[Converted, Head]:
         trained = Built(**{**vars(built), "module": network, "weights": source})
-        return convert(trained, n_classes=n_classes, pixels=whole[:: max(len(whole) // PROVEN, 1)][:PROVEN])
+        return convert(
+            trained, n_classes=n_classes, pixels=whole[split.learned[:: max(len(split.learned) // PROVEN, 1)][:PROVEN]]
+        )
 
     return Pupil(network, _stages(network, recipe), lesson, built.title, finish)
 
@@ -79,12 +78,10 @@ def _start_from_probe(
     built: Built, whole: NDArray[np.uint8], prepared: Prepared, split: Split, recipe: Training
 ) -> None:
     """Give the network the head that is best on its features as they are."""
-    backbone, _ = convert(built, pixels=whole[:PROVEN])
+    backbone, _ = convert(built, pixels=whole[split.learned[:PROVEN]])
     network = Network(backbone.graph, backbone.input_px, ["features"], streams=n_cores())
     features = np.stack([network(whole[i])["features"] for i in split.train])
-    labels, scenes = prepared.dataset.labels[split.train], prepared.duplicates.scenes[split.train]
-    folds = make_folds(labels, scenes, recipe.probe)
-    head = fit_probe(features, labels, folds, len(prepared.dataset.class_names), recipe.probe).head
+    head = probe_on(features, prepared, split, recipe.probe)
     place = find_ending(built.module.eval(), built.input_px, built.title).place
     layer = built.module.get_submodule(place.layer)
     for name, values in (("weight", head.weight), ("bias", head.bias)):

@@ -8,7 +8,7 @@ of the product knows only what the two have in common, a `Backbone`.
 
 import hashlib
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -114,7 +114,7 @@ class Bundled:
     @property
     def outputs(self) -> Shapes:
         """The shape of each output."""
-        return _shapes(self.n_features)
+        return output_shapes(self.n_features)
 
     def add_to(self, g: "GraphBuilder") -> None:
         """Add to `g`: from `pixels` to `features`, `feature_map` and `imagenet_logits`.
@@ -180,7 +180,7 @@ class Converted:
     def outputs(self) -> Shapes:
         """The shape of each output."""
         has = {value.name for value in onnx.load_model_from_string(self.graph).graph.output}
-        return {name: shape for name, shape in _shapes(self.n_features).items() if name in has}
+        return {name: shape for name, shape in output_shapes(self.n_features).items() if name in has}
 
     def add_to(self, g: "GraphBuilder") -> None:
         """Add to `g`: from `pixels` to the outputs that the network has."""
@@ -190,7 +190,7 @@ class Converted:
             g.add("Identity", [f"network/{output}"], [output])
 
 
-def _shapes(d: int) -> Shapes:
+def output_shapes(d: int) -> Shapes:
     """The outputs that a backbone of D features may have."""
     return {"features": ["N", d], "feature_map": ["N", d, "h", "w"], "imagenet_logits": ["N", N_IMAGENET]}
 
@@ -282,21 +282,24 @@ class GraphBuilder:
         """The model `pixels` (uint8, N×px×px×3) → float32 `outputs` {name: shape}, checked."""
         pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", input_px, input_px, 3])
         values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in outputs.items()]
-        nodes, weights = self._needed_by(set(outputs))
+        nodes = needed(self.nodes, set(outputs))
+        used = {name for node in nodes for name in node.input}
+        weights = [weight for weight in self.weights if weight.name in used]
         graph = helper.make_graph(nodes, name, [pixels], values, initializer=weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name="tellapart")
         model.ir_version = 8  # what runtimes of 2022 and later read
         onnx.checker.check_model(model)
         return model
 
-    def _needed_by(self, names: set[str]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-        """The nodes and weights that the values `names` depend on, in order."""
-        nodes = []
-        for node in reversed(self.nodes):
-            if names.intersection(node.output):
-                nodes.append(node)
-                names.update(node.input)
-        return nodes[::-1], [weight for weight in self.weights if weight.name in names]
+
+def needed(nodes: Sequence[onnx.NodeProto], outputs: Set[str]) -> list[onnx.NodeProto]:
+    """Those of `nodes` that the values `outputs` depend on, in order."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]
 
 
 def _add_mirror_image(g: GraphBuilder) -> str:

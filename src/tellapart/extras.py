@@ -1,0 +1,11 @@
+"""What is installed beside the core."""
+
+from importlib.util import find_spec
+
+DEEP = ("torch", "torchvision", "timm")  # what networks are trained with
+INSTALL_DEEP = 'pip install "tellapart[deep]"'
+
+
+def has_deep() -> bool:
+    """Whether networks can be trained on this machine."""
+    return all(find_spec(name) is not None for name in DEEP)
