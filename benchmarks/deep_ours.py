@@ -23,8 +23,9 @@ from tellapart.deep.bundled import trunk
 from tellapart.deep.course import Course, begin
 from tellapart.deep.device import choose
 from tellapart.deep.inputs import Pixels, read_pixels
-from tellapart.deep.loop import Lesson, ask, learn
+from tellapart.deep.loop import Lesson, answers, ask, learn
 from tellapart.deep.networks import build
+from tellapart.deep.pupil import Examined
 from tellapart.deep.training import train_network
 from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.network import Network
@@ -122,15 +123,23 @@ def timed(
 
     learned = train_network(prepared, split, recipe, callbacks=[note])
     whole_s = time.perf_counter() - started
-    a_batch = min(recipe.batch_size, len(split.train))
+    again = learned.history["again"] or {"n_epochs": 0, "seconds": 0.0}
     return prepared, {
         "epochs": epochs,
-        "n_passed": len(epochs) * max(len(split.train) // recipe.batch_size, 1) * a_batch,
-        "training_s": sum(epoch["seconds"] for epoch in epochs),
+        "n_passed": sum(
+            n_epochs * max(n // recipe.batch_size, 1) * min(recipe.batch_size, n)
+            for n_epochs, n in ((len(epochs), len(split.train)), (again["n_epochs"], len(split.learned)))
+        ),
+        "training_s": sum(epoch["seconds"] for epoch in epochs) + again["seconds"],
         "whole_s": whole_s,
         "processor": learned.history["processor"],
         "network": learned.history["network"],
     }
+
+
+def bf16_here() -> Json:
+    """Whether training here is in bfloat16 by itself."""
+    return {"is_bf16": choose(FineTune(device="cpu")).is_bf16}
 
 
 def tune(folder: str, quality: str, precision: str, epochs: int = FineTune.epochs, most: int = 0) -> Json:
@@ -176,7 +185,8 @@ def tuned_proof(folder: str, quality: str, n: int) -> Json:
     recipe = FineTune(probe=Probe(quality=quality), epochs=1, views=1, device="cpu")
     pupil = bundled_tuning.prepare(prepared, split, recipe, choose(recipe), no_progress)
     learn(begin(pupil.network, pupil.groups, recipe, recipe.learning_rate), pupil.lesson, lambda _: None)
-    backbone, _ = pupil.finish()
+    heard = answers(pupil.network, pupil.lesson, split.val, exactly=True)
+    backbone = pupil.finish(Examined(split.train, heard)).backbone
     tail: Any = pupil.network.tail
     px = backbone.input_px
     pixels = read_pixels(some_of(prepared.dataset, n), px, "crop", no_progress)
@@ -195,7 +205,7 @@ def tuned_proof(folder: str, quality: str, n: int) -> Json:
     return {"n": len(pixels), "largest_difference": float(shares.max()), "smallest_cosine": float(cosines.min())}
 
 
-TASKS = {task.__name__: task for task in (divide, first_cnn, tune, scratch, proof, tuned_proof)}
+TASKS = {task.__name__: task for task in (divide, first_cnn, bf16_here, tune, scratch, proof, tuned_proof)}
 
 if __name__ == "__main__":
     print(json.dumps(TASKS[sys.argv[1]](**json.loads(sys.argv[2]))))

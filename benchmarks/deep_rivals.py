@@ -16,7 +16,6 @@ KERAS_RATE = 1e-3  # the default of its optimisers
 BATCH = 32  # Keras's default, and the recipe's
 VAL_SHARE, SPLIT_SEED = 0.15, 0
 NETWORKS = {"balanced": ("lite1", 288), "fast": ("lite0", 224)}  # by quality: network, input_px
-PRECISIONS = ("bf16", "f32")  # bf16 is slower where layers are small, so the peer may take either
 QUICK_PHOTOS = 96
 
 Json = dict[str, Any]
@@ -131,6 +130,8 @@ def tuning_speed(child: Child) -> tuple[Tables, Json]:
     options, photos = child.options, child.divided()
     more = {"epochs": 2} if options.quick else {}
     n_batches = 1 if options.quick else 10
+    # bf16 is slower where layers are small, so the peer may take either; without units for it there is no choice
+    precisions = ("bf16", "f32") if child("ours", "bf16_here")["is_bf16"] else ("f32",)
 
     def ours(quality: str) -> Callable[[], float]:
         given = {"folder": photos, "quality": quality, "precision": "auto"} | more
@@ -144,11 +145,11 @@ def tuning_speed(child: Child) -> tuple[Tables, Json]:
     ways: dict[str, Callable[[], float]] = {}
     for quality in NETWORKS:
         ways[f"tuned {quality}"] = ours(quality)
-        ways |= {f"plain {quality} {precision}": plain(quality, precision) for precision in PRECISIONS}
+        ways |= {f"plain {quality} {precision}": plain(quality, precision) for precision in precisions}
     measured = measure.interleaved(ways, options.repeats)
     rows: list[measure.Row] = []
     for quality, (network, _) in NETWORKS.items():
-        plain_rates = {precision: measured[f"plain {quality} {precision}"] for precision in PRECISIONS}
+        plain_rates = {precision: measured[f"plain {quality} {precision}"] for precision in precisions}
         faster = [max(rates) for rates in zip(*plain_rates.values(), strict=True)]
         for what, pick in (("training", in_training), ("reading and looking included", in_all)):
             rates = of_each(child, f"tuned {quality}", pick)
@@ -188,7 +189,8 @@ def against_fastai(child: Child) -> tuple[Tables, Json]:
         given |= {"epochs": 2} if options.quick else {}
         return lambda: child("ours", "tune", name=f"tellapart, {precision}", **given)["whole_s"]
 
-    ways = {f"tellapart, {precision}": ours(precision) for precision in ("auto", "f32")}
+    own_ways = ("auto", "f32") if child("ours", "bf16_here")["is_bf16"] else ("auto",)
+    ways = {f"tellapart, {precision}": ours(precision) for precision in own_ways}
     ways |= {f"fastai, fine_tune({n})": fastai(n) for n in lengths}
     measured = measure.interleaved(ways, options.repeats)
     rows: list[measure.Row] = []
@@ -199,7 +201,7 @@ def against_fastai(child: Child) -> tuple[Tables, Json]:
             "Its best validation accuracy": measure.spread(best).text("", 3),
             "Reached after, s": measure.spread(measured[name]).text(),
         }
-        for own in ("tellapart, auto", "tellapart, f32"):
+        for own in (f"tellapart, {precision}" for precision in own_ways):
             reached = [first_at(said, wanted) for said, wanted in zip(child.said[own], best, strict=True)]
             if None in reached:
                 row[f"{own}, reaches it after, s"] = "not reached"
@@ -220,7 +222,7 @@ def against_fastai(child: Child) -> tuple[Tables, Json]:
             "Whole training, s": measure.spread(of_each(child, name, lambda s: s["whole_s"])).text(),
             "First epoch done after, s": measure.spread(of_each(child, name, lambda s: s["epochs"][0]["at_s"])).text(),
         }
-        for name in ("tellapart, auto", "tellapart, f32")
+        for name in (f"tellapart, {precision}" for precision in own_ways)
     ]
     return {"To fastai's best": rows, "Where ours ends": ends}, {}
 

@@ -3,6 +3,8 @@
 import gc
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from types import SimpleNamespace
@@ -263,3 +265,16 @@ def test_other_processes_can_do_the_work(extractor, some, clothing_features):
         found = extractor.extract(some.subset(range(8)), executor=executor)
     assert np.array_equal(found.values, extractor.extract(some.subset(range(8))).values)
     assert not found.errors
+
+
+def test_a_disk_without_room_is_an_error_and_no_crash():
+    """A limit on the size of files is as final as a full disk; both are met when the room is taken."""
+    program = (
+        "import resource, numpy as np; from tellapart.features import memory_mapped; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)); "
+        "assert not memory_mapped((900, 1000), np.dtype(np.uint8)).any(); "
+        "memory_mapped((2_000, 1_000_000), np.dtype(np.uint8))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "There is no room for temporary files of 2.0 GB in " in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("tellapart.errors.InputError")

@@ -47,7 +47,7 @@ def main() -> None:
     source = f"hf:{args.photos}"  # a name of the hub, such as hf:user/instruments, would do as well
     same = ["--seed", args.seed, "--test-share", 0.2]
     same += ["--quality", "fast"] if args.quick else []
-    pretrained = ["--recipe", "finetune", "--epochs", 2 if args.quick else 8]
+    pretrained = ["--recipe", "finetune", "--epochs", 2 if args.quick else 4]
     pretrained += [] if args.quick else ["--robustness"]  # asks about spoiled test photos too
     pretrained += ["--network", args.network] if args.network else []
     pretrained += ["--weights", args.weights] if args.weights else []

@@ -6,7 +6,10 @@ number of photos. The executor is an argument: a process pool or a cluster takes
 here.
 """
 
+import errno
 import hashlib
+import math
+import os
 import tempfile
 import threading
 import time
@@ -24,13 +27,14 @@ from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine.backbone import Backbone, build_graph
 from tellapart.engine.network import Network, n_cores
-from tellapart.errors import PhotoError
+from tellapart.errors import InputError, PhotoError
 from tellapart.feature_cache import Embedding, FeatureCache, embedding_key
 from tellapart.stopwatch import Progress, no_progress
 
 STAGE = "reading photos"
 CHUNK = 4  # photos a task: few, so that all cores finish together; a transaction for every four costs nothing
 AHEAD = 3  # chunks a core that are submitted before their turn
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, a quota, a limit on the size of files
 SPARE_WORKERS = 1  # so that no core idles while a worker waits: 5 % more photos/s than one worker a core
 PIXEL_HASH_BYTES = 16
 _compiling = threading.Lock()
@@ -202,8 +206,25 @@ def _stream(executor: Executor, task: Callable[[Photos, range], _Chunk], photos:
 
 
 def memory_mapped(shape: tuple[int, ...], dtype: np.dtype[_Number]) -> NDArray[_Number]:
-    """An array of zeros in a temporary file that vanishes with this process, however it ends."""
+    """An array of zeros in a temporary file that vanishes with this process, however it ends.
+
+    Its room on the disk is taken at once: where there is none, the system would end the process at some later write.
+
+    Raises:
+        InputError: the disk has too little room.
+    """
     if 0 in shape:
         return np.zeros(shape, dtype)
-    with tempfile.TemporaryFile(prefix="tellapart-") as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    try:
+        with tempfile.TemporaryFile(prefix="tellapart-") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
+            return np.memmap(file, dtype, "w+", shape=shape)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise InputError(
+            f"There is no room for temporary files of {n_bytes / 1e9:.1f} GB in {tempfile.gettempdir()}.",
+            hint="Free some there, or let the environment variable TMPDIR name a folder on a larger disk.",
+        ) from error

@@ -129,6 +129,7 @@ def _fit_network(prepared: Prepared, split: Split, recipe: Training, lessons: Le
         prepared.dataset.labels[learned],
         np.flatnonzero(np.isin(learned, split.val)),
         recipe.probe,
+        said=trained.val_logits,
         imagenet=trained.backbone.imagenet,
     )
     folds = _folds(prepared, split, recipe.probe)

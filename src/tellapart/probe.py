@@ -141,33 +141,36 @@ def fit_around(
     held_out: NDArray[np.int64],
     recipe: Probe,
     *,
+    said: NDArray[np.float64] | None = None,
     imagenet: Head | None = None,
 ) -> FittedProbe:
     """What comes after a `head` that is already there: temperature, centres and thresholds.
 
     Args:
-        head: on the features, trained without the photos held out.
+        head: on the features.
         features: (N, D) of all photos that learn.
         labels: (N,).
-        held_out: indices of the photos that neither the network nor the head learned from.
+        held_out: (M,) indices of the photos that the network and its head learned from last, or not at all.
         recipe: hyper-parameters.
+        said: (M, C) the logits of these before it learned from them; None where it never did: it is asked.
         imagenet: as in `fit_probe`.
     """
     seen, n_classes = directions(features, imagenet), len(head.bias)
     train = np.setdiff1d(np.arange(len(labels)), held_out)
-    logits, truth = head.logits(features[held_out]).astype(np.float64), labels[held_out]
+    logits = head.logits(features[held_out]).astype(np.float64) if said is None else said
+    truth = labels[held_out]
     temperature = fit_temperature(logits, truth) if len(held_out) else 1.0
     others = fit_centres(seen[train], labels[train], imagenet, seed=recipe.seed)
-    said = OutOfFold(held_out, logits, truth, others.nearness(seen[held_out], n_classes))
+    out_of_fold = OutOfFold(held_out, logits, truth, others.nearness(seen[held_out], n_classes))
     confidences = calibrated(logits, temperature).max(axis=1)
     return FittedProbe(
         head=head,
         temperature=temperature,
         centres=fit_centres(seen, labels, imagenet, seed=recipe.seed),
-        thresholds=fit_thresholds(said.unknown, confidences),
+        thresholds=fit_thresholds(out_of_fold.unknown, confidences),
         inverse_regularisation=None,
         choice_nll={},
-        out_of_fold=said,
+        out_of_fold=out_of_fold,
     )
 
 

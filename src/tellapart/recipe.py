@@ -133,12 +133,16 @@ class FineTune(Training):
     Args:
         network: empty is the bundled network of the probe's quality, whose last stages train on the cached activations
             of the others; a name is any network of timm, all of which trains.
+        twice: whether a bundled network trains once more from the same start, for as many epochs as were best, and now
+            also with the photos held out to choose with. What answers is the mean of both.
         stage: of a bundled network, the first stage, 1 to 6, that trains.
         views: of each photo, how many augmented copies pass through the stages that do not train, once; each step
             picks one of them.
     """
 
+    epochs: int = 4
     layer_decay: float = 0.7
+    twice: bool = True
     stage: int = 5
     views: int = 4
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tellapart.deep.backbones import converted
-from tellapart.deep.bundled_tuning import joined, prepare
+from tellapart.deep.bundled_tuning import joined, prepare, shares
 from tellapart.deep.device import choose
-from tellapart.deep.training import train_network
+from tellapart.deep.training import AGAIN_STAGE, train_network
 from tellapart.errors import InputError
 from tellapart.fitting import fit
 from tellapart.head import Head
@@ -48,7 +48,9 @@ def test_the_joined_head_is_no_worse_on_what_chose_it_than_what_was_learned():
     ]
     heads = [Head(np.eye(3, 5, dtype=np.float32) * scale, np.zeros(3, np.float32)) for scale in (0.3, 4.0)]
     said, heard = (head.logits(x).astype(np.float64) for head, x in zip(heads, features, strict=True))
-    both = joined(heads[0], said, heads[1], heard, labels).logits(np.concatenate(features, axis=1)).astype(np.float64)
+    a, b = shares(said, heard, labels)
+    both = joined(heads[0], a, heads[1], b).logits(np.concatenate(features, axis=1)).astype(np.float64)
+    assert np.allclose(both, a * said + b * heard, atol=1e-5)
 
     def loss(logits):
         return nll(logits, labels, fit_temperature(logits, labels))
@@ -152,10 +154,58 @@ class Net(nn.Module):
     assert keys[0] != keys[1]
 
 
+def test_what_answers_has_learned_from_all_photos_and_goes_by_what_it_said_before(garments, tuned):
+    prepared, split = garments
+    assert tuned.history["again"]["n_epochs"] == tuned.history["best_epoch"]
+    assert f"on {len(split.learned)} photos" in tuned.prepared.backbone.source
+    labels, before = prepared.dataset.labels[split.val], tuned.probe.out_of_fold.logits
+    after = tuned.probe.head.logits(tuned.prepared.values[split.val]).astype(np.float64)
+    assert before.shape == after.shape
+    assert nll(after, labels, 1.0) < nll(before, labels, 1.0)
+    assert tuned.probe.temperature == fit_temperature(before, labels)
+
+
+def test_once_leaves_out_the_photos_that_choose(garments):
+    prepared, split = garments
+    once = fit(prepared, split, replace(TUNED, twice=False))
+    assert once.history["again"] is None
+    assert f"on {len(split.train)} photos" in once.prepared.backbone.source
+    answered = once.probe.head.logits(once.prepared.values[split.val])
+    assert np.allclose(answered, once.probe.out_of_fold.logits, atol=1e-3)
+
+
+def test_a_training_stopped_in_its_second_half_goes_on_to_the_same_network(garments, tuned, tmp_path):
+    prepared, split = garments
+    place = tmp_path / "checkpoint"
+
+    class Stopped(Exception):
+        pass
+
+    def stop(stage, done, total):
+        if stage == AGAIN_STAGE and done == 1:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_network(prepared, split, TUNED, keep_at=place, progress=stop)
+    resumed = train_network(prepared, split, TUNED, keep_at=place, resume=True)
+    assert resumed.backbone.key == tuned.prepared.backbone.key
+    assert np.array_equal(resumed.head.weight, tuned.probe.head.weight)
+
+
+def test_both_times_are_in_the_time_limit(garments):
+    prepared, split = garments
+    learned = train_network(prepared, split, replace(TUNED, epochs=500, time_limit_s=6.0))
+    assert learned.history["stopped"] == "the time limit was reached"
+    assert learned.history["again"]["n_epochs"] >= 1
+    assert learned.history["seconds"] + learned.history["again"]["seconds"] < 6.0 + 2.0
+
+
 def test_photos_that_test_are_not_looked_at(garments):
     prepared, split = garments
     pupil = prepare(prepared, split, TUNED, choose(TUNED), no_progress)
     views = pupil.lesson.inputs.views
     assert not views[:, split.test].any()
     assert all(views[0, split.learned].any(axis=(1, 2, 3)))
-    assert all(views[1, split.train].any(axis=(1, 2, 3)))
+    assert all(views[1, split.learned].any(axis=(1, 2, 3)))
+    apart = prepare(prepared, split, replace(TUNED, twice=False), choose(TUNED), no_progress)
+    assert not apart.lesson.inputs.views[1, split.val].any()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tellapart.report import learning as learning_module
 from tellapart.report.figures import FLAT, WIDTH, epochs_plot
-from tellapart.report.learning import learning
+from tellapart.report.learning import learning, recipe_line
 from tellapart.report.page import render_page
 
 S = "\N{NO-BREAK SPACE}"
@@ -85,6 +85,20 @@ def test_why_it_ended_and_what_the_validation_photos_can_tell(made):
     assert "It ended after" not in _text(made, made.history())
     none = made.history((None,) * 6, training=FALLING, right=[(0.9, None)] * 6, n_val=0)
     assert "Epoch 6 answers, the one of the lowest training loss." in _text(made, none)
+
+
+def test_a_second_time_with_the_validation_photos_is_said(made):
+    history = made.history(LEVEL) | {"again": {"n_epochs": 5, "seconds": 9.0}}
+    n = history["n_train"] + history["n_val"]
+    [*_, note] = learning(made.evaluation(training=history))["notes"]
+    assert note == (
+        f"Then it learned once more from the start, 5 epochs on all {n:,} photos, the validation photos too. The mean "
+        "of both networks answers; no photo is left to draw it by."
+    )
+    assert note not in _text(made, made.history(LEVEL))
+    assert note in _text(made, history)
+    assert f"Epoch {history['best_epoch']} was the best: it had the lowest loss" in _text(made, history)
+    assert recipe_line(history, "FineTune").endswith(f"epoch {history['best_epoch']} and 5 with all {n:,} answer).")
 
 
 def test_a_probe_has_no_such_section(made):

@@ -133,7 +133,7 @@ def lessons_for(output: str, recipe: "Recipe", *, resume: bool, report_to: str |
             yield Lessons(place, resume, callbacks)
         except BaseException:
             if place.exists():
-                click.echo("Every finished epoch is kept. To go on: the same command with --resume", err=True)
+                click.echo("Every epoch listed is kept. To go on: the same command with --resume", err=True)
             raise
 
 

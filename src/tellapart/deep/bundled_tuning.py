@@ -6,6 +6,8 @@ what was learned, by shares that the validation photos choose.
 """
 
 import copy
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,8 +20,8 @@ from tellapart.deep.bundled import N_STAGES, Tail, cut_before, prove, trunk, tun
 from tellapart.deep.device import Processor
 from tellapart.deep.inputs import Activations, look, read_both_sizes
 from tellapart.deep.loop import answers
-from tellapart.deep.pupil import Pupil, lesson_for, probe_on
-from tellapart.engine.backbone import Converted
+from tellapart.deep.pupil import Examined, Finished, Pupil, lesson_for, probe_on
+from tellapart.engine.backbone import FEATURES_PER_NETWORK
 from tellapart.engine.network import Network, n_cores
 from tellapart.head import Head
 from tellapart.posthoc.temperature import fit_temperature, nll
@@ -59,44 +61,48 @@ def prepare(prepared: Prepared, split: Split, recipe: FineTune, processor: Proce
     name, usual_px = TUNED[recipe.probe.quality]
     place = cut_before(name, recipe.input_px or usual_px, recipe.stage)
     dataset = prepared.dataset
+    is_twice = recipe.twice and len(split.val) > 0  # without photos that chose, it would be the first time again
+    changed = split.learned if is_twice else split.train
     augment = Augment(recipe.augment, place.input_px, len(dataset.class_names))
     stored_px = augment.stored_px if recipe.views else place.input_px
-    plain, stored = read_both_sizes(dataset, split, place.input_px, stored_px, recipe.probe.fit, progress)
+    plain, stored = read_both_sizes(
+        dataset, split.learned, changed, place.input_px, stored_px, recipe.probe.fit, progress
+    )
     network = Network(trunk(place), place.input_px, ["activations"], streams=n_cores())
-    views = look(network, plain, stored, augment, split, recipe.views, progress)
+    views = look(network, plain, stored, augment, split.learned, changed, recipe.views, progress)
     lesson = lesson_for(Activations(views, processor.device), prepared, split, augment, recipe, processor)
     tail = Tail(place).to(processor.device)
-    untrained, held_out = (
-        answers(tail, lesson, photos, exactly=True).astype(np.float32) for photos in (split.train, split.val)
-    )
-    probe = probe_on(untrained, prepared, split, recipe.probe)
-    pupil = Classifier(copy.deepcopy(tail), probe).to(processor.device)
-    said = probe.logits(held_out).astype(np.float64)
+    untrained = np.zeros((dataset.n, FEATURES_PER_NETWORK), np.float32)
+    untrained[split.learned] = answers(tail, lesson, split.learned, exactly=True)
+    probe = probe_on(untrained[split.train], split.train, prepared, recipe.probe)
+    pupil = Classifier(copy.deepcopy(tail), probe.head).to(processor.device)
+    said = probe.head.logits(untrained[split.val]).astype(np.float64)
 
-    def finish() -> tuple[Converted, Head]:
+    def finish(examined: Examined) -> Finished:
+        photos, heard = examined.learned_from, examined.heard
         pupil.tail.round_half()
         learned = Head(*(p.detach().float().cpu().numpy() for p in (pupil.head.weight, pupil.head.bias)))
-        head = joined(probe, said, learned, answers(pupil, lesson, split.val, exactly=True), lesson.labels[split.val])
-        source = f"{name} as bundled, its stages from {place.stage} trained further on {len(split.train):,} photos"
+        a, b = shares(said, heard, lesson.labels[split.val])
+        source = f"{name} as bundled, its stages from {place.stage} trained further on {len(photos):,} photos"
         backbone = tuned_network(place, pupil.tail.to_graph(), source)
         prove(backbone, place, pupil.tail.cpu(), plain[split.learned[:PROVEN]])
-        return backbone, head
+        if len(photos) == len(split.train):
+            return Finished(backbone, joined(probe.head, a, learned, b))
+        same = replace(recipe.probe, inverse_regularisation=(cast(float, probe.inverse_regularisation),))
+        last_probe = probe_on(untrained[photos], photos, prepared, same)
+        return Finished(backbone, joined(last_probe.head, a, learned, b), a * said + b * heard)
 
     groups = [*pupil.tail.groups(), list(pupil.head.parameters())]
     title = f"the last {N_STAGES - place.stage} stages of {place.title}"
-    return Pupil(pupil, groups, lesson, title, finish)
+    return Pupil(pupil, groups, lesson, title, finish, is_twice)
 
 
-def joined(
-    probe: Head, said: NDArray[np.float64], learned: Head, heard: NDArray[np.float64], labels: NDArray[np.int32]
-) -> Head:
-    """One head on both kinds of features: a weighted sum of what the probe and the trained network say.
+def shares(said: NDArray[np.float64], heard: NDArray[np.float64], labels: NDArray[np.int32]) -> tuple[float, float]:
+    """What to multiply the logits of the probe and those of the trained network by, before they are added up.
 
     Args:
-        probe: on the untrained features.
-        said: (M, C) its logits of the validation photos.
-        learned: on the trained features.
-        heard: (M, C) its logits of the same photos.
+        said: (M, C) the probe's of the validation photos.
+        heard: (M, C) the trained network's of the same photos.
         labels: (M,) of these photos.
     """
     scale, other_scale = 1 / fit_temperature(said, labels), 1 / fit_temperature(heard, labels)
@@ -106,5 +112,10 @@ def joined(
         return nll(mixed, labels, fit_temperature(mixed, labels))
 
     share = min(PROBE_SHARES, key=loss)
-    a, b = np.float32(share * scale), np.float32((1 - share) * other_scale)
-    return Head(np.concatenate([a * probe.weight, b * learned.weight], axis=1), a * probe.bias + b * learned.bias)
+    return share * scale, (1 - share) * other_scale
+
+
+def joined(probe: Head, a: float, learned: Head, b: float) -> Head:
+    """One head on both kinds of features: `a` times `probe` on the untrained, `b` times `learned` on the trained."""
+    parts = [Head(np.float32(by) * head.weight, np.float32(by) * head.bias) for by, head in ((a, probe), (b, learned))]
+    return Head(np.concatenate([part.weight for part in parts], axis=1), parts[0].bias + parts[1].bias)

@@ -17,7 +17,6 @@ from torch import Tensor
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Fit, Preprocess, preprocess
 from tellapart.data.source import Dataset
-from tellapart.data.split import Split
 from tellapart.deep.architectures import Triple
 from tellapart.deep.augment import Augment
 from tellapart.engine.network import Network, n_cores
@@ -105,11 +104,17 @@ class Activations:
 
 
 def read_both_sizes(
-    dataset: Dataset, split: Split, input_px: int, stored_px: int, fit: Fit, progress: Progress
+    dataset: Dataset,
+    learned: NDArray[np.int64],
+    changed: NDArray[np.int64],
+    input_px: int,
+    stored_px: int,
+    fit: Fit,
+    progress: Progress,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Photos as the finished model gets them, and those that train at the size they are changed at."""
-    plain = read_pixels(dataset, input_px, fit, progress, split.learned)
-    return plain, plain if stored_px == input_px else read_pixels(dataset, stored_px, fit, progress, split.train)
+    """The photos `learned` as the finished model gets them, and those `changed` at the size they are changed at."""
+    plain = read_pixels(dataset, input_px, fit, progress, learned)
+    return plain, plain if stored_px == input_px else read_pixels(dataset, stored_px, fit, progress, changed)
 
 
 def read_pixels(
@@ -133,29 +138,31 @@ def look(
     plain: NDArray[np.uint8],
     stored: NDArray[np.uint8],
     augment: Augment,
-    split: Split,
+    learned: NDArray[np.int64],
+    changed: NDArray[np.int64],
     n_views: int,
     progress: Progress,
 ) -> NDArray[np.float16]:
-    """(V + 1, N, h, w, channels) float16: what the trunk makes of the photos that learn, and of changed copies.
+    """(V + 1, N, h, w, channels) float16: what the trunk makes of photos, and of changed copies.
 
-    Photos that test stay 0. Fewer views are made where they would take more than MOST_BYTES.
+    All others stay 0. Fewer views are made where they would take more than MOST_BYTES.
 
     Args:
         trunk: pixels → `activations`.
         plain: (N, px, px, 3) uint8.
         stored: (N, S, S, 3) uint8, what copies are made of.
         augment: how copies are changed; draws from torch's global generator.
-        split: which photos learn; those that train have copies.
+        learned: which photos it looks at.
+        changed: which of them have copies too.
         n_views: V.
         progress: called with (stage, done, total).
     """
-    n, chosen, learned = len(plain), split.train, split.learned
+    n = len(plain)
     channels, high, wide = trunk(plain[0])["activations"].shape
     one = n * channels * high * wide * np.dtype(np.float16).itemsize
     n_views = min(n_views, max(MOST_BYTES // one - 1, 0))
     views = memory_mapped((n_views + 1, n, high, wide, channels), np.dtype(np.float16))
-    total = len(learned) + n_views * len(chosen)
+    total = len(learned) + n_views * len(changed)
 
     def keep(view: int, photos: NDArray[np.int64], pixels: NDArray[np.uint8], done: int) -> None:
         def look_at(k: int) -> None:
@@ -168,7 +175,7 @@ def look(
         keep(0, part, plain[part], done)
         done += len(part)
     for view in range(1, n_views + 1):
-        for part in _parts(chosen):
+        for part in _parts(changed):
             copies = augment.photos(torch.from_numpy(stored[part]).permute(0, 3, 1, 2))
             keep(view, part, copies.permute(0, 2, 3, 1).contiguous().numpy(), done)
             done += len(part)

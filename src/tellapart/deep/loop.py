@@ -23,6 +23,7 @@ from tellapart.errors import TrainingError
 from tellapart.recipe import Training
 
 ANSWERED_AT_ONCE = 64  # photos
+BROKEN = "the loss was no longer a number"  # why a training ended that broke down
 LARGEST_NORM = 5.0  # of the gradients of one step, so that one odd batch does not throw the weights far away
 
 
@@ -56,13 +57,14 @@ class Lesson:
         return max(len(self.train) // self.recipe.batch_size, 1)
 
 
-def learn(course: Course, lesson: Lesson, keep: Callable[[Course], None]) -> None:
+def learn(course: Course, lesson: Lesson, keep: Callable[[Course], None], *, then: float = 0.0) -> None:
     """Train until the last epoch, or until there is a reason to stop.
 
     Args:
         course: as it begins, or as it was left.
         lesson: what is to be learned.
         keep: called after each epoch.
+        then: the work that follows when this is done, as a multiple of it; it counts in the time left.
 
     Raises:
         TrainingError: the loss is no number in the first epoch, or memory does not suffice.
@@ -73,14 +75,14 @@ def learn(course: Course, lesson: Lesson, keep: Callable[[Course], None]) -> Non
         with _enough_memory(recipe):
             loss, accuracy, n_photos = _train_once(course, lesson)
             if not math.isfinite(loss):
-                course.stopped = f"the loss was no longer a number in epoch {len(course.epochs) + 1}"
+                course.stopped = f"{BROKEN} in epoch {len(course.epochs) + 1}"
                 break
             trained_s = time.monotonic() - started
             val_loss, val_accuracy = ask(course.average, lesson, lesson.val)
         seconds = time.monotonic() - started
         course.seconds += seconds
         done = len(course.epochs) + 1
-        left = course.seconds / done * (recipe.epochs - done)
+        left = course.seconds / done * (recipe.epochs * (1 + then) - done)
         course.note(
             Epoch(
                 epoch=done,
@@ -92,7 +94,7 @@ def learn(course: Course, lesson: Lesson, keep: Callable[[Course], None]) -> Non
                 rate=max(group["lr"] for group in course.optimiser.param_groups),
                 seconds=seconds,
                 photos_per_s=n_photos / trained_s,
-                seconds_left=min(left, max((recipe.time_limit_s or math.inf) - course.seconds, 0)),
+                seconds_left=min(left, max((recipe.time_limit_s or math.inf) * (1 + then) - course.seconds, 0)),
             )
         )
         course.stopped = _reason_to_stop(course, recipe)

@@ -16,10 +16,39 @@ from tellapart.deep.loop import Lesson
 from tellapart.engine.backbone import Converted
 from tellapart.head import Head
 from tellapart.prepare import Prepared, fingerprint
-from tellapart.probe import fit_probe, make_folds
+from tellapart.probe import FittedProbe, fit_probe, make_folds
 from tellapart.recipe import Probe, Training
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What is known of a network that has been trained.
+
+    Args:
+        learned_from: the photos that it learned from, ascending.
+        heard: (M, C) its answers about the validation photos while it had not learned from them.
+    """
+
+    learned_from: NDArray[np.int64]
+    heard: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A network after its last lesson.
+
+    Args:
+        backbone: its graph.
+        head: on the backbone's features.
+        val_logits: (M, C) what both said about the validation photos before they learned from these; None where they
+            never did, so that they can be asked still.
+    """
+
+    backbone: Converted
+    head: Head
+    val_logits: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -32,13 +61,15 @@ class Pupil:
         lesson: what it is to learn.
         title: what a person reads.
         finish: makes the backbone and the head of the network as it then is.
+        is_twice: whether it is to train once more, with the photos that chose.
     """
 
     network: nn.Module
     groups: list[list[nn.Parameter]]
     lesson: Lesson
     title: str
-    finish: Callable[[], tuple[Converted, Head]]
+    finish: Callable[[Examined], Finished]
+    is_twice: bool = False
 
 
 def lesson_for(
@@ -55,11 +86,13 @@ def lesson_for(
     return Lesson(inputs, labels, split.train, split.val, weights, augment, recipe, processor)
 
 
-def probe_on(features: NDArray[np.float32], prepared: Prepared, split: Split, recipe: Probe) -> Head:
-    """The head that is best on untrained `features` (len(split.train), D) of the photos that train: where it starts."""
-    labels, scenes = prepared.dataset.labels[split.train], prepared.duplicates.scenes[split.train]
+def probe_on(
+    features: NDArray[np.float32], photos: NDArray[np.int64], prepared: Prepared, recipe: Probe
+) -> FittedProbe:
+    """The probe on untrained `features` (len(photos), D) of these photos."""
+    labels, scenes = prepared.dataset.labels[photos], prepared.duplicates.scenes[photos]
     folds = make_folds(labels, scenes, recipe)
-    return fit_probe(features, labels, folds, len(prepared.dataset.class_names), recipe).head
+    return fit_probe(features, labels, folds, len(prepared.dataset.class_names), recipe)
 
 
 def identity(prepared: Prepared, split: Split, recipe: Training) -> Json:

@@ -4,23 +4,23 @@ What comes out is a backbone, like the bundled ones, and a head on its features.
 "none of these", the model's graph, the report) is the same as for a head on frozen features.
 """
 
+import copy
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from tellapart.data.split import Split
 from tellapart.deep import bundled_tuning, checkpoint, whole_network
-from tellapart.deep.course import Course, begin
+from tellapart.deep.course import Course, State, begin
 from tellapart.deep.device import Processor, choose, keep_freed_memory
 from tellapart.deep.logbook import Callback
-from tellapart.deep.loop import Lesson, learn, search_rate
-from tellapart.deep.pupil import Pupil, identity
-from tellapart.engine.backbone import Converted
-from tellapart.head import Head
+from tellapart.deep.loop import BROKEN, Lesson, answers, learn, search_rate
+from tellapart.deep.pupil import Examined, Finished, Pupil, identity
 from tellapart.prepare import Prepared
 from tellapart.recipe import FineTune, Training
 from tellapart.stopwatch import Progress, no_progress
@@ -28,20 +28,13 @@ from tellapart.stopwatch import Progress, no_progress
 Json = dict[str, Any]
 
 LEAST_S = 0.1  # of training, where preparing took all the time there was
+AGAIN_STAGE = "learning from all photos"
 
 
-@dataclass(frozen=True)
-class Learned:
-    """What a training ends with.
+@dataclass(frozen=True, kw_only=True)
+class Learned(Finished):
+    """What a training ends with: the network that it became, and how that went, for the report."""
 
-    Args:
-        backbone: the trained network.
-        head: on its features.
-        history: how it went, for the report.
-    """
-
-    backbone: Converted
-    head: Head
     history: Json
 
 
@@ -56,6 +49,8 @@ def train_network(
     progress: Progress = no_progress,
 ) -> Learned:
     """Train a network on the photos of `split.train`, and choose with those of `split.val`.
+
+    Where the recipe says so it trains a second time, on both; only epochs of the first time are kept and told of.
 
     Args:
         prepared: all photos.
@@ -81,7 +76,9 @@ def train_network(
         pupil = bundled_tuning.prepare(prepared, split, recipe, processor, progress)
     else:
         pupil = whole_network.prepare(prepared, split, recipe, processor, progress)
+    start = copy.deepcopy(pupil.network.state_dict()) if pupil.is_twice else {}
     course = _begun(pupil, recipe, left)
+    lesson = _in_time(pupil, recipe, time.monotonic() - started)
 
     def keep(course: Course) -> None:
         if keep_at:
@@ -89,9 +86,11 @@ def train_network(
         for callback in callbacks:
             callback(course.epochs[-1])
 
-    learn(course, _in_time(pupil.lesson, recipe, time.monotonic() - started), keep)
-    backbone, head = pupil.finish()
-    return Learned(backbone, head, _history(course, recipe, pupil, processor))
+    learn(course, lesson, keep, then=_second_share(pupil))
+    heard = answers(pupil.network, lesson, split.val, exactly=True)
+    second = _again(course, start, pupil, lesson, progress)
+    finished = pupil.finish(Examined(split.learned if second else split.train, heard))
+    return Learned(**vars(finished), history=_history(course, second, recipe, pupil, processor))
 
 
 def _begun(pupil: Pupil, recipe: Training, left: checkpoint.Checkpoint | None) -> Course:
@@ -104,14 +103,54 @@ def _begun(pupil: Pupil, recipe: Training, left: checkpoint.Checkpoint | None) -
     return course
 
 
-def _in_time(lesson: Lesson, recipe: Training, spent_s: float) -> Lesson:
-    """The lesson with what is left of the time limit; a step is always taken."""
+def _again(course: Course, start: State, pupil: Pupil, lesson: Lesson, progress: Progress) -> Course | None:
+    """Train once more from the same start, with the photos held out to choose with; None where that came to nothing.
+
+    What answers is then the mean of both: networks that were trained further from one start lie in one valley, and its
+    middle is better than its sides. A training that was stopped in here begins this part anew.
+
+    Source: Wortsman et al., Model soups, ICML 2022.
+    """
+    if not pupil.is_twice or BROKEN in course.stopped:
+        return None
+    photos, n = np.sort(np.concatenate([lesson.train, lesson.val])), course.best_epoch
+    limit_s = lesson.recipe.time_limit_s
+    recipe = replace(lesson.recipe, epochs=n, patience=0, time_limit_s=limit_s and limit_s * _second_share(pupil))
+    pupil.network.load_state_dict(start)
+    second = begin(pupil.network, pupil.groups, recipe, course.rate)
+    second.best = course.best  # what is left where this time breaks down at once
+    progress(AGAIN_STAGE, 0, n)
+    learn(
+        second,
+        replace(lesson, train=photos, val=photos[:0], recipe=recipe),
+        lambda now: progress(AGAIN_STAGE, len(now.epochs), n),
+    )
+    if BROKEN in second.stopped:
+        pupil.network.load_state_dict(course.best)
+        return None
+    pupil.network.load_state_dict(
+        {
+            name: value.lerp(course.best[name].to(value.device), 0.5)
+            for name, value in second.average.state_dict().items()
+        }
+    )
+    return second
+
+
+def _second_share(pupil: Pupil) -> float:
+    """The work of the second time, as a multiple of the first."""
+    return 1 + len(pupil.lesson.val) / len(pupil.lesson.train) if pupil.is_twice else 0.0
+
+
+def _in_time(pupil: Pupil, recipe: Training, spent_s: float) -> Lesson:
+    """The lesson with its part of what is left of the time limit; a step is always taken."""
     if recipe.time_limit_s is None:
-        return lesson
-    return replace(lesson, recipe=replace(recipe, time_limit_s=max(recipe.time_limit_s - spent_s, LEAST_S)))
+        return pupil.lesson
+    left_s = (recipe.time_limit_s - spent_s) / (1 + _second_share(pupil))
+    return replace(pupil.lesson, recipe=replace(recipe, time_limit_s=max(left_s, LEAST_S)))
 
 
-def _history(course: Course, recipe: Training, pupil: Pupil, processor: Processor) -> Json:
+def _history(course: Course, second: Course | None, recipe: Training, pupil: Pupil, processor: Processor) -> Json:
     return {
         "network": pupil.title,
         "processor": processor.title,
@@ -123,4 +162,5 @@ def _history(course: Course, recipe: Training, pupil: Pupil, processor: Processo
         "stopped": course.stopped,
         "n_train": len(pupil.lesson.train),
         "n_val": len(pupil.lesson.val),
+        "again": second and {"n_epochs": len(second.epochs), "seconds": round(second.seconds, 1)},
     }

@@ -17,10 +17,8 @@ from tellapart.deep.device import Processor
 from tellapart.deep.ending import find_ending
 from tellapart.deep.inputs import Pixels, read_both_sizes
 from tellapart.deep.networks import Built, build
-from tellapart.deep.pupil import Pupil, lesson_for, probe_on
-from tellapart.engine.backbone import Converted
+from tellapart.deep.pupil import Examined, Finished, Pupil, lesson_for, probe_on
 from tellapart.engine.network import Network, n_cores
-from tellapart.head import Head
 from tellapart.prepare import Prepared
 from tellapart.recipe import FineTune, Training
 from tellapart.stopwatch import Progress
@@ -45,20 +43,21 @@ def prepare(prepared: Prepared, split: Split, recipe: Training, processor: Proce
         input_px=recipe.input_px,
     )
     augment = Augment(recipe.augment, built.input_px, n_classes)
-    whole, stored = read_both_sizes(dataset, split, built.input_px, augment.stored_px, recipe.probe.fit, progress)
+    whole, stored = read_both_sizes(
+        dataset, split.learned, split.train, built.input_px, augment.stored_px, recipe.probe.fit, progress
+    )
     if further:
         _start_from_probe(built, whole, prepared, split, recipe)
         freeze_batch_norm_2d(built.module)  # few photos of one kind would spoil what it knows of all kinds
     network = built.module.to(processor.device).to(memory_format=torch.channels_last)
     inputs = Pixels(stored, whole, augment, built.mean, built.std, processor.device)
     lesson = lesson_for(inputs, prepared, split, augment, recipe, processor)
-    source = f"{built.weights}, then trained here on {len(split.train):,} photos"
 
-    def finish() -> tuple[Converted, Head]:
+    def finish(examined: Examined) -> Finished:
+        source = f"{built.weights}, then trained here on {len(examined.learned_from):,} photos"
         trained = Built(**{**vars(built), "module": network, "weights": source})
-        return convert(
-            trained, n_classes=n_classes, pixels=whole[split.learned[:: max(len(split.learned) // PROVEN, 1)][:PROVEN]]
-        )
+        few = split.learned[:: max(len(split.learned) // PROVEN, 1)][:PROVEN]
+        return Finished(*convert(trained, n_classes=n_classes, pixels=whole[few]))
 
     return Pupil(network, _stages(network, recipe), lesson, built.title, finish)
 
@@ -81,7 +80,7 @@ def _start_from_probe(
     backbone, _ = convert(built, pixels=whole[split.learned[:PROVEN]])
     network = Network(backbone.graph, backbone.input_px, ["features"], streams=n_cores())
     features = np.stack([network(whole[i])["features"] for i in split.train])
-    head = probe_on(features, prepared, split, recipe.probe)
+    head = probe_on(features, split.train, prepared, recipe.probe).head
     place = find_ending(built.module.eval(), built.input_px, built.title).place
     layer = built.module.get_submodule(place.layer)
     for name, values in (("weight", head.weight), ("bias", head.bias)):

@@ -71,9 +71,12 @@ def recipe_line(history: Json | None, kind: str | None) -> str:
     sentence = f"Recipe: {name}; {how}"
     if not history:
         return sentence + "."
-    n_done = len(history["epochs"])
+    n_done, again = len(history["epochs"]), history.get("again")
     learned = f"{history['network']}, {counted(history['n_train'], 'photo')}, {counted(n_done, 'epoch')}"
-    return f"{sentence} ({learned}; epoch {history['best_epoch']} answers)."
+    then = (
+        f"and {again['n_epochs']:,} with all {history['n_train'] + history['n_val']:,} answer" if again else "answers"
+    )
+    return f"{sentence} ({learned}; epoch {history['best_epoch']} {then})."
 
 
 def _verdict(history: Json, baseline: float) -> str:
@@ -103,7 +106,7 @@ def _levelled(history: Json, validation: Sequence[float]) -> str:
     if n - best >= max(2, n // 4) and validation[-1] > (1 + RISEN) * validation[best - 1]:
         return (
             f"After epoch {best} it got worse on photos that it does not train on: it began to learn its own by heart. "
-            "Nothing is lost, as that epoch is the one that answers. More photos would help; more epochs would not."
+            "Nothing is lost, as what answers was trained only so long. More photos would help; more epochs would not."
         )
     if _is_apart(epochs[best - 1], history["n_train"], history["n_val"]):
         return (
@@ -154,13 +157,19 @@ def _notes(history: Json) -> list[str]:
         return notes
     if not n_val or chosen["val_accuracy"] is None:
         return [*notes, f"Epoch {best} answers, the one of the lowest training loss."]
-    n_right = round(chosen["val_accuracy"] * n_val)
+    n_right, again = round(chosen["val_accuracy"] * n_val), history.get("again")
     low, high = (round(100 * edge) for edge in wilson(n_right, n_val))
     notes.append(
-        f"Epoch {best} answers: it had the lowest loss on the {counted(n_val, 'validation photo')} and {n_right:,} of "
-        f"them right ({low} to {high}{UNIT_SPACE}% is plausible). They chose the epoch, so the test at the top is what "
-        "counts."
+        f"Epoch {best} {'was the best' if again else 'answers'}: it had the lowest loss on the "
+        f"{counted(n_val, 'validation photo')} and {n_right:,} of them right ({low} to {high}{UNIT_SPACE}% is "
+        "plausible). They chose the epoch, so the test at the top is what counts."
     )
     if n_val < FEW_VAL:
         notes.append("With so few of them, small steps of the validation lines are chance.")
+    if again:
+        notes.append(
+            f"Then it learned once more from the start, {counted(again['n_epochs'], 'epoch')} on all "
+            f"{n_val + history['n_train']:,} photos, the validation photos too. The mean of both networks answers; no "
+            "photo is left to draw it by."
+        )
     return notes
