@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tellapart.deep import bundled_tuning
 from tellapart.deep.backbones import converted
 from tellapart.deep.bundled_tuning import joined, prepare, shares
 from tellapart.deep.device import choose
@@ -190,6 +191,41 @@ def test_a_training_stopped_in_its_second_half_goes_on_to_the_same_network(garme
     resumed = train_network(prepared, split, TUNED, keep_at=place, resume=True)
     assert resumed.backbone.key == tuned.prepared.backbone.key
     assert np.array_equal(resumed.head.weight, tuned.probe.head.weight)
+
+
+class Poisoned:
+    """Inputs that are no numbers where a photo is among `poison`."""
+
+    def __init__(self, inputs, poison):
+        self.inputs, self.poison, self.plain = inputs, poison, inputs.plain
+
+    def changed(self, photos):
+        x = self.inputs.changed(photos)
+        x[np.isin(photos, self.poison)] = float("nan")
+        return x
+
+
+def test_a_second_time_that_breaks_down_leaves_the_first(garments, monkeypatch):
+    prepared, split = garments
+
+    def poisoned(prepared, split, *rest):
+        pupil = prepare(prepared, split, *rest)
+        return replace(pupil, lesson=replace(pupil.lesson, inputs=Poisoned(pupil.lesson.inputs, split.val)))
+
+    monkeypatch.setattr(bundled_tuning, "prepare", poisoned)
+    learned = train_network(prepared, split, TUNED)
+    assert learned.history["again"] is None
+    assert learned.val_logits is None
+    assert f"on {len(split.train)} photos" in learned.backbone.source
+    assert np.isfinite(learned.head.weight).all()
+
+
+def test_another_network_is_asked_about_the_photos_that_chose_as_it_is(garments):
+    prepared, split = garments
+    fitted = fit(prepared, split, SMALL)
+    held_out = fitted.prepared.values[split.val]
+    assert np.allclose(fitted.probe.out_of_fold.logits, fitted.probe.head.logits(held_out), atol=1e-5)
+    assert fitted.history["again"] is None
 
 
 def test_both_times_are_in_the_time_limit(garments):
