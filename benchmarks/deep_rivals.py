@@ -143,12 +143,14 @@ def tuning_speed(child: Child) -> tuple[Tables, Json]:
         return lambda: child("peers", "plain", **given)["photos_per_s"]
 
     ways: dict[str, Callable[[], float]] = {}
-    for quality in NETWORKS:
+    qualities = [quality for quality in options.qualities.split(",") if quality in NETWORKS]
+    for quality in qualities:
         ways[f"tuned {quality}"] = ours(quality)
         ways |= {f"plain {quality} {precision}": plain(quality, precision) for precision in precisions}
     measured = measure.interleaved(ways, options.repeats)
     rows: list[measure.Row] = []
-    for quality, (network, _) in NETWORKS.items():
+    for quality in qualities:
+        network = NETWORKS[quality][0]
         plain_rates = {precision: measured[f"plain {quality} {precision}"] for precision in precisions}
         faster = [max(rates) for rates in zip(*plain_rates.values(), strict=True)]
         for what, pick in (("training", in_training), ("reading and looking included", in_all)):
@@ -166,13 +168,14 @@ def tuning_speed(child: Child) -> tuple[Tables, Json]:
             {"What": f"{network}, the whole network, {precision}: training", "Photos/s": measure.spread(rates).text()}
             for precision, rates in plain_rates.items()
         ]
-    one = child.said["tuned balanced"][0]
+    one = child.said[f"tuned {qualities[0]}"][0]
     return {"Fine-tuning, photos a second": rows}, {"epochs": len(one["epochs"]), "processor": one["processor"]}
 
 
 def against_fastai(child: Child) -> tuple[Tables, Json]:
     options, photos = child.options, child.divided()
-    network, px = NETWORKS["balanced"]
+    quality = options.qualities.split(",")[0]
+    network, px = NETWORKS[quality]
     lengths = [1] if options.quick else [int(n) for n in options.epochs.split(",")]
 
     def fastai(epochs: int) -> Callable[[], float]:
@@ -185,7 +188,7 @@ def against_fastai(child: Child) -> tuple[Tables, Json]:
         return way
 
     def ours(precision: str) -> Callable[[], float]:
-        given = {"folder": photos, "quality": "balanced", "precision": precision}
+        given = {"folder": photos, "quality": quality, "precision": precision}
         given |= {"epochs": 2} if options.quick else {}
         return lambda: child("ours", "tune", name=f"tellapart, {precision}", **given)["whole_s"]
 
@@ -224,7 +227,7 @@ def against_fastai(child: Child) -> tuple[Tables, Json]:
         }
         for name in (f"tellapart, {precision}" for precision in own_ways)
     ]
-    return {"To fastai's best": rows, "Where ours ends": ends}, {}
+    return {"To fastai's best": rows, "Where ours ends": ends}, {"network": f"{network} at {px} px"}
 
 
 def first_at(said: Json, accuracy: float) -> float | None:

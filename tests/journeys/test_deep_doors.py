@@ -62,10 +62,10 @@ def test_the_folders_are_as_described(tellapart: Any, scratch: Path, tuned: Path
         assert set(network) == {"name", "source", "sha256", "bytes"}
         assert network["name"] == name
         assert said["backbone"]["key"] == f"{name}@{said['preprocess']['input_px']}#{network['sha256'][:12]}"
-        assert (
-            f"on {json.loads((model / 'evaluation.json').read_text())['training']['n_train']} photos"
-            in (network["source"])
-        )
+        training = json.loads((model / "evaluation.json").read_text())["training"]
+        assert bool(training["again"]) == (kind == "FineTune")
+        n_learned = training["n_train"] + (training["n_val"] if training["again"] else 0)
+        assert f"on {n_learned} photos" in network["source"]
         assert f"{model.name}: 3 classes" in tellapart.works("info", model)
 
 
