@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tellapart.data.split import Split
 from tellapart.deep import bundled_tuning, checkpoint, whole_network
@@ -88,7 +89,7 @@ def train_network(
 
     learn(course, lesson, keep, then=_second_share(pupil))
     heard = answers(pupil.network, lesson, split.val, exactly=True)
-    second = _again(course, start, pupil, lesson, progress)
+    second = _again(course, start, pupil, lesson, split.learned, progress)
     finished = pupil.finish(Examined(split.learned if second else split.train, heard))
     return Learned(**vars(finished), history=_history(course, second, recipe, pupil, processor))
 
@@ -103,8 +104,10 @@ def _begun(pupil: Pupil, recipe: Training, left: checkpoint.Checkpoint | None) -
     return course
 
 
-def _again(course: Course, start: State, pupil: Pupil, lesson: Lesson, progress: Progress) -> Course | None:
-    """Train once more from the same start, with the photos held out to choose with; None where that came to nothing.
+def _again(
+    course: Course, start: State, pupil: Pupil, lesson: Lesson, photos: NDArray[np.int64], progress: Progress
+) -> Course | None:
+    """Train once more from the same start, on `photos`, those that chose among them; None where that came to nothing.
 
     What answers is then the mean of both: networks that were trained further from one start lie in one valley, and its
     middle is better than its sides. A training that was stopped in here begins this part anew.
@@ -113,7 +116,7 @@ def _again(course: Course, start: State, pupil: Pupil, lesson: Lesson, progress:
     """
     if not pupil.is_twice or BROKEN in course.stopped:
         return None
-    photos, n = np.sort(np.concatenate([lesson.train, lesson.val])), course.best_epoch
+    n = course.best_epoch
     limit_s = lesson.recipe.time_limit_s
     recipe = replace(lesson.recipe, epochs=n, patience=0, time_limit_s=limit_s and limit_s * _second_share(pupil))
     pupil.network.load_state_dict(start)
