@@ -163,7 +163,7 @@ def test_what_cannot_be_exported_is_one_sentence(capfd):
 
 def test_a_graph_of_another_network_is_not_proven(photos):
     one, other = built("small-resnet"), build("small-resnet", 3)
-    pixels = at(photos, 128)
+    pixels = at(photos, one.input_px)
     graph, wrong = convert(one)[0].graph, convert(other)[0].graph
     with pytest.raises(TrainingError, match="is not the network: a feature differs by"):
         prove(one, wrong, wrong, pixels)

@@ -1,5 +1,6 @@
 """The command line as its users have it: real processes, real photos, a cache of their own."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
+from tellapart.cli.main import main
 
 CLASSES = ("accordion", "banjo", "drum")
 TIMEOUT_S = 150
@@ -73,9 +77,25 @@ class CommandLine:
         return done.stderr
 
 
+class InProcess(CommandLine):
+    """The same without a process of its own: importing PyTorch and timm takes each one many seconds."""
+
+    def __call__(
+        self, *args: object, stdin: str = "", cwd: Path | None = None, **env: str
+    ) -> "subprocess.CompletedProcess[str]":
+        with contextlib.chdir(cwd or Path.cwd()):
+            done = CliRunner().invoke(main, [*map(str, args)], input=stdin, env=self.environment(**env))
+        return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
+
+
 @pytest.fixture(scope="session")
 def tellapart(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     return CommandLine(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def in_process(tellapart: CommandLine) -> InProcess:
+    return InProcess(tellapart.cache)
 
 
 @pytest.fixture(scope="session")

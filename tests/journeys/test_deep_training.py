@@ -75,12 +75,12 @@ def test_a_killed_training_goes_on_to_the_same_model(how, unbroken, tellapart, c
         (("--recipe", "scratch", "--report-to", "nobody"), "nobody", "tensorboard"),
     ],
 )
-def test_what_cannot_be_is_one_sentence_and_a_hint(options, message, hint, tellapart, clothing_folder, tmp_path):
+def test_what_cannot_be_is_one_sentence_and_a_hint(options, message, hint, in_process, clothing_folder, tmp_path):
     if "cuda" in options:
         torch = pytest.importorskip("torch")
         if torch.cuda.is_available():
             pytest.skip("this machine has a GPU")
-    done = tellapart("train", clothing_folder, "-o", tmp_path / "model", "--quality", "fast", *options)
+    done = in_process("train", clothing_folder, "-o", tmp_path / "model", "--quality", "fast", *options)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert hint in done.stderr

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from uv import find_uv_bin
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 posix = pytest.mark.skipif(os.name != "posix", reason="environments and users are made as on Linux")
@@ -203,6 +204,11 @@ def test_the_dockerfile_is_pinned_plain_and_not_root(tellapart: Any, trained: Pa
     assert not [line for line in pinned if line.startswith(("torch", "scikit-learn"))]
 
 
+def install(python: Path, *what: str | Path) -> None:
+    """Install `what` where `python` finds it."""
+    subprocess.run([find_uv_bin(), "pip", "install", "--quiet", "--python", python, *what], check=True)
+
+
 def installed(*requirements: str) -> Path:
     """The Python of an environment with exactly these, made once and kept beside the checkout's own."""
     digest = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()
@@ -210,9 +216,8 @@ def installed(*requirements: str) -> Path:
     if not place.is_dir():
         building = place.with_name(f"{place.name}.{os.getpid()}")
         shutil.rmtree(building, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", building], check=True)
-        pip = [building / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *requirements], check=True)
+        subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", sys.executable, building], check=True)
+        install(building / "bin" / "python", *requirements)
         building.rename(place)
     return place / "bin" / "python"
 
@@ -274,7 +279,7 @@ def test_the_container_s_steps_without_docker(tellapart: Any, trained: Path, fre
     pins = (folder / "requirements.txt").read_text().split()
     python = installed(*pins)
     place = tmp_path / "app"
-    subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "--target", place, wheel], check=True)
+    install(python, "--no-deps", "--target", place, wheel)
     shutil.copytree(folder / "model", place / "model")
     command = json.loads(steps["ENTRYPOINT"])
     command[command.index("8000")] = "0"
