@@ -119,7 +119,8 @@ def timed(
     epochs: list[Json] = []
 
     def note(epoch: Any) -> None:
-        epochs.append({**epoch.to_json(), "at_s": time.perf_counter() - started})
+        if not epoch.again:
+            epochs.append({**epoch.to_json(), "at_s": time.perf_counter() - started})
 
     learned = train_network(prepared, split, recipe, callbacks=[note])
     whole_s = time.perf_counter() - started

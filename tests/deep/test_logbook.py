@@ -87,11 +87,14 @@ def test_tensorboard_holds_every_epoch(tmp_path):
             report(epoch)
         assert len(read().Scalars("loss/train")) == 3  # curves grow while training runs
         report(replace(BARE, epoch=4, train_loss=math.nan))
+        report(replace(BARE, epoch=1, train_loss=0.25, again=True))
     events = read()
-    assert set(events.Tags()["scalars"]) == set(metrics(FIRST))
+    again = {"loss/train again", "accuracy/train again"}
+    assert set(events.Tags()["scalars"]) == set(metrics(FIRST)) | again
     losses = [(event.step, event.value) for event in events.Scalars("loss/train")]
     assert losses == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]
-    assert [event.step for event in events.Scalars("rate")] == [1, 2, 3, 4]
+    assert [(event.step, event.value) for event in events.Scalars("loss/train again")] == [(5, 0.25)]
+    assert [event.step for event in events.Scalars("rate")] == [1, 2, 3, 4, 5]
     [said] = events.Tensors("hyperparameters/text_summary")
     table = said.tensor_proto.string_val[0].decode()
     assert "| rate | 0.001 |" in table

@@ -9,7 +9,7 @@ from tellapart.deep import bundled_tuning
 from tellapart.deep.backbones import converted
 from tellapart.deep.bundled_tuning import joined, prepare, shares
 from tellapart.deep.device import choose
-from tellapart.deep.training import AGAIN_STAGE, train_network
+from tellapart.deep.training import train_network
 from tellapart.errors import InputError
 from tellapart.fitting import fit
 from tellapart.head import Head
@@ -182,12 +182,17 @@ def test_a_training_stopped_in_its_second_half_goes_on_to_the_same_network(garme
     class Stopped(Exception):
         pass
 
-    def stop(stage, done, total):
-        if stage == AGAIN_STAGE and done == 1:
+    told = []
+
+    def stop(epoch):
+        told.append(epoch)
+        if epoch.again:
             raise Stopped
 
     with pytest.raises(Stopped):
-        train_network(prepared, split, TUNED, keep_at=place, progress=stop)
+        train_network(prepared, split, TUNED, keep_at=place, callbacks=[stop])
+    assert [(epoch.epoch, epoch.again) for epoch in told] == [(1, False), (2, False), (1, True)]
+    assert told[-1].val_loss is None
     resumed = train_network(prepared, split, TUNED, keep_at=place, resume=True)
     assert resumed.backbone.key == tuned.prepared.backbone.key
     assert np.array_equal(resumed.head.weight, tuned.probe.head.weight)

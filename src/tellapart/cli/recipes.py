@@ -126,14 +126,16 @@ def lessons_for(output: str, recipe: "Recipe", *, resume: bool, report_to: str |
         return
     place = keep_at(Path(output))
     with ExitStack() as stack:
-        callbacks: list[Callable[[Any], None]] = [_Lines()]
+        lines = _Lines()
+        callbacks: list[Callable[[Any], None]] = [lines]
         if report_to:
             callbacks.append(stack.enter_context(_reporter(report_to, output, recipe)))
         try:
             yield Lessons(place, resume, callbacks)
         except BaseException:
             if place.exists():
-                click.echo("Every epoch listed is kept. To go on: the same command with --resume", err=True)
+                kept = "Every epoch of the first time" if lines.is_again else "Every epoch listed"
+                click.echo(f"{kept} is kept. To go on: the same command with --resume", err=True)
             raise
 
 
@@ -141,14 +143,18 @@ class _Lines:
     """Prints a line an epoch, below its titles."""
 
     def __init__(self) -> None:
-        self._is_first = True
+        self._is_titled = False
+        self.is_again = False  # whether the second time has begun, whose epochs are not kept
 
     def __call__(self, epoch: Any) -> None:
         from tellapart.deep.logbook import header, line
 
-        if self._is_first:
+        if not self._is_titled:
             click.secho(header(), err=True, dim=True)
-        self._is_first = False
+            self._is_titled = True
+        if epoch.again and not self.is_again:
+            click.secho("Once more from the same start, now with the photos held out as well:", err=True, dim=True)
+            self.is_again = True
         click.echo(line(epoch), err=True)
 
 

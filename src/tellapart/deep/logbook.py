@@ -44,6 +44,7 @@ class Epoch:
         seconds: it took, validation included.
         photos_per_s: trained on.
         seconds_left: of the training, estimated.
+        again: whether it is one of the second time, which begins anew and has no photos held out.
     """
 
     epoch: int
@@ -56,6 +57,7 @@ class Epoch:
     seconds: float
     photos_per_s: float
     seconds_left: float
+    again: bool = False
 
     def to_json(self) -> dict[str, int | float | None]:
         """For machines: every field by its name; null for what is not a finite number, which JSON has no word for."""
@@ -133,13 +135,19 @@ class Reporter:
         self.name = name
         self._send, self._end, self._failures = send, end, failures
         self._is_open = True
+        self._n_before = 0  # epochs of the first time; the tools know no step twice
 
     def __call__(self, epoch: Epoch) -> None:
         """Send what `epoch` was like."""
+        step = epoch.epoch
+        if epoch.again:
+            step += self._n_before
+        else:
+            self._n_before = step
         try:
-            self._send(metrics(epoch), epoch.epoch)
+            self._send(metrics(epoch), step)
         except self._failures as error:
-            warnings.warn(f"{self.name} did not take epoch {epoch.epoch}: {error}", stacklevel=2)
+            warnings.warn(f"{self.name} did not take epoch {step}: {error}", stacklevel=2)
 
     def close(self, *, finished: bool = True) -> None:
         """End the run; a second time does nothing.
@@ -166,10 +174,11 @@ class Reporter:
 
 def metrics(epoch: Epoch) -> dict[str, float]:
     """{name: value} as the tools get them, without what is unknown or no number; a slash makes a group of charts."""
+    train = "train again" if epoch.again else "train"
     values = {
-        "loss/train": epoch.train_loss,
+        f"loss/{train}": epoch.train_loss,
         "loss/val": epoch.val_loss,
-        "accuracy/train": epoch.train_accuracy,
+        f"accuracy/{train}": epoch.train_accuracy,
         "accuracy/val": epoch.val_accuracy,
         "rate": epoch.rate,
         "seconds": epoch.seconds,

@@ -19,7 +19,7 @@ from tellapart.data.split import Split
 from tellapart.deep import bundled_tuning, checkpoint, whole_network
 from tellapart.deep.course import Course, State, begin
 from tellapart.deep.device import Processor, choose, keep_freed_memory
-from tellapart.deep.logbook import Callback
+from tellapart.deep.logbook import Callback, Epoch
 from tellapart.deep.loop import BROKEN, Lesson, answers, learn, search_rate
 from tellapart.deep.pupil import Examined, Finished, Pupil, identity
 from tellapart.prepare import Prepared
@@ -29,7 +29,6 @@ from tellapart.stopwatch import Progress, no_progress
 Json = dict[str, Any]
 
 LEAST_S = 0.1  # of training, where preparing took all the time there was
-AGAIN_STAGE = "learning from all photos"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,7 @@ def train_network(
 ) -> Learned:
     """Train a network on the photos of `split.train`, and choose with those of `split.val`.
 
-    Where the recipe says so it trains a second time, on both; only epochs of the first time are kept and told of.
+    Where the recipe says so it trains a second time, on both; only epochs of the first time are kept.
 
     Args:
         prepared: all photos.
@@ -81,15 +80,18 @@ def train_network(
     course = _begun(pupil, recipe, left)
     lesson = _in_time(pupil, recipe, time.monotonic() - started)
 
+    def tell(epoch: Epoch) -> None:
+        for callback in callbacks:
+            callback(epoch)
+
     def keep(course: Course) -> None:
         if keep_at:
             checkpoint.write(keep_at, course.snapshot(), training=this)
-        for callback in callbacks:
-            callback(course.epochs[-1])
+        tell(course.epochs[-1])
 
     learn(course, lesson, keep, then=_second_share(pupil))
     heard = answers(pupil.network, lesson, split.val, exactly=True)
-    second = _again(course, start, pupil, lesson, split.learned, progress)
+    second = _again(course, start, pupil, lesson, split.learned, tell)
     finished = pupil.finish(Examined(split.learned if second else split.train, heard))
     return Learned(**vars(finished), history=_history(course, second, recipe, pupil, processor))
 
@@ -105,7 +107,7 @@ def _begun(pupil: Pupil, recipe: Training, left: checkpoint.Checkpoint | None) -
 
 
 def _again(
-    course: Course, start: State, pupil: Pupil, lesson: Lesson, photos: NDArray[np.int64], progress: Progress
+    course: Course, start: State, pupil: Pupil, lesson: Lesson, photos: NDArray[np.int64], tell: Callback
 ) -> Course | None:
     """Train once more from the same start, on `photos`, those that chose among them; None where that came to nothing.
 
@@ -116,17 +118,17 @@ def _again(
     """
     if not pupil.is_twice or BROKEN in course.stopped:
         return None
-    n = course.best_epoch
     limit_s = lesson.recipe.time_limit_s
-    recipe = replace(lesson.recipe, epochs=n, patience=0, time_limit_s=limit_s and limit_s * _second_share(pupil))
+    recipe = replace(
+        lesson.recipe, epochs=course.best_epoch, patience=0, time_limit_s=limit_s and limit_s * _second_share(pupil)
+    )
     pupil.network.load_state_dict(start)
     second = begin(pupil.network, pupil.groups, recipe, course.rate)
     second.best = course.best  # what is left where this time breaks down at once
-    progress(AGAIN_STAGE, 0, n)
     learn(
         second,
         replace(lesson, train=photos, val=photos[:0], recipe=recipe),
-        lambda now: progress(AGAIN_STAGE, len(now.epochs), n),
+        lambda now: tell(replace(now.epochs[-1], again=True)),
     )
     if BROKEN in second.stopped:
         pupil.network.load_state_dict(course.best)
