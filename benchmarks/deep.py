@@ -58,8 +58,8 @@ def from_nothing(child: Child) -> tuple[Tables, Json]:
 
 
 def kept_accuracy(said: Json) -> float:
-    """Of the epoch whose weights a training keeps."""
-    return min(said["epochs"], key=lambda epoch: epoch["val_loss"])["val_accuracy"]
+    """The validation accuracy of the epoch whose weights are kept."""
+    return said["epochs"][said["best_epoch"] - 1]["val_accuracy"]
 
 
 def proofs(child: Child) -> tuple[Tables, Json]:

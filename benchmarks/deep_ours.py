@@ -114,7 +114,7 @@ def first_cnn(folder: str, epochs: int, rate: float, augment: list[str], precisi
 def timed(
     prepare_them: Callable[[], tuple[Prepared, Split]], recipe: Training, started: float
 ) -> tuple[Prepared, Json]:
-    """A training as `train` does it, with the seconds since `started` after each epoch."""
+    """A training as `train` does it, with the seconds since `started` after each epoch of the first time."""
     prepared, split = prepare_them()
     epochs: list[Json] = []
 
@@ -127,6 +127,7 @@ def timed(
     again = learned.history["again"] or {"n_epochs": 0, "seconds": 0.0}
     return prepared, {
         "epochs": epochs,
+        "best_epoch": learned.history["best_epoch"],
         "n_passed": sum(
             n_epochs * max(n // recipe.batch_size, 1) * min(recipe.batch_size, n)
             for n_epochs, n in ((len(epochs), len(split.train)), (again["n_epochs"], len(split.learned)))

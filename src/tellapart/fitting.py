@@ -26,9 +26,9 @@ class Lessons:
     """How a network is to be trained, beside its recipe.
 
     Args:
-        keep_at: file that keeps each epoch until the model is written; None keeps none.
+        keep_at: file that keeps each epoch that can be gone on from, until the model is written; None keeps none.
         resume: whether to go on from it.
-        callbacks: called after each epoch, with a `deep.logbook.Epoch`.
+        callbacks: called after each epoch, of a second time too, with a `deep.logbook.Epoch`.
     """
 
     keep_at: Path | None = None

@@ -87,7 +87,7 @@ def test_tensorboard_holds_every_epoch(tmp_path):
             report(epoch)
         assert len(read().Scalars("loss/train")) == 3  # curves grow while training runs
         report(replace(BARE, epoch=4, train_loss=math.nan))
-        report(replace(BARE, epoch=1, train_loss=0.25, again=True))
+        report(replace(BARE, epoch=1, train_loss=0.25, before=4))
     events = read()
     again = {"loss/train again", "accuracy/train again"}
     assert set(events.Tags()["scalars"]) == set(metrics(FIRST)) | again

@@ -191,7 +191,8 @@ def test_a_training_stopped_in_its_second_half_goes_on_to_the_same_network(garme
 
     with pytest.raises(Stopped):
         train_network(prepared, split, TUNED, keep_at=place, callbacks=[stop])
-    assert [(epoch.epoch, epoch.again) for epoch in told] == [(1, False), (2, False), (1, True)]
+    assert [(epoch.before, epoch.epoch) for epoch in told] == [(0, 1), (0, 2), (2, 1)]
+    assert [epoch.again for epoch in told] == [False, False, True]
     assert told[-1].val_loss is None
     resumed = train_network(prepared, split, TUNED, keep_at=place, resume=True)
     assert resumed.backbone.key == tuned.prepared.backbone.key

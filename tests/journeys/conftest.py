@@ -1,9 +1,10 @@
-"""The command line as its users have it: real processes, real photos, a cache of their own."""
+"""The command line as its users have it: real processes, but for `in_process`, real photos, a cache of their own."""
 
 import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -78,13 +79,20 @@ class CommandLine:
 
 
 class InProcess(CommandLine):
-    """The same without a process of its own: importing PyTorch and timm takes each one many seconds."""
+    """The same without a process of its own: importing PyTorch and timm takes each one many seconds.
+
+    What is not seen here: what libraries write past Python, and how long a command takes.
+    """
 
     def __call__(
         self, *args: object, stdin: str = "", cwd: Path | None = None, **env: str
     ) -> "subprocess.CompletedProcess[str]":
+        interrupted = signal.getsignal(signal.SIGINT)
         with contextlib.chdir(cwd or Path.cwd()):
             done = CliRunner().invoke(main, [*map(str, args)], input=stdin, env=self.environment(**env))
+        signal.signal(signal.SIGINT, interrupted)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
         return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
 
 

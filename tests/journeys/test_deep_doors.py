@@ -27,7 +27,12 @@ def train(tellapart: Any, photos: Path, model: Path, *options: object) -> Path:
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("val accuracy") == 1
-    assert done.stderr.count("Once more from the same start") == ("finetune" in options)
+    parts = done.stderr.split("Once more from the same start")
+    first, *again = [re.findall(r"^ +\d+/\d+ .*$", part, re.MULTILINE) for part in parts]
+    assert first
+    assert not any(" – " in line for line in first)
+    assert [len(lines) for lines in again] == ([len(first)] if "finetune" in options else [])
+    assert all(line.count(" – ") == 2 for lines in again for line in lines)
     return model
 
 

@@ -5,10 +5,15 @@ import os
 import re
 import signal
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from tellapart.artifact import MANIFEST, MODEL
+from tellapart.cli.recipes import lessons_for
+from tellapart.deep.logbook import Epoch
+from tellapart.fitting import keep_at
+from tellapart.recipe import FineTune
 
 NETWORK = ("--recipe", "scratch", "--network", "tutorial-cnn", "--quality", "fast", "--batch-size", "16")
 SCRATCH = (*NETWORK, "--epochs", "6")
@@ -86,6 +91,24 @@ def test_what_cannot_be_is_one_sentence_and_a_hint(options, message, hint, in_pr
     assert hint in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_kept_of_a_training_stopped_in_its_second_half_is_said(tmp_path, capsys):
+    keep_at(tmp_path / "model").write_text("")
+    epoch = Epoch(1, 4, 0.7, 0.5, 0.7, 0.5, 1e-3, 4.0, 100.0, 80.0)
+
+    def stopped():
+        with lessons_for(str(tmp_path / "model"), FineTune(), resume=False, report_to=None) as lessons:
+            for callback in lessons.callbacks:
+                callback(epoch)
+                callback(replace(epoch, before=1, val_loss=None, val_accuracy=None))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    _, _, title, _, last = capsys.readouterr().err.splitlines()
+    assert title.startswith("Once more")
+    assert last == "Every epoch listed above 'Once more' is kept. To go on: the same command with --resume"
 
 
 def test_a_time_limit_ends_it_with_a_model(tellapart, clothing_folder, tmp_path):

@@ -225,7 +225,7 @@ def installed(*requirements: str) -> Path:
 @pytest.mark.slow
 @posix
 def test_the_space_answers_through_gradio_client(tellapart: Any, trained: Path, fresh: Path, tmp_path: Path) -> None:
-    """As Hugging Face does it: the pinned requirements and the Gradio of the front matter, in their own environment."""
+    """As Hugging Face does it, but with uv: the pinned requirements and the front matter's Gradio, on their own."""
     folder = tmp_path / "space"
     tellapart.works("export", trained, "--to", "space", "-o", folder)
     gradio = re.search(r"^sdk_version: (\S+)$", (folder / "README.md").read_text(), re.MULTILINE)[1]
@@ -267,7 +267,7 @@ def as_nobody(python: Path, place: Path, number: int) -> dict[str, int]:
 @pytest.mark.slow
 @posix
 def test_the_container_s_steps_without_docker(tellapart: Any, trained: Path, fresh: Path, tmp_path: Path) -> None:
-    """What the Dockerfile does, step by step, where no Docker is: install, become nobody, serve, be healthy, answer."""
+    """What the Dockerfile does, step by step, without Docker: install (with uv), become nobody, serve, be healthy."""
     folder = tmp_path / "container"
     tellapart.works("export", trained, "--to", "docker", "-o", folder)
     steps = dict(

@@ -134,8 +134,8 @@ def lessons_for(output: str, recipe: "Recipe", *, resume: bool, report_to: str |
             yield Lessons(place, resume, callbacks)
         except BaseException:
             if place.exists():
-                kept = "Every epoch of the first time" if lines.is_again else "Every epoch listed"
-                click.echo(f"{kept} is kept. To go on: the same command with --resume", err=True)
+                listed = "listed above 'Once more'" if lines.is_again else "listed"
+                click.echo(f"Every epoch {listed} is kept. To go on: the same command with --resume", err=True)
             raise
 
 

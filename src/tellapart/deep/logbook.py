@@ -34,8 +34,8 @@ class Epoch:
     """How one epoch of training went.
 
     Args:
-        epoch: which one, from 1.
-        n_epochs: of the whole training.
+        epoch: which one, from 1; the second time of a training that has two begins at 1 again.
+        n_epochs: of the whole time.
         train_loss: mean over the photos it trained on, as they were changed.
         train_accuracy: of the same photos, in [0, 1].
         val_loss: mean over the validation photos; None where there are none.
@@ -43,8 +43,8 @@ class Epoch:
         rate: highest learning rate of the last step.
         seconds: it took, validation included.
         photos_per_s: trained on.
-        seconds_left: of the training, estimated.
-        again: whether it is one of the second time, which begins anew and has no photos held out.
+        seconds_left: of the training, estimated; in the first time the second is counted in.
+        before: epochs of the first time, where this is the second; otherwise 0.
     """
 
     epoch: int
@@ -57,11 +57,18 @@ class Epoch:
     seconds: float
     photos_per_s: float
     seconds_left: float
-    again: bool = False
+    before: int = 0
+
+    @property
+    def again(self) -> bool:
+        """Whether this is the second time, which starts as the first did and holds no photos out."""
+        return self.before > 0
 
     def to_json(self) -> dict[str, int | float | None]:
-        """For machines: every field by its name; null for what is not a finite number, which JSON has no word for."""
-        return {name: value if value is None or math.isfinite(value) else None for name, value in asdict(self).items()}
+        """For the report, which has the first time only; null for what is no finite number: JSON has no word for it."""
+        fields = asdict(self)
+        del fields["before"]
+        return {name: value if value is None or math.isfinite(value) else None for name, value in fields.items()}
 
 
 Callback = Callable[[Epoch], None]
@@ -135,15 +142,10 @@ class Reporter:
         self.name = name
         self._send, self._end, self._failures = send, end, failures
         self._is_open = True
-        self._n_before = 0  # epochs of the first time; the tools know no step twice
 
     def __call__(self, epoch: Epoch) -> None:
         """Send what `epoch` was like."""
-        step = epoch.epoch
-        if epoch.again:
-            step += self._n_before
-        else:
-            self._n_before = step
+        step = epoch.before + epoch.epoch  # the tools know no step twice
         try:
             self._send(metrics(epoch), step)
         except self._failures as error:

@@ -56,9 +56,9 @@ def train_network(
         prepared: all photos.
         split: which of them are for what.
         recipe: hyper-parameters.
-        keep_at: file that keeps each epoch, so that a stopped training can go on; None keeps none.
+        keep_at: file that keeps each epoch of the first time, so that a stopped training can go on; None keeps none.
         resume: whether to go on from it.
-        callbacks: called after each epoch.
+        callbacks: called after each epoch of both times; `Epoch.again` tells them apart.
         progress: called with (stage, done, total).
 
     Raises:
@@ -128,7 +128,7 @@ def _again(
     learn(
         second,
         replace(lesson, train=photos, val=photos[:0], recipe=recipe),
-        lambda now: tell(replace(now.epochs[-1], again=True)),
+        lambda now: tell(replace(now.epochs[-1], before=len(course.epochs))),
     )
     if BROKEN in second.stopped:
         pupil.network.load_state_dict(course.best)
