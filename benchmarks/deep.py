@@ -42,13 +42,14 @@ def from_nothing(child: Child) -> tuple[Tables, Json]:
 
     def way(network: str) -> Callable[[], float]:
         given = {"folder": photos, "network": network, "epochs": UNLIMITED, "seconds": seconds}
-        return lambda: kept_accuracy(child("ours", "scratch", name=network, seed=next(seeds), **given))
+        return lambda: kept(child("ours", "scratch", name=network, seed=next(seeds), **given))["val_accuracy"]
 
     measured = measure.interleaved({network: way(network) for network in networks}, options.repeats)
     rows: list[measure.Row] = [
         {
             "Network": network,
             "Validation accuracy": measure.spread(measured[network]).text("", 3),
+            "Its log-loss": measure.spread(of_each(child, network, lambda s: kept(s)["val_loss"])).text("", 2),
             "Epochs": measure.spread(of_each(child, network, lambda s: len(s["epochs"]))).text("", 0),
             "Training, s": measure.spread(of_each(child, network, lambda s: s["training_s"])).text(),
         }
@@ -57,9 +58,9 @@ def from_nothing(child: Child) -> tuple[Tables, Json]:
     return {"From nothing, in the same time": rows}, {"seconds": seconds}
 
 
-def kept_accuracy(said: Json) -> float:
-    """The validation accuracy of the epoch whose weights are kept."""
-    return said["epochs"][said["best_epoch"] - 1]["val_accuracy"]
+def kept(said: Json) -> Json:
+    """The epoch whose weights are kept."""
+    return said["epochs"][said["best_epoch"] - 1]
 
 
 def proofs(child: Child) -> tuple[Tables, Json]:
