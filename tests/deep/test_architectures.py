@@ -23,7 +23,7 @@ def test_the_small_residual_network_is_small():
     assert n_parameters(SmallResNet(10)) == own_parameters("small-resnet", 10) == 412_954
 
 
-@pytest.mark.parametrize("px", [8, 32, 101, 128])
+@pytest.mark.parametrize("px", [8, 32, 96, 101, 128])
 def test_the_small_residual_network_takes_any_size(px):
     assert SmallResNet(10)(torch.zeros(2, 3, px, px)).shape == (2, 10)
 
