@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real photos (../shared/data) are not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def fuzz_cases() -> Callable[[int], int]:
+    """How many cases a fuzzer tries: few by default, as many as TELLAPART_FUZZ_CASES says where it is set."""
+    return lambda few: int(os.environ.get("TELLAPART_FUZZ_CASES", few))
 
 
 @pytest.fixture(scope="session")
