@@ -146,11 +146,6 @@ def test_many_threads_get_the_answers_of_one(predictor, paths):
         assert all(got == expected for got in executor.map(ask, range(4)))
 
 
-def test_the_quick_and_the_many_predictor_agree(model, predictor, paths):
-    quick = load(model, many=False)
-    assert all(same(quick.predict(path), predictor.predict(path)) for path in paths)
-
-
 def test_a_prediction_is_consistent(predictor, paths):
     for prediction in predictor.predict(paths):
         probs = list(prediction.probs.values())

@@ -20,7 +20,6 @@ from tellapart.engine.network import Network, n_cores
 from tellapart.errors import PhotoError
 from tellapart.posthoc.decision import NONE_OF_THESE, Thresholds, answer
 
-MANY = 8  # photos from which on throughput counts more than the first answer
 PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 AHEAD = 8  # photos a core that may be in work before their turn to be given out
 
@@ -92,7 +91,7 @@ class Predictor:
         how: preprocessing.
         thresholds: when no class name is answered.
         model: serialised graph with `pixels` → `probs` and perhaps `unknown_score` and `imagenet_logits`.
-        streams: photos in flight at once; 1 answers a single photo soonest.
+        streams: photos in flight at once.
         explains: whether `answers` also gives the feature map, which changes none of the other numbers.
     """
 
@@ -222,27 +221,25 @@ def _encoded(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def load(model: str | os.PathLike[str] = "imagenet", *, many: bool = True) -> Predictor:
+def load(model: str | os.PathLike[str] = "imagenet") -> Predictor:
     """A predictor for the model folder `model`, or for "imagenet": the bundled network's 1,000 everyday classes.
 
     Args:
         model: a folder that `train` wrote, or "imagenet".
-        many: whether to compile for many photos at once rather than for the quickest single answer.
 
     Raises:
         ArtifactError: the folder cannot be trusted or understood.
     """
-    streams = n_cores() if many else 1
     if os.fspath(model) == "imagenet" and not Path(model).exists():
-        return _imagenet(streams)
-    return Predictor.from_artifact(load_artifact(Path(model)), streams=streams)
+        return _imagenet()
+    return Predictor.from_artifact(load_artifact(Path(model)), streams=n_cores())
 
 
-def _imagenet(streams: int) -> Predictor:
+def _imagenet() -> Predictor:
     return Predictor(
         imagenet_class_names(),
         Preprocess(IMAGENET.input_px, "crop"),  # as the network was trained
         Thresholds(None, None, 0),
         build_imagenet(IMAGENET),
-        streams=streams,
+        streams=n_cores(),
     )

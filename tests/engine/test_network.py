@@ -48,10 +48,29 @@ def test_many_threads_give_the_bits_of_one(lite0, images, streams):
             assert all(answer == expected[i] for i, answer in answers)
 
 
-def test_the_number_of_streams_changes_no_bit(lite0, images):
-    one, many = (Network(lite0, PX, ["features"], streams=s) for s in (1, n_cores()))
+def dense_graph():
+    """`features` (N, 32): two dense layers, as tutorials' networks end; threads that share one would share its sums."""
+    rng = np.random.default_rng(1)
+    g = GraphBuilder()
+    g.add("Cast", ["pixels"], ["as_float"], to=onnx.TensorProto.FLOAT)
+    g.add("Flatten", ["as_float"], ["row"], axis=1)
+    n_inputs = PX * PX * 3
+    for before, after, n_outputs in (("row", "hidden", 128), ("positive", "features", 32)):
+        weight = rng.normal(0, n_inputs**-0.5, (n_inputs, n_outputs)).astype(np.float32)
+        g.add("MatMul", [before, g.constant(f"{after}_weight", weight)], [after])
+        if after == "hidden":
+            g.add("Relu", ["hidden"], ["positive"])
+        n_inputs = n_outputs
+    return g.finish("dense", PX, {"features": ["N", 32]}).SerializeToString()
+
+
+@pytest.mark.parametrize("kind", ["bundled", "dense"])
+def test_the_number_of_streams_changes_no_bit(lite0, images, kind):
+    graph = lite0 if kind == "bundled" else dense_graph()
+    one, *others = (Network(graph, PX, ["features"], streams=s) for s in (1, 2, 3, 8, n_cores()))
     for image in images[:6]:
-        assert one(image)["features"].tobytes() == many(image)["features"].tobytes()
+        expected = one(image)["features"].tobytes()
+        assert all(other(image)["features"].tobytes() == expected for other in others)
 
 
 def test_answers_are_the_callers_own(lite0, images):

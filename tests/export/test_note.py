@@ -79,7 +79,7 @@ def test_javascript(exported, photos, model, open_browser):
 
 
 def same_answers(said, photos, model):
-    expected = load(model, many=False).predict(photos)
+    expected = load(model).predict(photos)
     assert [one["answer"] for one in said] == [one.answer for one in expected]
     for one, known in zip(said, expected, strict=True):
         known_probs = [known.probs[name] for name in ("dress", "hat", "pants", "shoes")]

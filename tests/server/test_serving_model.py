@@ -50,7 +50,7 @@ def test_facts(opened, model, clothing):
 
 
 def test_the_answer_is_the_predictors_to_the_last_bit(opened, model, clothing):
-    alone = load(model, many=False)
+    alone = load(model)
     for i in (0, 25, 50, 75):
         data = clothing.read(i)
         said = opened.answer(alone.pixels(data), heatmap=bool(i % 2))

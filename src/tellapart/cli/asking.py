@@ -41,13 +41,13 @@ def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None,
     from tellapart.atomic import refuse_unwritable_file
     from tellapart.data.source import scan_photos
     from tellapart.data.wording import counted, shown
-    from tellapart.prediction import MANY, load
+    from tellapart.prediction import load
 
     if csv_file:
         refuse_unwritable_file(Path(csv_file))
     named = scan_photos(p for p in photos if p != "-")
     from_stdin = "-" in photos
-    predictor = load(model, many=from_stdin or len(named) > MANY)
+    predictor = load(model)
     paths: Iterable[str] = _then_stdin(named, sys.stdin) if from_stdin else named
     n_answered = 0
     alone = len(named) == 1 and not from_stdin

@@ -38,14 +38,16 @@ class Network:
 
     Every call runs exactly one photo. On a CPU that is also the fastest batch (activations of one photo stay in the
     cache), and it makes an answer independent of the photos that happen to share a batch. Parallelism comes from
-    calling from as many threads as there are streams.
+    calling from as many threads as there are streams. One call computes in one thread: sums over parts that two threads
+    made are rounded otherwise on some processors, and an answer must not depend on how many cores there are, or on
+    which door it came through. What that costs: docs/decisions/0003-float32.md
 
     Args:
         model: a serialised ONNX graph with the input `pixels` (uint8, N×px×px×3).
         input_px: px, the side of its square input.
         outputs: names of the outputs wanted; what only other outputs need is not computed.
         optional: names of outputs wanted if the graph has them; `outputs` afterwards says which it has.
-        streams: photos in flight at once; each stream gets an equal share of the cores.
+        streams: photos in flight at once.
 
     Raises:
         ArtifactError: the graph cannot be compiled.
@@ -64,7 +66,7 @@ class Network:
             graph = openvino.Model(wanted, graph.get_parameters(), "network")
             settings = {
                 "INFERENCE_PRECISION_HINT": PRECISION,
-                "INFERENCE_NUM_THREADS": n_cores(),
+                "INFERENCE_NUM_THREADS": streams,  # so that each stream has one
                 "NUM_STREAMS": streams,
             }
             self._compiled = openvino.Core().compile_model(graph, "CPU", settings)

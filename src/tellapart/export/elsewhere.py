@@ -20,7 +20,7 @@ from pathlib import Path
 import tellapart
 from tellapart.prediction import load
 assert Path(tellapart.__file__).is_relative_to(Path.cwd())
-model = load("model", many=False)
+model = load("model")
 for name in sorted(os.listdir("photos")):
     started = time.perf_counter()
     said = model.predict(Path("photos", name))
