@@ -138,13 +138,19 @@ def said_on(connection):
 
 def assert_refusal(answer, status, code):
     assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
     said = answer.json()
-    assert said["error"] == code
-    assert_plain(answer.text)
+    assert (said["error"], said["status"]) == (code, status)
+    assert_problem(answer.text)
 
 
-def assert_plain(text):
+def assert_problem(text):
     said = json.loads(text)
+    assert list(said) == ["type", "title", "status", "detail", "error", "message", "hint"]
+    assert_plain({key: said[key] for key in ("error", "message", "hint")})
+
+
+def assert_plain(said):
     assert list(said) == ["error", "message", "hint"]
     assert said["message"].endswith(".")
     inside = re.sub("/v1/predict|/v1/model|multipart/form-data", "", said["message"] + said["hint"])
@@ -183,7 +189,7 @@ def test_unreadable_photos_have_their_place(serving, jpegs):
     said = serving.predict(jpegs[0], b"no photo", jpegs[1][:800], jpegs[1]).json()["predictions"]
     assert [one["error"] and one["error"]["error"] for one in said] == [None, "not_a_photo", "truncated", None]
     assert all(value is None for name, value in said[1].items() if name != "error")
-    assert_plain(json.dumps(said[1]["error"]))
+    assert_plain(said[1]["error"])
 
 
 def test_none_readable_is_refused(serving):
@@ -248,7 +254,7 @@ def test_the_hostile_corpus(serving, shared_data):
         if answer.status_code not in allowed or seconds > 10:
             wrong.append((path.name, must, answer.status_code, seconds))
         if answer.status_code != 200:
-            assert_plain(answer.text)
+            assert_problem(answer.text)
     assert not wrong
     assert serving.metric("tellapart_decoder_deaths") == deaths
 
@@ -670,6 +676,9 @@ def test_other_websites_on_the_list(tellapart, trained, jpegs):
         described = server.client.get("/openapi.json").json()
         assert set(described["paths"]) == {"/v1/predict", "/v1/model"}
         assert "multipart/form-data" in described["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
+        (refused,) = described["paths"]["/v1/predict"]["post"]["responses"]["4XX"]["content"].items()
+        assert refused[0] == "application/problem+json"
+        assert set(refused[1]["schema"]["properties"]) == set(server.client.get("/nothing").json())
     finally:
         assert server.close() == 0
 

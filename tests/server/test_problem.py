@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from http import HTTPStatus
 
 import pytest
 
@@ -17,12 +18,14 @@ def test_every_class_of_errors_has_a_status():
 
 
 @pytest.mark.parametrize("problem", [busy(), timeout(5), internal(), Problem(404, "not_found", "No.")])
-def test_a_refusal_is_three_texts(problem):
+def test_a_refusal_is_problem_details(problem):
     response = problem.response()
     said = json.loads(response.body)
-    assert list(said) == ["error", "message", "hint"]
-    assert response.status_code == problem.status
-    assert response.headers["content-type"] == "application/json"
+    assert list(said) == ["type", "title", "status", "detail", "error", "message", "hint"]
+    assert (said["type"], said["title"]) == ("about:blank", HTTPStatus(problem.status).phrase)
+    assert response.status_code == said["status"] == problem.status
+    assert said["detail"] == said["message"] == problem.message
+    assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["cache-control"] == "no-store"
     assert "/" not in said["message"]
 

@@ -115,7 +115,7 @@ def dribble(connection, data, every_s):
 
 def refusal(said):
     head, _, body = said.partition(b"\r\n\r\n")
-    assert b"content-type: application/json" in head.lower()
+    assert b"content-type: application/problem+json" in head.lower()
     assert b"connection: close" in head.lower()
     return int(head.split()[1]), json.loads(body)["error"]
 

@@ -53,7 +53,7 @@ def make_app(answerer: Answerer, settings: Settings) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses={"4XX": {"model": schema.Refusal}, "5XX": {"model": schema.Refusal}},
+        responses=dict.fromkeys(("4XX", "5XX"), schema.REFUSED),
         exception_handlers={
             Problem: _refused,
             HTTPException: _refused_by_routing,

@@ -1,5 +1,9 @@
 """What the server refuses: a status, a stable code, one plain sentence and a hint, always as the same JSON.
 
+Its form is that of RFC 9457, Problem Details for HTTP APIs, 2023: `type`, `title`, `status`, `detail`, and beside them
+what programs and people read here, `error`, `message` and `hint`. The type is "about:blank": what tells refusals apart
+is the code in `error`, and no page of ours on the web could be named that says more than the hint.
+
 400 bad_request      the request breaks HTTP's or multipart's rules
 400 no_photos        no photo in the field `photos`
 400 too_many         more photos or fields than the limits
@@ -18,11 +22,14 @@
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import Response
 
 from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
+
+MEDIA_TYPE = "application/problem+json"
 
 # Whoever can mend it: 4xx the visitor, 5xx we. A test requires every class of errors.py here.
 HTTP_STATUS: dict[type[TellapartError], int] = {
@@ -56,23 +63,33 @@ class Problem(Exception):  # noqa: N818  # the word of RFC 9457, and no fault
         self.hint = hint
         self.headers = dict(headers or {})
 
-    def to_json(self) -> dict[str, str]:
-        """The machine contract."""
-        return {"error": self.code, "message": self.message, "hint": self.hint}
+    def to_json(self) -> dict[str, str | int]:
+        """The machine contract; the members of RFC 9457 first."""
+        return {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.message,
+            "error": self.code,
+            "message": self.message,
+            "hint": self.hint,
+        }
 
     def response(self) -> Response:
         """The same as a response."""
-        return json_response(self.to_json(), status=self.status, headers=self.headers)
+        return json_response(self.to_json(), status=self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
-def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(
+    value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
+) -> Response:
     """`value` as JSON that is never cached; refuses NaN and infinity."""
     content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return Response(content, status, {"cache-control": "no-store", **(headers or {})}, "application/json")
+    return Response(content, status, {"cache-control": "no-store", **(headers or {})}, media_type)
 
 
 def of_photo(error: PhotoError) -> dict[str, str]:
-    """Why one photo of several cannot be used, in the same form."""
+    """Why one photo of several cannot be used: a refusal's code, sentence and hint."""
     return {"error": error.code, "message": error.message, "hint": error.hint}
 
 

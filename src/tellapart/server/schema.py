@@ -1,16 +1,27 @@
 """The shapes of the API's answers, for its OpenAPI description."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from tellapart.server.problem import MEDIA_TYPE
+
 
 class Refusal(BaseModel):
-    """Why a request or a photo is refused."""
+    """Why a photo is refused."""
 
     error: str = Field(description="A stable code for programs, such as `truncated` or `busy`.")
     message: str = Field(description="One plain sentence.")
     hint: str = Field(description="What to do next; may be empty.")
+
+
+class Problem(Refusal):
+    """Why a request is refused: RFC 9457, with three members more."""
+
+    type: str = Field(description="Always about:blank; `error` tells refusals apart.")
+    title: str = Field(description="What HTTP calls the status.")
+    status: int = Field(description="Of HTTP.")
+    detail: str = Field(description="The same as `message`.")
 
 
 class Answer(BaseModel):
@@ -86,6 +97,10 @@ class Model(BaseModel):
     limits: Limits
 
 
+REFUSED: dict[str, Any] = {
+    "description": "Refused",
+    "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+}
 UPLOAD = {
     "required": True,
     "content": {
