@@ -10,18 +10,26 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from tellapart.errors import MissingExtraError
 
 NAME = "tellapart"
 # What answering needs, and what the command line and the server need besides.
-FOR_ANSWERS = ("numpy", "onnx", "openvino", "pi-heif", "pillow", "protobuf", "scipy", "simplejpeg")
+FOR_ANSWERS = ("numpy", "onnx", "openvino", "pi-heif", "pillow", "protobuf", "simplejpeg")
 FOR_THE_SERVER = ("click", "fastapi", "h11", "prometheus-client", "pydantic", "starlette", "tqdm", "uvicorn")
 PACKAGE = Path(__file__).parents[1]
 # Weights that only training and "imagenet" need: 34 MB that answer nothing.
 FOR_TRAINING = re.compile(r"engine/(backbones/.*\.onnx|strangers/.*\.f16)$")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files give the same wheel
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)\s*(?:\[([^]]*)\])?[^;]*(?:;(.*))?")
-_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
+LINUX = {
+    "os_name": "posix",
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "platform_release": "",
+    "platform_version": "",
+}
 
 
 def code_files() -> dict[str, bytes]:
@@ -29,6 +37,16 @@ def code_files() -> dict[str, bytes]:
     paths = (p for p in sorted(PACKAGE.rglob("*")) if p.is_file() and "__pycache__" not in p.parts)
     named = ((p.relative_to(PACKAGE).as_posix(), p) for p in paths)
     return {name: path.read_bytes() for name, path in named if not FOR_TRAINING.search(name)}
+
+
+def licences() -> dict[str, bytes]:
+    """{name: content} of the licence texts that came with the install; whoever gets a copy of the code gets them too.
+
+    Source: Apache License 2.0, section 4 (a); PEP 639, License-File.
+    """
+    about = distribution(NAME)
+    names = [f"licenses/{name}" for name in about.metadata.get_all("License-File") or []]
+    return {name: text.encode() for name in names if (text := about.read_text(name)) is not None}
 
 
 def wheel() -> tuple[str, bytes]:
@@ -41,6 +59,7 @@ def wheel() -> tuple[str, bytes]:
     files = {f"{NAME}/{name}": content for name, content in code_files().items()}
     for name in ("METADATA", "entry_points.txt"):
         files[f"{info}/{name}"] = (about.read_text(name) or "").encode()
+    files |= {f"{info}/{name}": content for name, content in licences().items()}
     files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: tellapart\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     rows = [(name, f"sha256={_digest(content)}", len(content)) for name, content in files.items()]
     record = io.StringIO()
@@ -56,17 +75,24 @@ def wheel() -> tuple[str, bytes]:
 
 
 def pins(roots: Iterable[str]) -> list[str]:
-    """`name==version` of the packages `roots` and of everything that they need, in the versions installed here.
+    """`name==version` of the packages `roots` and all that they need on Linux, in the versions installed here.
+
+    What only Linux needs and is not installed here, because this is another system, has no version to fix and is left
+    to the package that asks for it.
 
     Raises:
         MissingExtraError: one of `roots` is not installed, so there is no version to fix.
     """
     found: dict[str, str] = {}
-    waiting: list[tuple[str, frozenset[str]]] = [(name, frozenset()) for name in roots]
-    needed_for_sure = {name for name, _ in waiting}
-    seen = set(waiting)
+    needed_for_sure = {name: Requirement(name) for name in roots}
+    waiting = list(needed_for_sure.values())
+    seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
-        name, wanted = waiting.pop()
+        wanted = waiting.pop()
+        name, extras = canonicalize_name(wanted.name), frozenset(wanted.extras)
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
         try:
             about = distribution(name)
         except PackageNotFoundError as error:
@@ -75,27 +101,17 @@ def pins(roots: Iterable[str]) -> list[str]:
                     f"This export fixes the version of {name}, which is not installed here.",
                     hint='Run: pip install "tellapart[serve]"',
                 ) from error
-            continue  # for another system, or an optional part that is not here
+            continue
         found[name] = f"{name}=={about.version}"
-        for requirement in about.requires or []:
-            part = _needed(requirement, wanted)
-            if part is not None and part not in seen:
-                seen.add(part)
-                waiting.append(part)
+        needed = map(Requirement, about.requires or [])
+        waiting += [requirement for requirement in needed if _is_needed(requirement, extras)]
     return [found[name] for name in sorted(found)]
 
 
-def _needed(requirement: str, extras: frozenset[str]) -> tuple[str, frozenset[str]] | None:
-    """(normal name, extras) of a requirement; None when it belongs to an extra that is not wanted."""
-    match = _REQUIREMENT.match(requirement)
-    if match is None:
-        return None
-    name, of_its_own, marker = match.groups()
-    asked = _EXTRA.search(marker or "")
-    if asked and asked[1] not in extras:
-        return None
-    inner = frozenset(part.strip() for part in (of_its_own or "").split(",") if part.strip())
-    return re.sub(r"[-_.]+", "-", name).lower(), inner
+def _is_needed(requirement: Requirement, extras: frozenset[str]) -> bool:
+    """Whether its marker holds on Linux, with this Python, for one of the `extras` or without any."""
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate(LINUX | {"extra": extra}) for extra in ("", *extras))
 
 
 def _digest(content: bytes) -> str:
