@@ -28,12 +28,11 @@ from io import BytesIO
 from typing import Final, NoReturn
 
 import numpy as np
-import pi_heif
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, ImageCms, TiffImagePlugin, WebPImagePlugin
 
-from tellapart.data import header
+from tellapart.data import header, heic
 from tellapart.errors import PhotoError
 
 MAX_FILE_BYTES: Final = 200_000_000  # the largest 16-bit TIFF within the pixel limit is near it
@@ -67,7 +66,7 @@ _LOST: Final = ("premature end", "bad Huffman code", "instead of RST")
 
 _QUIET: Final = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)  # as `warnings.filters` holds it
 _READERS: Final = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)  # here, Pillow loads no others
-pi_heif.register_heif_opener()
+heic.register()
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
