@@ -32,7 +32,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, ImageCms, TiffImagePlugin, WebPImagePlugin
 
-from tellapart.data import header, heic
+from tellapart.data import header, heic, heif_limits
 from tellapart.errors import PhotoError
 
 MAX_FILE_BYTES: Final = 200_000_000  # the largest 16-bit TIFF within the pixel limit is near it
@@ -139,7 +139,7 @@ def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.ui
 def decode_careful(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8]:
     """Like `decode`, for every format and kind of pixel, at a third of the speed or less."""
     kind = header.sniff(data)
-    _check(kind, data)
+    data = _check(kind, data)
     _hush()
     try:
         with Image.open(BytesIO(data), formats=[kind]) as image:
@@ -158,8 +158,10 @@ def decode_careful(data: bytes, *, min_side_px: int | None = None) -> NDArray[np
         _refuse_broken(error)
 
 
-def _check(kind: str, data: bytes) -> None:
-    """Whatever of our limits can be seen without a decoder."""
+def _check(kind: str, data: bytes) -> bytes:
+    """What a decoder may see of the file, after all of our limits that need no decoder."""
+    if kind in ("HEIF", "AVIF"):
+        return heif_limits.checked(data, kind)
     if kind == "PNG":
         header.check_png(data)
     elif kind == "WEBP":
@@ -174,6 +176,7 @@ def _check(kind: str, data: bytes) -> None:
             _turbo(data, jpeg, 8)  # the decoder used below says nothing when part of a JPEG is lost
         except _DECODER_ERRORS as error:
             _refuse_lost(error)
+    return data
 
 
 def _jpeg_scale(jpeg: header.JpegHeader, min_side_px: int | None) -> int:
