@@ -28,12 +28,11 @@ from io import BytesIO
 from typing import Final, NoReturn
 
 import numpy as np
-import pi_heif
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, ImageCms, TiffImagePlugin, WebPImagePlugin
 
-from tellapart.data import header
+from tellapart.data import header, heic, heif_limits
 from tellapart.errors import PhotoError
 
 MAX_FILE_BYTES: Final = 200_000_000  # the largest 16-bit TIFF within the pixel limit is near it
@@ -67,7 +66,7 @@ _LOST: Final = ("premature end", "bad Huffman code", "instead of RST")
 
 _QUIET: Final = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)  # as `warnings.filters` holds it
 _READERS: Final = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)  # here, Pillow loads no others
-pi_heif.register_heif_opener()
+heic.register()
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -140,7 +139,7 @@ def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.ui
 def decode_careful(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8]:
     """Like `decode`, for every format and kind of pixel, at a third of the speed or less."""
     kind = header.sniff(data)
-    _check(kind, data)
+    data = _check(kind, data)
     _hush()
     try:
         with Image.open(BytesIO(data), formats=[kind]) as image:
@@ -159,8 +158,10 @@ def decode_careful(data: bytes, *, min_side_px: int | None = None) -> NDArray[np
         _refuse_broken(error)
 
 
-def _check(kind: str, data: bytes) -> None:
-    """Whatever of our limits can be seen without a decoder."""
+def _check(kind: str, data: bytes) -> bytes:
+    """What a decoder may see of the file, after all of our limits that need no decoder."""
+    if kind in ("HEIF", "AVIF"):
+        return heif_limits.checked(data, kind)
     if kind == "PNG":
         header.check_png(data)
     elif kind == "WEBP":
@@ -175,6 +176,7 @@ def _check(kind: str, data: bytes) -> None:
             _turbo(data, jpeg, 8)  # the decoder used below says nothing when part of a JPEG is lost
         except _DECODER_ERRORS as error:
             _refuse_lost(error)
+    return data
 
 
 def _jpeg_scale(jpeg: header.JpegHeader, min_side_px: int | None) -> int:

@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
-import pi_heif
 from PIL import AvifImagePlugin, Image, ImageCms
 
-from tellapart.data import photo
+from tellapart.data import heic, photo
 from tellapart.data.preprocess import FITS, Preprocess, preprocess
 from tellapart.errors import PhotoError
 
@@ -74,7 +73,7 @@ def _say(answered: BinaryIO, status: int, content: bytes) -> None:
 def _one_thread_a_photo() -> None:
     """There are as many of us as cores; a codec's own threads would only take memory."""
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    pi_heif.options.DECODE_THREADS = 1
+    heic.one_thread()
 
 
 def _warm_up() -> None:
