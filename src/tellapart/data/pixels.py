@@ -82,7 +82,7 @@ def srgb(image: Image.Image, icc: bytes) -> NDArray[np.uint8]:
 def _opaque(image: Image.Image) -> Image.Image:
     """The same picture without alpha: over white, as a page would show it; RGB, CMYK or LAB."""
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
+        layer = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")  # no other way from La
         page = Image.new("RGB", image.size, "white")
         page.paste(layer, mask=layer.getchannel("A"))
         return page
