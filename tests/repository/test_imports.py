@@ -20,6 +20,7 @@ RANKS = {
     "metrics": 1,
     "data.header": 1,
     "data.metadata": 1,
+    "data.codecs": 1,
     "data.pixels": 1,
     "data.photo": 2,
     "data.preprocess": 1,

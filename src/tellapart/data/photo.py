@@ -15,6 +15,7 @@ Codes of the `PhotoError` raised here, stable for programs:
     truncated     the end of the photo is missing
     damaged       the photo breaks its format's rules
     too_large     more bytes or pixels than our limits
+    outdated      the library for this format has known holes; the hint says what to upgrade
     too_complex   would take too long to read: too many scans, segments, texts or tags, or too large a profile
 """
 
@@ -41,7 +42,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from tellapart.data import header, metadata, pixels
+from tellapart.data import codecs, header, metadata, pixels
 from tellapart.data.pixels import DECODER_ERRORS
 from tellapart.errors import PhotoError
 
@@ -64,6 +65,7 @@ _ANIMATED: Final = (
 )
 _ONE_FILE: Final = Lock()  # two threads may be given the same unread image
 pi_heif.register_heif_opener()
+codecs.versions()  # asked now: a child that decodes for the server may load nothing later
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -114,7 +116,7 @@ def decode(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8]:
 
 def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8] | None:
     """Like `decode`, for an ordinary JPEG; None for whatever needs `decode_careful`."""
-    if header.sniff(data) != "JPEG":
+    if _readable_kind(data) != "JPEG":
         return None
     jpeg = header.read_jpeg(data)
     if not jpeg.plain:
@@ -135,7 +137,7 @@ def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.ui
 
 def decode_careful(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8]:
     """Like `decode`, for every format and kind of pixel, at a third of the speed or less."""
-    kind = header.sniff(data)
+    kind = _readable_kind(data)
     data, turned = _prepare(kind, data)
     _hush()
     try:
@@ -183,7 +185,7 @@ def _decode_opened(image: ImageFile.ImageFile, min_side_px: int | None) -> NDArr
         return decode(data[image.offset :], min_side_px=min_side_px)
     if type(image) not in _ANIMATED or image.tell() == 0:
         return decode(data, min_side_px=min_side_px)
-    _prepare(header.sniff(data), data)
+    _prepare(_readable_kind(data), data)
     header.refuse_size(*image.size)
     header.refuse_profile(_profile(image))
     image.load()
@@ -224,6 +226,13 @@ def _as_seen(image: Image.Image, orientation: int | None = None) -> NDArray[np.u
         exif = image.info.get("exif")
         orientation = header.orientation(exif) if isinstance(exif, bytes) else 1
     return pixels.upright(pixels.srgb(pixels.to_8_bit(image), _profile(image)), orientation)
+
+
+def _readable_kind(data: bytes) -> str:
+    """The format, if what would read it is no danger."""
+    kind = header.sniff(data)
+    codecs.refuse_outdated(kind)
+    return kind
 
 
 def _prepare(kind: str, data: bytes) -> tuple[bytes, int | None]:
