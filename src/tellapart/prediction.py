@@ -1,6 +1,5 @@
 """From a photo to an answer, by the model folder alone."""
 
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,6 @@ from tellapart.engine.network import Network, n_cores
 from tellapart.errors import PhotoError
 from tellapart.posthoc.decision import NONE_OF_THESE, Thresholds, answer
 
-PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 AHEAD = 8  # photos a core that may be in work before their turn to be given out
 
 LIKELY = 0.15  # probability of an ImageNet class to be worth naming: of 150 photos of them nine in ten names were right
@@ -152,8 +150,9 @@ class Predictor:
     def predict(self, photos: PhotoLike | Iterable[PhotoLike]) -> Prediction | list[Prediction]:
         """The prediction for one photo, or a list of them for many.
 
-        A photo is a path, a file's bytes, a Pillow image, or an (H, W, 3) uint8 RGB array. One that cannot be read
-        gives a prediction with `error` set; nothing is raised for it.
+        A photo is a path, a file's bytes, a Pillow image, or an (H, W, 3) uint8 RGB array. A Pillow image that is
+        opened and not loaded is read as its file is. One that cannot be read gives a prediction with `error` set;
+        nothing is raised for it.
         """
         if isinstance(photos, (str, os.PathLike, bytes, Image.Image, np.ndarray)):
             return self._predict_one(photos)
@@ -184,7 +183,7 @@ class Predictor:
                 raise PhotoError("An image array must be (H, W, 3) uint8.", code="unsupported")
             return preprocess(item, self.how)
         if isinstance(item, Image.Image):
-            return self.pixels(_encoded(item))
+            return preprocess(photo.decode_image(item, min_side_px=self.how.min_side_px), self.how)
         return self.pixels(item if isinstance(item, bytes) else photo.read(item))
 
     def prediction(self, answers: Answers, name: str = "") -> Prediction:
@@ -204,24 +203,7 @@ def _everyday_class(logits: NDArray[np.float32]) -> str | None:
     return imagenet_class_names()[best] if probs[best] >= LIKELY * probs.sum() else None
 
 
-def _encoded(image: Image.Image) -> bytes:
-    """The image as a lossless file, so that it is turned upright and its colours are read as any file's are.
-
-    Raises:
-        PhotoError: Pillow opened it lazily, and the rest cannot be read.
-    """
-    buffer = io.BytesIO()
-    try:
-        if image.mode not in PNG_MODES | {"CMYK"}:
-            image = image.convert("I;16" if image.mode == "I" else "RGB")
-        kind = "TIFF" if image.mode == "CMYK" else "PNG"
-        image.save(buffer, kind, icc_profile=image.info.get("icc_profile"), exif=image.getexif())
-    except (OSError, SyntaxError, ValueError) as error:
-        raise PhotoError("The image cannot be read completely.", code="truncated") from error
-    return buffer.getvalue()
-
-
-def load(model: str | os.PathLike[str] = "imagenet") -> Predictor:
+def load(model: str | os.PathLike[str] = "imagenet", *, many: bool = True) -> Predictor:
     """A predictor for the model folder `model`, or for "imagenet": the bundled network's 1,000 everyday classes.
 
     Args:

@@ -76,15 +76,27 @@ def _then_stdin(named: Iterable[str], stream: IO[str]) -> Iterator[str]:
     yield from (line.rstrip("\r\n") for line in stream if line.strip())
 
 
-@click.command(epilog=examples("tellapart info burgers"))
-@click.argument("model", type=click.Path())
+@click.command(
+    epilog=examples(
+        """
+tellapart info burgers
+tellapart info --versions"""
+    )
+)
+@click.argument("model", type=click.Path(), required=False)
+@click.option("--versions", is_flag=True, help="Print the versions of the libraries that read photos, instead.")
 @json_option
-def info(model: str, as_json: bool) -> None:
+def info(model: str | None, versions: bool, as_json: bool) -> None:
     """Say what MODEL is: its classes, its backbone, its score."""
     from pathlib import Path
 
     from tellapart.artifact import EVALUATION, load_artifact
 
+    if versions:
+        _print_versions(as_json)
+        return
+    if model is None:
+        raise click.UsageError("Missing argument 'MODEL'.")
     if model == "imagenet" and not Path(model).exists():
         raise InputError(
             "'imagenet' is the bundled network as it is, not a model folder.",
@@ -104,6 +116,27 @@ def info(model: str, as_json: bool) -> None:
     click.echo(
         f"Backbone: {facts['backbone']} ({facts['quality']}), {len(artifact.model) / 1e6:.1f} MB, computed in f32."
     )
+
+
+def _print_versions(as_json: bool) -> None:
+    """What is in memory to read photos, and what has to be upgraded."""
+    import platform
+    from importlib.metadata import version
+
+    from tellapart.data import codecs
+
+    found, old = codecs.versions(), codecs.outdated()
+    if as_json:
+        rows = [vars(each) | {"version": found.get(each.name), "outdated": each in old} for each in codecs.LIBRARIES]
+        print_json({"tellapart": version("tellapart"), "libraries": rows})
+        return
+    click.echo(f"tellapart {version('tellapart')}, Python {platform.python_version()}, {platform.platform()}")
+    for each in codecs.LIBRARIES:
+        floor = f"at least {each.floor}" if codecs.is_held(each) else "the system's own"
+        line = f"  {each.name:<14}{found.get(each.name, 'not loaded'):<12}{floor:<17}{', '.join(each.formats)}"
+        click.secho(line, bold=each in old)
+        if each in old:
+            click.echo(f"    These photos are not read. Run: pip install --upgrade {each.package}")
 
 
 @click.command(

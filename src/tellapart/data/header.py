@@ -1,7 +1,7 @@
 """What a photo's first bytes promise, checked before any decoder may spend memory or time on it.
 
-Only bytes are looked at here, never pixels. All our limits on a photo's content stand at the top of this
-file. The extension of a file's name plays no part.
+Only bytes are looked at here, never pixels. Our limits on a photo's content stand at the top of this file, those
+on a TIFF's tags in `metadata`. The extension of a file's name plays no part.
 """
 
 import re
@@ -19,7 +19,7 @@ MAX_SCAN_MEGAPIXELS: Final = 1_000  # scans x megapixels; about 1.2 ms each
 MAX_ICC_BYTES: Final = 4 << 20  # large printer profiles are 2 to 3 MB
 MAX_TEXT_CHUNKS: Final = 50  # each may inflate to 1 MB
 MAX_CHUNKS: Final = 100_000  # 800 MB of pixels in the usual 8 KB chunks
-MAX_SEGMENTS: Final = 10_000  # of a JPEG, a GIF or a TIFF before its pixels; cameras write 5 to 300
+MAX_SEGMENTS: Final = 10_000  # of a JPEG or a GIF before its pixels; cameras write 5 to 300
 
 READABLE: Final = "Save it as JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF."
 
@@ -291,19 +291,6 @@ def check_gif(data: bytes) -> None:
         else:
             at, inside = at + (2 if byte == 0x21 else 1), byte == 0x21
     raise _too_complex("It has more parts before its first frame than a photo does.")
-
-
-def check_tiff(data: bytes) -> None:
-    """Refuses a TIFF with more tags than a photo has.
-
-    Raises:
-        PhotoError: `too_complex`.
-    """
-    order: Literal["little", "big"] = "little" if data[0] == 0x49 else "big"
-    wide = 43 in data[2:4]
-    at = int.from_bytes(data[8:16] if wide else data[4:8], order)
-    if int.from_bytes(data[at : at + (8 if wide else 2)], order) > MAX_SEGMENTS:
-        raise _too_complex("It has more tags than a photo does.")
 
 
 def orientation(exif: bytes) -> int:

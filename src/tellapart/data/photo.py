@@ -1,7 +1,7 @@
 """From a file's bytes to an upright sRGB image, or a plain sentence saying why not.
 
 Two ways lead there: `decode_fast` for the ordinary JPEGs that most photos are, `decode_careful` for the rest.
-Both give the same pixels, and both first hold the file against the limits in `header`.
+Both give the same pixels, and both first hold the file against the limits in `header` and `metadata`.
 
 Codes of the `PhotoError` raised here, stable for programs:
 
@@ -15,58 +15,56 @@ Codes of the `PhotoError` raised here, stable for programs:
     truncated     the end of the photo is missing
     damaged       the photo breaks its format's rules
     too_large     more bytes or pixels than our limits
-    too_complex   would take too long to read: too many scans, segments or texts, or too large a profile
+    outdated      the library for this format has known holes; the hint says what to upgrade
+    too_complex   would take too long to read: too many scans, segments, texts or tags, or too large a profile
 """
 
 import os
 import re
 import stat
-import struct
 import warnings
-from functools import lru_cache
 from io import BytesIO
+from threading import Lock
 from typing import Final, NoReturn
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import AvifImagePlugin, Image, ImageCms, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
-from tellapart.data import header, heic, heif_limits
+from tellapart.data import codecs, header, heic, heif_limits, metadata, pixels
+from tellapart.data.pixels import DECODER_ERRORS
 from tellapart.errors import PhotoError
 
 MAX_FILE_BYTES: Final = 200_000_000  # the largest 16-bit TIFF within the pixel limit is near it
 
-_STRIP_PX: Final = 1 << 20  # pixels turned into sRGB at a time, so that a large photo is never held three times
-_SAME_COLOURS: Final = 3  # of 255: a profile that moves no colour by more is taken for sRGB itself
 _CLOUD_ONLY: Final = 0x0040_0000 | 0x0004_0000  # Windows: content is fetched when the file is read or opened
 _DATALESS: Final = 0x4000_0000  # macOS: the same
 
-# What Pillow and its codecs raise for bad input. Anything else is a fault of ours, and should be seen.
-_DECODER_ERRORS: Final = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    AssertionError,
-    MemoryError,
-    BufferError,
-    struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-    ImageCms.PyCMSError,
-)
 # libjpeg only warns when part of the photo is lost, and fills the hole with grey.
 _LOST: Final = ("premature end", "bad Huffman code", "instead of RST")
 
 _QUIET: Final = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)  # as `warnings.filters` holds it
-_READERS: Final = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)  # here, Pillow loads no others
+# Importing them lets Pillow read these formats; nothing here makes it load its other readers.
+_ANIMATED: Final = (
+    AvifImagePlugin.AvifImageFile,
+    GifImagePlugin.GifImageFile,
+    PngImagePlugin.PngImageFile,
+    TiffImagePlugin.TiffImageFile,
+    WebPImagePlugin.WebPImageFile,
+)
+_ONE_FILE: Final = Lock()  # two threads may be given the same unread image
 heic.register()
+codecs.versions()  # asked now: a child that decodes for the server may load nothing later
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -117,7 +115,7 @@ def decode(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8]:
 
 def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8] | None:
     """Like `decode`, for an ordinary JPEG; None for whatever needs `decode_careful`."""
-    if header.sniff(data) != "JPEG":
+    if _readable_kind(data) != "JPEG":
         return None
     jpeg = header.read_jpeg(data)
     if not jpeg.plain:
@@ -125,43 +123,126 @@ def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.ui
     scale = _jpeg_scale(jpeg, min_side_px)
     try:
         image = _turbo(data, jpeg, scale)
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         _refuse_lost(error)
         try:  # again, over a blemish such as bytes to spare between segments
             image = _turbo(data, jpeg, scale, strict=False)
-        except _DECODER_ERRORS:
+        except DECODER_ERRORS:
             return None
-    if jpeg.icc and _conversion(jpeg.icc, "RGB"):
-        image = _pixels(Image.fromarray(image), jpeg.icc)
-    return _upright(image, jpeg.orientation)
+    if jpeg.icc and pixels.conversion(jpeg.icc, "RGB"):
+        image = pixels.srgb(Image.fromarray(image), jpeg.icc)
+    return pixels.upright(image, jpeg.orientation)
 
 
 def decode_careful(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8]:
     """Like `decode`, for every format and kind of pixel, at a third of the speed or less."""
-    kind = header.sniff(data)
-    data = _check(kind, data)
+    kind = _readable_kind(data)
+    data, turned = _prepare(kind, data)
     _hush()
     try:
         with Image.open(BytesIO(data), formats=[kind]) as image:
             if kind != "JPEG":  # whose limit depends on more than its size, and was checked
                 header.refuse_size(*image.size)
-            icc = image.info.get("icc_profile") or b""
-            header.refuse_profile(icc)
+            header.refuse_profile(_profile(image))
             if min_side_px is not None:
                 image.draft(None, (max(min_side_px, 1),) * 2)
             image.load()
-            exif = image.info.get("exif") or b""
-            return _upright(_pixels(_to_8_bit(image), icc), header.orientation(exif))
+            return _as_seen(image, turned)
     except PhotoError:
         raise
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         _refuse_broken(error)
 
 
-def _check(kind: str, data: bytes) -> bytes:
-    """What a decoder may see of the file, after all of our limits that need no decoder."""
-    if kind in ("HEIF", "AVIF"):
-        return heif_limits.checked(data, kind)
+def decode_image(image: Image.Image, *, min_side_px: int | None = None) -> NDArray[np.uint8]:
+    """Like `decode`, for an image of Pillow; nothing is saved to be read again.
+
+    What Pillow has only opened is read as its file is, so that our limits hold before any decoder runs, and no
+    reader runs but those of our formats. What it has loaded is taken as it is, with its orientation and profile.
+
+    Raises:
+        PhotoError: as in `decode`; `unreadable` if the image was closed before it was loaded.
+    """
+    _hush()
+    try:
+        if isinstance(image, ImageFile.ImageFile) and (image.tile or image._im is None):
+            return _decode_opened(image, min_side_px)
+        # More than a file's limit only for what a baseline JPEG gives, as in a file.
+        header.refuse_size(*image.size, header.MAX_BASELINE_PIXELS if image.mode in ("L", "RGB") else header.MAX_PIXELS)
+        header.refuse_profile(_profile(image))
+        return _as_seen(image)
+    except PhotoError:
+        raise
+    except DECODER_ERRORS as error:
+        _refuse_broken(error)
+
+
+def _decode_opened(image: ImageFile.ImageFile, min_side_px: int | None) -> NDArray[np.uint8]:
+    """The frame that Pillow stands at, of an image that it has opened and not loaded."""
+    data = _file_of(image)
+    if isinstance(image, MpoImagePlugin.MpoImageFile):  # a row of JPEGs
+        return decode(data[image.offset :], min_side_px=min_side_px)
+    if type(image) not in _ANIMATED or image.tell() == 0:
+        return decode(data, min_side_px=min_side_px)
+    _prepare(_readable_kind(data), data)
+    header.refuse_size(*image.size)
+    header.refuse_profile(_profile(image))
+    image.load()
+    return _as_seen(image)
+
+
+def _file_of(image: ImageFile.ImageFile) -> bytes:
+    """All of the file that an image was opened from."""
+    file = image.fp
+    if file is None:
+        raise _closed()
+    try:
+        with _ONE_FILE:
+            at = file.tell()
+            file.seek(0)
+            data = file.read(MAX_FILE_BYTES + 1)
+            file.seek(at)
+    except (OSError, ValueError) as error:
+        raise _closed() from error
+    _refuse_bytes(len(data))
+    return data
+
+
+def _closed() -> PhotoError:
+    return PhotoError(
+        "The image was closed before it was read.", code="unreadable", hint="Give it while its file is open."
+    )
+
+
+def _profile(image: Image.Image) -> bytes:
+    icc = image.info.get("icc_profile")
+    return icc if isinstance(icc, bytes) else b""
+
+
+def _as_seen(image: Image.Image, orientation: int | None = None) -> NDArray[np.uint8]:
+    """A loaded image's pixels, turned as EXIF says unless an `orientation` is given."""
+    if orientation is None:
+        exif = image.info.get("exif")
+        orientation = header.orientation(exif) if isinstance(exif, bytes) else 1
+    return pixels.upright(pixels.srgb(pixels.to_8_bit(image), _profile(image)), orientation)
+
+
+def _readable_kind(data: bytes) -> str:
+    """The format, if what would read it is no danger."""
+    kind = header.sniff(data)
+    codecs.refuse_outdated(kind)
+    return kind
+
+
+def _prepare(kind: str, data: bytes) -> tuple[bytes, int | None]:
+    """What a decoder may be given of the file, and the orientation if that no longer says it.
+
+    Whatever of our limits can be seen without a decoder is checked here.
+    """
+    if kind == "HEIF":
+        return heif_limits.checked(data, kind), None
+    if kind == "AVIF":
+        return metadata.boxes_without_exif(heif_limits.checked(data, kind)), None
     if kind == "PNG":
         header.check_png(data)
     elif kind == "WEBP":
@@ -169,14 +250,15 @@ def _check(kind: str, data: bytes) -> bytes:
     elif kind == "GIF":
         header.check_gif(data)
     elif kind == "TIFF":
-        header.check_tiff(data)
+        metadata.check_tiff(data)
     elif kind == "JPEG":
         jpeg = header.read_jpeg(data)
         try:
             _turbo(data, jpeg, 8)  # the decoder used below says nothing when part of a JPEG is lost
-        except _DECODER_ERRORS as error:
+        except DECODER_ERRORS as error:
             _refuse_lost(error)
-    return data
+        return metadata.jpeg_without_metadata(data, jpeg.scan_at), jpeg.orientation
+    return data, None
 
 
 def _jpeg_scale(jpeg: header.JpegHeader, min_side_px: int | None) -> int:
@@ -196,88 +278,6 @@ def _turbo(data: bytes, jpeg: header.JpegHeader, scale: int, *, strict: bool = T
         strict=strict,
     )
     return image
-
-
-def _upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """The image as it was seen, given EXIF's word on how it is stored."""
-    if orientation == 1:
-        return image
-    if orientation >= 5:
-        image = image.transpose(1, 0, 2)
-    rows = -1 if orientation in (3, 4, 7, 8) else 1
-    columns = -1 if orientation in (2, 3, 6, 7) else 1
-    return np.ascontiguousarray(image[::rows, ::columns])
-
-
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """The same photo with 8 bits a channel, where Pillow would clip what is above 255 to white."""
-    if not image.mode.startswith(("I", "F")):
-        return image
-    grey = np.nan_to_num(np.asarray(image))
-    top = grey.max(initial=0)
-    steps = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0, 2.0**31 - 1)
-    full = next((step for step in steps if top <= step), None)
-    if full is None:
-        raise PhotoError(
-            "The photo's brightness has no fixed range, as in scientific pictures.",
-            code="unsupported",
-            hint="Save it with 8 bits a channel.",
-        )
-    eight = Image.fromarray((grey.clip(0) * (255.0 / full) + 0.5).astype(np.uint8))
-    clear = image.info.get("transparency")
-    if isinstance(clear, int):
-        eight.putalpha(Image.fromarray(np.where(grey == clear, 0, 255).astype(np.uint8)))
-    return eight
-
-
-def _pixels(image: Image.Image, icc: bytes) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 sRGB, a strip at a time."""
-    width, height = image.size
-    pixels = np.empty((height, width, 3), np.uint8)
-    rows = max(1, _STRIP_PX // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        strip = image if rows >= height else image.crop((0, top, width, bottom))
-        pixels[top:bottom] = np.asarray(_to_srgb(_opaque(strip), icc))
-    return pixels
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    """The same picture without alpha: over white, as a page would show it; RGB, CMYK or LAB."""
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        page = Image.new("RGB", image.size, "white")
-        page.paste(layer, mask=layer.getchannel("A"))
-        return page
-    return image if image.mode in ("RGB", "CMYK", "LAB") else image.convert("RGB")
-
-
-def _to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
-    conversion = _conversion(icc, image.mode) if icc or image.mode == "LAB" else None
-    if conversion is not None:
-        return conversion.apply(image)
-    return image.convert("RGB")
-
-
-@lru_cache(maxsize=16)
-def _conversion(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From the profile's colours to sRGB; None where the profile is sRGB already, broken, or of other inks.
-
-    Remembered, because a folder's photos come from a few cameras. NOCACHE keeps a conversion without state,
-    so that several threads may use it at once.
-    """
-    try:
-        source = ImageCms.createProfile("LAB") if mode == "LAB" else ImageCms.ImageCmsProfile(BytesIO(icc))
-        conversion = ImageCms.buildTransform(
-            source, ImageCms.createProfile("sRGB"), mode, "RGB", flags=ImageCms.Flags.NOCACHE
-        )
-    except _DECODER_ERRORS:
-        return None
-    if mode != "RGB":
-        return conversion
-    levels = np.stack(np.meshgrid(*[np.arange(0, 256, 15).astype(np.uint8)] * 3), axis=-1).reshape(18, -1, 3)
-    moved = np.asarray(conversion.apply(Image.fromarray(levels)), np.int16) - levels
-    return conversion if np.abs(moved).max() > _SAME_COLOURS else None
 
 
 def _hush() -> None:
@@ -320,9 +320,13 @@ def _refuse_file(status: os.stat_result) -> None:
             code="placeholder",
             hint="Ask the cloud drive to keep that folder on this computer.",
         )
-    if status.st_size > MAX_FILE_BYTES:
+    _refuse_bytes(status.st_size)
+
+
+def _refuse_bytes(n_bytes: int) -> None:
+    if n_bytes > MAX_FILE_BYTES:
         raise PhotoError(
-            f"The file is {status.st_size / 1e6:.0f} MB; at most {MAX_FILE_BYTES // 10**6} can be read.",
+            f"The file is {n_bytes / 1e6:.0f} MB; at most {MAX_FILE_BYTES // 10**6} can be read.",
             code="too_large",
             hint="Save a smaller copy of it.",
         )

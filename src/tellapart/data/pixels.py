@@ -1,0 +1,117 @@
+"""From an image that Pillow holds to upright sRGB: depth, palette, inks, alpha and colour profile."""
+
+import struct
+from functools import lru_cache
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from tellapart.errors import PhotoError
+
+_STRIP_PX: Final = 1 << 20  # pixels turned into sRGB at a time, so that a large photo is never held three times
+_SAME_COLOURS: Final = 3  # of 255: a profile that moves no colour by more is taken for sRGB itself
+
+# What Pillow and its codecs raise for bad input. Anything else is a fault of ours, and should be seen.
+DECODER_ERRORS: Final = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    AssertionError,
+    MemoryError,
+    BufferError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+    ImageCms.PyCMSError,
+)
+
+
+def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """The image as it was seen, given EXIF's word on how it is stored."""
+    if orientation == 1:
+        return image
+    if orientation >= 5:
+        image = image.transpose(1, 0, 2)
+    rows = -1 if orientation in (3, 4, 7, 8) else 1
+    columns = -1 if orientation in (2, 3, 6, 7) else 1
+    return np.ascontiguousarray(image[::rows, ::columns])
+
+
+def to_8_bit(image: Image.Image) -> Image.Image:
+    """The same photo with 8 bits a channel, where Pillow would clip what is above 255 to white."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    grey = np.nan_to_num(np.asarray(image))
+    top = grey.max(initial=0)
+    steps = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0, 2.0**31 - 1)
+    full = next((step for step in steps if top <= step), None)
+    if full is None:
+        raise PhotoError(
+            "The photo's brightness has no fixed range, as in scientific pictures.",
+            code="unsupported",
+            hint="Save it with 8 bits a channel.",
+        )
+    eight = Image.fromarray((grey.clip(0) * (255.0 / full) + 0.5).astype(np.uint8))
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        eight.putalpha(Image.fromarray(np.where(grey == clear, 0, 255).astype(np.uint8)))
+    return eight
+
+
+def srgb(image: Image.Image, icc: bytes) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 sRGB, a strip at a time."""
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP_PX // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        strip = image if rows >= height else image.crop((0, top, width, bottom))
+        pixels[top:bottom] = np.asarray(_to_srgb(_opaque(strip), icc))
+    return pixels
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The same picture without alpha: over white, as a page would show it; RGB, CMYK or LAB."""
+    if image.has_transparency_data:
+        layer = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")  # no other way from La
+        page = Image.new("RGB", image.size, "white")
+        page.paste(layer, mask=layer.getchannel("A"))
+        return page
+    return image if image.mode in ("RGB", "CMYK", "LAB") else image.convert("RGB")
+
+
+def _to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
+    change = conversion(icc, image.mode) if icc or image.mode == "LAB" else None
+    if change is not None:
+        return change.apply(image)
+    return image.convert("RGB")
+
+
+@lru_cache(maxsize=16)
+def conversion(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From the profile's colours to sRGB; None where the profile is sRGB already, broken, or of other inks.
+
+    Remembered, because a folder's photos come from a few cameras. NOCACHE keeps a conversion without state,
+    so that several threads may use it at once.
+    """
+    try:
+        source = ImageCms.createProfile("LAB") if mode == "LAB" else ImageCms.ImageCmsProfile(BytesIO(icc))
+        change = ImageCms.buildTransform(
+            source, ImageCms.createProfile("sRGB"), mode, "RGB", flags=ImageCms.Flags.NOCACHE
+        )
+    except DECODER_ERRORS:
+        return None
+    if mode != "RGB":
+        return change
+    levels = np.stack(np.meshgrid(*[np.arange(0, 256, 15).astype(np.uint8)] * 3), axis=-1).reshape(18, -1, 3)
+    moved = np.asarray(change.apply(Image.fromarray(levels)), np.int16) - levels
+    return change if np.abs(moved).max() > _SAME_COLOURS else None
