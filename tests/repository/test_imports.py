@@ -17,6 +17,7 @@ RANKS = {
     "stopwatch": 0,
     "extras": 0,
     "data.wording": 0,
+    "data.spreadsheet": 0,
     "metrics": 1,
     "data.header": 1,
     "data.photo": 1,
