@@ -36,6 +36,8 @@ RANKS = {
     "data.archive": 2,
     "data.duplicates": 2,
     "data.split": 2,
+    "data.card": 1,
+    "data.hub_files": 2,
     "data.hub": 2,
     "data.source": 3,
     "data.audit": 4,
