@@ -8,6 +8,7 @@ import time
 import tracemalloc
 import zipfile
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -222,6 +223,118 @@ def test_a_zip64_is_read(tmp_path: Path) -> None:
                 member.write(jpeg())
     dataset = scan(tmp_path / "a.zip")
     assert [dataset.read(i) for i in range(2)] == [jpeg()] * 2
+
+
+def write_zip64(path: Path, count: int, *, gap: int = 0, decoy: int | None = None, **lies: int) -> Path:
+    """A zip with a zip64 record, `gap` bytes between it and its locator; `lies` change what record or locator say.
+
+    Args:
+        decoy: a second record right before the locator, which tells of so many entries.
+    """
+    entries = [Entry(f"{'hat' if i % 2 else 'shoe'}/{i}.jpg", b"x") for i in range(count)]
+    plain = write_zip(path, *entries).read_bytes()
+    table_bytes, table_offset = struct.unpack("<II", plain[-10:-2])
+    at = lies.get("points_to", len(plain) - 22)
+
+    def record(n: int, more: int = 0) -> bytes:
+        own = lies.get("own_bytes", 44 + more)
+        return struct.pack(
+            "<4sQ2H2I4Q", b"PK\6\6", own, 45, 45, 0, 0, n, n, lies.get("table", table_bytes), table_offset
+        )
+
+    rest = bytes(gap) + (record(decoy) if decoy is not None else b"")
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, at, lies.get("disks", 1))
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, 60, 0, 0)  # says: one entry
+    path.write_bytes(plain[:-22] + record(count, len(rest)) + rest + locator + end)
+    return path
+
+
+def test_a_zip64_record_is_read_where_every_python_reads_it(tmp_path: Path) -> None:
+    path = write_zip64(tmp_path / "a.zip", 6)
+    assert scan(path).n == 6
+    path.write_bytes(b"MZ program" * 100 + path.read_bytes())  # the locator then points before the record
+    assert scan(path).n == 6
+
+
+def test_a_zip64_record_that_only_some_pythons_find_is_refused(tmp_path: Path) -> None:
+    elsewhere = 'The zip "photos.zip" is refused: its zip64 record is not where it belongs.'
+    contradicts = 'The zip "photos.zip" is refused: its zip64 record contradicts itself.'
+    for gap in (8, 1, 100_000):  # bytes of "extensible data": followed by Pythons from 2025-10 on, by others not
+        assert refusal(write_zip64(tmp_path / "a.zip", 4, gap=gap)) == elsewhere
+    # One record where the locator points, another beside the locator: old and new Pythons see two different tables.
+    assert refusal(write_zip64(tmp_path / "a.zip", 4, decoy=1)) == elsewhere
+    assert refusal(write_zip64(tmp_path / "a.zip", 4, points_to=1 << 40)) == elsewhere
+    assert refusal(write_zip64(tmp_path / "a.zip", 4, points_to=0)) == contradicts
+    assert refusal(write_zip64(tmp_path / "a.zip", 4, own_bytes=60)) == contradicts
+    assert refusal(write_zip64(tmp_path / "a.zip", 4, disks=2)) == contradicts
+    assert refusal(write_zip64(tmp_path / "a.zip", 4, table=10)) == contradicts
+
+
+def table_of(data: bytes, *, since_2025: bool) -> tuple[int, int] | None:
+    """Start and length of the table of contents as Pythons before or since the fix see them; None: they refuse."""
+    end = len(data) - 22  # these zips have no comment
+    _, disk, points_to, disks = struct.unpack("<4sIQI", data[end - 20 : end])
+    beside = end - 76
+    at = beside
+    if since_2025 and points_to > beside:
+        return None
+    if since_2025 and data.startswith(b"PK\6\6", points_to):
+        at = points_to
+    if not data.startswith(b"PK\6\6", at):
+        size = struct.unpack("<I", data[-10:-6])[0]
+        return None if since_2025 else (end - size, size)
+    _, own_bytes, *_, size, offset = struct.unpack("<4sQ2H2I4Q", data[at : at + 56])
+    if since_2025 and (offset + size != points_to or own_bytes != 44 + beside - at):
+        return None
+    return None if disk or disks > 1 else (at - size, size)
+
+
+def test_what_is_read_of_a_zip64_is_what_every_python_reads(tmp_path: Path, fuzz_cases: Callable[[int], int]) -> None:
+    generator = random.Random(0)
+    path = write_zip64(tmp_path / "a.zip", 2)
+    original = path.read_bytes()
+    n_read = 0
+    for case in range(fuzz_cases(500)):
+        data = bytearray(original)
+        field = generator.choice([slice(-86, -78), slice(-58, -50), slice(-50, -42), slice(-34, -26), slice(-26, -22)])
+        number = int.from_bytes(data[field], "little") + generator.choice([-56, -8, -1, 1, 8, 56, 1 << 40])
+        if case % 5:
+            data[field] = (number % (1 << 8 * len(data[field]))).to_bytes(len(data[field]), "little")
+        if generator.random() < 0.3:
+            data[-42:-42] = bytes(generator.choice([0, 8])) + data[-98 : -42 - 56 * (generator.random() < 0.5) or None]
+        if generator.random() < 0.3:
+            data[:0] = bytes(generator.choice([1, 56, 100]))
+        path.write_bytes(data)
+        try:
+            read = list(open_archive(str(path)).members)
+        except InputError:
+            continue
+        n_read += 1
+        before, since = (table_of(bytes(data), since_2025=since) for since in (False, True))
+        assert before == since
+        assert before is not None
+        with zipfile.ZipFile(path) as as_here:
+            assert as_here.namelist() == read
+    assert n_read > 20
+
+
+def test_three_hundred_thousand_entries_cost_nothing_whatever_the_zip_says(tmp_path: Path) -> None:
+    row = b"PK\1\2" + struct.pack("<6H3I5H2I", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    for entries in (MAX_ENTRIES * 10, 300_000):  # within the limit of bytes, and beyond it
+        table = row * entries
+        end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(table), 0, 0)
+        record = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(table), 0)
+        locator = struct.pack("<4sIQI", b"PK\6\7", 0, len(table), 1)
+        for tail in (end, record + locator + end):
+            (tmp_path / "a.zip").write_bytes(table + tail)
+            tracemalloc.start()
+            begin = time.process_time()
+            said = refusal(tmp_path / "a.zip")
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert "200,000 entries" in said or "far larger than its photos need" in said
+            assert peak < 2 * len(table) + 1_000_000  # the table as it lies there, and no object for an entry
+            assert time.process_time() - begin < 5
 
 
 def test_layouts_inside_a_zip(tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ import click
 if TYPE_CHECKING:
     from tellapart.prediction import Prediction
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins so
-
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
     """Print JSON for machines: UTF-8 whatever the locale."""
@@ -76,17 +74,15 @@ def write_csv(path: str, predictions: list["Prediction"], class_names: tuple[str
 
 
 def write_table(path: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV file, written as a whole; texts that a spreadsheet would run are quoted."""
+    """A CSV file, written as a whole; no field that any common separator makes of it is a formula."""
     import csv
     import io
     from pathlib import Path
 
     from tellapart.atomic import write_file
+    from tellapart.data.spreadsheet import guarded
 
     text = io.StringIO()
-    csv.writer(text).writerows([[_cell(str(value)) for value in row] for row in (columns, *rows)])
+    table = [[guarded(str(value)) for value in row] for row in (columns, *rows)]
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(table)
     write_file(Path(path), text.getvalue().encode("utf-8", "replace"))
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -41,7 +41,11 @@ MAX_TABLE_BYTES = MAX_ENTRIES * 512  # the table of contents takes 46 bytes and 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _LOCAL_SIGNATURE = b"PK\x03\x04"
 _END_SIGNATURE, _END_BYTES, _LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
-_END64_SIGNATURE, _END64_AND_LOCATOR_BYTES = b"PK\x06\x06", 56 + 20
+_END64 = struct.Struct("<4sQ2H2I4Q")
+_LOCATOR64 = struct.Struct("<4sIQI")
+_END64_SIGNATURE, _LOCATOR64_SIGNATURE = b"PK\x06\x06", b"PK\x06\x07"
+_END64_OWN_BYTES = _END64.size - 12  # what the record says of its length: it counts neither its signature nor itself
+_ENTRY_BYTES = 46  # of the table of contents, without the names behind it
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _UTF8_NAME = 0x800
 _ROOTED = re.compile(r"/|[A-Za-z]:|~[\w.-]*(/|$)")
@@ -126,20 +130,52 @@ def open_archive(path: str, *, name: str = "") -> Archive:
 def _check_table(file: BinaryIO, name: str) -> None:
     """Refuses a table of contents too large to be worth parsing, which `zipfile` would do entry by entry."""
     size = os.fstat(file.fileno()).st_size
-    tail_bytes = min(size, _END_BYTES + _LONGEST_COMMENT + _END64_AND_LOCATOR_BYTES)
+    tail_bytes = min(size, _END_BYTES + _LONGEST_COMMENT + _END64.size + _LOCATOR64.size)
     file.seek(size - tail_bytes)
     tail = file.read(tail_bytes)
     at = tail.rfind(_END_SIGNATURE)
     if at < 0 or len(tail) - at < _END_BYTES:
         _refuse_damaged(name)
     entries, table_bytes = struct.unpack_from("<HI", tail, at + 10)
-    at64 = at - _END64_AND_LOCATOR_BYTES
-    if at64 >= 0 and tail[at64 : at64 + 4] == _END64_SIGNATURE:
-        entries, table_bytes = struct.unpack_from("<QQ", tail, at64 + 32)
+    if tail[max(0, at - _LOCATOR64.size) : at].startswith(_LOCATOR64_SIGNATURE):
+        at, entries, table_bytes = _end64(file, tail, at - _LOCATOR64.size, size - tail_bytes, name)
     if entries > MAX_ENTRIES:
         _refuse_crowd(name, entries)
     if table_bytes > MAX_TABLE_BYTES:
         _refuse(name, "its table of contents is far larger than its photos need")
+    file.seek(max(0, size - tail_bytes + at - table_bytes))
+    entries = _count_entries(file.read(table_bytes))
+    if entries > MAX_ENTRIES:  # more than it says: zipfile goes by the table's length and makes an object of each
+        _refuse_crowd(name, entries)
+
+
+def _end64(file: BinaryIO, tail: bytes, at_locator: int, tail_offset: int, name: str) -> tuple[int, int, int]:
+    """Where in `tail` the zip64 record begins, and its numbers of entries and of bytes in the table of contents.
+
+    Pythons before the fix of CVE-2025-8291 look for the record only right before its locator, later ones first where
+    the locator points. Where the two could differ the zip is refused, so that all see the same table.
+    """
+    at = at_locator - _END64.size
+    if at < 0 or not tail.startswith(_END64_SIGNATURE, at):
+        _refuse(name, "its zip64 record is not where it belongs")
+    _, disk, points_to, disks = _LOCATOR64.unpack_from(tail, at_locator)
+    _, own_bytes, *_, entries, table_bytes, table_offset = _END64.unpack_from(tail, at)
+    if points_to != tail_offset + at:  # as in a zip behind other bytes
+        file.seek(min(points_to, tail_offset + at))
+        if points_to > tail_offset + at or file.read(4) == _END64_SIGNATURE:
+            _refuse(name, "its zip64 record is not where it belongs")
+    if disk or disks > 1 or own_bytes != _END64_OWN_BYTES or table_offset + table_bytes != points_to:
+        _refuse(name, "its zip64 record contradicts itself")
+    return at, entries, table_bytes
+
+
+def _count_entries(table: bytes) -> int:
+    """How many entries the table of contents can hold, without making anything of them."""
+    at = entries = 0
+    while at + _ENTRY_BYTES <= len(table):
+        at += _ENTRY_BYTES + sum(struct.unpack_from("<3H", table, at + 28))
+        entries += 1
+    return entries
 
 
 def _table_of_contents(file: BinaryIO, name: str) -> tuple[list[zipfile.ZipInfo], int]:

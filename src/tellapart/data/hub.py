@@ -5,27 +5,33 @@
     hf:cifar100#fine_label            where several columns hold class names
     hf:./my-parquet-files             a local folder, named like a path
 
-The library (extra `hub`) fetches, caches and reads; no code of a data set is ever run. Photos are read as the bytes
-that were stored, so that what holds for files on disk (upright, sRGB, damaged ones named) holds here.
+The libraries (extra `hub`) fetch, cache and read; no code of a data set is ever run, and its card (`card`) chooses
+among its own files (`hub_files`) and nothing else. Photos are read as the bytes that were stored, so that what holds
+for files on disk (upright, sRGB, damaged ones named) holds here.
 """
 
 import importlib
+import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Final
 
 from tellapart.data import photo
+from tellapart.data.card import Card, foreign
+from tellapart.data.hub_files import Files, find_files, origin_of
 from tellapart.data.layout import SPLIT_NAMES, Placed, normal
 from tellapart.data.wording import quoted, shown, some
 from tellapart.errors import InputError, MissingExtraError, PhotoError
 
 PREFIX: Final = "hf:"
 LABELS: Final = ("label", "labels", "class", "category", "class_name", "target")  # what people call the column
-LEAST_DATASETS: Final = 4  # major version of the library
-HUB_FILES: Final = "hf://datasets/"
+# Older ones run code that data sets bring along, follow files out of them, or send what they should not.
+LEAST: Final = {"datasets": (5, 2), "huggingface_hub": (1, 31), "fsspec": (2026, 6)}
 NO_LABEL: Final = "has no label"
 
 
@@ -36,7 +42,8 @@ class HubPhotos:
     Attributes:
         column: where photos are, each {"bytes", "path"}.
         splits: {split: rows}.
-        roots: folders that a stored path may lead into; a stranger's data set must not name other files here.
+        roots: folders that a stored path may lead into; relative ones begin in the first. A stranger's data set must
+            not name other files here.
     """
 
     kind: ClassVar[str] = "data set"
@@ -51,22 +58,29 @@ class HubPhotos:
             PhotoError: there is none, or it is not where the data set says.
         """
         split, _, number = place.rpartition("/")
-        stored = self.splits[split][int(number)][self.column] or {}
+        try:
+            stored = self.splits[split][int(number)][self.column] or {}
+        except (OSError, ValueError, LookupError, RuntimeError, TypeError) as error:  # as damaged tables raise them
+            raise PhotoError("The data set is damaged in this row.", code="damaged") from error
         if stored.get("bytes") is not None:
             return bytes(stored["bytes"])
         if not stored.get("path"):
             raise PhotoError("The data set holds no photo in this row.", code="unreadable")
+        return photo.read(self._inside(stored["path"]))
+
+    def _inside(self, path: str) -> str:
+        """Where a row's path leads, if that is inside the data set; an address leads nowhere."""
         try:
-            path = os.path.realpath(stored["path"])
+            place = os.path.realpath(os.path.join(self.roots[0], path))
         except (OSError, ValueError) as error:  # a NUL, or links that lead round in circles
             raise PhotoError("The data set names a file that cannot be.", code="unreadable") from error
-        if not any(path.startswith(root + os.sep) for root in self.roots):
+        if not any(place.startswith(root + os.sep) for root in self.roots):
             raise PhotoError(
                 "The data set holds no photo in this row, only the name of a file outside its folder.",
                 code="unreadable",
                 hint="Save it with the photos inside, or name the folder of the photos.",
             )
-        return photo.read(path)
+        return place
 
 
 def scan_hub(source: str) -> tuple[list[Placed], set[str], HubPhotos]:
@@ -80,17 +94,28 @@ def scan_hub(source: str) -> tuple[list[Placed], set[str], HubPhotos]:
         InputError: there is no such data set or split, or no column with photos or with class names.
     """
     name, split, wanted = _parts(source)
-    found = _load(name, split)
+    datasets = _datasets()
+    with _translated(name):
+        card, files = find_files(name)
+        found = _load(name, files, card)
+    if split:
+        if split not in found:
+            raise InputError(
+                f"The data set {quoted(name)} has no split {quoted(split)}.", hint=f"It has: {some(sorted(found))}."
+            )
+        found = {split: found[split]}
     splits = _our_splits(found, one=bool(split), source=source)
     features = next(iter(found.values())).features
-    image, label = _image_column(features, source), _label_column(features, wanted, source)
+    image = _image_column(features, card, source)
+    label = _label_column(features, card, wanted, source)
     stored: dict[str, Any] = {}
     placed: list[Placed] = []
-    for own, rows in found.items():
-        stored[own] = rows.select_columns([image]).cast_column(image, _datasets().Image(decode=False))
-        labels = rows.select_columns([label]).with_format(None)[label]
-        placed += _placed(f"{shown(source)}/{own}", own, splits[own], labels, _class_names(rows, label))
-    photos = HubPhotos(image, stored, _roots(name))
+    with _translated(name):
+        for own, rows in found.items():
+            stored[own] = rows.select_columns([image]).cast_column(image, datasets.Image(decode=False))
+            labels = rows.select_columns([label]).with_format(None)[label]
+            placed += _placed(f"{shown(source)}/{own}", own, splits[own], labels, _class_names(rows, label, card))
+    photos = HubPhotos(image, stored, files.roots)
     return placed, {one.class_name for one in placed if one.class_name}, photos
 
 
@@ -110,71 +135,62 @@ def _datasets() -> Any:
     """The library, told to be quiet.
 
     Raises:
-        MissingExtraError: it is not installed, or too old.
+        MissingExtraError: it is not installed, or it or what it builds on is too old.
     """
     if importlib.util.find_spec("datasets") is None:
         raise MissingExtraError(
             "Data sets of Hugging Face need a part of tellapart that is not installed.",
             hint='Run: pip install "tellapart[hub]"',
         )
+    for library, least in LEAST.items():
+        version = importlib.metadata.version(library)
+        if tuple(map(int, re.findall(r"\d+", version)[:2])) < least:
+            raise MissingExtraError(
+                f"The library {library} {version} is too old for data sets of strangers.",
+                hint='Run: pip install -U "tellapart[hub]"',
+            )
     datasets = importlib.import_module("datasets")
-    if int(datasets.__version__.split(".")[0]) < LEAST_DATASETS:  # older ones run code that data sets bring along
-        raise MissingExtraError(
-            "The library for data sets of Hugging Face is too old.", hint='Run: pip install -U "tellapart[hub]"'
-        )
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity_error()
+    importlib.import_module("huggingface_hub.utils").disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a third host of every folder that is read
     return datasets
 
 
-def _load(name: str, split: str) -> Mapping[str, Any]:
-    """{split: rows}, all of them or the one named."""
-    datasets = _datasets()
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """Whatever the libraries raise while they read a stranger's files, as one sentence.
+
+    Raises:
+        InputError: the data set cannot be read.
+    """
     try:
-        builder = datasets.load_dataset_builder(name)
-        foreign = _foreign_file(name, builder.config.data_files or {})
-        if not foreign:
-            builder.download_and_prepare()
-        found = {} if foreign else builder.as_dataset()
-    except (OSError, ValueError, RuntimeError, TypeError, datasets.exceptions.DatasetsError) as error:
+        yield
+    except (InputError, MissingExtraError, MemoryError):
+        raise
+    except Exception as error:  # six libraries on hostile files: no list of what they raise is whole
         if os.path.exists(name):
             hint = "Such a folder holds parquet, arrow or image files that belong together."
         else:
             hint = "Is the name right, and the network up? A local folder is named like hf:./folder."
         raise InputError(f"The data set {quoted(name)} cannot be read.", hint=hint) from error
-    if foreign:
-        raise InputError(
-            f"The data set {quoted(name)} names a file that is not its own: {quoted(foreign)}.",
-            hint="Nothing of it was read. Copy the photos that you want into a folder.",
-        )
-    if not split:
-        return dict(found)
-    if split not in found:
-        raise InputError(
-            f"The data set {quoted(name)} has no split {quoted(split)}.", hint=f"It has: {some(sorted(found))}."
-        )
-    return {split: found[split]}
 
 
-def _foreign_file(name: str, data_files: Mapping[str, Any]) -> str | None:
-    """A file that the data set says it is made of and that is not its own; None where all are.
-
-    A stranger's card could name files of this machine, whose content would then be trained on, shown and shared.
-    """
-    root = os.path.realpath(name) + os.sep
-    places = [str(file) for files in data_files.values() for file in files]
-    own = [p.startswith(HUB_FILES) or (os.path.isdir(name) and os.path.realpath(p).startswith(root)) for p in places]
-    return next((place for place, mine in zip(places, own, strict=True) if not mine), None)
-
-
-def _roots(name: str) -> tuple[str, ...]:
-    """Folders that a row's path may lead into: the data set's own, or where the library keeps what it fetched of it."""
-    if os.path.isdir(name):
-        return (os.path.realpath(name),)
-    hub = importlib.import_module("huggingface_hub")
-    own = os.path.join(hub.constants.HF_HUB_CACHE, "datasets--" + name.replace("/", "--"))
-    fetched = os.path.join(_datasets().config.HF_DATASETS_CACHE, "downloads")
-    return tuple(os.path.realpath(place) for place in (own, fetched))
+def _load(name: str, files: Files, card: Card) -> Mapping[str, Any]:
+    """{split: rows} of the files, which the library is given one by one."""
+    listed = importlib.import_module("datasets.data_files").DataFilesList
+    data_files = {split: listed(places, list(map(origin_of, places))) for split, places in files.splits.items()}
+    options: dict[str, Any] = {}
+    if files.kind == "imagefolder":
+        options = dict(card.options)
+    elif files.kind == "json":
+        options = {"parse_agent_traces": False}  # it would hand the file to another library
+    builder = _datasets().load_dataset_builder(files.kind, data_files=data_files, token=False, **options)
+    resolved = {str(split): list(places) for split, places in (builder.config.data_files or {}).items()}
+    if resolved != {split: list(places) for split, places in files.splits.items()}:
+        raise foreign(name, next(iter(resolved), ""))
+    builder.download_and_prepare()
+    return dict(builder.as_dataset())
 
 
 def _our_splits(found: Mapping[str, Any], *, one: bool, source: str) -> dict[str, str]:
@@ -195,47 +211,60 @@ def _with_split(source: str, split: str) -> str:
     return shown(f"{name}:{split}{hash_sign}{label}")
 
 
-def _image_column(features: Mapping[str, Any], source: str) -> str:
-    images = [name for name, feature in features.items() if isinstance(feature, _datasets().Image)]
+def _image_column(features: Mapping[str, Any], card: Card, source: str) -> str:
+    """The column of photos, by its type or by what the card says of it."""
+    image = _datasets().Image
+    images = [name for name, feature in features.items() if isinstance(feature, image) or name in card.images]
     if not images:
         raise InputError(
-            f"The data set {quoted(source)} has no column with photos.", hint=f"It has: {some(list(features))}."
+            f"The data set {quoted(source)} has no column with photos.", hint=f"It has: {_columns(features)}."
         )
     return next((name for name in images if name in ("image", "img", "photo")), images[0])
 
 
-def _label_column(features: Mapping[str, Any], wanted: str, source: str) -> str:
+def _label_column(features: Mapping[str, Any], card: Card, wanted: str, source: str) -> str:
+    datasets = _datasets()
+    plain = [name for name, feature in features.items() if isinstance(feature, datasets.Value)]
+    classes = [
+        name
+        for name, feature in features.items()
+        if isinstance(feature, datasets.ClassLabel) or (name in plain and name in card.class_names)
+    ]
     if wanted:
-        if wanted in features:
+        if wanted in features and (wanted in plain or wanted in classes):  # others are decoded when they are looked at
             return wanted
         raise InputError(
-            f"The data set {quoted(source)} has no column {quoted(wanted)}.", hint=f"It has: {some(list(features))}."
+            f"The data set {quoted(source)} has no column {quoted(wanted)} with class names.",
+            hint=f"It has: {_columns(features)}.",
         )
-    datasets = _datasets()
-    classes = [name for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
-    plain = [name for name, f in features.items() if isinstance(f, datasets.Value) and name.casefold() in LABELS]
-    candidates = classes or plain
+    candidates = classes or [name for name in plain if name.casefold() in LABELS]
     usual = [name for name in candidates if name.casefold() in LABELS]
     if len(candidates) == 1 or len(usual) == 1:
         return (usual or candidates)[0]
     if candidates:
         raise InputError(
-            f"The data set {quoted(source)} has several columns with class names: {some(candidates)}.",
+            f"The data set {quoted(source)} has several columns with class names: {_columns(candidates)}.",
             hint=f"Name the one to learn, like {shown(source)}#{shown(candidates[0])}.",
         )
     raise InputError(
         f"The data set {quoted(source)} has no column with class names.",
-        hint=f"It has: {some(list(features))}. Name the one to learn, like {shown(source)}#COLUMN.",
+        hint=f"It has: {_columns(features)}. Name the one to learn, like {shown(source)}#COLUMN.",
     )
 
 
-def _class_names(rows: Any, label: str) -> list[str] | None:
+def _columns(names: Iterable[str]) -> str:
+    return some([shown(name) for name in names])
+
+
+def _class_names(rows: Any, label: str, card: Card) -> Sequence[str] | None:
     """The class names by number; None where the column holds the names themselves."""
     names = getattr(rows.features[label], "names", None)
+    if names is None and "int" in str(getattr(rows.features[label], "dtype", "")):
+        names = card.class_names.get(label)
     return None if names is None else [str(name) for name in names]
 
 
-def _placed(folder: str, own: str, split: str, labels: Any, names: list[str] | None) -> Iterator[Placed]:
+def _placed(folder: str, own: str, split: str, labels: Any, names: Sequence[str] | None) -> Iterator[Placed]:
     """Every row, as if it were a file in `folder`."""
     for number, label in enumerate(labels):
         photo_name, place = f"{folder}/{number:06}", f"{own}/{number}"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tellapart.data.layout import SPLIT_NAMES, Placed, normal
 from tellapart.data.listing import extension
+from tellapart.data.spreadsheet import unguarded
 from tellapart.data.wording import counted, quoted, shown, some
 from tellapart.errors import InputError
 
@@ -53,8 +54,11 @@ def read_label_file(path: str, name: str) -> list[Row]:
 
 
 def locate(line: int, path: str, label: str, split: str, folder: str = "") -> Row:
-    """The row with its photo looked up in `folder`; a table written on Windows may have backslashes in it."""
-    for spelling in dict.fromkeys((path, path.replace("\\", "/"))):
+    """The row with its photo looked up in `folder`; a table written on Windows may have backslashes in it.
+
+    A table that `tellapart suggest` wrote may have apostrophes in it, which keep a spreadsheet from running names.
+    """
+    for spelling in dict.fromkeys((path, path.replace("\\", "/"), unguarded(path))):
         place = os.path.join(folder, spelling)
         try:
             status = os.stat(place)

@@ -1,0 +1,331 @@
+"""The files that a data set is made of: named by its card or by their own names, found in its folder or on the hub.
+
+All are files of this machine when `datasets` is given them, one by one: of a set on the hub, each is fetched first, of
+the very revision that the card is from. No text of a stranger's is ever looked up as an address.
+"""
+
+import fnmatch
+import importlib
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, NoReturn
+
+from tellapart.data.card import CARD, HINT, MAX_CARD_BYTES, Card, Pattern, foreign, read_card
+from tellapart.data.listing import is_stray
+from tellapart.data.wording import quoted
+from tellapart.errors import InputError
+
+METADATA: Final = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})  # of a folder of photos
+# How photos are kept, by the endings of files; the first wins a draw. Tables of text hold none. Archives are not read:
+# the library names what is inside by chains of addresses, and the names inside are a stranger's; it unpickles some.
+KINDS: Final = {
+    "parquet": (".parquet",),
+    "arrow": (".arrow",),
+    "imagefolder": tuple(
+        f".{ending}"
+        for ending in (
+            "apng",
+            "bmp",
+            "dib",
+            "gif",
+            "jfif",
+            "jp2",
+            "jpe",
+            "jpeg",
+            "jpg",
+            "pbm",
+            "pgm",
+            "png",
+            "pnm",
+            "ppm",
+            "psd",
+            "tga",
+            "tif",
+            "tiff",
+            "webp",
+        )
+    ),  # fmt: skip
+    "json": (".jsonl", ".ndjson", ".json"),
+}
+_ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".lz4")
+_NO_DATA: Final = frozenset(
+    {"config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
+)
+_MAX_GLOBS: Final = 1_000  # each is held against every file
+_DOWNLOADS: Final = 8  # at a time; more are no faster
+_SHARD: Final = re.compile(r"data/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*")
+_GAP: Final = "[-._ 0-9]"
+_SPLIT_WORDS: Final = {
+    split: re.compile(f"(?:.*{_GAP})?(?:{words})(?:{_GAP}.*)?", re.DOTALL)
+    for split, words in (
+        ("train", "train|training"),
+        ("validation", "validation|valid|dev|val"),
+        ("test", "test|testing|eval|evaluation"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a data set is made of.
+
+    Attributes:
+        kind: how photos are kept: a key of `KINDS`.
+        splits: {split: files on this machine}.
+        roots: folders that a stored path may lead into; relative paths begin in the first.
+    """
+
+    kind: str
+    splits: Mapping[str, Sequence[str]]
+    roots: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where a data set lies: how its files are listed by revision, and how one is had on this machine."""
+
+    names: Callable[[str], Iterable[str]]
+    fetch: Callable[[Pattern], str]
+    roots: tuple[str, ...]
+
+
+def find_files(name: str) -> tuple[Card, Files]:
+    """The card of a data set, and its files by split.
+
+    Args:
+        name: a folder, or the name of a data set on the hub.
+
+    Raises:
+        InputError: the card cannot be used, or no file holds photos.
+    """
+    if os.path.exists(name) and not os.path.isdir(name):
+        raise InputError(
+            f"{quoted(name)} is no folder.", hint="A data set is a folder of parquet, arrow or image files."
+        )
+    content, origin = _folder(name) if os.path.isdir(name) else _repository(name)
+    card = read_card(content, name)
+    if card.splits is None:
+        splits = _by_name(origin.names(""), card.folder)
+    else:
+        splits = _by_pattern(card, card.splits, origin, name)
+    kind = _kind([file.path for files in splits.values() for file in files], name)
+    chosen = {split: [file for file in files if _is(kind, file.path)] for split, files in splits.items()}
+    with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        had = {split: list(pool.map(origin.fetch, files)) for split, files in chosen.items() if files}
+    _refuse_disguise(kind, had, name)
+    return card, Files(kind, had, origin.roots)
+
+
+def _folder(name: str) -> tuple[bytes, _Origin]:
+    root = os.path.realpath(name)
+    if "::" in root:  # the library would take it for a chain of addresses
+        raise InputError(
+            f"The folder {quoted(name)} has two colons in its path.", hint="Rename it, or move the data set elsewhere."
+        )
+
+    def fetch(file: Pattern) -> str:
+        place = os.path.join(root, *file.path.split("/"))
+        if file.revision or "::" in place or not os.path.realpath(place).startswith(root + os.sep):
+            raise foreign(name, file.path)
+        if not stat.S_ISREG(os.stat(place).st_mode):  # a pipe would never end
+            raise foreign(name, file.path)
+        return place
+
+    card = os.path.join(root, CARD)
+    content = b""
+    if os.path.lexists(card):
+        with open(fetch(Pattern(CARD)), "rb") as file:
+            content = file.read(2 * MAX_CARD_BYTES)
+    return content, _Origin(lambda revision: [] if revision else _walk(root), fetch, (root,))
+
+
+def _walk(root: str) -> list[str]:
+    """The names of all files below a folder; links to folders are not followed, hidden files left out."""
+    names = []
+    for folder, below, files in os.walk(root, onerror=_raise):
+        below[:] = sorted(one for one in below if not _is_hidden(one))
+        inside = os.path.relpath(folder, root).replace(os.sep, "/")
+        prefix = "" if inside == "." else f"{inside}/"
+        names += [prefix + file for file in sorted(files) if not _is_hidden(file)]
+    return names
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _repository(name: str) -> tuple[bytes, _Origin]:
+    hub = importlib.import_module("huggingface_hub")
+    api = hub.HfApi(library_name="tellapart")
+    try:
+        card = api.hf_hub_download(name, CARD, repo_type="dataset")
+    except hub.errors.LocalEntryNotFoundError:  # no network; a kind of the next
+        raise
+    except hub.errors.EntryNotFoundError:
+        content, sha = b"", str(api.dataset_info(name).sha)
+    else:
+        sha = os.path.basename(os.path.dirname(card))
+        with open(card, "rb") as file:
+            content = file.read(2 * MAX_CARD_BYTES)
+
+    def names(revision: str) -> list[str]:
+        listed = api.list_repo_files(name, repo_type="dataset", revision=revision or sha)
+        return sorted(one for one in listed if _is_plain(one) and not any(map(_is_hidden, one.split("/"))))
+
+    def fetch(file: Pattern) -> str:
+        return str(api.hf_hub_download(name, file.path, repo_type="dataset", revision=file.revision or sha))
+
+    own = os.path.join(hub.constants.HF_HUB_CACHE, f"datasets--{name.replace('/', '--')}")
+    snapshot = os.path.join(own, "snapshots", sha)
+    return content, _Origin(names, fetch, (os.path.realpath(snapshot), os.path.realpath(own)))
+
+
+def _is_hidden(name: str) -> bool:
+    return is_stray(name) or name.startswith("__")
+
+
+def _is_plain(path: str) -> bool:
+    """Whether the hub's name for a file is one, and no way out of a folder."""
+    return "::" not in path and "\\" not in path and not {"", ".", ".."} & set(path.split("/"))
+
+
+def _by_pattern(
+    card: Card, splits: Mapping[str, Sequence[Pattern]], origin: _Origin, name: str
+) -> dict[str, list[Pattern]]:
+    """{split: files} that a card names, each once."""
+    if sum(_is_glob(pattern.path) for patterns in splits.values() for pattern in patterns) > _MAX_GLOBS:
+        raise InputError(
+            f"The card ({CARD}) of the data set {quoted(name)} has more than {_MAX_GLOBS:,} patterns.",
+            hint=HINT,
+        )
+    revisions = {pattern.revision for patterns in splits.values() for pattern in patterns}
+    names = {revision: list(origin.names(revision)) for revision in revisions}
+    found: dict[str, list[Pattern]] = {}
+    for split, patterns in splits.items():
+        matches: dict[Pattern, None] = {}
+        for pattern in patterns:
+            path = f"{card.folder}/{pattern.path}" if card.folder and not pattern.revision else pattern.path
+            hits = [one for one in names[pattern.revision] if _matches(one, path)]
+            if not hits and not _is_glob(path):
+                _refuse_missing(name, path)
+            matches.update(dict.fromkeys(Pattern(hit, pattern.revision) for hit in hits))
+        found[split] = list(matches)
+    return found
+
+
+def _is_glob(path: str) -> bool:
+    return any(letter in path for letter in "*?[")
+
+
+def _matches(name: str, path: str) -> bool:
+    """Whether a glob names the file; `**` stands for any folders, also none.
+
+    All places in the glob that a part of the name can be at are followed together: trying one after the other takes
+    years for some globs.
+    """
+    if not _is_glob(path):
+        return name == path
+    pattern = path.split("/")
+    at = _reachable({0}, pattern)
+    for part in name.split("/"):
+        stays = {place for place in at if place < len(pattern) and pattern[place] == "**"}
+        moves = {place + 1 for place in at - stays if place < len(pattern) and _segment(pattern[place]).match(part)}
+        at = _reachable(stays | moves, pattern)
+        if not at:
+            return False
+    return len(pattern) in at
+
+
+def _reachable(places: set[int], pattern: Sequence[str]) -> set[int]:
+    """The places, and those behind a `**` that stands for no folder."""
+    for place in range(len(pattern)):
+        if place in places and pattern[place] == "**":
+            places.add(place + 1)
+    return places
+
+
+@cache
+def _segment(glob: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(re.sub(r"\*\*+", "*", glob)))
+
+
+def _by_name(names: Iterable[str], folder: str) -> dict[str, list[Pattern]]:
+    """{split: files below `folder`} by what they or their folders are called; all are `train` where none is called so.
+
+    As `datasets` does it: shards in data/, else folders, else files named after splits; then others are left out.
+    """
+    prefix = f"{folder}/" if folder else ""
+    below = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    shards = {name: found[1] for name in below if (found := _SHARD.fullmatch(name))}
+    by_folder = {name: split for name in below if (split := _split_word(name.split("/")[:-1]))}
+    by_file = {name: split for name in below if _is_data(name) and (split := _split_word(name.split("/")[-1:]))}
+    named = by_folder if any(map(_is_data, by_folder)) else by_file
+    splits: dict[str, list[Pattern]] = {}
+    for name, split in (shards or named or dict.fromkeys(below, "train")).items():
+        splits.setdefault(split, []).append(Pattern(prefix + name))
+    return splits
+
+
+def _is_data(name: str) -> bool:
+    return any(_is(kind, name) for kind in KINDS) or name.casefold().endswith(_ARCHIVES)
+
+
+def _split_word(parts: Sequence[str]) -> str:
+    return next((split for part in parts for split, word in _SPLIT_WORDS.items() if word.fullmatch(part)), "")
+
+
+def _kind(names: Sequence[str], name: str) -> str:
+    """How the photos are kept: what most of the files are."""
+    data = [one for one in names if os.path.basename(one) not in METADATA]
+    counts = Counter(kind for one in data for kind in KINDS if _is(kind, one))
+    packed = next((one for one in data if one.casefold().endswith(_ARCHIVES)), None)
+    kind = max(KINDS, key=lambda one: counts[one])
+    if packed is not None and (not counts or kind == "imagefolder"):
+        raise InputError(
+            f"The data set {quoted(name)} keeps photos in archives, which are not read: {quoted(packed)}.",
+            hint="Unpack it yourself, and name the folder of photos.",
+        )
+    if not counts:
+        raise InputError(
+            f"The data set {quoted(name)} cannot be read: none of its files holds photos.",
+            hint="Such a data set holds parquet, arrow or image files that belong together.",
+        )
+    return kind
+
+
+def _is(kind: str, name: str) -> bool:
+    base = os.path.basename(name)
+    if base in METADATA:
+        return kind == "imagefolder"
+    return base not in _NO_DATA and base.casefold().endswith(KINDS[kind])
+
+
+def _refuse_disguise(kind: str, splits: Mapping[str, Sequence[str]], name: str) -> None:
+    """Refuses JSON lines that begin like something else: the library unpacks what begins like an archive."""
+    for place in (place for places in splits.values() for place in places if kind == "json"):
+        with open(place, "rb") as file:
+            start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+        if not start.startswith((b"{", b"[")):
+            raise InputError(
+                f"The data set {quoted(name)} has a file that is not JSON: {quoted(os.path.basename(place))}.",
+                hint="Each line must be a JSON object.",
+            )
+
+
+def _refuse_missing(name: str, path: str) -> NoReturn:
+    raise InputError(
+        f"The data set {quoted(name)} cannot be read: it has no file {quoted(path)}, which its card names.",
+        hint="Was all of it downloaded?",
+    )
+
+
+def origin_of(place: str) -> tuple[Any, ...]:
+    """What changes when a file does, by which the library knows whether it has read it before."""
+    status = os.stat(place)
+    return (str(status.st_mtime_ns), status.st_size)
