@@ -306,6 +306,19 @@ def test_an_animation_of_another_codec_is_refused():
     assert refusal(data[: at + 28] + struct.pack(">HH", 9000, 8000) + data[at + 32 :]).message == LARGE
 
 
+def test_parts_of_an_animation_do_not_nest_without_end():
+    data = made.avif(frames=2)
+    assert photo.decode(data).shape == (64, 96, 3)
+    at = data.index(b"moov") - 4
+    end = at + int.from_bytes(data[at : at + 4])
+    deep = b""
+    for kind in (b"mdia", b"trak") * 2000:
+        deep = box(kind, deep)
+    assert refusal(data[:at] + box(b"moov", deep) + data[end:]).message == FOREIGN
+    notes = box(b"meta", box(b"iinf", b"\0\1" + box(b"infe", b"\0\1\0\0unci\0", 2), 0), 0)
+    assert refusal(data[:at] + box(b"moov", box(b"trak", notes)) + data[end:]).message == FOREIGN
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the child's limits are POSIX")
 def test_no_mutation_crashes_and_nothing_rare_reaches_the_library(fuzz_cases):
     """Each case gives pixels or a refusal; the child counts what the library was shown."""
