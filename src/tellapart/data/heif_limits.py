@@ -31,7 +31,8 @@ _METADATA: Final = frozenset({b"Exif", b"mime", b"uri "})  # `uri `: Apple's des
 _TOP: Final = frozenset({b"ftyp", b"meta", b"mdat", b"free", b"skip"})
 # What cameras say of a picture beside its size and codec: colour, depth, turning, cutting, light, lens.
 _PROPERTIES: Final = frozenset(
-    b"ispe colr pixi irot imir clap auxC pasp clli mdcv cclv amve ndwt rloc lsel a1op a1lx cmin cmex crtt mdft free skip".split()
+    b"ispe colr pixi irot imir clap auxC pasp clli mdcv cclv amve ndwt rloc lsel a1op a1lx".split()
+    + b"cmin cmex crtt mdft free skip".split()
 )
 _ONCE: Final = (b"ispe", b"irot", b"imir", b"clap", b"auxC")
 # Of an animation, which only AVIF has here.
@@ -42,7 +43,8 @@ _TRACK_FOLDERS: Final = {
     b"minf": (b"stbl", b"dinf"),
 }
 _TRACK_PARTS: Final = frozenset(
-    b"mvhd iods tkhd tref elst mdhd hdlr vmhd nmhd dref stts stss stsc stsz stco co64 ctts cslg sdtp sgpd sbgp udta free skip".split()
+    b"mvhd iods tkhd tref elst mdhd hdlr vmhd nmhd dref udta free skip".split()
+    + b"stts stss stsc stsz stco co64 ctts cslg sdtp sgpd sbgp".split()
 )
 _FRAME_PARTS: Final = frozenset(b"av1C colr pasp pixi clap btrt ccst auxi clli mdcv irot imir".split())
 
