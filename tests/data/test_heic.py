@@ -48,6 +48,17 @@ def test_the_library_in_memory_is_one_without_known_holes():
     assert versions[1] >= (1, 1, 3)
 
 
+def test_without_the_package_the_rest_can_be_read():
+    code = (
+        "import sys; sys.modules['pi_heif'] = None  # as after pip uninstall\n"
+        "from tellapart.data import heic, photo\n"
+        "assert heic.libheif_version() is heic.libde265_version() is None; heic.one_thread()\n"
+        "print(photo.decode(sys.stdin.buffer.read()).shape)"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], input=avif(), capture_output=True, check=True)
+    assert asked.stdout.decode().strip() == "(64, 96, 3)"
+
+
 @pytest.mark.parametrize("urn", [DEPTH, GAIN_MAP])
 def test_a_photo_with_a_map_is_read_without_it(urn):
     assert apart(photo.decode(made.mapped(urn).bytes()), picture(64, 48)) < 3

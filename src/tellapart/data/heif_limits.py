@@ -28,7 +28,7 @@ MAX_DEPTH: Final = 6  # pictures made of pictures: tone-mapped, grid, tile, its 
 MAX_WORK_PIXELS: Final = 4 * header.MAX_PIXELS  # decoded for one photo, with its alpha, depth and gain maps
 
 _METADATA: Final = frozenset({b"Exif", b"mime", b"uri "})  # `uri `: Apple's description of the photo's style
-_TOP: Final = frozenset({b"ftyp", b"meta", b"mdat", b"free", b"skip"})
+_TOP: Final = frozenset({b"ftyp", b"meta", b"mdat"})
 # What cameras say of a picture beside its size and codec: colour, depth, turning, cutting, light, lens.
 _PROPERTIES: Final = frozenset(
     b"ispe colr pixi irot imir clap auxC pasp clli mdcv cclv amve ndwt rloc lsel a1op a1lx".split()
