@@ -19,16 +19,22 @@ from tellapart.data import photo
 from tellapart.errors import PhotoError
 
 seen = []
-opener, accept = Image.OPEN["HEIF"]
 
 
-def counted(file, name):
-    seen.append(file.getvalue())
-    return opener(file, name)
+def counted(opener):
+    """The opener, which also keeps what it is given."""
+
+    def opened(file, name):
+        seen.append(file.getvalue())
+        return opener(file, name)
+
+    return opened
 
 
 def main():
-    Image.OPEN["HEIF"] = counted, accept  # what `photo` itself asks for, one step before the library
+    for kind in ("HEIF", "AVIF"):  # what `photo` itself asks for, one step before the library
+        opener, accept = Image.OPEN[kind]
+        Image.OPEN[kind] = counted(opener), accept
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + 1_000_000_000,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -10,6 +10,7 @@ import re
 import struct
 from dataclasses import dataclass, field, replace
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
@@ -101,16 +102,20 @@ class Heic:
 @cache
 def pictures(name):
     """The coded items of a file of scripts/make_heic, each with its configuration and size."""
-    data = (FOLDER / name).read_bytes()
+    return coded((FOLDER / name).read_bytes())
+
+
+def coded(data):
+    """The coded items of a photo, without what makes one a map."""
     meta = next(b for b in heif_boxes.boxes(data, 0, len(data)) if b.kind == b"meta")
     photo = heif_boxes.read_meta(data, meta)
     found = []
     for number, kind in photo.kinds.items():
-        if kind == b"hvc1":
+        if kind in (b"hvc1", b"av01"):
             said = [photo.properties[place] for place in photo.of_item[number]]
             properties = tuple((p.kind, data[p.start : p.end]) for p in said if p.kind != b"auxC")
             [(start, end)] = photo.places[number]
-            found.append(Item(b"hvc1", data[start:end], properties))
+            found.append(Item(kind, data[start:end], properties))
     return found
 
 
@@ -154,6 +159,24 @@ def map_of(urn):
     return replace(grey, properties=(*grey.properties, auxc(urn)))
 
 
+@cache
+def avif(*, frames=1):
+    """A transparent AVIF as Pillow writes it."""
+    image = Image.linear_gradient("L").resize((96, 64)).convert("RGBA")
+    image.putalpha(image.getchannel("R").rotate(180))
+    buffer = BytesIO()
+    more = {"save_all": True, "append_images": [image] * (frames - 1)} if frames > 1 else {}
+    image.save(buffer, "AVIF", speed=10, **more)
+    return buffer.getvalue()
+
+
+def clear_avif():
+    """The same, joined from its pictures as `clear` is."""
+    photo, alpha = coded(avif())
+    alpha = replace(alpha, properties=(*alpha.properties, auxc(b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha")))
+    return Heic({1: photo, 2: alpha}, ((b"auxl", 2, (1,)),), brand=b"avif")
+
+
 def phone(quarter_turns=0):
     """A phone's photo: 2 × 2 tiles of 512, turned, with all that hangs on it."""
     tiles = pictures("tiles.heic")
@@ -187,12 +210,12 @@ def phone(quarter_turns=0):
     )
 
 
-BASES = (plain, clear, mapped, phone)
+BASES = (plain, clear, mapped, phone, phone, clear_avif)
 KINDS = (*FORBIDDEN, b"hvc1", b"grid", b"tmap", b"av01", b"jpeg", b"Exif", b"mime", b"uri ", b"tili", b"j2k1")
 LINKS = (b"dimg", b"auxl", b"auxl", b"auxl", b"thmb", b"cdsc", b"prem", b"base")
 BOXES = (
     b"ftyp meta mdat idat iloc iinf infe iref iprp ipco ipma ispe hvcC irot imir clap colr pixi auxC grpl moov "
-    + (b"uncC cmpd mskC mini free dimg auxl")
+    + (b"uncC cmpd mskC mini free dimg auxl av1C trak mdia minf stbl stsd stsz stco av01 uncv")
 ).split() + list(FORBIDDEN)
 ANY_BOX = re.compile(b"|".join(map(re.escape, BOXES)))
 NUMBERS = (0, 1, 2, 3, 7, 8, 16, 255, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFFF)
@@ -204,8 +227,9 @@ def mutated(seed):
     photo = dice.choice(BASES)()
     for _ in range(dice.choice((0, 1, 1, 2))):
         photo = dice.choice((_other_item, _other_links, _other_properties, _other_places, _other_parts))(photo, dice)
-    data = bytearray(photo.bytes())
-    for _ in range(dice.choice((0, 0, 1, 2))):
+    moving = dice.random() < 0.05
+    data = bytearray(avif(frames=2) if moving else photo.bytes())
+    for _ in range(dice.choice((0, 0, 1, 2)) + moving):
         data = dice.choice((_other_bytes, _other_box, _other_size, _copied_box, _lost_box, _nested_box))(data, dice)
     return bytes(data)
 
@@ -341,5 +365,5 @@ def _nested_box(data, dice):
         at = dice.choice(places)
         depth = dice.choice((1, 1, 50))
         for _ in range(depth):
-            data[at - 4 : at - 4] = struct.pack(">I4s", _size(data, at) + 8, dice.choice(BOXES))
+            data[at - 4 : at - 4] = struct.pack(">I4s", (_size(data, at) + 8) & 0xFFFF_FFFF, dice.choice(BOXES))
     return data

@@ -48,6 +48,17 @@ def test_the_library_in_memory_is_one_without_known_holes():
     assert versions[1] >= (1, 1, 3)
 
 
+def test_without_the_package_the_rest_can_be_read():
+    code = (
+        "import sys; sys.modules['pi_heif'] = None  # as after pip uninstall\n"
+        "from tellapart.data import heic, photo\n"
+        "assert heic.libheif_version() is heic.libde265_version() is None; heic.one_thread()\n"
+        "print(photo.decode(sys.stdin.buffer.read()).shape)"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], input=avif(), capture_output=True, check=True)
+    assert asked.stdout.decode().strip() == "(64, 96, 3)"
+
+
 @pytest.mark.parametrize("urn", [DEPTH, GAIN_MAP])
 def test_a_photo_with_a_map_is_read_without_it(urn):
     assert apart(photo.decode(made.mapped(urn).bytes()), picture(64, 48)) < 3
@@ -304,6 +315,19 @@ def test_an_animation_of_another_codec_is_refused():
     at = data.index(b"av01", data.index(b"stsd"))
     assert refusal(data[:at] + b"uncv" + data[at + 4 :]).message == FOREIGN
     assert refusal(data[: at + 28] + struct.pack(">HH", 9000, 8000) + data[at + 32 :]).message == LARGE
+
+
+def test_parts_of_an_animation_do_not_nest_without_end():
+    data = made.avif(frames=2)
+    assert photo.decode(data).shape == (64, 96, 3)
+    at = data.index(b"moov") - 4
+    end = at + int.from_bytes(data[at : at + 4])
+    deep = b""
+    for kind in (b"mdia", b"trak") * 2000:
+        deep = box(kind, deep)
+    assert refusal(data[:at] + box(b"moov", deep) + data[end:]).message == FOREIGN
+    notes = box(b"meta", box(b"iinf", b"\0\1" + box(b"infe", b"\0\1\0\0unci\0", 2), 0), 0)
+    assert refusal(data[:at] + box(b"moov", box(b"trak", notes)) + data[end:]).message == FOREIGN
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the child's limits are POSIX")

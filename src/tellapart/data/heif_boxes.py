@@ -146,7 +146,7 @@ def read_meta(data: bytes, meta: Box) -> Photo:
     if handler.take(8)[4:] != b"pict":
         raise foreign()
     _check_sources(data, parts)
-    kinds = _read_items(data, parts[b"iinf"])
+    kinds = read_items(data, parts[b"iinf"])
     first = Fields(data, parts[b"pitm"])
     properties, of_item = _read_properties(data, parts[b"iprp"])
     return Photo(
@@ -178,7 +178,12 @@ def _check_sources(data: bytes, parts: dict[bytes, Box]) -> None:
                 raise foreign()
 
 
-def _read_items(data: bytes, iinf: Box) -> dict[int, bytes]:
+def read_items(data: bytes, iinf: Box) -> dict[int, bytes]:
+    """{item: its type}.
+
+    Raises:
+        PhotoError: `damaged`, `too_complex`, or `unsupported` for a protected or compressed one.
+    """
     said = Fields(data, iinf)
     count = said.number(4 if said.version else 2)
     kinds: dict[int, bytes] = {}

@@ -10,19 +10,43 @@ from typing import Final, NamedTuple
 
 from tellapart.data import header
 from tellapart.data.coded_size import av1_sizes, hevc_sizes
-from tellapart.data.heif_boxes import Box, Fields, Link, Photo, box_at, boxes, foreign, read_meta, too_complex
+from tellapart.data.heif_boxes import (
+    Box,
+    Fields,
+    Link,
+    Photo,
+    box_at,
+    boxes,
+    foreign,
+    read_items,
+    read_meta,
+    too_complex,
+)
 from tellapart.errors import PhotoError
 
 MAX_DEPTH: Final = 6  # pictures made of pictures: tone-mapped, grid, tile, its alpha; no photo goes deeper
 MAX_WORK_PIXELS: Final = 4 * header.MAX_PIXELS  # decoded for one photo, with its alpha, depth and gain maps
 
 _METADATA: Final = frozenset({b"Exif", b"mime", b"uri "})  # `uri `: Apple's description of the photo's style
-_TOP: Final = frozenset({b"ftyp", b"meta", b"mdat", b"free", b"skip"})
+_TOP: Final = frozenset({b"ftyp", b"meta", b"mdat"})
 # What cameras say of a picture beside its size and codec: colour, depth, turning, cutting, light, lens.
 _PROPERTIES: Final = frozenset(
-    b"ispe colr pixi irot imir clap auxC pasp clli mdcv cclv amve ndwt rloc lsel a1op a1lx cmin cmex free skip".split()
+    b"ispe colr pixi irot imir clap auxC pasp clli mdcv cclv amve ndwt rloc lsel a1op a1lx".split()
+    + b"cmin cmex crtt mdft free skip".split()
 )
 _ONCE: Final = (b"ispe", b"irot", b"imir", b"clap", b"auxC")
+# Of an animation, which only AVIF has here.
+_TRACK_FOLDERS: Final = {
+    b"moov": (b"trak",),
+    b"trak": (b"mdia", b"edts"),
+    b"mdia": (b"minf",),
+    b"minf": (b"stbl", b"dinf"),
+}
+_TRACK_PARTS: Final = frozenset(
+    b"mvhd iods tkhd tref elst mdhd hdlr vmhd nmhd dref udta free skip".split()
+    + b"stts stss stsc stsz stco co64 ctts cslg sdtp sgpd sbgp".split()
+)
+_FRAME_PARTS: Final = frozenset(b"av1C colr pasp pixi clap btrt ccst auxi clli mdcv irot imir".split())
 
 
 class _Codec(NamedTuple):
@@ -247,25 +271,41 @@ def _check_work(photo: Photo, sizes: dict[int, tuple[int, int]]) -> None:
         raise too_complex()
 
 
-def _check_tracks(data: bytes, moov: Box) -> None:
-    """Refuses an animation that is not coded as AV1, or larger than a photo may be."""
-    for entry in _inside(data, moov, (b"trak", b"mdia", b"minf", b"stbl", b"stsd")):
-        if entry.kind != b"av01":
+def _check_tracks(data: bytes, outer: Box) -> None:
+    """Refuses an animation of parts that no encoder writes, or larger than a photo may be."""
+    for box in boxes(data, outer.start, outer.end):
+        if box.kind in _TRACK_FOLDERS.get(outer.kind, ()):
+            _check_tracks(data, box)
+        elif box.kind == b"stsd":
+            said = Fields(data, box)
+            said.number(4)
+            for entry in boxes(data, said.at, box.end):
+                _check_frames(data, entry)
+        elif box.kind == b"meta":
+            _check_track_notes(data, box)
+        elif box.kind not in _TRACK_PARTS:
             raise foreign()
-        said = Fields(data, entry, full=False)
-        said.take(24)
-        header.refuse_size(said.number(2), said.number(2))
-        said.take(50)
-        for box in boxes(data, said.at, entry.end):
-            if box.kind == b"av1C":
-                for width, height in av1_sizes(data[box.start + 4 : box.end]):
-                    header.refuse_size(width, height)
 
 
-def _inside(data: bytes, outer: Box, path: tuple[bytes, ...]) -> list[Box]:
-    """The boxes in those that lie within each other as `path` says."""
-    if not path:
-        start = outer.start + 8  # of stsd: its version and a count
-        return list(boxes(data, start, outer.end)) if start <= outer.end else []
-    inner = [box for box in boxes(data, outer.start, outer.end) if box.kind == path[0]]
-    return [box for found in inner for box in _inside(data, found, path[1:])]
+def _check_frames(data: bytes, entry: Box) -> None:
+    if entry.kind != b"av01":
+        raise foreign()
+    said = Fields(data, entry, full=False)
+    said.take(24)
+    header.refuse_size(said.number(2), said.number(2))
+    said.take(50)
+    for box in boxes(data, said.at, entry.end):
+        if box.kind not in _FRAME_PARTS:
+            raise foreign()
+        if box.kind == b"av1C":
+            for width, height in av1_sizes(data[box.start + 4 : box.end]):
+                header.refuse_size(width, height)
+
+
+def _check_track_notes(data: bytes, meta: Box) -> None:
+    """Refuses pictures among the notes to a track, which are EXIF and XMP."""
+    for box in boxes(data, Fields(data, meta).at, meta.end):
+        if box.kind not in (b"hdlr", b"iloc", b"iinf"):
+            raise foreign()
+        if box.kind == b"iinf" and not set(read_items(data, box).values()) <= _METADATA:
+            raise foreign()
