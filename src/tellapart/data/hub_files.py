@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -22,35 +22,16 @@ from tellapart.data.wording import quoted
 from tellapart.errors import InputError
 
 METADATA: Final = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})  # of a folder of photos
+_IMAGES: Final = (
+    ".apng", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
+    ".psd", ".tga", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 # How photos are kept, by the endings of files; the first wins a draw. Tables of text hold none. Archives are not read:
 # the library names what is inside by chains of addresses, and the names inside are a stranger's; it unpickles some.
 KINDS: Final = {
     "parquet": (".parquet",),
     "arrow": (".arrow",),
-    "imagefolder": tuple(
-        f".{ending}"
-        for ending in (
-            "apng",
-            "bmp",
-            "dib",
-            "gif",
-            "jfif",
-            "jp2",
-            "jpe",
-            "jpeg",
-            "jpg",
-            "pbm",
-            "pgm",
-            "png",
-            "pnm",
-            "ppm",
-            "psd",
-            "tga",
-            "tif",
-            "tiff",
-            "webp",
-        )
-    ),  # fmt: skip
+    "imagefolder": _IMAGES,
     "json": (".jsonl", ".ndjson", ".json"),
 }
 _ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".lz4")
