@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +139,19 @@ def test_what_was_checked_is_what_is_loaded(child: Child, hub: Hub, table: bytes
     asked = [path for path, _ in hub.asked if "README.md" not in path]
     assert asked
     assert all(checked in path for path in asked)  # every question names the revision of the card that was read
+
+
+def test_what_was_had_once_is_read_without_a_network(child: Child, hub: Hub, table: bytes, tmp_path: Path) -> None:
+    hub.sets["me/twice"] = {"README.md": b"# photos", "train.parquet": table, "test.parquet": table}
+    child.scan([{"source": "hf:me/twice", "folder": str(child.home)}])
+    port = hub.url.rpartition(":")[2]
+    alone = Child(tmp_path / "alone", HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="1", HF_HOME=str(child.home / "hf"))
+    for name in ("me/twice", "me/never"):
+        (ended,) = alone.scan([{"source": f"hf:{name}", "folder": str(child.home)}])
+        assert not any(port in said for said in ended["seen"])
+        assert ("read" in ended) == (name == "me/twice"), ended
+    (shard,) = (child.home / "hf" / "hub" / "datasets--me--twice").rglob("snapshots/*/test.parquet")
+    shard.unlink()  # as where an earlier run was interrupted
+    (ended,) = alone.scan([{"source": "hf:me/twice", "folder": str(child.home)}])
+    assert ended["refused"] == 'The data set "me/twice" cannot be read.'
+    alone.close()
