@@ -1,5 +1,10 @@
 """`hf:` sources, with the library itself on real photos: parquet, arrow, image folders; and what is wrong with them."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -182,3 +187,61 @@ def test_an_empty_or_damaged_folder(tmp_path):
     for name in ("empty", "damaged"):
         with pytest.raises(InputError, match="cannot be read"):
             scan(f"hf:{tmp_path / name}")
+
+
+@pytest.mark.parametrize(
+    ("library", "old"), [("fsspec", "2026.5.1"), ("datasets", "5.1.9"), ("huggingface_hub", "1.30")]
+)
+def test_libraries_with_known_holes_are_refused(tmp_path: Path, library: str, old: str) -> None:
+    (tmp_path / "set").mkdir()
+    said = tmp_path / "libraries" / f"{library}-{old}.dist-info" / "METADATA"  # looked at before the one installed
+    said.parent.mkdir(parents=True)
+    said.write_text(f"Metadata-Version: 2.1\nName: {library}\nVersion: {old}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from tellapart.cli.main import main; main()", "check", "hf:set"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "libraries")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == (
+        f"Error: The library {library} {old} is too old for data sets of strangers.\n"
+        'Hint: Run: pip install -U "tellapart[hub]"\n'
+    )
+    assert done.returncode > 0
+
+
+def test_folders_named_after_splits_and_a_card_that_drops_labels(photos, tmp_path):
+    for i, photo in enumerate(photos):
+        place = tmp_path / "images" / ("validation" if i >= 6 else "training") / NAMES[i % 3] / f"{i}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(photo.read_bytes())
+    assert sorted(scan(f"hf:{tmp_path / 'images'}").splits) == ["train"] * 6 + ["val"] * 3
+    card = "---\nconfigs:\n- config_name: default\n  data_dir: training\n  drop_labels: true\n---\n"
+    (tmp_path / "images" / "README.md").write_text(card)
+    with pytest.raises(InputError, match="no column with class names"):
+        scan(f"hf:{tmp_path / 'images'}")
+
+
+def test_a_folder_whose_name_looks_like_a_pattern(photos, tmp_path):
+    source = parquet(tmp_path / "set [1] *", train=rows(photos, label=by_class(9)))
+    assert scan(source).n == 9
+
+
+def test_photos_named_by_a_table_beside_them(photos, tmp_path):
+    for split, part in (("train", photos[:6]), ("test", photos[6:])):
+        (tmp_path / "set" / split).mkdir(parents=True)
+        lines = []
+        for i, photo in enumerate(part):
+            (tmp_path / "set" / split / f"{i}.jpg").write_bytes(photo.read_bytes())
+            lines.append(f'{{"file_name": "{i}.jpg", "label": "{NAMES[i % 3]}"}}')
+        (tmp_path / "set" / split / "metadata.jsonl").write_text("\n".join(lines))
+    dataset = scan(f"hf:{tmp_path / 'set'}")
+    assert dataset.class_names == tuple(NAMES)
+    assert_is(dataset, photos[6:] + photos[:6])
+
+
+def test_a_set_that_changes_is_read_again(photos, tmp_path):
+    source = parquet(tmp_path / "set", train=rows(photos[:3], label=by_class(3)))
+    assert scan(source).n == 3
+    (tmp_path / "set" / "train.parquet").unlink()
+    rows(photos, label=by_class(9)).to_parquet(tmp_path / "set" / "train.parquet")
+    assert scan(source).n == 9

@@ -407,6 +407,47 @@ def test_a_label_file_that_names_missing_photos() -> None:
     )
 
 
+def test_a_label_file_names_no_photos_of_yours_among_its_own(tmp_path: Path) -> None:
+    make("set/1.jpg", "set/more/2.jpg", "mine.jpg", "set2/1.jpg")
+    make("set/labels.jsonl")
+    hint = "Put it above its photos. Only a label file with absolute paths alone may name photos anywhere."
+    for way in (
+        "../mine.jpg",
+        "more/../../mine.jpg",
+        "../set2/1.jpg",
+        f"{tmp_path}/mine.jpg",
+        "../gone.jpg",
+        "..\\mine.jpg",
+    ):
+        lines = [{"path": path, "label": "hat"} for path in ("1.jpg", way)]
+        make("set/labels.jsonl", content="\n".join(map(json.dumps, lines)).encode())
+        make("set/labels.csv", content=f"path,label\n1.jpg,hat\n{way},hat\n".encode())
+        shown = way.replace("\\", "/")
+        for name in ("set/labels.jsonl", "set/labels.csv"):
+            line = 2 if name.endswith("jsonl") else 3
+            assert refused(name) == (f'"{name}" names a photo outside its folder: "{shown}" (line {line}).', hint)
+    own = ["1.jpg", "more/../1.jpg", f"{tmp_path}/set/more/2.jpg"]  # inside, however it is written
+    make("set/labels.csv", content="\n".join(["path,label", *(f"{path},hat" for path in own)]).encode())
+    assert scan("set/labels.csv").n == 2
+    anywhere = [f"{tmp_path}/mine.jpg", f"{tmp_path}/set/1.jpg"]
+    make("set/labels.csv", content="\n".join(["path,label", *(f"{path},hat" for path in anywhere)]).encode())
+    assert scan("set/labels.csv").n == 2
+
+
+@pytest.mark.parametrize("header", ["path,label\n", ""])
+def test_a_label_file_names_no_photo_elsewhere(header: str) -> None:
+    make("set/1.jpg")
+    for way in ("//host/share/1.jpg", "\\\\host\\share\\1.jpg", "\\/host/1.jpg"):
+        make("set/labels.csv", content=f"{header}{way},hat\n".encode())
+        assert refused("set/labels.csv") == (
+            f'Line {2 if header else 1} of "set/labels.csv" names a photo on another machine: "{way}".',
+            "Copy the photos to this one.",
+        )
+    for way in ("http://127.0.0.1:1/1.jpg", "hf://datasets/a/b@main/1.jpg", "zip://1.jpg::a.zip", "~/1.jpg"):
+        make("set/labels.csv", content=f"path,label\n{way},hat\n".encode())
+        assert refused("set/labels.csv")[0] == f'"set/labels.csv" names 1 photo that cannot be found: "{way}" (line 2).'
+
+
 def test_a_photo_listed_twice_or_empty_is_skipped_aloud() -> None:
     make("1.jpg")
     make("2.jpg", content=b"")

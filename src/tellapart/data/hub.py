@@ -13,6 +13,7 @@ for files on disk (upright, sRGB, damaged ones named) holds here.
 import importlib
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -152,7 +153,8 @@ def _datasets() -> Any:
     datasets = importlib.import_module("datasets")
     datasets.disable_progress_bars()
     importlib.import_module("huggingface_hub.utils").disable_progress_bars()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    for library in ("datasets", "huggingface_hub"):  # what they log is traces and addresses; we say what is wrong
+        importlib.import_module(f"{library}.utils.logging").set_verbosity(logging.CRITICAL)
     datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a third host of every folder that is read
     return datasets
 

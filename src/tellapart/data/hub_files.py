@@ -6,51 +6,35 @@ the very revision that the card is from. No text of a stranger's is ever looked 
 
 import fnmatch
 import importlib
+import json
 import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from tellapart.atomic import write_file
 from tellapart.data.card import CARD, HINT, MAX_CARD_BYTES, Card, Pattern, foreign, read_card
 from tellapart.data.listing import is_stray
 from tellapart.data.wording import quoted
 from tellapart.errors import InputError
 
 METADATA: Final = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})  # of a folder of photos
+_IMAGES: Final = (
+    ".apng", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
+    ".psd", ".tga", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 # How photos are kept, by the endings of files; the first wins a draw. Tables of text hold none. Archives are not read:
 # the library names what is inside by chains of addresses, and the names inside are a stranger's; it unpickles some.
 KINDS: Final = {
     "parquet": (".parquet",),
     "arrow": (".arrow",),
-    "imagefolder": tuple(
-        f".{ending}"
-        for ending in (
-            "apng",
-            "bmp",
-            "dib",
-            "gif",
-            "jfif",
-            "jp2",
-            "jpe",
-            "jpeg",
-            "jpg",
-            "pbm",
-            "pgm",
-            "png",
-            "pnm",
-            "ppm",
-            "psd",
-            "tga",
-            "tif",
-            "tiff",
-            "webp",
-        )
-    ),  # fmt: skip
+    "imagefolder": _IMAGES,
     "json": (".jsonl", ".ndjson", ".json"),
 }
 _ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".lz4")
@@ -161,10 +145,12 @@ def _raise(error: OSError) -> NoReturn:
 
 
 def _repository(name: str) -> tuple[bytes, _Origin]:
+    """A data set on the hub, at the revision that its card is from; without a network, as it was had before."""
     hub = importlib.import_module("huggingface_hub")
     api = hub.HfApi(library_name="tellapart")
+    offline = bool(importlib.import_module("datasets").config.HF_HUB_OFFLINE)
     try:
-        card = api.hf_hub_download(name, CARD, repo_type="dataset")
+        card = api.hf_hub_download(name, CARD, repo_type="dataset", local_files_only=offline)
     except hub.errors.LocalEntryNotFoundError:  # no network; a kind of the next
         raise
     except hub.errors.EntryNotFoundError:
@@ -173,15 +159,26 @@ def _repository(name: str) -> tuple[bytes, _Origin]:
         sha = os.path.basename(os.path.dirname(card))
         with open(card, "rb") as file:
             content = file.read(2 * MAX_CARD_BYTES)
+    own = os.path.join(hub.constants.HF_HUB_CACHE, f"datasets--{name.replace('/', '--')}")
+    kept = Path(own, "tellapart", f"{sha}.json")
 
     def names(revision: str) -> list[str]:
-        listed = api.list_repo_files(name, repo_type="dataset", revision=revision or sha)
-        return sorted(one for one in listed if _is_plain(one) and not any(map(_is_hidden, one.split("/"))))
+        if offline:  # what is in the cache may be a part only, where an earlier run was interrupted
+            listed = json.loads(kept.read_bytes()) if not revision else []
+        else:
+            listed = api.list_repo_files(name, repo_type="dataset", revision=revision or sha)
+        plain = sorted(one for one in listed if _is_plain(one) and not any(map(_is_hidden, one.split("/"))))
+        if not (offline or revision):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_file(kept, json.dumps(plain).encode())
+        return plain
 
     def fetch(file: Pattern) -> str:
-        return str(api.hf_hub_download(name, file.path, repo_type="dataset", revision=file.revision or sha))
+        revision = file.revision or sha
+        return str(
+            api.hf_hub_download(name, file.path, repo_type="dataset", revision=revision, local_files_only=offline)
+        )
 
-    own = os.path.join(hub.constants.HF_HUB_CACHE, f"datasets--{name.replace('/', '--')}")
     snapshot = os.path.join(own, "snapshots", sha)
     return content, _Origin(names, fetch, (os.path.realpath(snapshot), os.path.realpath(own)))
 

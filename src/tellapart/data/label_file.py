@@ -46,11 +46,14 @@ def read_label_file(path: str, name: str) -> list[Row]:
         name: how the person called it.
 
     Raises:
-        InputError: the file is not UTF-8 text, or a line of it, which is named, cannot be understood.
+        InputError: the file is not UTF-8 text, or a line of it, which is named, cannot be understood or names a photo
+            that a stranger's file must not name.
     """
     text = _read_text(path, name)
     lines = _json_rows if extension(path) in JSON_EXTENSIONS else _table_rows
-    return list(lines(text, os.path.dirname(path), name))
+    rows = list(lines(text, os.path.dirname(path), name))
+    _refuse_outside(rows, os.path.dirname(path), name)
+    return rows
 
 
 def locate(line: int, path: str, label: str, split: str, folder: str = "") -> Row:
@@ -87,6 +90,23 @@ def refuse_missing(rows: Sequence[Row], name: str, line: str, folder: str = "") 
             f"{name} names {counted(len(missing), 'photo')} that cannot be found: {some(missing)}.",
             hint=f"Paths are looked up in {quoted(folder or '.')}. Mend the paths, or remove these {line}s.",
         )
+
+
+def _refuse_outside(rows: Sequence[Row], folder: str, name: str) -> None:
+    """Refuses photos outside the label file's folder, unless every path is absolute.
+
+    A stranger's set brings photos of its own, by relative paths; one among them that leads to photos of yours would
+    be learned from, shown and shared. A list of absolute paths was made on this machine, of photos that are here.
+    """
+    if all(os.path.isabs(row.path) for row in rows):
+        return
+    below = os.path.join(os.path.abspath(folder), "")
+    for row in rows:
+        if not os.path.abspath(row.place).startswith(below):
+            raise InputError(
+                f"{quoted(name)} names a photo outside its folder: {quoted(row.path)} (line {row.line}).",
+                hint="Put it above its photos. Only a label file with absolute paths alone may name photos anywhere.",
+            )
 
 
 def split_names(rows: Sequence[Row], name: str, line: str) -> list[str]:
@@ -157,7 +177,7 @@ def _table_rows(text: str, folder: str, name: str) -> Iterator[Row]:
                 if is_header:
                     continue
             path, label, split = (row[at] if 0 <= at < len(row) else "" for at in columns)
-            yield _complete(locate(reader.line_num, path, label, split, folder), name)
+            yield _complete(reader.line_num, path, label, split, folder, name)
     except csv.Error as error:
         raise InputError(f"Line {reader.line_num} of {quoted(name)} is not a valid table row: {error}.") from error
 
@@ -171,7 +191,8 @@ def _columns(row: Sequence[str], folder: str, where: str) -> tuple[tuple[int, in
     )
     if path >= 0 and label >= 0:
         return (path, label, split), True
-    if len(row) >= 2 and locate(0, row[0], "", "", folder).size_bytes >= 0:
+    remote = row[0][:2].replace("\\", "/") == "//"
+    if len(row) >= 2 and (remote or locate(0, row[0], "", "", folder).size_bytes >= 0):
         return (0, 1, 2), False
     got = ", ".join(quoted(cell, longest=40) for cell in row[:4])
     raise InputError(f"{where} must name a path column and a label column. Got {got}.", hint=_COLUMN_HINT)
@@ -195,7 +216,7 @@ def _json_rows(text: str, folder: str, name: str) -> Iterator[Row]:
             next((_text(found[column]) for column in wanted if column in found), "")
             for wanted in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)
         )
-        yield _complete(locate(line, path, label, split, folder), name)
+        yield _complete(line, path, label, split, folder, name)
 
 
 def _text(value: object) -> str:
@@ -205,7 +226,14 @@ def _text(value: object) -> str:
     return str(value).strip()
 
 
-def _complete(row: Row, name: str) -> Row:
+def _complete(line: int, path: str, label: str, split: str, folder: str, name: str) -> Row:
+    """The row with its photo looked up, which nothing on another machine is: Windows would log in there to look."""
+    if path[:2].replace("\\", "/") == "//":
+        raise InputError(
+            f"Line {line} of {quoted(name)} names a photo on another machine: {quoted(path)}.",
+            hint="Copy the photos to this one.",
+        )
+    row = locate(line, path, label, split, folder)
     for column, text in (("path", row.path), ("label", row.label)):
         if not text:
             raise InputError(
