@@ -190,7 +190,7 @@ def test_the_dockerfile_is_pinned_plain_and_not_root(tellapart: Any, trained: Pa
     steps = [line.split(None, 1) for line in text.replace("\\\n", " ").splitlines() if line and line[0] not in "# "]
     names = [name for name, _ in steps]
     assert names[0] == "FROM"
-    assert re.fullmatch(r"python:\d+\.\d+\.\d+\S*-slim", steps[0][1])
+    assert re.fullmatch(r"python:\d+\.\d+-slim-[a-z]+", steps[0][1])
     assert set(names) <= {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT"}
     assert names.index("USER") > max(i for i, name in enumerate(names) if name == "RUN")
     assert dict(steps)["USER"] == "10001"
@@ -199,9 +199,31 @@ def test_the_dockerfile_is_pinned_plain_and_not_root(tellapart: Any, trained: Pa
         if name == "COPY":
             assert all((folder / source).exists() for source in rest.split()[:-1])
     assert json.loads(dict(steps)["ENTRYPOINT"])[:2] == ["tellapart", "serve"]
-    pinned = (folder / "requirements.txt").read_text().split()
-    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.+-]*", line) for line in pinned)
+    runs = [" ".join(rest.split()) for name, rest in steps if name == "RUN"]
+    assert runs[0] == "apt-get update && apt-get upgrade --yes && rm -rf /var/lib/apt/lists/*"
+    (wheel,) = folder.glob("*.whl")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert f'pip install --no-deps --require-hashes "tellapart @ file:///app/{wheel.name}#sha256={digest}"' in runs[1]
+    pinned = (folder / "requirements.txt").read_text().replace("\\\n", " ").splitlines()
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.+-]*( +--hash=sha256:[0-9a-f]{64})*", line) for line in pinned)
     assert not [line for line in pinned if line.startswith(("torch", "scikit-learn"))]
+    page = (folder / "README.md").read_text()
+    assert "Rebuild monthly" in page
+    hashed = all("--hash" in line for line in pinned)  # where an index can be asked
+    assert ("pip install --require-hashes --only-binary :all: --requirement" in runs[1]) == hashed
+    assert ("**There are no hashes.**" in page) != hashed
+
+
+def test_without_an_index_the_container_says_that_it_has_no_hashes(
+    tellapart: Any, trained: Path, tmp_path: Path
+) -> None:
+    apart = {"TELLAPART_CACHE_DIR": str(tmp_path / "cache"), "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
+    said = tellapart.works("export", trained, "--to", "docker", "-o", tmp_path / "out", PIP_FIND_LINKS="", **apart)
+    assert "not to hashes: pip found no package index to ask. Export again where it does" in said
+    text = (tmp_path / "out" / "Dockerfile").read_text()
+    assert "\n# Without --require-hashes: pip found no package index" in text
+    assert "RUN pip install --only-binary :all: --requirement requirements.txt \\\n" in text
+    assert "**There are no hashes.**" in (tmp_path / "out" / "README.md").read_text()
 
 
 def install(python: Path, *what: str | Path) -> None:
@@ -209,15 +231,17 @@ def install(python: Path, *what: str | Path) -> None:
     subprocess.run([find_uv_bin(), "pip", "install", "--quiet", "--python", python, *what], check=True)
 
 
-def installed(*requirements: str) -> Path:
+def installed(requirements: str, *options: str) -> Path:
     """The Python of an environment with exactly these, made once and kept beside the checkout's own."""
-    digest = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join((sys.version, requirements, *options)).encode()).hexdigest()
     place = REPOSITORY / ".venv-tests" / digest[:16]
     if not place.is_dir():
         building = place.with_name(f"{place.name}.{os.getpid()}")
         shutil.rmtree(building, ignore_errors=True)
         subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", sys.executable, building], check=True)
-        install(building / "bin" / "python", *requirements)
+        wanted = building / "requirements.txt"
+        wanted.write_text(requirements)
+        install(building / "bin" / "python", *options, "--requirement", wanted)
         building.rename(place)
     return place / "bin" / "python"
 
@@ -229,7 +253,7 @@ def test_the_space_answers_through_gradio_client(tellapart: Any, trained: Path, 
     folder = tmp_path / "space"
     tellapart.works("export", trained, "--to", "space", "-o", folder)
     gradio = re.search(r"^sdk_version: (\S+)$", (folder / "README.md").read_text(), re.MULTILINE)[1]
-    python = installed(f"gradio=={gradio}", *(folder / "requirements.txt").read_text().split())
+    python = installed(f"gradio=={gradio}\n{(folder / 'requirements.txt').read_text()}")
     photos = sorted(map(str, fresh.rglob("*.jpg")))
     script = """
 import json, sys
@@ -276,8 +300,8 @@ def test_the_container_s_steps_without_docker(tellapart: Any, trained: Path, fre
         if line.startswith(("HEALTHCHECK", "ENTRYPOINT", "USER"))
     )
     (wheel,) = folder.glob("*.whl")
-    pins = (folder / "requirements.txt").read_text().split()
-    python = installed(*pins)
+    held = "--require-hashes" in (folder / "Dockerfile").read_text().partition("tellapart @")[0]
+    python = installed((folder / "requirements.txt").read_text(), *(["--require-hashes"] if held else []))
     place = tmp_path / "app"
     install(python, "--no-deps", "--target", place, wheel)
     shutil.copytree(folder / "model", place / "model")
