@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 
 from tellapart.errors import ArtifactError, InputError
-from tellapart.export import runtime, space, web
+from tellapart.export import push, runtime, space, web
 from tellapart.export.folder import RECORD, export
 
 
@@ -90,7 +90,7 @@ def test_without_npm_the_page_holds_a_cdn_to_the_hashes(model, tmp_path, monkeyp
 
 
 def test_the_page_is_as_the_export_expects_it():
-    pages = web._pages(vendored=True)
+    pages = web._pages(web.ANY_HOST, vendored=True)
     assert b'src="./model/"' in pages["index.html"]
     assert b"Content-Security-Policy" in pages["embed.html"]
     assert "server-answerer.js" not in pages
@@ -100,7 +100,7 @@ def test_the_page_is_as_the_export_expects_it():
 @pytest.mark.parametrize("name", ["", "me", "a/b/c", "/b", "a/"])
 def test_a_space_needs_a_user_and_a_name(name):
     with pytest.raises(InputError, match="does not name a Space"):
-        space.require_hub(name)
+        push.require_hub(name)
 
 
 def test_versions_that_gradio_does_not_take_are_capped():
