@@ -140,6 +140,9 @@ def test_bad_input_is_one_sentence(tellapart: Any, trained: Path, tmp_path: Path
     tellapart.refuses("export", "nowhere", "--to", "onnx", "-o", tmp_path / "a", says=["no model folder 'nowhere'"])
     tellapart.refuses("export", trained, "--to", "onnx", "-o", tmp_path / "a", "--push", "me/it", says=["--to space"])
     tellapart.refuses("export", trained, "--to", "space", "-o", tmp_path / "a", "--push", "me", says=["user/name"])
+    tellapart.refuses(
+        "export", trained, "--to", "web", "-o", tmp_path / "a", "--sdk", "gradio", says=["--sdk goes with"]
+    )
     assert not (tmp_path / "a").exists()
 
 
