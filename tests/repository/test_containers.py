@@ -53,6 +53,12 @@ def test_it_is_pinned_plain_and_not_root() -> None:
     assert not re.search(r"TOKEN|KEY|SECRET|PASSWORD", TEXT)
 
 
+def test_it_is_upgraded_and_says_to_be_rebuilt() -> None:
+    assert of("RUN")[0].startswith("apt-get update && apt-get upgrade --yes && ")
+    assert "rm -rf /var/lib/apt/lists/*" in of("RUN")[0]
+    assert "Rebuild monthly, with `--pull --no-cache`" in (FOLDER / "README.md").read_text()
+
+
 def test_every_install_is_held_to_the_versions() -> None:
     installs = re.findall(r"pip install (.*?)(?:&&|;|$)", " && ".join(of("RUN")))
     assert len(installs) == 4

@@ -1,15 +1,20 @@
-"""A folder for `docker build`: the server, the model, every version pinned."""
+"""A folder for `docker build`: the server, the model, every version pinned and every file held to its hash."""
 
 import platform
 import re
 
-from tellapart.artifact import CARD, MANIFEST, MODEL
+from tellapart.artifact import CARD, MANIFEST, MODEL, sha256
 from tellapart.data.wording import shown
 from tellapart.export.built import Built, Source, rendered
 from tellapart.export.code import FOR_ANSWERS, FOR_THE_SERVER, NAME, code_files, own_version, pins, wheel
 from tellapart.export.elsewhere import CarriedForm
+from tellapart.export.hashes import DEBIAN, hashed_pins
 
 IGNORED = b"README.md\nexport.json\n"  # what the image need not hold
+UNHASHED = (
+    "The packages are held to their versions, not to hashes: pip found no package index to ask. Export again where it "
+    "does, and the image installs with --require-hashes."
+)
 
 
 def docker_folder(source: Source, name: str) -> Built:
@@ -18,18 +23,25 @@ def docker_folder(source: Source, name: str) -> Built:
     wheel_name, packed = wheel()
     code = {f"{NAME}/{file}": content for file, content in code_files().items()}
     model = model_folder(source, "model/")
+    python = ".".join(platform.python_version_tuple()[:2])
+    source.progress("asking for hashes", 0, 1)
+    requirements, machines = hashed_pins(pins((*FOR_ANSWERS, *FOR_THE_SERVER)), python)
+    source.progress("asking for hashes", 1, 1)
     facts = {
         "name": shown(artifact.manifest["name"]),  # one line, whatever a stranger's model is called
         "tag": re.sub(r"[^a-z0-9]+", "-", artifact.manifest["name"].lower()).strip("-") or "classifier",
         "version": own_version(),
-        "python": platform.python_version(),
+        "python": python,
+        "debian": DEBIAN,
+        "machines": " and ".join(machines),
         "wheel": wheel_name,
+        "wheel_sha256": sha256(packed),
     }
     files = {
         "Dockerfile": rendered("docker/Dockerfile", facts),
         "README.md": rendered("docker/README.md", facts),
         ".dockerignore": IGNORED,
-        "requirements.txt": "".join(f"{pin}\n" for pin in pins((*FOR_ANSWERS, *FOR_THE_SERVER))).encode(),
+        "requirements.txt": "".join(f"{line}\n" for line in requirements).encode(),
         wheel_name: packed,
         **model,
     }
@@ -37,7 +49,8 @@ def docker_folder(source: Source, name: str) -> Built:
         files=files,
         model=f"model/{MODEL}",
         form=CarriedForm({**code, **model}, f"the tellapart {own_version()} in the folder, in a process of its own"),
-        next_step=f"docker build -t {facts['tag']} {name}",
+        next_step=f"docker build --pull -t {facts['tag']} {name}",
+        notes=() if machines else (UNHASHED,),
     )
 
 
