@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import onnx
-from google.protobuf.message import DecodeError
-
 from tellapart.atomic import restore
 from tellapart.data.preprocess import Preprocess
+from tellapart.engine.graph_rules import refuse_unsafe
+from tellapart.engine.trial import try_graph
 from tellapart.errors import ArtifactError
 from tellapart.posthoc.decision import Thresholds
 
@@ -34,16 +33,6 @@ MAX_MODEL_BYTES = 700_000_000  # a VGG16 of ours has 270 MB
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_DEPTH = 8  # of the manifest's JSON
 PROMISE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what metrics.promise.Promise holds
-
-# What classifiers are made of. No control flow, no custom domain, nothing that reads a file.
-ALLOWED_OPS = frozenset(
-    """
-    Add AveragePool BatchNormalization Cast Clip Concat Constant Conv Div Dropout Equal Erf Expand Flatten Gather Gelu
-    Gemm GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization
-    LeakyRelu MatMul Max MaxPool Min Mul Neg Pad Pow Reciprocal ReduceL2 ReduceMax ReduceMean ReduceSum Relu Reshape
-    Resize Shape Sigmoid Slice Softmax Split Sqrt Squeeze Sub Tanh Transpose Unsqueeze Where
-    """.split()  # noqa: SIM905  # a list of quoted words would take forty lines
-)
 
 
 @dataclass(frozen=True)
@@ -120,7 +109,9 @@ def load_artifact(folder: Path) -> Artifact:
             )
         if name in (MODEL, TRAINED_ON):
             content[name] = data
-    refuse_unsafe(content[MODEL], n_classes=len(manifest["class_names"]))
+    n_classes, input_px = len(manifest["class_names"]), manifest["preprocess"]["input_px"]
+    refuse_unsafe(content[MODEL], n_classes=n_classes, input_px=input_px)
+    try_graph(content[MODEL], manifest["files"][MODEL], n_classes=n_classes, input_px=input_px)
     return Artifact(manifest, content[MODEL], frozenset(content[TRAINED_ON].decode("ascii", "replace").split()))
 
 
@@ -220,48 +211,3 @@ def _is_limit(value: object) -> bool:
 
 def _is_texts(values: object) -> bool:
     return isinstance(values, list) and bool(values) and all(isinstance(v, str) for v in values)
-
-
-def refuse_unsafe(model: bytes, *, n_classes: int | None = None) -> None:
-    """Walk the graph before any runtime sees it.
-
-    Args:
-        model: the content of model.onnx.
-        n_classes: C, how many probabilities a photo must get; None does not say.
-
-    Raises:
-        ArtifactError: it is not ONNX, keeps data outside the file, has an operation that classifiers do not need, or
-            another number of classes.
-    """
-    try:
-        proto = onnx.load_model_from_string(model)
-    except DecodeError as error:
-        raise ArtifactError("The model's graph is not ONNX.", hint="Copy the whole folder again.") from error
-    graph = proto.graph
-    if proto.functions or proto.training_info:
-        raise ArtifactError("The model's graph has a graph inside, which no classifier needs.")
-    sparse = list(graph.sparse_initializer)
-    tensors = list(graph.initializer)
-    for node in graph.node:
-        if node.domain not in ("", "ai.onnx") or node.op_type not in ALLOWED_OPS:
-            raise ArtifactError(f"The model's graph has an operation we do not run: '{node.op_type[:40]}'.")
-        for attribute in node.attribute:
-            if attribute.HasField("g") or attribute.graphs:
-                raise ArtifactError("The model's graph has a graph inside, which no classifier needs.")
-            tensors += [attribute.t, *attribute.tensors]
-            sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
-    tensors += [part for tensor in sparse for part in (tensor.values, tensor.indices)]
-    if any(t.data_location == onnx.TensorProto.EXTERNAL or t.external_data for t in tensors):
-        raise ArtifactError("The model keeps data outside its file, which is not safe.", hint="Do not use this model.")
-    if not graph.node or [i.name for i in graph.input] != ["pixels"]:
-        raise ArtifactError("The model's graph is not one of ours.", hint="Name a folder that tellapart wrote.")
-    if n_classes is not None and n_classes not in _widths(graph, "probs"):
-        raise ArtifactError(
-            f"The model's graph does not tell {n_classes} classes apart.", hint="Copy the whole folder again."
-        )
-
-
-def _widths(graph: onnx.GraphProto, output: str) -> list[int]:
-    """The last dimension of that output, if the graph has it."""
-    shapes = [value.type.tensor_type.shape.dim for value in graph.output if value.name == output]
-    return [shape[-1].dim_value for shape in shapes if shape]

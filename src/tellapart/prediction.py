@@ -15,7 +15,7 @@ from tellapart.artifact import Artifact, load_artifact
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
-from tellapart.engine.network import Network, n_cores
+from tellapart.engine.network import Network, n_cores, refuse_nonsense
 from tellapart.errors import PhotoError
 from tellapart.posthoc.decision import NONE_OF_THESE, Thresholds, answer
 
@@ -123,8 +123,13 @@ class Predictor:
         )
 
     def answers(self, pixels: NDArray[np.uint8]) -> Answers:
-        """What the graph says about preprocessed `pixels` (px, px, 3) uint8."""
+        """What the graph says about preprocessed `pixels` (px, px, 3) uint8.
+
+        Raises:
+            ArtifactError: it says what is no probability.
+        """
         outputs = self._network(pixels)
+        refuse_nonsense(outputs, len(self.class_names))
         unknown, imagenet = outputs.get("unknown_score"), outputs.get("imagenet_logits")
         return Answers(
             outputs["probs"],

@@ -21,7 +21,7 @@ from tellapart.data.duplicates import find_duplicates, group
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Skipped, scan_photos
 from tellapart.data.wording import counted, quoted
-from tellapart.engine.network import Network, n_cores
+from tellapart.engine.network import Network, n_cores, refuse_nonsense
 from tellapart.errors import InputError, PhotoError
 from tellapart.features import hash_pixels
 from tellapart.stopwatch import Progress, no_progress
@@ -133,7 +133,9 @@ def look_at(artifact: Artifact, photos: Sequence[str], progress: Progress) -> tu
             pixels = preprocess(photo.decode(photo.read(path), min_side_px=how.min_side_px), how)
         except PhotoError as error:
             return error
-        return network(pixels), hash_pixels(pixels).hex()
+        outputs = network(pixels)
+        refuse_nonsense(outputs, len(artifact.class_names))
+        return outputs, hash_pixels(pixels).hex()
 
     said, readable, hashes, skipped = [], [], [], []
     with ThreadPoolExecutor(n_cores(), thread_name_prefix="suggest") as executor:

@@ -26,7 +26,9 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
 from tellapart.data.split import Split
 from tellapart.engine.backbone import QUALITIES
+from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.network import n_cores
+from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
 from tellapart.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.feature_cache import FeatureCache
@@ -86,6 +88,7 @@ def train(
     with clock("model"):
         description = describe(prepared, split, fitted, recipe, name=output.name)
         model = compose(prepared.backbone, fitted, description)
+        refuse_unsafe(model, n_classes=len(description["class_names"]), input_px=prepared.how.input_px)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proof = beside.submit(proven, model, description, prepared, split, fitted)
         with clock("test"):
@@ -111,10 +114,12 @@ def train(
 def _write(output: Path, files: Json, prepared: Prepared, split: Split) -> None:
     """The model folder, and in the cache, where its photos are: they prove its exports, and explain its answers."""
     write_folder(output, files)
+    model = sha256(files[MODEL])
+    remember_graph(model, n_classes=len(prepared.dataset.class_names), input_px=prepared.how.input_px)
     if prepared.dataset.archive is None:
         places = prepared.dataset.places
         kinds = {"test": split.test, "train": split.learned}
-        remember(sha256(files[MODEL]), {kind: [places[i] for i in chosen] for kind, chosen in kinds.items()})
+        remember(model, {kind: [places[i] for i in chosen] for kind, chosen in kinds.items()})
 
 
 def evaluate(

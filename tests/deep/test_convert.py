@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from tellapart.artifact import ALLOWED_OPS
 from tellapart.deep.architectures import OWN
 from tellapart.deep.convert import convert, prove
 from tellapart.deep.networks import Built, build
+from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.errors import TrainingError
 
 NETWORKS = ["first-cnn", "tutorial-cnn", "small-resnet", "resnet18", "tf_mobilenetv3_small_075", "regnety_002", "dla34"]

@@ -12,7 +12,7 @@ from tellapart.server.apart import ApartPredictor
 
 @pytest.fixture(scope="module")
 def predictor(model):
-    return load(model, many=False)
+    return load(model)
 
 
 def test_answers_refusals_and_what_the_model_saw(predictor, clothing_folder, tmp_path, monkeypatch):

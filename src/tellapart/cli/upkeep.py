@@ -15,6 +15,7 @@ from tellapart.cli.printing import print_json
 @json_option
 def cache(clear: bool, as_json: bool) -> None:
     """Show or clear what is remembered of photos already read."""
+    from tellapart.engine.trial import forget_graphs
     from tellapart.feature_cache import FeatureCache
     from tellapart.known_photos import forget
 
@@ -22,6 +23,7 @@ def cache(clear: bool, as_json: bool) -> None:
     n_cleared = store.clear() if clear else 0
     if clear:
         forget()
+        forget_graphs()
     state = store.state()
     store.close()
     if as_json:

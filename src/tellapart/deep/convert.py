@@ -21,13 +21,13 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.onnx.errors import OnnxExporterError
 
-from tellapart.artifact import ALLOWED_OPS
 from tellapart.data.wording import counted, some
 from tellapart.deep.ending import Ending, Place, find_ending
 from tellapart.deep.folding import OPSET, fold
 from tellapart.deep.networks import Built
 from tellapart.deep.user_network import said
 from tellapart.engine.backbone import Converted, GraphBuilder, output_shapes
+from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.engine.network import Network
 from tellapart.errors import TrainingError
 from tellapart.head import Head

@@ -1,20 +1,22 @@
 """One compiled graph on the CPU, answering from several threads at once."""
 
 import io
+import math
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
+from tellapart.engine.runtime import openvino
 from tellapart.errors import ArtifactError
 
 # float32 everywhere, although bfloat16 is faster on some processors: the browser, the phone and the other runtime
 # compute in float32, and a model must answer there as it was tested here. Measured: docs/decisions/0003-float32.md
 PRECISION = "f32"
+SUM_TOLERANCE = 1e-3  # of all probabilities from 1; float32 leaves 1e-6 with 1,000 classes
 
 
 def n_cores() -> int:
@@ -48,13 +50,22 @@ class Network:
         outputs: names of the outputs wanted; what only other outputs need is not computed.
         optional: names of outputs wanted if the graph has them; `outputs` afterwards says which it has.
         streams: photos in flight at once.
+        most: how many numbers any value between two operations may have, to be known before it is compiled; None does
+            not ask.
 
     Raises:
-        ArtifactError: the graph cannot be compiled.
+        ArtifactError: the graph cannot be compiled, or has a larger value, or one whose size depends on the photo.
     """
 
     def __init__(
-        self, model: bytes, input_px: int, outputs: Sequence[str], *, optional: Sequence[str] = (), streams: int
+        self,
+        model: bytes,
+        input_px: int,
+        outputs: Sequence[str],
+        *,
+        optional: Sequence[str] = (),
+        streams: int,
+        most: int | None = None,
     ) -> None:
         self.input_px = input_px
         try:
@@ -64,6 +75,8 @@ class Network:
             self.outputs = (*outputs, *(name for name in optional if name in has))
             wanted = [graph.output(name).get_node().input_value(0) for name in self.outputs]
             graph = openvino.Model(wanted, graph.get_parameters(), "network")
+            if most is not None:
+                _refuse_sizes(graph, most)
             settings = {
                 "INFERENCE_PRECISION_HINT": PRECISION,
                 "INFERENCE_NUM_THREADS": streams,  # so that each stream has one
@@ -89,3 +102,26 @@ class Network:
             request = self._local.request = self._compiled.create_infer_request()
         request.infer([image[None]], share_inputs=True)
         return {name: request.get_output_tensor(i).data[0].copy() for i, name in enumerate(self.outputs)}
+
+
+def _refuse_sizes(graph: openvino.Model, most: int) -> None:
+    """Refuses values that are larger than `most` numbers, or whose size would follow from a photo's pixels."""
+    for operation in graph.get_ops():
+        for output in operation.outputs():
+            shape = output.get_partial_shape()
+            if shape.is_dynamic or math.prod(shape.to_shape()) > most:
+                raise ArtifactError("The model's graph has values too large for it.", hint="Do not use this model.")
+
+
+def refuse_nonsense(said: Mapping[str, NDArray[np.float32]], n_classes: int) -> None:
+    """Refuses answers {output: values of one photo} that are no numbers, and probabilities that are none.
+
+    Raises:
+        ArtifactError: NaN or infinity, a probability below 0, or a sum that is not 1.
+    """
+    probs = said["probs"]
+    sane = all(np.isfinite(values).all() for values in said.values())
+    if not sane or probs.shape != (n_classes,) or probs.min() < 0 or abs(float(probs.sum()) - 1) > SUM_TOLERANCE:
+        raise ArtifactError(
+            "The model's graph answers with numbers that are no probabilities.", hint="Do not use this model."
+        )

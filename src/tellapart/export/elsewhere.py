@@ -35,7 +35,7 @@ from tellapart.prediction import load
 from tellapart.server.apart import ApartPredictor
 assert Path(tellapart.__file__).is_relative_to(Path.cwd())
 async def main():
-    model = ApartPredictor(load("model", many=False), 1)
+    model = ApartPredictor(load("model"), 1)
     for name in sorted(os.listdir("photos")):
         started = time.perf_counter()
         said, _ = await model.predict(Path("photos", name))

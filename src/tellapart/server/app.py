@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from tellapart.errors import ArtifactError
 from tellapart.server import schema
 from tellapart.server.answering import Answerer
 from tellapart.server.journal import Journal
@@ -58,6 +59,7 @@ def make_app(answerer: Answerer, settings: Settings) -> ASGIApp:
             Problem: _refused,
             HTTPException: _refused_by_routing,
             RequestValidationError: _refused_by_validation,
+            ArtifactError: _failed,  # a graph that says what is no probability; the fault is not a trace's worth
             Exception: _failed,
         },
     )
