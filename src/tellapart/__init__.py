@@ -8,6 +8,7 @@
 The names below are the stable ones; everything else may move between versions.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,10 @@ _PLACES = {
     "scan": "data.source",
     "train": "workflow",
 }
+
+# `import openvino` tells its makers so, over the network and without asking. Where the package that sends is absent, it
+# has a silent one of its own; so for this process it is absent. docs/decisions/0002-dependencies.md
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: Python's mark for "not there"
 
 __all__ = ["__version__", *_PLACES]  # noqa: PLE0604  # one list of names, not two
 

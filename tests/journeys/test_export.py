@@ -199,6 +199,7 @@ def test_the_dockerfile_is_pinned_plain_and_not_root(tellapart: Any, trained: Pa
         if name == "COPY":
             assert all((folder / source).exists() for source in rest.split()[:-1])
     assert json.loads(dict(steps)["ENTRYPOINT"])[:2] == ["tellapart", "serve"]
+    assert ("RUN", "pip uninstall --yes openvino-telemetry") in [tuple(step) for step in steps]
     pinned = (folder / "requirements.txt").read_text().split()
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.+-]*", line) for line in pinned)
     assert not [line for line in pinned if line.startswith(("torch", "scikit-learn"))]

@@ -53,6 +53,11 @@ def test_it_is_pinned_plain_and_not_root() -> None:
     assert not re.search(r"TOKEN|KEY|SECRET|PASSWORD", TEXT)
 
 
+def test_what_reports_to_openvinos_makers_is_taken_out() -> None:
+    assert of("RUN")[-2].endswith("&& pip check && pip uninstall --yes openvino-telemetry")
+    assert "HF_HUB_DISABLE_TELEMETRY=1" in " ".join(of("ENV"))
+
+
 def test_every_install_is_held_to_the_versions() -> None:
     installs = re.findall(r"pip install (.*?)(?:&&|;|$)", " && ".join(of("RUN")))
     assert len(installs) == 4
