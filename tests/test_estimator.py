@@ -1,5 +1,8 @@
 """Wherever scikit-learn takes a classifier, it takes this one."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier
@@ -136,3 +139,40 @@ def test_a_photo_that_cannot_be_read_is_named(photos, tmp_path):
     assert str(broken) in caught.value.message
     with pytest.raises(InputError):
         PhotoClassifier("fast").fit([*photos[0], tmp_path / "missing.jpg"], [*photos[1], "hat"])
+
+
+def without_scikit_learn(code):
+    """What a Python that has no scikit-learn prints: the mark for a module that is not there is Python's own."""
+    script = f"import sys; sys.modules['sklearn'] = None\n{code}"
+    child = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False)
+    assert child.returncode == 0, child.stderr
+    return child.stdout.splitlines()
+
+
+def test_without_scikit_learn_it_says_what_to_install():
+    said = without_scikit_learn("""
+import tellapart
+for ask in (lambda: tellapart.PhotoClassifier, lambda: __import__("tellapart.estimator")):
+    try:
+        ask()
+    except tellapart.MissingExtraError as error:
+        print(error.message)
+        print(error.hint)
+""")
+    assert (
+        said
+        == [
+            "PhotoClassifier needs scikit-learn, which is not installed.",
+            'Run: pip install "tellapart[sklearn]"',
+        ]
+        * 2
+    )
+
+
+def test_without_scikit_learn_everything_else_is_there():
+    said = without_scikit_learn("""
+import tellapart
+from tellapart import *
+print(len(dir(tellapart)), "PhotoClassifier" in dir(tellapart), train.__name__, __version__ == tellapart.__version__)
+""")
+    assert said == ["20 False train True"]

@@ -8,6 +8,7 @@
 The names below are the stable ones; everything else may move between versions.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -56,17 +57,22 @@ _PLACES = {
     "train": "workflow",
 }
 
-__all__ = ["__version__", *_PLACES]  # noqa: PLE0604  # one list of names, not two
+# `import openvino` tells its makers so, over the network and without asking. Where the package that sends is absent, it
+# has a silent one of its own; so for this process it is absent. docs/decisions/0002-dependencies.md
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: Python's mark for "not there"
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import tellapart` costs nothing."""
     if name == "__version__":
         return import_module("importlib.metadata").version("tellapart")
+    if name == "__all__":  # of `from tellapart import *`, which must not fail where an extra is absent
+        return __dir__()
     if name not in _PLACES:
         raise AttributeError(f"module 'tellapart' has no attribute '{name}'")
     return getattr(import_module(f"tellapart.{_PLACES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    absent = set() if import_module("tellapart.extras").has_sklearn() else {"PhotoClassifier"}
+    return ["__version__", *(name for name in _PLACES if name not in absent)]

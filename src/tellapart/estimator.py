@@ -5,19 +5,26 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
 
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.wording import quoted
 from tellapart.engine.backbone import QUALITIES
-from tellapart.errors import InputError
+from tellapart.errors import InputError, MissingExtraError
+from tellapart.extras import INSTALL_SKLEARN
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
 from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils.validation import check_is_fitted
+except ModuleNotFoundError as error:
+    raise MissingExtraError(
+        "PhotoClassifier needs scikit-learn, which is not installed.", hint=f"Run: {INSTALL_SKLEARN}"
+    ) from error
 
 Paths = Sequence[str | os.PathLike[str]]
 

@@ -164,6 +164,7 @@ def test_the_dockerfile_is_pinned_plain_and_not_root(tellapart: Any, trained: Pa
     assert json.loads(dict(steps)["ENTRYPOINT"])[:2] == ["tellapart", "serve"]
     runs = [" ".join(rest.split()) for name, rest in steps if name == "RUN"]
     assert runs[0] == "apt-get update && apt-get upgrade --yes && rm -rf /var/lib/apt/lists/*"
+    assert runs[1].endswith(" && pip uninstall --yes openvino-telemetry")
     (wheel,) = folder.glob("*.whl")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     assert f'pip install --no-deps --require-hashes "tellapart @ file:///app/{wheel.name}#sha256={digest}"' in runs[1]

@@ -59,6 +59,11 @@ def test_it_is_upgraded_and_says_to_be_rebuilt() -> None:
     assert "Rebuild monthly, with `--pull --no-cache`" in (FOLDER / "README.md").read_text()
 
 
+def test_what_reports_to_openvinos_makers_is_taken_out() -> None:
+    assert of("RUN")[-2].endswith("&& pip check && pip uninstall --yes openvino-telemetry")
+    assert "HF_HUB_DISABLE_TELEMETRY=1" in " ".join(of("ENV"))
+
+
 def test_every_install_is_held_to_the_versions() -> None:
     installs = re.findall(r"pip install (.*?)(?:&&|;|$)", " && ".join(of("RUN")))
     assert len(installs) == 4

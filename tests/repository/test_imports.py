@@ -177,6 +177,11 @@ def test_every_public_name_is_there_and_torch_never():
     assert not loaded & {"torch", "torchvision", "timm", "fastai", "onnxruntime", "ray"}
 
 
+def test_only_the_estimator_needs_scikit_learn():
+    others = "; ".join(f"import tellapart.{n}" for n in MODULES if n != "estimator" and not n.startswith("deep."))
+    assert not loaded_after(others) & {"sklearn", "joblib", "narwhals"}
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_nothing_that_unpickles_or_runs_text(name):
     for node in ast.walk(tree(name)):
