@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -261,6 +262,7 @@ CHILD = """
 import resource, sys, time
 from io import BytesIO
 from pathlib import Path
+from random import Random
 from PIL import Image
 from tellapart.data import photo
 data = Path(sys.argv[1]).read_bytes()
@@ -346,3 +348,65 @@ def test_no_segment_hides_from_the_reader_of_jpegs():
         bare = metadata.jpeg_without_metadata(data, header.read_jpeg(data).scan_at)
         assert b"Exif" in data
         assert b"Exif" not in bare
+
+
+def random_tiff(random):
+    """A TIFF whose tags are of any type, length and place, and whose blocks may name each other."""
+    order, big = random.choice(FORMS[:3])
+    tiff = Tiff(order, big, filler=random.choice([0, 1000, 400_000]), compression=random.choice([1, 5, 8]))
+    places = [tiff.filler, 0, 8]
+    for _ in range(random.randrange(4)):
+        places.append(tiff.block(random_tags(tiff, places, random), after=random.choice(places)))
+    return tiff.data(tiff.page(random_tags(tiff, places, random), after=random.choice(places)))
+
+
+def random_tags(tiff, places, random):
+    known = [34665, 34853, 40965, 330, 270, 274, 282, 283, 296, 320, 34675, 700, 33723, 34377, 40000, 50838]
+    tags = []
+    for _ in range(random.choice([0, 3, 20, 300])):
+        kind = random.randrange(20)
+        count = random.choice([0, 1, 2, 5, 1000, tiff.n_filler, tiff.n_filler // 8, 2**20, 2**32 - 1])
+        where = random.choice([*places, random.randrange(1 + len(tiff.body))])
+        inline = random.random() < 0.3
+        tags.append((random.choice(known), kind, count, tiff.inline(LONG, where) if inline else where))
+    return tags
+
+
+FUZZ_CHILD = """
+import resource, sys
+from pathlib import Path
+from random import Random
+from tellapart.data import photo
+for warm in sorted(Path(sys.argv[1]).glob("warm*")):
+    photo.decode(warm.read_bytes())
+held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + 100_000_000, held + 100_000_000))
+for path in sorted(Path(sys.argv[1]).glob("case*")):
+    try:
+        print(path.name, photo.decode(path.read_bytes()).shape)
+    except photo.PhotoError as error:
+        print(path.name, error.code)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited as Linux does")
+def test_random_tags_crash_nothing_and_take_little_memory(tmp_path, fuzz_cases):
+    random = Random(12)
+    for kind, compression in enumerate((1, 5, 8)):
+        (tmp_path / f"warm{kind}").write_bytes(plain(Tiff(compression=compression)))
+    for case in range(fuzz_cases(60)):
+        (tmp_path / f"case{case:06}").write_bytes(random_tiff(random))
+    child = subprocess.run(
+        [sys.executable, "-c", FUZZ_CHILD, str(tmp_path)], capture_output=True, text=True, timeout=3600, check=False
+    )
+    assert child.returncode == 0, child.stderr[-1000:]
+    answers = [line.partition(" ")[2] for line in child.stdout.splitlines()]
+    assert len(answers) == fuzz_cases(60)
+    assert set(answers) <= {
+        "(8, 8, 3)",
+        "damaged",
+        "too_complex",
+        "truncated",
+        "unsupported",
+    }  # nobody ran out of memory
+    assert {"(8, 8, 3)", "too_complex"} <= set(answers)
