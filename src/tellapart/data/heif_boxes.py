@@ -7,6 +7,7 @@ is then what was looked at here.
 Source: ISO/IEC 14496-12:2022, ISO base media file format; ISO/IEC 23008-12:2022, image file format.
 """
 
+import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -61,7 +62,10 @@ class Fields:
 
     def number(self, size: int) -> int:
         """The next `size` bytes as an unsigned number; 0 for none."""
-        return int.from_bytes(self.take(size))
+        at, self.at = self.at, self.at + size  # not by `take`: this is where the time goes
+        if self.at > self.end:
+            raise header.damaged()
+        return int.from_bytes(self.data[at : self.at])
 
     def take(self, size: int) -> bytes:
         """The next `size` bytes."""
@@ -220,7 +224,11 @@ def _read_properties(data: bytes, iprp: Box) -> tuple[list[Box], dict[int, list[
     of_item: dict[int, list[int]] = {}
     for _ in range(said.number(4)):
         item = said.number(4 if said.version else 2)
-        raw = [said.number(2) & 0x7FFF if said.flags & 1 else said.number(1) & 0x7F for _ in range(said.number(1))]
+        count = said.number(1)
+        if said.flags & 1:
+            raw = [index & 0x7FFF for index in struct.unpack(f">{count}H", said.take(2 * count))]
+        else:
+            raw = [index & 0x7F for index in said.take(count)]
         chosen = [index - 1 for index in raw if index]  # 0 stands for none
         if item in of_item or len(set(chosen)) != len(chosen) or max(chosen, default=0) >= len(properties):
             raise header.damaged()

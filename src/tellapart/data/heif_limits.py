@@ -34,7 +34,7 @@ _PROPERTIES: Final = frozenset(
     b"ispe colr pixi irot imir clap auxC pasp clli mdcv cclv amve ndwt rloc lsel a1op a1lx".split()
     + b"cmin cmex crtt mdft free skip".split()
 )
-_ONCE: Final = (b"ispe", b"irot", b"imir", b"clap", b"auxC")
+_ONCE: Final = frozenset({b"ispe", b"irot", b"imir", b"clap", b"auxC"})
 # Of an animation, which only AVIF has here.
 _TRACK_FOLDERS: Final = {
     b"moov": (b"trak",),
@@ -207,9 +207,10 @@ def _check_picture(
 ) -> tuple[int, int]:
     """(width, height) of one picture, after a look at what is said of it and at its bytes."""
     places = photo.of_item.get(item, [])
-    kinds = Counter(photo.properties[place].kind for place in places)
+    kinds = [photo.properties[place].kind for place in places]
     coded = photo.kinds[item] == codec.item
-    if kinds[b"ispe"] != 1 or kinds[codec.configuration] != coded or any(kinds[kind] > 1 for kind in _ONCE):
+    once = [kind for kind in kinds if kind in _ONCE]
+    if b"ispe" not in once or len(set(once)) < len(once) or kinds.count(codec.configuration) != coded:
         raise header.damaged()
     pieces = photo.places.get(item, [])
     if not pieces or any(start == end for start, end in pieces):
