@@ -2,14 +2,13 @@
 
 import importlib
 import importlib.util
-import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tellapart.artifact import EVALUATION, MODEL, to_json
-from tellapart.data.wording import shown
+from tellapart.artifact import MODEL, to_json
+from tellapart.data.wording import as_markdown, shown
 from tellapart.errors import InputError, MissingExtraError
 from tellapart.export.built import Built, Source, rendered
 from tellapart.export.code import FOR_ANSWERS, NAME, code_files, own_version, pins
@@ -25,13 +24,12 @@ SPARED = ("server/", "web/", "export/", "report/")  # parts of tellapart that an
 def space_folder(source: Source, name: str) -> Built:
     """app.py, the code and the model it asks, pins and the front matter."""
     artifact = source.artifact
-    evaluation = json.loads((source.folder / EVALUATION).read_bytes())
     model = model_folder(source, "model/")
     code = {f"{NAME}/{n}": content for n, content in code_files().items() if not n.startswith(SPARED)}
     title = shown(artifact.manifest["name"])
     facts: Mapping[str, Any] = {
         "title": title,
-        "headline": shown(str(evaluation.get("headline", ""))),
+        "headline": artifact.headline,
         "class_names": artifact.class_names,
         "short": f"Tells {len(artifact.class_names)} things apart, or says that it cannot"[:SHORT],
         "gradio": GRADIO,
@@ -40,8 +38,8 @@ def space_folder(source: Source, name: str) -> Built:
     }
     about = {
         "name": title,
-        "title": title,
-        "headline": facts["headline"],
+        "title": as_markdown(title),  # the page shows both as Markdown
+        "headline": as_markdown(facts["headline"]),
         "examples": [f"model/examples/{example}" for example in source.examples()],
     }
     files = {
@@ -57,9 +55,7 @@ def space_folder(source: Source, name: str) -> Built:
         model=f"model/{MODEL}",
         form=CarriedForm({**code, **model}, f"the tellapart {own_version()} in the folder, in a process of its own"),
         next_step=f"Try it: pip install gradio=={GRADIO}, then python {name}/app.py",
-        notes=(
-            "Its examples/ and report.html hold small copies of some of your test photos, for all to see once public.",
-        ),
+        notes=("Its examples/ hold small copies of some of your test photos, for all to see once public.",),
     )
 
 
