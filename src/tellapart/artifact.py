@@ -7,13 +7,16 @@ holds the SHA-256 of the other files. docs/artifact.md is the specification of t
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tellapart.atomic import restore
+from tellapart.data.plain_jpeg import is_plain_jpeg
 from tellapart.data.preprocess import Preprocess
+from tellapart.data.wording import LONGEST_NAME, quoted, shown
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.trial import try_graph
 from tellapart.errors import ArtifactError
@@ -29,7 +32,18 @@ TRAINED_ON = "trained_on.txt"
 UNVERIFIED = {MANIFEST, CARD}  # a manifest cannot hold its own hash; the model card is there for people to edit
 REPORT_FILES = frozenset({EVALUATION, REPORT})  # what `evaluate -o` writes
 MODEL_FILES = REPORT_FILES | {CARD, MANIFEST, MODEL, TRAINED_ON, "examples"}  # what `train -o` writes
-MAX_MODEL_BYTES = 700_000_000  # a VGG16 of ours has 270 MB
+EXAMPLES = "examples/"
+EXAMPLE = re.compile(rf"{EXAMPLES}[0-9]{{1,6}}-[a-z0-9-]{{1,{LONGEST_NAME}}}\.jpg")  # as package.py names them
+MAX_EXAMPLES = 16  # shown on the page; training keeps six
+MAX_EXAMPLE_BYTES = 1_000_000  # ours have 5,000 to 60,000
+PLACEHOLDER = re.compile(rb"[A-Za-z ]{0,40}")  # words where a photo should be, as in the oldest folder; left out
+MAX_HEADLINE = 500  # letters of the score in a sentence; ours have 200
+MAX_BYTES = {  # of the files that a manifest may name, besides examples
+    MODEL: 700_000_000,  # a VGG16 of ours has 270 MB
+    EVALUATION: 100_000_000,  # one with 50,000 test photos has 8
+    REPORT: 100_000_000,  # pictures are kept within 3
+    TRAINED_ON: 100_000_000,  # 33 bytes a photo
+}
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_DEPTH = 8  # of the manifest's JSON
 PROMISE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what metrics.promise.Promise holds
@@ -41,18 +55,35 @@ class Artifact:
 
     Args:
         manifest: the content of manifest.json.
-        model: the content of model.onnx.
+        files: {name: content} of the files that the manifest names, but for the report, which is for people alone.
         trained_on: hexadecimal hashes of the preprocessed photos it was trained on.
+        evaluation: what evaluation.json says.
     """
 
     manifest: Mapping[str, Any]
-    model: bytes
+    files: Mapping[str, bytes]
     trained_on: frozenset[str]
+    evaluation: Mapping[str, Any]
+
+    @property
+    def model(self) -> bytes:
+        """The content of model.onnx."""
+        return self.files[MODEL]
+
+    @property
+    def examples(self) -> dict[str, bytes]:
+        """{name such as `examples/1-hat.jpg`: content} of the example photos, in their order."""
+        return {name: self.files[name] for name in sorted(self.files, key=_number) if name.startswith(EXAMPLES)}
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """(C,) in the order of the probabilities."""
         return tuple(self.manifest["class_names"])
+
+    @property
+    def headline(self) -> str:
+        """The score in a sentence; empty where there is none."""
+        return shown(str(self.evaluation.get("headline", "")))[:MAX_HEADLINE]
 
     @property
     def preprocess(self) -> Preprocess:
@@ -101,26 +132,47 @@ def load_artifact(folder: Path) -> Artifact:
     manifest = parse_manifest(_read(folder, MANIFEST, MAX_MANIFEST_BYTES))
     content = {}
     for name, expected in manifest["files"].items():
-        data = _read(folder, name, MAX_MODEL_BYTES)
+        data = _read(folder, name, MAX_BYTES.get(name, MAX_EXAMPLE_BYTES))
         if sha256(data) != expected:
             raise ArtifactError(
                 f"'{name}' is not the file that this model was saved with.",
                 hint="Copy the whole folder again, or train again.",
             )
-        if name in (MODEL, TRAINED_ON):
+        if name.startswith(EXAMPLES) and not is_plain_jpeg(data):
+            if not PLACEHOLDER.fullmatch(data):
+                raise ArtifactError(f"'{name}' is not a photo as ours are.", hint="Do not use this model.")
+        elif name != REPORT:
             content[name] = data
     n_classes, input_px = len(manifest["class_names"]), manifest["preprocess"]["input_px"]
     refuse_unsafe(content[MODEL], n_classes=n_classes, input_px=input_px)
     try_graph(content[MODEL], manifest["files"][MODEL], n_classes=n_classes, input_px=input_px)
-    return Artifact(manifest, content[MODEL], frozenset(content[TRAINED_ON].decode("ascii", "replace").split()))
+    return Artifact(
+        manifest,
+        content,
+        frozenset(content[TRAINED_ON].decode("ascii", "replace").split()),
+        _parse_evaluation(content[EVALUATION]),
+    )
+
+
+def _number(name: str) -> tuple[int, str]:
+    """Where an example stands among the others."""
+    match = re.match(rf"{EXAMPLES}(\d+)-", name)
+    return (int(match[1]) if match else 0, name)
+
+
+def _parse_evaluation(data: bytes) -> dict[str, Any]:
+    try:
+        evaluation = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"The model's {EVALUATION} is not valid JSON.", hint="Train again.") from error
+    if not isinstance(evaluation, dict):
+        raise ArtifactError(f"The model's {EVALUATION} is incomplete.", hint="Train again.")
+    return evaluation
 
 
 def _read(folder: Path, name: str, limit_bytes: int) -> bytes:
     """The content of one file of the folder; links and anything outside it are refused."""
     path = folder / name
-    parts = Path(name).parts
-    if len(parts) > 2 or ".." in parts or Path(name).is_absolute() or (len(parts) == 2 and parts[0] != "examples"):
-        raise ArtifactError(f"The model names a file outside its folder: '{name}'.", hint="Do not use this model.")
     try:
         if any(p.is_symlink() for p in (path, path.parent) if p != folder) or not path.is_file():
             raise ArtifactError(f"The model folder has no file '{name}'.", hint="Copy the whole folder again.")
@@ -128,7 +180,7 @@ def _read(folder: Path, name: str, limit_bytes: int) -> bytes:
             raise ArtifactError(f"'{name}' is larger than a model of ours can be.", hint="Do not use this model.")
         return path.read_bytes()
     except OSError as error:
-        raise ArtifactError(f"'{name[:100]}' cannot be read.", hint="Copy the whole folder again.") from error
+        raise ArtifactError(f"'{name}' cannot be read.", hint="Copy the whole folder again.") from error
 
 
 def parse_manifest(data: bytes) -> dict[str, Any]:
@@ -151,7 +203,53 @@ def parse_manifest(data: bytes) -> dict[str, Any]:
         )
     if version != FORMAT or not _is_complete(manifest):
         raise ArtifactError("The model's manifest is incomplete.", hint="Copy the whole folder again.")
+    _refuse_names(manifest)
+    _refuse_files(manifest["files"])
     return manifest
+
+
+def _refuse_names(manifest: Mapping[str, Any]) -> None:
+    """Refuses a text that would steer a terminal or a page, and a name too long to be one."""
+    model = manifest["model"]
+    names = [*manifest["class_names"], manifest["name"], *(model[k] for k in ("quality", "backbone", "tellapart"))]
+    for text in _texts(manifest):
+        if shown(text) != text:
+            raise ArtifactError(
+                f"The model has a name that cannot be shown as text: {quoted(text)}.", hint="Do not use this model."
+            )
+    for name in names:
+        if len(name) > LONGEST_NAME:
+            raise ArtifactError(
+                f"The model has a name of {len(name):,} letters: {quoted(name)}.", hint="Do not use this model."
+            )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a JSON value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from (key, *_texts(inner))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _refuse_files(files: Mapping[str, str]) -> None:
+    """Refuses files that no model has: whatever is in a model folder may be copied to a page's folder and served."""
+    for name in files:
+        parts = Path(name).parts
+        if len(parts) > 2 or ".." in parts or Path(name).is_absolute() or (len(parts) == 2 and parts[0] != "examples"):
+            raise ArtifactError(
+                f"The model names a file outside its folder: {quoted(name)}.", hint="Do not use this model."
+            )
+        if name not in MAX_BYTES and not EXAMPLE.fullmatch(name):
+            raise ArtifactError(
+                f"The model names a file that no model of ours has: {quoted(name)}.", hint="Do not use this model."
+            )
+    if sum(name not in MAX_BYTES for name in files) > MAX_EXAMPLES:
+        raise ArtifactError(f"The model has more than {MAX_EXAMPLES} example photos.", hint="Do not use this model.")
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,6 +1,5 @@
 """`predict`, `info`, `suggest`: what a model says, what it is, and what to teach it next."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from tellapart.cli.door import examples, json_option, progress_bars
-from tellapart.cli.printing import print_json, print_prediction, write_csv, write_table
+from tellapart.cli.printing import print_json, print_prediction, say, write_csv, write_table
 from tellapart.errors import InputError
 
 SKIPPED_SHOWN = 5  # files that cannot be read; --json names all
@@ -66,7 +65,7 @@ def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None,
                 print_prediction(prediction, top, width)
     if csv_file:
         write_csv(csv_file, rows, predictor.class_names)
-        click.echo(f"{counted(len(rows), 'answer')}: {csv_file}")
+        say(f"{counted(len(rows), 'answer')}: {csv_file}")
     if not n_answered:
         raise InputError("None of the photos could be read.", hint="Open one of them in a photo viewer.")
 
@@ -90,7 +89,7 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
     """Say what MODEL is: its classes, its backbone, its score."""
     from pathlib import Path
 
-    from tellapart.artifact import EVALUATION, load_artifact
+    from tellapart.artifact import load_artifact
 
     if versions:
         _print_versions(as_json)
@@ -107,15 +106,12 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
     if as_json:
         print_json(manifest)
         return
-    evaluation = json.loads((Path(model) / EVALUATION).read_text(encoding="utf-8"))
     facts = manifest["model"]
-    click.secho(f"{manifest['name']}: {len(artifact.class_names)} classes", bold=True)
-    click.echo("  " + ", ".join(artifact.class_names))
-    click.echo(evaluation["headline"])
-    click.echo(f"Trained on {manifest['data']['n_train']:,} photos with tellapart {facts['tellapart']}.")
-    click.echo(
-        f"Backbone: {facts['backbone']} ({facts['quality']}), {len(artifact.model) / 1e6:.1f} MB, computed in f32."
-    )
+    say(f"{manifest['name']}: {len(artifact.class_names)} classes", bold=True)
+    say("  " + ", ".join(artifact.class_names))
+    say(artifact.headline)
+    say(f"Trained on {manifest['data']['n_train']:,} photos with tellapart {facts['tellapart']}.")
+    say(f"Backbone: {facts['backbone']} ({facts['quality']}), {len(artifact.model) / 1e6:.1f} MB, computed in f32.")
 
 
 def _print_versions(as_json: bool) -> None:
@@ -171,20 +167,20 @@ def suggest(model: str, photos: tuple[str, ...], number: int, csv_file: str | No
         print_json({"suggestions": rows, **counts, "skipped": [vars(skipped) for skipped in suggested.skipped]})
         return
     if csv_file:
-        click.echo(f"{counted(len(rows), 'photo')} to label: {csv_file}")
+        say(f"{counted(len(rows), 'photo')} to label: {csv_file}")
     else:
         width = max((len(shown(row["photo"])) for row in rows), default=1)
         for row in rows:
-            click.echo(f"{shown(row['photo']):<{width}}  {row['reason']}")
+            say(f"{shown(row['photo']):<{width}}  {row['reason']}")
     for skipped in suggested.skipped[:SKIPPED_SHOWN]:
-        click.secho(f"{shown(skipped.photo)}: {skipped.reason}", fg="yellow", err=True)
+        say(f"{shown(skipped.photo)}: {skipped.reason}", fg="yellow", err=True)
     if len(suggested.skipped) > SKIPPED_SHOWN:
         more = counted(len(suggested.skipped) - SKIPPED_SHOWN, "more file")
-        click.echo(f"{more} could not be read (--json names all).", err=True)
+        say(f"{more} could not be read (--json names all).", err=True)
     if len(rows) < number:
         n_far = suggested.n_looked_at - suggested.n_copies - len(rows)
         more = f", and {n_far:,} more are unlike your training photos" if n_far else ""
-        click.echo(
+        say(
             f"That is all: of {counted(suggested.n_looked_at, 'photo')} {suggested.n_copies:,} repeat another{more}.",
             err=True,
         )

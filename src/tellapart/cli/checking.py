@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.door import INTERRUPTED, examples, json_option, progress_bars, quality_option
-from tellapart.cli.printing import print_json
+from tellapart.cli.printing import print_json, say
 from tellapart.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def check(photos: str, output: str | None, fix: bool, undo: bool, dry_run: bool,
     if moved:
         _print_moved(moved, photos, dry_run=dry_run)
     if output:
-        click.echo(f"\nPage: {output}")
+        say(f"\nPage: {output}")
 
 
 def _as_json(prepared: "Prepared", findings: "list[Finding]", moved: "Quarantined | None") -> dict[str, Any]:
@@ -89,19 +89,19 @@ def _as_json(prepared: "Prepared", findings: "list[Finding]", moved: "Quarantine
 def _print_findings(prepared: "Prepared", findings: "list[Finding]") -> None:
     dataset = prepared.dataset
     n_found = dataset.n + len(prepared.skipped)
-    click.echo(f"{dataset.n:,} photos of {len(dataset.class_names)} classes ({n_found:,} files found).")
+    say(f"{dataset.n:,} photos of {len(dataset.class_names)} classes ({n_found:,} files found).")
     for finding in findings:
-        click.echo("")
-        click.secho(finding.sentence, bold=True)
+        say("")
+        say(finding.sentence, bold=True)
         for line in (finding.advice, finding.sure):
             if line:
-                click.echo(f"  {line}")
+                say(f"  {line}")
         for row in finding.photos[:ROWS_SHOWN]:
-            click.echo("  · " + "  ·  ".join(name.removeprefix(f"{dataset.source}/") for name in row))
+            say("  · " + "  ·  ".join(name.removeprefix(f"{dataset.source}/") for name in row))
         if len(finding.photos) > ROWS_SHOWN:
-            click.echo(f"  … and {len(finding.photos) - ROWS_SHOWN:,} more (-o FILE shows them, --json lists all)")
+            say(f"  … and {len(finding.photos) - ROWS_SHOWN:,} more (-o FILE shows them, --json lists all)")
     if not findings:
-        click.echo("Nothing found that needs your attention.")
+        say("Nothing found that needs your attention.")
 
 
 def _command(photos: str, *options: str) -> str:
@@ -123,26 +123,26 @@ def _fix(prepared: "Prepared", findings: "list[Finding]", photos: str, *, dry_ru
             return quarantine(prepared.dataset, findings, progress=progress)
     except KeyboardInterrupt:
         n = counted(len(held(prepared.dataset.source)), "file is", "files are")
-        click.echo(f"Stopped. {n} in the quarantine. To put all back: {_command(photos, '--undo')}", err=True)
+        say(f"Stopped. {n} in the quarantine. To put all back: {_command(photos, '--undo')}", err=True)
         click.get_current_context().exit(INTERRUPTED)
 
 
 def _print_moved(moved: "Quarantined", photos: str, *, dry_run: bool) -> None:
     from tellapart.data.wording import counted, shown
 
-    click.echo("")
+    say("")
     done = "would be moved" if dry_run else "moved"
     rest = "Nothing was moved yet." if dry_run else "Nothing was deleted."
-    click.secho(f"{counted(len(moved.moves), 'file')} {done} to {shown(str(moved.folder))}. {rest}", bold=True)
+    say(f"{counted(len(moved.moves), 'file')} {done} to {shown(str(moved.folder))}. {rest}", bold=True)
     if dry_run:
         for move in moved.moves[:MOVES_SHOWN]:
-            click.echo(f"  · {shown(move.path)}  ·  {'; '.join(move.reasons)}")
+            say(f"  · {shown(move.path)}  ·  {'; '.join(move.reasons)}")
         if len(moved.moves) > MOVES_SHOWN:
-            click.echo(f"  … and {len(moved.moves) - MOVES_SHOWN:,} more (--json lists all)")
+            say(f"  … and {len(moved.moves) - MOVES_SHOWN:,} more (--json lists all)")
     for kept in moved.kept:
-        click.echo(f"  stays: {kept.photo}: {kept.reason}")
+        say(f"  stays: {kept.photo}: {kept.reason}")
     if moved.moves and not dry_run:
-        click.echo(f"  Look through them there. To put all back: {_command(photos, '--undo')}")
+        say(f"  Look through them there. To put all back: {_command(photos, '--undo')}")
 
 
 def _undo(photos: str, *, as_json: bool) -> None:
@@ -151,12 +151,12 @@ def _undo(photos: str, *, as_json: bool) -> None:
 
     restored = undo(photos)
     if not as_json and not restored.paths and not restored.kept:
-        click.echo(f"There is nothing to undo: no quarantine {shown(str(restored.folder))}.")
+        say(f"There is nothing to undo: no quarantine {shown(str(restored.folder))}.")
         return
     if as_json:
         stayed = [vars(kept) for kept in restored.kept]
         print_json({"folder": str(restored.folder), "restored": list(restored.paths), "kept": stayed})
         return
-    click.secho(f"{counted(restored.n, 'file')} moved back from {shown(str(restored.folder))}.", bold=True)
+    say(f"{counted(restored.n, 'file')} moved back from {shown(str(restored.folder))}.", bold=True)
     for kept in restored.kept:
-        click.echo(f"  stays there: {kept.photo}: {kept.reason}")
+        say(f"  stays there: {kept.photo}: {kept.reason}")

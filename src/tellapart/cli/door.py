@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.printing import say
+from tellapart.data.wording import shown, shown_lines
 from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
 from tellapart.interrupts import wait_for_imports
 
@@ -29,22 +31,38 @@ SLOW_S = 0.5  # a stage that takes less shows no bar
 class Commands(click.Group):
     """The command group: errors raised on purpose become a sentence, a hint and an exit code here."""
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the group's own part of the command line."""
+        with _visible():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         wait_for_imports()
         try:
-            return super().invoke(ctx)
+            with _visible():
+                return super().invoke(ctx)
         except TellapartError as error:
-            click.secho(f"Error: {error.message}", fg="red", err=True)
+            say(f"Error: {shown(error.message)}", fg="red", err=True)
             if error.hint:
-                click.echo(f"Hint: {error.hint}", err=True)
+                say(f"Hint: {error.hint}", err=True)
             ctx.exit(EXIT_CODES[type(error)])
         except (KeyboardInterrupt, click.Abort):
-            click.echo("Stopped. No result was written.", err=True)
+            say("Stopped. No result was written.", err=True)
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
             sys.stderr.close()
             ctx.exit(0)
+
+
+@contextmanager
+def _visible() -> Iterator[None]:
+    """Click's refusals hold parts of the command line, such as file names that a shell put in for a star."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = shown_lines(error.message)  # type: ignore[misc]
+        raise
 
 
 def examples(text: str) -> str:
@@ -65,7 +83,7 @@ def progress_bars() -> Iterator["Progress"]:
                 bar.close()
             bars[stage] = tqdm(
                 total=total,
-                desc=stage.capitalize(),
+                desc=shown(stage.capitalize()),
                 unit=" photos" if total > 100 else "",
                 delay=SLOW_S,
                 leave=False,

@@ -3,7 +3,7 @@
 import click
 
 from tellapart.cli.door import examples, force_option, json_option, progress_bars
-from tellapart.cli.printing import print_json, print_prediction
+from tellapart.cli.printing import print_json, print_prediction, say
 
 
 @click.command(
@@ -44,5 +44,5 @@ def explain(model: str, photo: str, output: str, among: str | None, force: bool,
         return
     print_prediction(inside.prediction, 1, 0)
     for one in inside.neighbours[:3]:
-        click.echo(f"  alike: {shown(one.path)}")
-    click.echo(f"Page: {output}/{PAGE}")
+        say(f"  alike: {shown(one.path)}")
+    say(f"Page: {output}/{PAGE}")

@@ -3,7 +3,7 @@
 import click
 
 from tellapart.cli.door import examples, force_option, json_option, progress_bars
-from tellapart.cli.printing import print_json
+from tellapart.cli.printing import print_json, say
 
 TARGETS = ("web", "space", "docker", "onnx", "openvino")
 SDKS = ("static", "gradio")
@@ -68,11 +68,11 @@ def export(
         print_json(exported.to_json() | {"address": address})
     else:
         first, *rest = sentences(exported.proof)
-        click.secho(first, bold=True)
+        say(first, bold=True)
         for line in (*rest, *exported.notes):
-            click.echo(line)
+            say(line)
         model_mb, total_mb = exported.model_bytes / 1e6, exported.total_bytes / 1e6
-        click.echo(f"Model {model_mb:.1f} MB, folder {total_mb:.1f} MB, {exported.proof.ms_a_photo:.0f} ms a photo.")
-        click.echo(f"\n{output}/ is ready. {exported.next_step}")
+        say(f"Model {model_mb:.1f} MB, folder {total_mb:.1f} MB, {exported.proof.ms_a_photo:.0f} ms a photo.")
+        say(f"\n{output}/ is ready. {exported.next_step}")
         if address:
-            click.echo(f"The Space: {address}")
+            say(f"The Space: {address}")

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from tellapart.cli.door import examples, json_option
-from tellapart.cli.printing import print_json
+from tellapart.cli.printing import print_json, say
 from tellapart.errors import InputError, MissingExtraError
 from tellapart.extras import INSTALL_DEEP, has_deep
 
@@ -23,12 +23,12 @@ def backbones(containing: str, as_json: bool) -> None:
     if not bundled and others == []:
         raise InputError(f"No network has '{containing}' in its name.", hint="See them all with: tellapart backbones")
     if bundled:
-        click.secho("Bundled, with ImageNet weights", bold=True)
+        say("Bundled, with ImageNet weights", bold=True)
         for one in bundled:
-            click.echo(f"  {one['name']:<10}  {one['title']}, {one['megabytes']:.1f} MB: {_measured(one)}")
-        click.echo("  (right answers of a probe, mean over four photo sets; how it was measured: docs/backbones.md)")
+            say(f"  {one['name']:<10}  {one['title']}, {one['megabytes']:.1f} MB: {_measured(one)}")
+        say("  (right answers of a probe, mean over four photo sets; how it was measured: docs/backbones.md)")
     if others is None:
-        click.echo(f"\nTo train other networks, run: {INSTALL_DEEP}")
+        say(f"\nTo train other networks, run: {INSTALL_DEEP}")
         return
     _print_others(others, containing)
 
@@ -43,20 +43,20 @@ def _print_others(others: list[dict[str, Any]], containing: str) -> None:
     ours = [one for one in others if one["parameters"] is not None]
     theirs = [one for one in others if one["parameters"] is None]
     if ours:
-        click.secho("\nTrained from nothing", bold=True)
+        say("\nTrained from nothing", bold=True)
         width = max(len(one["name"]) for one in ours)
         for one in ours:
             size = f"{one['input_px']} px, {one['parameters']:,} parameters with two classes"
-            click.echo(f"  {one['name']:<{width}}  {one['title']}: {size}")
+            say(f"  {one['name']:<{width}}  {one['title']}: {size}")
     if theirs and not containing:
-        click.secho("\nAny classification network of timm", bold=True)
-        click.echo(f"  {len(theirs):,} of them; those with a name: tellapart backbones resnet")
+        say("\nAny classification network of timm", bold=True)
+        say(f"  {len(theirs):,} of them; those with a name: tellapart backbones resnet")
     elif theirs:
-        click.secho("\nOf timm", bold=True)
+        say("\nOf timm", bold=True)
         width = max(len(one["name"]) for one in theirs)
         for one in theirs:
             without = "" if one["weights"] else ", no published weights"
-            click.echo(f"  {one['name']:<{width}}  {one['input_px']} px{without}")
+            say(f"  {one['name']:<{width}}  {one['input_px']} px{without}")
 
 
 @click.command(
@@ -94,8 +94,8 @@ def summary(network: str, classes: int, px: int | None, as_json: bool) -> None:
             }
         )
         return
-    click.secho(f"{built.title}, {built.input_px} px, {classes} classes", bold=True)
-    click.echo(as_text(rows))
+    say(f"{built.title}, {built.input_px} px, {classes} classes", bold=True)
+    say(as_text(rows))
 
 
 def _bundled() -> list[dict[str, Any]]:

@@ -6,18 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.data.wording import shown, shown_lines
+
 if TYPE_CHECKING:
     from tellapart.prediction import Prediction
 
 
+def say(text: str = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
+    """Print lines for people, the only way that this program does: what would steer a terminal is made visible.
+
+    Args:
+        text: lines; names in it were made one line each by `shown`.
+        err: whether it goes to standard error.
+        nl: whether the line ends here.
+        style: what `click.style` takes.
+    """
+    click.secho(shown_lines(text), err=err, nl=nl, **style)
+
+
 def print_json(value: object, *, indent: int | None = 2) -> None:
-    """Print JSON for machines: UTF-8 whatever the locale."""
+    """Print JSON for machines: UTF-8 whatever the locale, but escaped what would steer a terminal.
+
+    A file name of bytes that are no text is escaped too, so that a machine finds the file again.
+    """
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:  # a file name of bytes that are no text; escaped, a machine finds the file again
-        data = json.dumps(value, indent=indent, allow_nan=False).encode()
-    click.echo(data)
+    if shown_lines(text) != text:
+        text = "".join(letter if shown_lines(letter) == letter else f"\\u{ord(letter):04x}" for letter in text)
+    click.echo(text.encode())
 
 
 def print_summary(evaluation: dict[str, Any]) -> None:
@@ -25,25 +40,23 @@ def print_summary(evaluation: dict[str, Any]) -> None:
     from tellapart.scoring import summary
 
     first, *rest = summary(evaluation)
-    click.secho(first, bold=True)
+    say(first, bold=True)
     for line in rest:
-        click.echo(line)
+        say(line)
     for sentence in (evaluation.get("robustness") or {}).get("sentences", []):
-        click.echo(sentence)
+        say(sentence)
     advice = evaluation.get("advice") or []
     if advice:
-        click.secho("\nWhat to do next", bold=True)
+        say("\nWhat to do next", bold=True)
     for number, item in enumerate(advice, start=1):
-        click.echo(f"{number}. {item['sentence']}")
+        say(f"{number}. {item['sentence']}")
 
 
 def print_prediction(prediction: "Prediction", top: int, name_width: int) -> None:
     """One photo for people, its name padded to `name_width` letters (0: left out), and a bar a class if `top` > 1."""
-    from tellapart.data.wording import shown
-
     name = shown(prediction.photo)
     if prediction.error is not None:
-        click.secho(f"{name}: {prediction.error}", fg="yellow", err=True)
+        say(f"{name}: {prediction.error}", fg="yellow", err=True)
         return
     best = list((prediction.probs or {}).items())
     answer = str(prediction.answer)
@@ -52,11 +65,13 @@ def print_prediction(prediction: "Prediction", top: int, name_width: int) -> Non
     if prediction.looks_like:
         answer += f" (looks more like {prediction.looks_like})"
     percent = f"  {_percent(best[0][1])}" if prediction.answer == prediction.class_name else ""
-    click.echo((f"{name:<{name_width}}  " if name_width else "") + click.style(answer, bold=True) + percent)
+    say(f"{name:<{name_width}}  " if name_width else "", nl=False)
+    say(answer, nl=False, bold=True)
+    say(percent)
     if top > 1:
         width = max(len(name) for name, _ in best[:top])
         for name, p in best[:top]:
-            click.echo(f"  {name:<{width}}  {'█' * round(20 * p):<20}  {p:6.1%}")
+            say(f"  {name:<{width}}  {'█' * round(20 * p):<20}  {p:6.1%}")
 
 
 def _percent(p: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.printing import say
 from tellapart.errors import InputError
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def lessons_for(output: str, recipe: "Recipe", *, resume: bool, report_to: str |
         except BaseException:
             if place.exists():
                 listed = "listed above 'Once more'" if lines.is_again else "listed"
-                click.echo(f"Every epoch {listed} is kept. To go on: the same command with --resume", err=True)
+                say(f"Every epoch {listed} is kept. To go on: the same command with --resume", err=True)
             raise
 
 
@@ -150,12 +151,12 @@ class _Lines:
         from tellapart.deep.logbook import header, line
 
         if not self._is_titled:
-            click.secho(header(), err=True, dim=True)
+            say(header(), err=True, dim=True)
             self._is_titled = True
         if epoch.again and not self.is_again:
-            click.secho("Once more from the same start, now with the photos held out as well:", err=True, dim=True)
+            say("Once more from the same start, now with the photos held out as well:", err=True, dim=True)
             self.is_again = True
-        click.echo(line(epoch), err=True)
+        say(line(epoch), err=True)
 
 
 def _reporter(name: str, output: str, recipe: "Recipe") -> AbstractContextManager[Callable[[Any], None]]:

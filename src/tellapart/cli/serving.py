@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tellapart.cli.door import examples
+from tellapart.cli.printing import say
 from tellapart.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -64,15 +65,15 @@ def serve(
     from tellapart.engine.network import n_cores
     from tellapart.server.serving_model import ServingModel, open_model
 
-    def say(served: ServingModel) -> None:
+    def tell(served: ServingModel) -> None:
         shown = f"[{host}]" if ":" in host else host
-        click.secho(f"{served.facts['name']}: http://{shown}:{listener.getsockname()[1]}", bold=True)
-        click.echo("Ctrl-C ends it.")
+        say(f"{served.facts['name']}: http://{shown}:{listener.getsockname()[1]}", bold=True)
+        say("Ctrl-C ends it.")
         sys.stdout.flush()
 
     with _listener(host, port) as listener, ThreadPoolExecutor(1) as opener:
         if host not in ("127.0.0.1", "::1", "localhost"):
-            click.secho(f"Whoever can reach {host} can use this model.", fg="yellow", err=True)
+            say(f"Whoever can reach {host} can use this model.", fg="yellow", err=True)
         opening = opener.submit(open_model, Path(model), streams=n_cores())
         import asyncio  # these while the graph compiles
 
@@ -81,7 +82,7 @@ def serve(
 
         _log_to_stderr()
         settings = Settings([host, *allow_host], allow_origin, docs, trust_proxy)
-        asyncio.run(run_server(listener, opening, Path(model), settings, say))
+        asyncio.run(run_server(listener, opening, Path(model), settings, tell))
 
 
 def _listener(host: str, port: int) -> "socket.socket":
@@ -129,8 +130,14 @@ def _log_to_stderr() -> None:
     """One line a request and whatever goes wrong, without colours, for people and for files."""
     import logging
 
+    from tellapart.data.wording import shown_lines
+
+    class Plain(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return shown_lines(super().format(record))
+
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+    handler.setFormatter(Plain("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
     for name, level in (("tellapart", logging.INFO), ("uvicorn.error", logging.ERROR)):
         logger = logging.getLogger(name)
         logger.addHandler(handler)

@@ -12,7 +12,7 @@ from tellapart.cli.door import (
     quality_option,
     robustness_option,
 )
-from tellapart.cli.printing import print_json, print_summary
+from tellapart.cli.printing import print_json, print_summary, say
 from tellapart.cli.recipes import lessons_for, recipe_from, training_options
 
 DIFFERING_SHOWN = 10  # photos; --json lists all
@@ -91,8 +91,8 @@ def train(
         print_json(evaluation)
         return
     print_summary(evaluation)
-    click.echo(f"\nModel and report: {output}/report.html   ({evaluation['timings_s']['total']:.1f} s)")
-    click.echo(f"Ask it:           tellapart predict {output} PHOTO")
+    say(f"\nModel and report: {output}/report.html   ({evaluation['timings_s']['total']:.1f} s)")
+    say(f"Ask it:           tellapart predict {output} PHOTO")
 
 
 @click.command(
@@ -121,7 +121,7 @@ def evaluate(model: str, photos: str, output: str | None, robustness: bool, forc
         return
     print_summary(evaluation)
     if output:
-        click.echo(f"\nReport: {output}/report.html")
+        say(f"\nReport: {output}/report.html")
 
 
 @click.command(
@@ -147,15 +147,13 @@ def compare(model_a: str, model_b: str, photos: str, as_json: bool) -> None:
     if as_json:
         print_json(compared)
         return
-    click.secho(compared["sentence"], bold=True)
+    say(compared["sentence"], bold=True)
     for model in (compared["a"], compared["b"]):
         low, high = (round(100 * model[end]) for end in ("low", "high"))
-        click.echo(
-            f"  {model['name']}: {model['n_right']:,} of {compared['n']:,} right ({low} to {high} % is plausible)"
-        )
+        say(f"  {model['name']}: {model['n_right']:,} of {compared['n']:,} right ({low} to {high} % is plausible)")
     for note in compared["notes"]:
-        click.echo(note)
+        say(note)
     for row in compared["differing"][:DIFFERING_SHOWN]:
-        click.echo(f"  · {row['photo']} ({row['class_name']}): {row['answer_a']}  |  {row['answer_b']}")
+        say(f"  · {row['photo']} ({row['class_name']}): {row['answer_a']}  |  {row['answer_b']}")
     if len(compared["differing"]) > DIFFERING_SHOWN:
-        click.echo(f"  … and {len(compared['differing']) - DIFFERING_SHOWN:,} more answered differently (--json)")
+        say(f"  … and {len(compared['differing']) - DIFFERING_SHOWN:,} more answered differently (--json)")

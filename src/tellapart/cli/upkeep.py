@@ -3,7 +3,7 @@
 import click
 
 from tellapart.cli.door import examples, json_option
-from tellapart.cli.printing import print_json
+from tellapart.cli.printing import print_json, say
 
 
 @click.command(epilog=examples("tellapart cache\ntellapart cache --clear"))
@@ -30,9 +30,9 @@ def cache(clear: bool, as_json: bool) -> None:
         print_json({**vars(state), "path": str(state.path), "n_cleared": n_cleared})
         return
     if clear:
-        click.echo(f"Forgot {n_cleared:,} photos.")
+        say(f"Forgot {n_cleared:,} photos.")
     size, limit = state.size_bytes / 1e6, state.limit_bytes / 1e6
-    click.echo(f"{state.n_photos:,} photos, {size:,.1f} MB of at most {limit:,.0f} MB: {state.path}")
+    say(f"{state.n_photos:,} photos, {size:,.1f} MB of at most {limit:,.0f} MB: {state.path}")
 
 
 @click.command(epilog=examples("tellapart demo\ntellapart demo --keep my-demo"))
@@ -41,4 +41,4 @@ def demo(keep: str | None) -> None:
     """See it all in under a minute, offline, on real pictures that are already on this machine."""
     from tellapart.demo import run_demo
 
-    run_demo(keep, click.echo)
+    run_demo(keep, say)

@@ -1,19 +1,45 @@
 """Names and numbers as they stand in a sentence for people."""
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 N_EXAMPLES = 3  # items a sentence lists before it says "and 12 more"
 
+LONGEST_NAME = 200  # letters of a name of a class or a model
+
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, undecodable bytes, line separators
+# What turns the direction of the text around it, so that a name reads as another: marks, embeddings, overrides and
+# isolates, and the deprecated ones behind them. Joiners (U+200C, U+200D) and the space of no width (U+200B) stay: words
+# of Persian, Hindi, Khmer and Thai, and emoji, are spelt with them.
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e") | frozenset(map(chr, range(0x2066, 0x2070)))
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!$])")
+_ADDRESS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)\.|(?<=\bmailto):")
 
 
 def shown(name: str) -> str:
     """The name as it can be printed anywhere: one line of valid Unicode without control characters."""
     if name.isascii() and name.isprintable():
         return name
-    return "".join("\ufffd" if unicodedata.category(letter) in _UNPRINTABLE else letter for letter in name)
+    return "".join("\ufffd" if _is_control(letter) else letter for letter in name)
+
+
+def shown_lines(text: str) -> str:
+    """Several lines, each as `shown` gives it."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def _is_control(letter: str) -> bool:
+    return letter in _TURNING or unicodedata.category(letter) in _UNPRINTABLE
+
+
+def as_markdown(value: object) -> str:
+    """Text that Markdown and the HTML inside it show as it is, on one line; no part of it is a link."""
+    text = " ".join(shown(" ".join(str(value).split())).split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _MARKDOWN.sub(r"\\\1", text)
+    return _ADDRESS.sub(lambda found: f"&#{ord(found[0])};", text)
 
 
 def quoted(name: str, *, longest: int = 100) -> str:

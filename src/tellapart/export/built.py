@@ -8,14 +8,13 @@ from typing import Any
 
 import jinja2
 
-from tellapart.artifact import Artifact, to_json
-from tellapart.data.wording import shown
+from tellapart.artifact import EXAMPLES, Artifact, to_json
+from tellapart.data.wording import as_markdown, shown
 from tellapart.export.proof import Form
 from tellapart.stopwatch import Progress
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOTE = "use-the-file.md"
-EXAMPLES = "examples/"
 NOT_PLAIN = re.compile(r"[^a-z0-9]+")  # what package.py replaces in the names of example photos
 
 
@@ -35,8 +34,7 @@ class Source:
 
     def examples(self) -> dict[str, bytes]:
         """{file name: content} of the model's example photos, which were verified with the model."""
-        names = sorted(name for name in self.artifact.manifest["files"] if name.startswith(EXAMPLES))
-        return {name.removeprefix(EXAMPLES): (self.folder / name).read_bytes() for name in names}
+        return {name.removeprefix(EXAMPLES): content for name, content in self.artifact.examples.items()}
 
 
 def class_of_example(file_name: str, class_names: Sequence[str]) -> str:
@@ -88,9 +86,20 @@ def described(artifact: Artifact) -> dict[str, bytes]:
     }
 
 
+def _in_markdown(value: object) -> object:
+    """The value as words; what `tojson` gave, a Markup, is in the front matter and is a text of YAML already."""
+    return value if hasattr(value, "__html__") else as_markdown(value)
+
+
 def rendered(template: str, facts: Mapping[str, object]) -> bytes:
-    """A file of `templates/` with its gaps filled."""
+    """A file of `templates/` with its gaps filled; in a page of Markdown with words, whatever they are."""
     text = (TEMPLATES / template).read_text(encoding="utf-8")
+    finalize = _in_markdown if template.endswith(".md") else None
     # Not HTML: a Dockerfile, a page of Markdown, YAML by `tojson`.
-    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
+    environment = jinja2.Environment(
+        autoescape=False,  # noqa: S701
+        finalize=finalize,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
     return environment.from_string(text).render(facts).encode()

@@ -3,7 +3,7 @@
 import platform
 import re
 
-from tellapart.artifact import CARD, MANIFEST, MODEL, sha256
+from tellapart.artifact import MODEL, seal, sha256
 from tellapart.data.wording import shown
 from tellapart.export.built import Built, Source, rendered
 from tellapart.export.code import FOR_ANSWERS, FOR_THE_SERVER, NAME, code_files, own_version, pins, wheel
@@ -55,8 +55,10 @@ def docker_folder(source: Source, name: str) -> Built:
 
 
 def model_folder(source: Source, prefix: str) -> dict[str, bytes]:
-    """{prefix + name: content} of the verified files of the model folder, its manifest and its card."""
-    names = {*source.artifact.manifest["files"], MANIFEST}
-    if (source.folder / CARD).is_file():
-        names.add(CARD)
-    return {prefix + name: (source.folder / name).read_bytes() for name in sorted(names)}
+    """{prefix + name: content} of a model folder with what answering needs.
+
+    The report and the card stay at home: they are pages, in a stranger's model a stranger's, and a folder that is put
+    on a server would serve them under its owner's name. They also show more of the test photos than the examples do.
+    """
+    sealed = seal(source.artifact.manifest, source.artifact.files)
+    return {prefix + name: sealed[name] for name in sorted(sealed)}

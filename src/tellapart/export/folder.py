@@ -107,7 +107,7 @@ def export(
             hint="Train a model with: tellapart train PHOTOS -o MODEL",
         )
     artifact = load_artifact(folder)
-    asked = gather(photos, folder, artifact, Predictor.from_artifact(artifact), progress)
+    asked = gather(photos, artifact, Predictor.from_artifact(artifact), progress)
     built = (SPACES[sdk] if sdk else TARGETS[to])(Source(folder, artifact, progress), target.name)
     answers = _counted(built.form(asked.photos), len(asked.photos), progress)
     proof = prove(asked.photos, answers, built.form, asked.origin)

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +58,7 @@ class ProofPhotos:
     origin: str
 
 
-def gather(
-    folder: str | None, model: Path, artifact: Artifact, predictor: Predictor, progress: Progress
-) -> ProofPhotos:
+def gather(folder: str | None, artifact: Artifact, predictor: Predictor, progress: Progress) -> ProofPhotos:
     """The person's photos in `folder`; else the test photos where they are still found, or the model's examples.
 
     A fixed set of generated images comes along in the last two cases. Of more than `MOST` photos, `MOST` are taken,
@@ -77,7 +74,7 @@ def gather(
         named = tested + generated()
         origin = f"{counted(len(tested), 'test photo')} of the model and {len(_GENERATED)} generated images"
     else:
-        named = [(name, (model / name).read_bytes()) for name in sorted(artifact.manifest["files"]) if "/" in name]
+        named = list(artifact.examples.items())
         origin = f"{counted(len(named), 'example photo')} of the model and {len(_GENERATED)} generated images"
         named += generated()
     photos = []

@@ -1,12 +1,11 @@
 """A folder for a Hugging Face Space, by default the page that needs no server; why is in decision 13."""
 
-import json
 import platform
 from collections.abc import Mapping
 from typing import Any
 
-from tellapart.artifact import EVALUATION, MODEL, to_json
-from tellapart.data.wording import shown
+from tellapart.artifact import MODEL, to_json
+from tellapart.data.wording import as_markdown, shown
 from tellapart.export.built import Build, Built, Source, rendered
 from tellapart.export.code import FOR_ANSWERS, NAME, code_files, own_version, pins
 from tellapart.export.docker import model_folder
@@ -40,8 +39,8 @@ def gradio_space(source: Source, name: str) -> Built:
     code = {f"{NAME}/{n}": content for n, content in code_files().items() if not n.startswith(SPARED)}
     about = {
         "name": facts["title"],
-        "title": facts["title"],
-        "headline": facts["headline"],
+        "title": as_markdown(facts["title"]),  # the page shows both as Markdown
+        "headline": as_markdown(facts["headline"]),
         "examples": [f"model/examples/{example}" for example in source.examples()],
     }
     files = {
@@ -69,10 +68,9 @@ SPACES: Mapping[str, Build] = {"static": static_space, "gradio": gradio_space}
 def _facts(source: Source) -> Mapping[str, Any]:
     """What the templates say of the model."""
     artifact = source.artifact
-    evaluation = json.loads((source.folder / EVALUATION).read_bytes())
     return {
         "title": shown(artifact.manifest["name"]),
-        "headline": shown(str(evaluation.get("headline", ""))),
+        "headline": artifact.headline,
         "class_names": artifact.class_names,
         "short": f"Tells {len(artifact.class_names)} things apart, or says that it cannot"[:SHORT],
         "gradio": GRADIO,

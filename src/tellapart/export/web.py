@@ -1,13 +1,12 @@
 """A page that needs no server: the model runs in the visitor's browser."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tellapart.artifact import EVALUATION, MODEL, Artifact, sha256, to_json
+from tellapart.artifact import MODEL, Artifact, sha256, to_json
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.wording import shown
@@ -160,7 +159,6 @@ def _model_files(source: Source, graph: bytes, engine: Mapping[str, bytes] | Non
 def _description(source: Source, graph: bytes, where: str) -> dict[str, Any]:
     """`model.json`: as `GET /v1/model` of the server, and what answering in the browser needs besides."""
     artifact, manifest = source.artifact, source.artifact.manifest
-    evaluation = json.loads((source.folder / EVALUATION).read_bytes())
     pinned = where.startswith("https:")
     module, wasm = (
         {"src": f"{where}/{name}", **({"integrity": runtime.HASHES[name]} if pinned else {})}
@@ -169,7 +167,7 @@ def _description(source: Source, graph: bytes, where: str) -> dict[str, Any]:
     return {
         "name": manifest["name"],
         "class_names": list(artifact.class_names),
-        "headline": evaluation.get("headline", ""),
+        "headline": artifact.headline,
         "promise": manifest.get("promise"),
         "quality": manifest["model"]["quality"],
         "backbone": manifest["model"]["backbone"],

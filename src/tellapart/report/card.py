@@ -1,19 +1,18 @@
 """One evaluation -> the model card, README.md of the model folder, with the front matter model hubs read."""
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from tellapart.data.wording import as_markdown
 from tellapart.report import sections
 from tellapart.report.learning import recipe_line
 from tellapart.report.page import percent
 
 TEMPLATES = Path(__file__).parent / "templates"
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!$])")
 _SHOWN_CLASSES = 100  # a longer table helps nobody; evaluation.json has them all
 
 
@@ -62,9 +61,7 @@ def _markdown(value: object) -> str:
     """Text that Markdown and the HTML inside it show as it is, on one line."""
     if isinstance(value, _Ready):
         return value
-    text = " ".join(str(value).split())
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\1", text)
+    return as_markdown(value)
 
 
 def _yaml(value: object) -> _Ready:

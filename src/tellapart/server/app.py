@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from tellapart.artifact import MAX_EXAMPLES
 from tellapart.errors import ArtifactError
 from tellapart.server import schema
 from tellapart.server.answering import Answerer
@@ -21,7 +22,6 @@ from tellapart.server.multipart import boundary_of, photos_in
 from tellapart.server.origin import OriginCheck
 from tellapart.server.pages import read_pages, routes
 from tellapart.server.problem import Problem, bad_request, busy, internal, json_response
-from tellapart.server.serving_model import MAX_EXAMPLES
 
 LIMITS = {"max_photos": MAX_PHOTOS, "max_body_bytes": MAX_BODY_BYTES}
 GONE = Response(status_code=499)  # nobody reads it; the number is what logs of proxies say for it

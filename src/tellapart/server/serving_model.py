@@ -1,6 +1,5 @@
 """The model that is served: compiled, with everything the page says about it, in memory before the first request."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.artifact import EVALUATION, MODEL, Artifact, load_artifact, sha256
+from tellapart.artifact import EVALUATION, MODEL, Artifact, load_artifact
 from tellapart.errors import ArtifactError
 from tellapart.explanation import class_activation, data_uri, for_class, has_heatmap, head_weight, heatmap_png
 from tellapart.prediction import Predictor
-
-MAX_EXAMPLES = 16  # shown on the page; training keeps six
 
 
 @dataclass(frozen=True)
@@ -64,33 +61,24 @@ def open_model(folder: Path, *, streams: int) -> ServingModel:
         ArtifactError: it cannot be trusted or understood.
     """
     artifact = load_artifact(folder)
-    names = [name for name in artifact.manifest["files"] if name.startswith("examples/") and name.endswith(".jpg")]
-    names = sorted(names, key=lambda name: (_number(name), name))[:MAX_EXAMPLES]
     return ServingModel(
         Predictor.from_artifact(artifact, streams=streams, explains=True),
         head_weight(artifact.model),
-        _facts(artifact, _evaluation(folder, artifact), names),
-        tuple(_verified(folder, artifact, name) for name in names),
+        _facts(artifact, _evaluation(artifact), list(artifact.examples)),
+        tuple(artifact.examples.values()),
     )
 
 
-def _verified(folder: Path, artifact: Artifact, name: str) -> bytes:
-    """The content of a file that `load_artifact` has verified, held against its hash once more."""
+def _evaluation(artifact: Artifact) -> dict[str, Any]:
+    evaluation = artifact.evaluation
     try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"'{name}' cannot be read.", hint="Copy the whole folder again.") from error
-    if sha256(content) != artifact.manifest["files"][name]:
-        raise ArtifactError(f"'{name}' changed while it was read.", hint="Try again.")
-    return content
-
-
-def _evaluation(folder: Path, artifact: Artifact) -> dict[str, Any]:
-    try:
-        evaluation = json.loads(_verified(folder, artifact, EVALUATION))
         accuracy = {key: float(evaluation["accuracy"][key]) for key in ("value", "low", "high")}
-        said = {"headline": str(evaluation["headline"]), "n_test": int(evaluation["n_test"]), "accuracy": accuracy}
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        said = {
+            "headline": evaluation["headline"] and artifact.headline,
+            "n_test": int(evaluation["n_test"]),
+            "accuracy": accuracy,
+        }
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ArtifactError(f"The model's {EVALUATION} is incomplete.", hint="Train again.") from error
     if not np.isfinite(list(accuracy.values())).all():
         raise ArtifactError(f"The model's {EVALUATION} has no finite accuracy.", hint="Train again.")
@@ -130,8 +118,3 @@ def _class_of(example: str, class_names: list[str]) -> str | None:
 
 def _slug(class_name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", class_name.lower()).strip("-") or "class"
-
-
-def _number(example: str) -> int:
-    match = re.match(r"examples/(\d{1,6})-", example)
-    return int(match[1]) if match else 10**6
