@@ -63,6 +63,9 @@ def test_what_cannot_be_exported_is_said_before_any_work(model, tmp_path):
         export(model, tmp_path / "out", "gif")
     with pytest.raises(ArtifactError, match="bundled network"):
         export("imagenet", tmp_path / "out", "onnx")
+    for to, sdk in (("web", "static"), ("space", "streamlit")):
+        with pytest.raises(InputError, match=rf"no {to} of the kind '{sdk}'"):
+            export(model, tmp_path / "out", to, sdk=sdk)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "a.jpg").write_text("no photo")
     with pytest.raises(InputError, match="None of the photos"):
@@ -90,17 +93,11 @@ def test_without_npm_the_page_holds_a_cdn_to_the_hashes(model, tmp_path, monkeyp
 
 
 def test_the_page_is_as_the_export_expects_it():
-    pages = web._pages(vendored=True)
+    pages = web._pages(web.ANY_HOST, vendored=True)
     assert b'src="./model/"' in pages["index.html"]
     assert b"Content-Security-Policy" in pages["embed.html"]
     assert "server-answerer.js" not in pages
     assert not [name for name, text in pages.items() if b"server-answerer.js" in text]
-
-
-@pytest.mark.parametrize("name", ["", "me", "a/b/c", "/b", "a/"])
-def test_a_space_needs_a_user_and_a_name(name):
-    with pytest.raises(InputError, match="does not name a Space"):
-        space.require_hub(name)
 
 
 def test_versions_that_gradio_does_not_take_are_capped():

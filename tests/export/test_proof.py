@@ -65,5 +65,5 @@ def test_photos_that_the_form_cannot_read_are_counted_apart():
 
 def test_generated_images_are_the_same_everywhere_and_always():
     names = [name for name, _ in generated()]
-    assert len(set(names)) == 6
+    assert len(set(names)) == 8
     assert generated() == generated()

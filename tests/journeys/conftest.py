@@ -1,23 +1,45 @@
 """The command line as its users have it: real processes, but for `in_process`, real photos, a cache of their own."""
 
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from uv import find_uv_bin
 
 from tellapart.cli.main import main
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 CLASSES = ("accordion", "banjo", "drum")
 TIMEOUT_S = 150
+# Waiting inside one evaluation: `wait_for_function` asks again by `eval`, which the page's policy forbids, so it fails
+# wherever the model is not there at the first look.
+LOADED = """async () => {
+  while (!document.querySelector("tell-apart").model) await new Promise((look) => setTimeout(look, 20));
+}"""
+ANSWER = """async (photos) => {
+  const element = document.querySelector("tell-apart");
+  const answers = [];
+  element.addEventListener("tell-apart-answer", (event) => answers.push(event.detail.prediction));
+  for (const text of photos) {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    await element.ask([new File([bytes], "photo")]);
+  }
+  return answers.map((said) => ({ ...said, probs: Object.fromEntries(said.probs) }));
+}"""
 
 
 class CommandLine:
@@ -146,3 +168,80 @@ def model(trained: Path, tmp_path: Path) -> Path:
 def snapshot() -> Callable[[Path], dict[str, bytes]]:
     """{relative name: content} of every file below a folder."""
     return lambda folder: {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+class PlainFiles(SimpleHTTPRequestHandler):
+    """A plain file server that lets other sites fetch, as GitHub Pages does."""
+
+    def end_headers(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture(scope="session")
+def plain_files() -> type[SimpleHTTPRequestHandler]:
+    return PlainFiles
+
+
+@contextlib.contextmanager
+def _serving(handler: Callable[..., BaseHTTPRequestHandler], secured: ssl.SSLContext | None = None) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if secured:
+        server.socket = secured.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http{'s' if secured else ''}://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., contextlib.AbstractContextManager[str]]:
+    """Serves on this machine; gives the address. Another port is another site."""
+    return _serving
+
+
+@pytest.fixture(scope="session")
+def ask_page() -> Callable[[Any, Sequence[bytes]], list[dict[str, Any]]]:
+    """What the exported page, or a frame that holds it, answers about photos."""
+
+    def ask(page: Any, photos: Sequence[bytes]) -> list[dict[str, Any]]:
+        page.evaluate(LOADED)
+        answers: list[dict[str, Any]] = page.evaluate(ANSWER, [base64.b64encode(data).decode() for data in photos])
+        return answers
+
+    return ask
+
+
+def _install(python: Path, *what: str | Path) -> None:
+    subprocess.run([find_uv_bin(), "pip", "install", "--quiet", "--python", python, *what], check=True)
+
+
+@pytest.fixture(scope="session")
+def install() -> Callable[..., None]:
+    """Installs what is named, or as the options say, where a Python finds it."""
+    return _install
+
+
+@pytest.fixture(scope="session")
+def installed() -> Callable[..., Path]:
+    """The Python of an environment with exactly these, made once and kept beside the checkout's own."""
+
+    def make(requirements: str, *options: str) -> Path:
+        digest = hashlib.sha256("\n".join((sys.version, requirements, *options)).encode()).hexdigest()
+        place = REPOSITORY / ".venv-tests" / digest[:16]
+        if not place.is_dir():
+            building = place.with_name(f"{place.name}.{os.getpid()}")
+            shutil.rmtree(building, ignore_errors=True)
+            subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", sys.executable, building], check=True)
+            wanted = building / "requirements.txt"
+            wanted.write_text(requirements)
+            _install(building / "bin" / "python", *options, "--requirement", wanted)
+            building.rename(place)
+        return place / "bin" / "python"
+
+    return make

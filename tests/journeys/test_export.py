@@ -1,6 +1,5 @@
 """`tellapart export`: what visitors get answers as the model does, in a real browser and from a plain file server."""
 
-import base64
 import functools
 import hashlib
 import json
@@ -8,59 +7,18 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from uv import find_uv_bin
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tellapart.export.photos import generated
+
+N_GENERATED = len(generated())
 posix = pytest.mark.skipif(os.name != "posix", reason="environments and users are made as on Linux")
-TARGETS = ("space", "docker", "onnx", "openvino")
-# Waiting inside one evaluation: `wait_for_function` asks again by `eval`, which the page's policy forbids, so it fails
-# wherever the model is not there at the first look.
-LOADED = """async () => {
-  while (!document.querySelector("tell-apart").model) await new Promise((look) => setTimeout(look, 20));
-}"""
-ANSWER = """async (photos) => {
-  const element = document.querySelector("tell-apart");
-  const answers = [];
-  element.addEventListener("tell-apart-answer", (event) => answers.push(event.detail.prediction));
-  for (const [text, kind] of photos) {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    await element.ask([new File([bytes], "photo", { type: kind })]);
-  }
-  return answers.map((said) => ({ ...said, probs: Object.fromEntries(said.probs) }));
-}"""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """A plain file server that lets other sites fetch, as GitHub Pages does."""
-
-    def end_headers(self) -> None:
-        self.send_header("Access-Control-Allow-Origin", "*")
-        super().end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
-@contextmanager
-def serving(handler: Callable[..., SimpleHTTPRequestHandler]) -> Iterator[str]:
-    """The address of a server on this machine; another port is another site."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+TARGETS = ("docker", "onnx", "openvino")  # the page and the Space have their own tests
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +34,9 @@ def site(tellapart: Any, trained: Path, fresh: Path, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="module")
-def host(site: Path) -> Iterator[str]:
+def host(site: Path, serving: Any, plain_files: Any) -> Iterator[str]:
     """The address of a plain file server two folders above the page."""
-    with serving(functools.partial(Quiet, directory=str(site.parents[1]))) as address:
+    with serving(functools.partial(plain_files, directory=str(site.parents[1]))) as address:
         yield address
 
 
@@ -88,7 +46,7 @@ def browser(open_browser: Callable[[], Any]) -> Any:
 
 
 def test_the_page_answers_as_the_command_line(
-    tellapart: Any, trained: Path, fresh: Path, site: Path, host: str, browser: Any
+    tellapart: Any, trained: Path, fresh: Path, host: str, browser: Any, ask_page: Any
 ) -> None:
     page = browser.new_page()
     complaints: list[str] = []
@@ -97,9 +55,8 @@ def test_the_page_answers_as_the_command_line(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(f"{host}/me/instruments/")
-    page.evaluate(LOADED)
     photos = sorted(fresh.rglob("*.jpg"))
-    answers = page.evaluate(ANSWER, [[_base64(photo.read_bytes()), "image/jpeg"] for photo in photos])
+    answers = ask_page(page, [photo.read_bytes() for photo in photos])
     expected = tellapart.lines("predict", trained, *photos)
     assert [said["answer"] for said in answers] == [known["answer"] for known in expected]
     for said, known in zip(answers, expected, strict=True):
@@ -111,18 +68,19 @@ def test_the_page_answers_as_the_command_line(
     page.close()
 
 
-def test_a_photo_that_is_none_gets_one_sentence(host: str, browser: Any) -> None:
+def test_a_photo_that_is_none_gets_one_sentence(host: str, browser: Any, ask_page: Any) -> None:
     page = browser.new_page()
     page.goto(f"{host}/me/instruments/")
-    page.evaluate(LOADED)
     heic = b"\0\0\0\x18ftypheic" + bytes(100)
-    said = page.evaluate(ANSWER, [[_base64(data), ""] for data in (b"no photo at all", b"", heic)])
+    said = ask_page(page, [b"no photo at all", b"", heic])
     assert [one["error"]["code"] for one in said] == ["not_a_photo", "empty", "unsupported"]
     assert all(one["error"]["message"].endswith(".") for one in said)
     page.close()
 
 
-def test_the_widget_works_on_another_site_under_a_strict_policy(host: str, browser: Any) -> None:
+def test_the_widget_works_on_another_site_under_a_strict_policy(
+    host: str, browser: Any, serving: Any, plain_files: Any
+) -> None:
     policy = (
         f"default-src 'none'; script-src {host} 'wasm-unsafe-eval'; connect-src {host}; img-src data: blob:; "
         "style-src 'self'"
@@ -133,7 +91,7 @@ def test_the_widget_works_on_another_site_under_a_strict_policy(host: str, brows
         f'<tell-apart src="{host}/me/instruments/model/" examples></tell-apart>'
     )
 
-    class Blog(Quiet):
+    class Blog(plain_files):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
@@ -167,8 +125,10 @@ def test_the_test_photos_prove_it_where_they_still_are(tellapart: Any, photos: P
     shutil.copytree(photos, mine)
     evaluation = tellapart.json("train", mine, "-o", model, "--quality", "fast", "--test-share", 0.3)
     said = tellapart.json("export", model, "--to", "onnx", "-o", tmp_path / "a")
-    assert said["proof"]["photos"] == f"{evaluation['n_test']} test photos of the model and 6 generated images"
-    assert said["proof"]["n_same"] == said["proof"]["n"] == evaluation["n_test"] + 6
+    assert (
+        said["proof"]["photos"] == f"{evaluation['n_test']} test photos of the model and {N_GENERATED} generated images"
+    )
+    assert said["proof"]["n_same"] == said["proof"]["n"] == evaluation["n_test"] + N_GENERATED
     assert str(tmp_path) not in (tmp_path / "a" / "export.json").read_text()
     shutil.rmtree(mine)
     said = tellapart.json("export", model, "--to", "onnx", "-o", tmp_path / "b")
@@ -180,6 +140,9 @@ def test_bad_input_is_one_sentence(tellapart: Any, trained: Path, tmp_path: Path
     tellapart.refuses("export", "nowhere", "--to", "onnx", "-o", tmp_path / "a", says=["no model folder 'nowhere'"])
     tellapart.refuses("export", trained, "--to", "onnx", "-o", tmp_path / "a", "--push", "me/it", says=["--to space"])
     tellapart.refuses("export", trained, "--to", "space", "-o", tmp_path / "a", "--push", "me", says=["user/name"])
+    tellapart.refuses(
+        "export", trained, "--to", "web", "-o", tmp_path / "a", "--sdk", "gradio", says=["--sdk goes with"]
+    )
     assert not (tmp_path / "a").exists()
 
 
@@ -226,55 +189,6 @@ def test_without_an_index_the_container_says_that_it_has_no_hashes(
     assert "**There are no hashes.**" in (tmp_path / "out" / "README.md").read_text()
 
 
-def install(python: Path, *what: str | Path) -> None:
-    """Install `what` where `python` finds it."""
-    subprocess.run([find_uv_bin(), "pip", "install", "--quiet", "--python", python, *what], check=True)
-
-
-def installed(requirements: str, *options: str) -> Path:
-    """The Python of an environment with exactly these, made once and kept beside the checkout's own."""
-    digest = hashlib.sha256("\n".join((sys.version, requirements, *options)).encode()).hexdigest()
-    place = REPOSITORY / ".venv-tests" / digest[:16]
-    if not place.is_dir():
-        building = place.with_name(f"{place.name}.{os.getpid()}")
-        shutil.rmtree(building, ignore_errors=True)
-        subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", sys.executable, building], check=True)
-        wanted = building / "requirements.txt"
-        wanted.write_text(requirements)
-        install(building / "bin" / "python", *options, "--requirement", wanted)
-        building.rename(place)
-    return place / "bin" / "python"
-
-
-@pytest.mark.slow
-@posix
-def test_the_space_answers_through_gradio_client(tellapart: Any, trained: Path, fresh: Path, tmp_path: Path) -> None:
-    """As Hugging Face does it, but with uv: the pinned requirements and the front matter's Gradio, on their own."""
-    folder = tmp_path / "space"
-    tellapart.works("export", trained, "--to", "space", "-o", folder)
-    gradio = re.search(r"^sdk_version: (\S+)$", (folder / "README.md").read_text(), re.MULTILINE)[1]
-    python = installed(f"gradio=={gradio}\n{(folder / 'requirements.txt').read_text()}")
-    photos = sorted(map(str, fresh.rglob("*.jpg")))
-    script = """
-import json, sys
-import app
-from gradio_client import Client, handle_file
-_, address, _ = app.demo.launch(prevent_thread_lock=True, quiet=True)
-client = Client(address, verbose=False)
-print(json.dumps([client.predict(handle_file(photo), api_name="/predict")[2] for photo in sys.argv[1:]]))
-"""
-    environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "PYTHONPATH": str(folder)}
-    done = subprocess.run(
-        [python, "-c", script, *photos], cwd=folder, capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
-    expected = tellapart.lines("predict", trained, *photos)
-    assert [one["answer"] for one in said] == [known["answer"] for known in expected]
-    for one, known in zip(said, expected, strict=True):
-        assert max(abs(one["probs"][name] - p) for name, p in known["probs"].items()) < 0.02
-
-
 def as_nobody(python: Path, place: Path, number: int) -> dict[str, int]:
     """How to start a process as this user, where we may and where that user may run this Python."""
     if os.getuid() != 0:
@@ -290,7 +204,14 @@ def as_nobody(python: Path, place: Path, number: int) -> dict[str, int]:
 
 @pytest.mark.slow
 @posix
-def test_the_container_s_steps_without_docker(tellapart: Any, trained: Path, fresh: Path, tmp_path: Path) -> None:
+def test_the_container_s_steps_without_docker(
+    tellapart: Any,
+    trained: Path,
+    fresh: Path,
+    tmp_path: Path,
+    installed: Callable[..., Path],
+    install: Callable[..., None],
+) -> None:
     """What the Dockerfile does, step by step, without Docker: install (with uv), become nobody, serve, be healthy."""
     folder = tmp_path / "container"
     tellapart.works("export", trained, "--to", "docker", "-o", folder)
@@ -331,8 +252,3 @@ def test_the_container_s_steps_without_docker(tellapart: Any, trained: Path, fre
         server.terminate()
         server.wait(20)
         server.stdout.close()
-
-
-def _base64(data: bytes) -> str:
-
-    return base64.b64encode(data).decode()

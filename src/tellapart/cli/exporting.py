@@ -6,6 +6,7 @@ from tellapart.cli.door import examples, force_option, json_option, progress_bar
 from tellapart.cli.printing import print_json
 
 TARGETS = ("web", "space", "docker", "onnx", "openvino")
+SDKS = ("static", "gradio")
 
 
 @click.command(
@@ -13,7 +14,8 @@ TARGETS = ("web", "space", "docker", "onnx", "openvino")
         """
 tellapart export burgers --to web -o site             a page for any web host; the photos stay with the visitor
 tellapart export burgers --to web -o site --photos test-photos/
-tellapart export burgers --to space -o space --push name/burgers
+tellapart export burgers --to space -o space --push name/burgers        a free Space: the same page
+tellapart export burgers --to space --sdk gradio -o space
 tellapart export burgers --to docker -o container
 tellapart export burgers --to onnx -o for-my-app      or openvino"""
     )
@@ -25,10 +27,23 @@ tellapart export burgers --to onnx -o for-my-app      or openvino"""
     "--photos", type=click.Path(),
     help="Prove it with these photos, at most 200.  [default: its test photos, where they still are]",
 )  # fmt: skip
+@click.option(
+    "--sdk", type=click.Choice(SDKS),
+    help="With --to space: the page that runs the model in the visitor's browser, or a Gradio app.  [default: static]",
+)  # fmt: skip
 @click.option("--push", metavar="USER/NAME", help="With --to space: upload it to Hugging Face; needs a token there.")
 @force_option
 @json_option
-def export(model: str, to: str, output: str, photos: str | None, push: str | None, force: bool, as_json: bool) -> None:
+def export(
+    model: str,
+    to: str,
+    output: str,
+    photos: str | None,
+    sdk: str | None,
+    push: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Write MODEL as a web page, a Space, a container or one file.
 
     Before anything is written, the exported form answers photos end to end. If it disagrees with MODEL on one of them
@@ -39,16 +54,16 @@ def export(model: str, to: str, output: str, photos: str | None, push: str | Non
     from tellapart.errors import InputError
     from tellapart.export.folder import export as export_model
     from tellapart.export.proof import sentences
-    from tellapart.export.space import push as upload
-    from tellapart.export.space import require_hub
+    from tellapart.export.push import push as upload
+    from tellapart.export.push import require_hub
 
     if push and to != "space":
         raise InputError("--push goes with --to space.", hint="The other exports are folders that you upload yourself.")
     if push:
         require_hub(push)
     with progress_bars() as progress:
-        exported = export_model(model, output, to, photos=photos, force=force, progress=progress)
-    address = upload(Path(output), push) if push else None
+        exported = export_model(model, output, to, sdk=sdk, photos=photos, force=force, progress=progress)
+    address = upload(Path(output), push, sdk or SDKS[0]) if push else None
     if as_json:
         print_json(exported.to_json() | {"address": address})
     else:

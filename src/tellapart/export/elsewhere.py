@@ -26,6 +26,23 @@ for name in sorted(os.listdir("photos")):
     said = model.predict(Path("photos", name))
     print(json.dumps({**said.to_json(), "seconds": time.perf_counter() - started}), flush=True)
 """
+# The same with photos decoded by a child, as the Gradio app has it.
+APART = """
+import asyncio, json, os, time
+from pathlib import Path
+import tellapart
+from tellapart.prediction import load
+from tellapart.server.apart import ApartPredictor
+assert Path(tellapart.__file__).is_relative_to(Path.cwd())
+async def main():
+    model = ApartPredictor(load("model", many=False), 1)
+    for name in sorted(os.listdir("photos")):
+        started = time.perf_counter()
+        said, _ = await model.predict(Path("photos", name))
+        print(json.dumps({**said.to_json(), "seconds": time.perf_counter() - started}), flush=True)
+    await model.close()
+asyncio.run(main())
+"""
 
 
 @dataclass(frozen=True)
@@ -35,11 +52,13 @@ class CarriedForm:
     Args:
         files: {relative name: content} of both.
         through: what runs it, for people.
+        script: what is run in their folder.
         bound: the largest difference accepted.
     """
 
     files: Mapping[str, bytes]
     through: str
+    script: str = SCRIPT
     bound: float = FROM_PIXELS
 
     def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Said]:
@@ -50,7 +69,7 @@ class CarriedForm:
                 path = Path(place, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            lines = _asked(place)
+            lines = _asked(place, self.script)
         if len(lines) != len(photos) + 1:
             raise TrainingError("The exported code did not answer every photo.", hint="Nothing was written.")
         for line in lines[1:]:
@@ -58,12 +77,12 @@ class CarriedForm:
             yield Said(said["answer"], said["probs"], said["unknown_score"], said["seconds"])
 
 
-def _asked(place: str) -> list[str]:
+def _asked(place: str, script: str) -> list[str]:
     # -P and PYTHONPATH: the code in `place`, whatever else is installed here.
     environment = {**os.environ, "PYTHONPATH": place, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-P", "-c", SCRIPT]
+    command = [sys.executable, "-P", "-c", script]
     try:
-        done = subprocess.run(  # noqa: S603  # this Python and the script above
+        done = subprocess.run(  # noqa: S603  # this Python and a script from above
             command, cwd=place, env=environment, capture_output=True, encoding="utf-8", timeout=PATIENCE_S, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:

@@ -16,14 +16,14 @@ from tellapart.export.docker import docker_folder
 from tellapart.export.photos import gather
 from tellapart.export.proof import Proof, Said, prove
 from tellapart.export.single_file import onnx_file, openvino_files
-from tellapart.export.space import space_folder
+from tellapart.export.space import SPACES
 from tellapart.export.web import web_folder
 from tellapart.prediction import Predictor
 from tellapart.stopwatch import Progress, no_progress
 
 TARGETS: Mapping[str, Build] = {
     "web": web_folder,
-    "space": space_folder,
+    "space": SPACES["static"],
     "docker": docker_folder,
     "onnx": onnx_file,
     "openvino": openvino_files,
@@ -71,6 +71,7 @@ def export(
     output: str | os.PathLike[str],
     to: str,
     *,
+    sdk: str | None = None,
     photos: str | None = None,
     force: bool = False,
     progress: Progress = no_progress,
@@ -81,6 +82,7 @@ def export(
         model: a folder that `train` wrote.
         output: the folder to write.
         to: a key of `TARGETS`.
+        sdk: for a Space, the kind: "static" or "gradio".
         photos: a folder of photos to prove it with; by default the model's test photos, where this machine trained it
             and still has them, else its examples; and a few generated images.
         force: whether an earlier export at `output` may be replaced.
@@ -93,6 +95,10 @@ def export(
     """
     if to not in TARGETS:
         raise InputError(f"There is no export to '{to}'.", hint=f"Choose one of: {', '.join(TARGETS)}.")
+    if sdk is not None and (to != "space" or sdk not in SPACES):
+        raise InputError(
+            f"There is no {to} of the kind '{sdk}'.", hint=f"--sdk goes with --to space: {' or '.join(SPACES)}."
+        )
     folder, target = Path(model), Path(output)
     refuse_unwritable(target, force=force, ours=_written_before(target))
     if os.fspath(model) == "imagenet" and not folder.exists():
@@ -102,7 +108,7 @@ def export(
         )
     artifact = load_artifact(folder)
     asked = gather(photos, folder, artifact, Predictor.from_artifact(artifact), progress)
-    built = TARGETS[to](Source(folder, artifact, progress), target.name)
+    built = (SPACES[sdk] if sdk else TARGETS[to])(Source(folder, artifact, progress), target.name)
     answers = _counted(built.form(asked.photos), len(asked.photos), progress)
     proof = prove(asked.photos, answers, built.form, asked.origin)
     record = {

@@ -20,8 +20,10 @@ from tellapart.stopwatch import Progress
 
 MOST = 200  # photos of a proof: enough that one wrong in a hundred is likely seen, and a minute in a browser
 SEED = 4  # of the generated images, which must be the same on every machine
+FULL_8_BIT, FULL_16_BIT = 255, 65535  # white
 ROTATED = 6  # EXIF orientation of a phone held upright
-# What photos differ in where decoders and resizers differ: shape, half pixels, size, format, alpha, orientation.
+# What photos differ in where decoders and resizers differ: shape, half pixels, size, format, alpha, orientation, bits
+# a channel, inks.
 _GENERATED = (
     ("landscape.jpg", 640, 480),
     ("odd-portrait.jpg", 481, 642),
@@ -29,6 +31,8 @@ _GENERATED = (
     ("small.png", 90, 70),
     ("transparent.png", 400, 300),
     ("sideways.jpg", 800, 600),
+    ("sixteen-bit.png", 500, 400),
+    ("cmyk.jpg", 420, 360),
 )
 
 
@@ -118,6 +122,10 @@ def _blobs(random: np.random.Generator, width_px: int, height_px: int) -> NDArra
 
 def _encode(name: str, image: NDArray[np.uint8]) -> bytes:
     made, exif = Image.fromarray(image), Image.Exif()
+    if name.startswith("sixteen-bit"):  # grey, because Pillow writes no colour of 16 bits
+        made = Image.fromarray(np.asarray(made.convert("L")).astype(np.uint16) * (FULL_16_BIT // FULL_8_BIT))
+    if name.startswith("cmyk"):
+        made = made.convert("CMYK")
     if name.startswith("sideways"):
         exif[0x0112] = ROTATED
     if name.startswith("transparent"):

@@ -1,52 +1,52 @@
-"""A folder for a Hugging Face Space: a Gradio page with pinned versions; and its upload."""
+"""A folder for a Hugging Face Space, by default the page that needs no server; why is in decision 13."""
 
-import importlib
-import importlib.util
 import json
 import platform
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tellapart.artifact import EVALUATION, MODEL, to_json
 from tellapart.data.wording import shown
-from tellapart.errors import InputError, MissingExtraError
-from tellapart.export.built import Built, Source, rendered
+from tellapart.export.built import Build, Built, Source, rendered
 from tellapart.export.code import FOR_ANSWERS, NAME, code_files, own_version, pins
 from tellapart.export.docker import model_folder
-from tellapart.export.elsewhere import CarriedForm
+from tellapart.export.elsewhere import APART, CarriedForm
+from tellapart.export.proof import FROM_FILES
+from tellapart.export.web import Host, page_folder
 
 GRADIO = "6.31.0"  # what the folder was tested with
 CAPS = {"pillow": "12.3.0"}  # the newest that this Gradio takes beside it
 SHORT = 60  # letters of a short description that Hugging Face takes
-SPARED = ("server/", "web/", "export/", "report/")  # parts of tellapart that answering does not need
+# A Space's large files lie in Hugging Face's storage. Should its host send visitors there for them, the page lets it.
+HUGGING_FACE = Host(storage=" https://huggingface.co https://*.hf.co", asked="no other site than Hugging Face is asked")
+SPARED = ("web/", "export/", "report/")  # parts of tellapart that its app does not need
+PUBLIC = "Its examples hold small copies of some of your test photos, for all to see once it is public."
+CAPPED = (
+    f"Gradio {GRADIO} takes no newer Pillow than {CAPS['pillow']}, which has known faults; it decodes photos there, in "
+    "a process with limits. Without --sdk gradio the visitor's browser decodes them, and the Space sees none."
+)
 
 
-def space_folder(source: Source, name: str) -> Built:
+def static_space(source: Source, name: str) -> Built:
+    """The page that runs the model in the visitor's browser, with the front matter of a static Space."""
+    built = page_folder(source, name, HUGGING_FACE, rendered("space/static.md", _facts(source)))
+    return Built(built.files, built.model, built.form, built.next_step, (*built.notes, PUBLIC))
+
+
+def gradio_space(source: Source, name: str) -> Built:
     """app.py, the code and the model it asks, pins and the front matter."""
-    artifact = source.artifact
-    evaluation = json.loads((source.folder / EVALUATION).read_bytes())
+    facts = _facts(source)
     model = model_folder(source, "model/")
     code = {f"{NAME}/{n}": content for n, content in code_files().items() if not n.startswith(SPARED)}
-    title = shown(artifact.manifest["name"])
-    facts: Mapping[str, Any] = {
-        "title": title,
-        "headline": shown(str(evaluation.get("headline", ""))),
-        "class_names": artifact.class_names,
-        "short": f"Tells {len(artifact.class_names)} things apart, or says that it cannot"[:SHORT],
-        "gradio": GRADIO,
-        "python": ".".join(platform.python_version_tuple()[:2]),
-        "version": own_version(),
-    }
     about = {
-        "name": title,
-        "title": title,
+        "name": facts["title"],
+        "title": facts["title"],
         "headline": facts["headline"],
         "examples": [f"model/examples/{example}" for example in source.examples()],
     }
     files = {
         "app.py": rendered("space/app.py.j2", facts),
-        "README.md": rendered("space/README.md", facts),
+        "README.md": rendered("space/gradio.md", facts),
         "about.json": to_json(about),
         "requirements.txt": "".join(f"{_capped(pin)}\n" for pin in pins(FOR_ANSWERS)).encode(),
         **code,
@@ -55,12 +55,32 @@ def space_folder(source: Source, name: str) -> Built:
     return Built(
         files=files,
         model=f"model/{MODEL}",
-        form=CarriedForm({**code, **model}, f"the tellapart {own_version()} in the folder, in a process of its own"),
-        next_step=f"Try it: pip install gradio=={GRADIO}, then python {name}/app.py",
-        notes=(
-            "Its examples/ and report.html hold small copies of some of your test photos, for all to see once public.",
+        form=CarriedForm(
+            {**code, **model}, f"the tellapart {own_version()} in the folder, decoding in a child process", APART
         ),
+        next_step=f"Try it: pip install gradio=={GRADIO}, then python {name}/app.py",
+        notes=(CAPPED, PUBLIC),
     )
+
+
+SPACES: Mapping[str, Build] = {"static": static_space, "gradio": gradio_space}
+
+
+def _facts(source: Source) -> Mapping[str, Any]:
+    """What the templates say of the model."""
+    artifact = source.artifact
+    evaluation = json.loads((source.folder / EVALUATION).read_bytes())
+    return {
+        "title": shown(artifact.manifest["name"]),
+        "headline": shown(str(evaluation.get("headline", ""))),
+        "class_names": artifact.class_names,
+        "short": f"Tells {len(artifact.class_names)} things apart, or says that it cannot"[:SHORT],
+        "gradio": GRADIO,
+        "pillow": CAPS["pillow"],
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "version": own_version(),
+        "bound": FROM_FILES,
+    }
 
 
 def _capped(pin: str) -> str:
@@ -69,54 +89,3 @@ def _capped(pin: str) -> str:
     cap = CAPS.get(name)
     newer = cap is not None and int(version.split(".")[0]) > int(cap.split(".")[0])
     return f"{name}=={cap}" if newer else pin
-
-
-def require_hub(space: str) -> None:
-    """Returns when `push` can start; asked before the work, not after it.
-
-    Raises:
-        MissingExtraError: huggingface_hub is not installed.
-        InputError: the name is none, or there is no token.
-    """
-    if space.count("/") != 1 or not all(space.split("/")):
-        raise InputError(f"'{shown(space)}' does not name a Space.", hint="Write it as user/name.")
-    if importlib.util.find_spec("huggingface_hub") is None:
-        raise MissingExtraError(
-            "Uploading to Hugging Face needs huggingface_hub, which is not installed.",
-            hint='Run: pip install "tellapart[hub]"',
-        )
-    if not importlib.import_module("huggingface_hub").get_token():
-        raise InputError(
-            "There is no Hugging Face token on this machine.",
-            hint="Run: hf auth login. Or leave out --push, and upload the folder by hand.",
-        )
-
-
-def push(folder: Path, space: str) -> str:
-    """Uploads the Space in `folder` as `user/name`; the address of its page.
-
-    Raises:
-        InputError: Hugging Face refuses, or cannot be reached.
-    """
-    hub = importlib.import_module("huggingface_hub")
-    refusals: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, *_hub_errors(hub))
-    try:
-        api = hub.HfApi()
-        api.create_repo(space, repo_type="space", space_sdk="gradio", exist_ok=True)
-        # Files of an earlier version must not stay; they might be run.
-        api.upload_folder(
-            repo_id=space, repo_type="space", folder_path=str(folder), delete_patterns="*", commit_message="tellapart"
-        )
-    except refusals as error:
-        raise InputError(
-            f"The Space '{shown(space)}' could not be uploaded.",
-            hint=f"May this token write there, and is the network up? {folder} is complete.",
-        ) from error
-    return f"{hub.constants.ENDPOINT}/spaces/{space}"
-
-
-def _hub_errors(hub: Any) -> tuple[type[Exception], ...]:
-    """What huggingface_hub raises of its own, whichever HTTP library it uses."""
-    names = ("HfHubHTTPError", "HFValidationError", "LocalTokenNotFoundError")
-    found = [getattr(hub.errors, name, None) for name in names]
-    return tuple(error for error in found if isinstance(error, type) and issubclass(error, Exception))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,24 +26,47 @@ FOLDER = "model/"
 LARGE_BYTES = 10_000_000  # what a visitor on a phone should have to fetch at most, runtime aside
 SERVER_ONLY = frozenset({"server-answerer.js"})
 POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{script}; style-src 'self'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; connect-src 'self'{connect}; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{script}; style-src 'self'; "
+    "img-src 'self'{storage} blob: data:; media-src 'self' blob:; connect-src 'self'{storage}{connect}; "
+    "base-uri 'none'; form-action 'none'"
 )
+ASKED = "no other site is asked"  # the page's footer
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where the page is going to be.
+
+    Args:
+        storage: origins that it may send a visitor to for a large file, each after a space, as a policy has them.
+        asked: who besides the page's own host is asked, for the page's footer.
+    """
+
+    storage: str = ""
+    asked: str = ASKED
+
+
+ANY_HOST = Host()
 
 
 def web_folder(source: Source, name: str) -> Built:
-    """The page, the model with its preprocessing inside, and the runtime."""
+    """The page, the model with its preprocessing inside, the runtime, and what to do with the folder."""
+    facts = {"name": shown(source.artifact.manifest["name"]), "runtime": runtime.TITLE, "bound": FROM_FILES}
+    return page_folder(source, name, ANY_HOST, rendered("web/README.md", facts))
+
+
+def page_folder(source: Source, name: str, host: Host, readme: bytes) -> Built:
+    """The page for `host`, with its README.md."""
     source.progress("fetching the runtime", 0, 1)
     engine = runtime.vendored()
     source.progress("fetching the runtime", 1, 1)
     graph = web_graph(source.artifact.model, source.artifact.preprocess)
     files = {
-        **_pages(vendored=engine is not None),
+        **_pages(host, vendored=engine is not None),
         **_model_files(source, graph, engine),
         ".nojekyll": b"",  # GitHub Pages then serves the folder as it is
+        "README.md": readme,
     }
-    facts = {"name": shown(source.artifact.manifest["name"]), "runtime": runtime.TITLE, "bound": FROM_FILES}
-    files["README.md"] = rendered("web/README.md", facts)
     notes = []
     if engine is None:
         notes.append(
@@ -95,12 +119,12 @@ def as_browser(data: bytes, how: Preprocess) -> Array:
     return averaged
 
 
-def _pages(*, vendored: bool) -> dict[str, bytes]:
+def _pages(host: Host, *, vendored: bool) -> dict[str, bytes]:
     """The page and the widget, with what only a server needs left out."""
     files = {path.name: path.read_bytes() for path in sorted(PAGES.iterdir()) if path.name not in SERVER_ONLY}
     files |= {path.name: path.read_bytes() for path in sorted((TEMPLATES / "web").glob("*.js"))}
     script, connect = ("", "") if vendored else (" blob:", " " + runtime.CDN)
-    policy = POLICY.format(script=script, connect=connect)
+    policy = POLICY.format(script=script, connect=connect, storage=host.storage)
     for page in ("index.html", "embed.html"):
         text = files[page].decode()
         for old, new in (
@@ -112,9 +136,8 @@ def _pages(*, vendored: bool) -> dict[str, bytes]:
         ):
             text = _replaced(text, old, new)
         text = text.replace("./server-answerer.js", "./browser-answerer.js")
-        if not vendored:
-            text = text.replace("no other site is asked", "the program that runs the model comes from cdn.jsdelivr.net")
-        files[page] = text.encode()
+        asked = host.asked if vendored else "the program that runs the model comes from cdn.jsdelivr.net"
+        files[page] = text.replace(ASKED, asked).encode()
     return files
 
 

@@ -14,6 +14,7 @@ import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
@@ -34,6 +35,12 @@ _CHILD_ENV: Final = {
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_TRIM_THRESHOLD_": str(_TRIM_BYTES),
 }
+# By path, because an exported Space carries the package beside its app, where `-m` would not look. At the end of the
+# list, so that nothing there can stand for a module of Python's own.
+_START: Final = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); "
+    "from tellapart.server.decoding_child import main; main()"
+)
 _CODE: Final = re.compile(r"[a-z_]{1,32}")
 
 Photo = bytes | bytearray | memoryview
@@ -205,8 +212,8 @@ class DecoderPool:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
-            "-m",
-            "tellapart.server.decoding_child",
+            "-c",
+            _START,
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,
