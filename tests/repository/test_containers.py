@@ -21,8 +21,8 @@ STEPS = [
 ]
 NAMES = [name for name, _ in STEPS]
 COPIED = [source for name, rest in STEPS if name == "COPY" for source in rest.split()[:-1]]
-LOCKED = [line.split("==") for line in (FOLDER / "constraints.txt").read_text().splitlines() if line[0] != "#"]
-PINS = {re.sub(r"[-_.]+", "-", name).lower(): pin for name, pin in LOCKED}
+LOCKED = re.compile(r"([a-z0-9-]+)==(\d\S*) \\\n    --hash=sha256:[0-9a-f]{64}\n")
+PINS, NOTEBOOK = (dict(LOCKED.findall((FOLDER / f"{name}.txt").read_text())) for name in ("requirements", "notebook"))
 
 
 def of(kind: str) -> list[str]:
@@ -59,15 +59,19 @@ def test_it_is_upgraded_and_says_to_be_rebuilt() -> None:
     assert "Rebuild monthly, with `--pull --no-cache`" in (FOLDER / "README.md").read_text()
 
 
-def test_every_install_is_held_to_the_versions() -> None:
+def test_every_install_is_held_to_versions_and_hashes() -> None:
     installs = re.findall(r"pip install (.*?)(?:&&|;|$)", " && ".join(of("RUN")))
-    assert len(installs) == 4
-    assert all("--constraint /build/constraints.txt" in one and "--no-cache-dir" in one for one in installs)
-    assert all(re.fullmatch(r"\d[\w.]*", pin) for pin in PINS.values())
+    held = "--no-cache-dir --require-hashes --requirement /build/"
+    ours = "--no-cache-dir --no-deps --no-build-isolation /build"  # with hatchling, which is among the packages
+    assert [one.strip() for one in installs] == [f"{held}requirements.txt", f"{held}notebook.txt", ours]
+    for name in ("requirements", "notebook"):
+        rest = LOCKED.sub("", (FOLDER / f"{name}.txt").read_text())
+        assert rest.splitlines()[1:] == (["--requirement requirements.txt"] if name == "notebook" else [])
+    assert not set(PINS) & set(NOTEBOOK)
+    assert "jupyterlab" in NOTEBOOK
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["deep"]]
-    wanted += [*project["build-system"]["requires"], "jupyterlab"]
-    for requirement in map(Requirement, wanted):
+    for requirement in map(Requirement, [*wanted, *project["build-system"]["requires"]]):
         assert requirement.specifier.contains(PINS[requirement.name]), requirement
 
 
@@ -112,7 +116,7 @@ def test_what_is_copied_makes_the_wheel(tmp_path: Path) -> None:
             shutil.copy(REPOSITORY / source, build)
     subprocess.run([sys.executable, "-m", "venv", tool], check=True)
     pip = [tool / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "--constraint", build / "constraints.txt", "hatchling"], check=True)
+    subprocess.run([*pip, "install", f"hatchling=={PINS['hatchling']}"], check=True)
     wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, build]
     subprocess.run(wheel, check=True)
     (made,) = tmp_path.glob("tellapart-*.whl")

@@ -1,8 +1,9 @@
 """The hashes of the files that an image installs, asked of the person's own package index through pip.
 
 What is installed here does not tell which files it came from, and an image is often built for another kind of
-processor. So pip is asked what it would install there. Nothing is downloaded but what describes the packages, and each
-answer is kept, so that the next export needs no network.
+processor. So pip is asked what it would install there. pip 23.3 and later fetches what describes the packages and no
+more, from an index that has that, such as PyPI; otherwise the packages themselves, about 120 MB for both kinds of
+processor. Each answer is kept, so that the next export needs no network.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ DEBIAN: Final = "trixie"  # Debian 13, which gets security fixes until 2028, and
 GLIBC: Final = 41  # 2.41, what that Debian has; it decides which wheels pip takes there
 OLDEST_GLIBC: Final = 17  # 2.17: what our dependencies' oldest wheels are built for
 MACHINES: Final = ("x86_64", "aarch64")  # servers and most computers; Apple's and other ARM computers
-PATIENCE_S: Final = 120  # for pip's answer; it takes 8 s
+PATIENCE_S: Final = 300  # for pip's answer: 8 s with the packages at hand, or as long as a slow line takes for them
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 Hashes = dict[str, list[str]]
@@ -49,10 +50,11 @@ def hashed_pins(pins: Sequence[str], python: str) -> tuple[list[str], tuple[str,
     for hashes in known.values():
         for pin, files in hashes.items():
             merged.setdefault(pin, set()).update(files)
-    return [_line(pin, sorted(files)) for pin, files in sorted(merged.items())], tuple(known)
+    return [hashed_line(pin, sorted(files)) for pin, files in sorted(merged.items())], tuple(known)
 
 
-def _line(pin: str, files: Sequence[str]) -> str:
+def hashed_line(pin: str, files: Sequence[str]) -> str:
+    """A line of a requirements file."""
     return " \\\n    ".join([pin, *(f"--hash=sha256:{file}" for file in files)])
 
 
@@ -64,7 +66,7 @@ def _hashes(pins: Sequence[str], python: str, machine: str) -> Hashes | None:
         return _checked(json.loads(kept.read_bytes()), pins)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
-    hashes = _ask_pip(pins, python, machine)
+    hashes = ask_pip(pins, python, machine, GLIBC)
     if hashes is not None:
         _keep(kept, hashes)
     return hashes
@@ -78,28 +80,36 @@ def _keep(path: Path, hashes: Hashes) -> None:
         return
 
 
-def _ask_pip(pins: Sequence[str], python: str, machine: str) -> Hashes | None:
-    """pip's own answer: its configuration, its index, and its choice among the wheels that run on `machine`."""
+def ask_pip(pins: Sequence[str], python: str, machine: str, glibc: int, patience_s: int = PATIENCE_S) -> Hashes | None:
+    """What pip would install for `pins`, with its own configuration and index; None where it cannot say.
+
+    Args:
+        pins: `name==version`.
+        python: the version that would run it.
+        machine: the kind of processor.
+        glibc: the minor version of glibc 2 there, which decides among wheels.
+        patience_s: how long to wait for pip.
+    """
     with tempfile.TemporaryDirectory(prefix="tellapart-") as place:
         wanted, report = Path(place, "requirements.txt"), Path(place, "report.json")
         wanted.write_text("\n".join(pins), encoding="utf-8")
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--no-input"]
         command += ["--disable-pip-version-check", "--retries", "1", "--timeout", "15", "--report", str(report)]
         command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", python]
-        command += [part for platform in _platforms(machine) for part in ("--platform", platform)]
+        command += [part for platform in _platforms(machine, glibc) for part in ("--platform", platform)]
         command += ["--target", str(Path(place, "nothing")), "--requirement", str(wanted)]
         try:
             subprocess.run(  # noqa: S603  # this Python's pip; the pins are names and versions of what is installed
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=True
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience_s, check=True
             )
             return _checked(_reported(json.loads(report.read_bytes())), pins)
         except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError, AttributeError):
             return None
 
 
-def _platforms(machine: str) -> list[str]:
+def _platforms(machine: str, glibc: int) -> list[str]:
     """Names of the systems whose wheels run there, best first, as pip orders them in the image."""
-    newest_first = [f"manylinux_2_{minor}_{machine}" for minor in range(GLIBC, OLDEST_GLIBC - 1, -1)]
+    newest_first = [f"manylinux_2_{minor}_{machine}" for minor in range(glibc, OLDEST_GLIBC - 1, -1)]
     return [*newest_first, f"manylinux2014_{machine}"]
 
 
