@@ -93,12 +93,7 @@ def export(
         ArtifactError: the model cannot be trusted or understood.
         TrainingError: the exported form answers a photo differently.
     """
-    if to not in TARGETS:
-        raise InputError(f"There is no export to '{to}'.", hint=f"Choose one of: {', '.join(TARGETS)}.")
-    if sdk is not None and (to != "space" or sdk not in SPACES):
-        raise InputError(
-            f"There is no {to} of the kind '{sdk}'.", hint=f"--sdk goes with --to space: {' or '.join(SPACES)}."
-        )
+    build = _build_of(to, sdk)
     folder, target = Path(model), Path(output)
     refuse_unwritable(target, force=force, ours=_written_before(target))
     if os.fspath(model) == "imagenet" and not folder.exists():
@@ -108,7 +103,7 @@ def export(
         )
     artifact = load_artifact(folder)
     asked = gather(photos, artifact, Predictor.from_artifact(artifact), progress)
-    built = (SPACES[sdk] if sdk else TARGETS[to])(Source(folder, artifact, progress), target.name)
+    built = build(Source(folder, artifact, progress), target.name)
     answers = _counted(built.form(asked.photos), len(asked.photos), progress)
     proof = prove(asked.photos, answers, built.form, asked.origin)
     record = {
@@ -128,6 +123,23 @@ def export(
         next_step=built.next_step,
         notes=built.notes,
     )
+
+
+def _build_of(to: str, sdk: str | None) -> Build:
+    """What makes an export.
+
+    Raises:
+        InputError: nothing does.
+    """
+    if to not in TARGETS:
+        raise InputError(f"There is no export to '{to}'.", hint=f"Choose one of: {', '.join(TARGETS)}.")
+    if sdk is None:
+        return TARGETS[to]
+    if to != "space" or sdk not in SPACES:
+        raise InputError(
+            f"There is no {to} of the kind '{sdk}'.", hint=f"--sdk goes with --to space: {' or '.join(SPACES)}."
+        )
+    return SPACES[sdk]
 
 
 def _written_before(target: Path) -> Set[str]:
