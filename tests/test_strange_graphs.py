@@ -499,7 +499,7 @@ def constant_between(rng, graph):
     name = f"constant{rng.random()}"
     shape = [rng.choice((0, 1, 2, 3, 16, 1000)) for _ in range(rng.randrange(5))]
     if np.prod(shape) < 1e6:
-        values = np.full(shape, rng.choice((0, 1, -1, 300)), rng.choice((np.float32, np.int64, np.uint8, np.float16)))
+        values = np.full(shape, rng.choice((0, 1, -1, 300))).astype(rng.choice(("f4", "i8", "u1", "f2")))
         graph.initializer.append(numpy_helper.from_array(values, name))
         node.input[rng.randrange(len(node.input))] = name
 

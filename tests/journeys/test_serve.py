@@ -342,10 +342,18 @@ def test_too_much_is_cut_off_while_it_arrives(serving, framing):
     assert peak - before < 60_000_000
 
 
-def test_two_lengths_are_refused(serving):
+@pytest.mark.parametrize("path", [b"POST /v1/predict", b"GET /", b"GET /healthz", b"GET /v1/examples/1", b"GET /nope"])
+def test_two_lengths_are_refused(serving, path):
+    asked = path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
     with serving.connect() as connection:
-        connection.sendall(head(b"Content-Length: 5", b"Transfer-Encoding: chunked") + b"0\r\n\r\n")
-        assert said_on(connection)[2]["error"] == "bad_request"
+        connection.sendall(asked + b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        said = b""
+        with suppress(ConnectionResetError):
+            while more := connection.recv(1 << 16):
+                said += more
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.count(b"HTTP/1.1 ") == 1  # what came behind was not answered
+    assert b'"message":"The request says its length in two ways."' in said
 
 
 def test_a_lying_length_is_no_harm(serving, jpegs):
@@ -454,6 +462,23 @@ def test_one_visitor_does_not_take_all_connections(tellapart, trained, jpegs):
             assert late.recv(1000)[:13] in (b"", b"HTTP/1.1 503 ")
         assert server.predict(jpegs[0]).status_code == 200
     assert server.close() == 0
+
+
+def test_a_proxy_that_is_trusted_speaks_for_many_and_others_do_not(tellapart, trained, jpegs):
+    address = own_address()
+    for trusted, refused in (("10.99.99.99", True), (address, False), (f"{address}/32", False)):
+        server = Serving(tellapart, trained, "--host", "0.0.0.0", "--trust-proxy", trusted)
+        with ExitStack() as held:
+            for _ in range(CONNECTIONS_EACH + 20):
+                held.enter_context(socket.create_connection((address, server.port)))
+            late = held.enter_context(socket.create_connection((address, server.port)))
+            late.settimeout(20)
+            late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            said = b"reset"
+            with suppress(ConnectionError):
+                said = late.recv(1000)[:13]
+            assert (said != b"HTTP/1.1 200 ") == refused, (trusted, said)
+        assert server.close() == 0
 
 
 STINGY = """

@@ -57,6 +57,15 @@ def test_the_wait_that_is_told_is_long_enough_and_not_much_longer(debt, cores):
     work(fairness, ADDRESS, 0)
 
 
+def test_who_is_among_the_proxies():
+    assert is_among("10.0.0.2", ["10.0.0.2"])
+    assert is_among("10.0.0.77", ["192.0.2.1", "10.0.0.0/24"])
+    assert is_among("::ffff:10.0.0.2", ["10.0.0.2"])
+    assert is_among("2001:db8::5", ["2001:db8::/32"])
+    for other in ("10.0.0.3", "::1", "", None, "unix:", "10.0.0.2, 10.0.0.3"):
+        assert not is_among(other, ["10.0.0.2"])
+
+
 def test_one_address_does_not_cost_another():
     fairness = Fairness(2, Clock())
     work(fairness, ADDRESS, 10_000)

@@ -219,7 +219,15 @@ def test_a_refused_body_without_end_is_cut_off(host, monkeypatch):
         b"GET / HTTP/1.1\r\n\r\n",
         POST + b"Content-Length: -1\r\n\r\n",
         POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        POST + b"Content-Length: +5\r\n\r\nabcde",
+        POST + b"Content-Length: 5 5\r\n\r\nabcde",
+        POST + b"Content-Length: 5\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: identity\r\nContent-Length: 3\r\n\r\nabc",
+        POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        POST.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\ny\r\n" * 20_000,
         POST + b"X: " + b"y" * 100_000 + b"\r\n\r\n",
@@ -234,6 +242,30 @@ def test_what_is_no_http_is_refused_in_our_form(host, nonsense):
     status, code = refusal(said)
     assert status in (400, 501)
     assert code == "bad_request"
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"POST", b"OPTIONS", b"PUT", b"DELETE", b"PATCH", b"PROPFIND"])
+@pytest.mark.parametrize("path", [b"/", b"/big", b"/nowhere"])
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+        b"transfer-encoding: chunked\r\ncontent-length: 5",
+        b"Transfer-Encoding:\r\n chunked\r\nContent-Length: 0",
+        b"Transfer-Encoding: CHUNKED\r\nContent-Length: 5\r\nContent-Length: 5",
+    ],
+)
+def test_two_lengths_are_refused_and_nothing_after_them_is_read(host, method, path, lengths):
+    hidden = b"0\r\n\r\nGET /big HTTP/1.1\r\nHost: x\r\n\r\n"
+    with host.connect() as connection:
+        connection.sendall(method + b" " + path + b" HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\n\r\n" + hidden)
+        said = read(connection)
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" in head.lower()
+    assert said.count(b"HTTP/1.1 ") == 1
+    if method != b"HEAD":
+        assert json.loads(body)["message"] == "The request says its length in two ways."
 
 
 def test_only_so_many_connections(host):

@@ -9,7 +9,7 @@ speaks for many.
 import ipaddress
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,6 +78,15 @@ class Fairness:
         return account
 
 
+def is_among(address: str | None, networks: Iterable[str]) -> bool:
+    """Whether the address lies in one of `networks`, each an address or one such as 10.0.0.0/24."""
+    try:
+        known = _known(address or "")
+    except ValueError:
+        return False
+    return any(known in ipaddress.ip_network(network) for network in networks)
+
+
 def visitor_of(address: str | None) -> str | None:
     """What is counted as one visitor; None for this machine itself, and where there is no address.
 
@@ -86,14 +95,18 @@ def visitor_of(address: str | None) -> str | None:
     if not address:
         return None
     try:
-        known = ipaddress.ip_address(address)
+        known = _known(address)
     except ValueError:
         return "unknown"
-    if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped:
-        known = known.ipv4_mapped
     if known.is_loopback:
         return None
     return str(ipaddress.ip_network((known, IPV6_HOUSEHOLD), strict=False)) if known.version == 6 else str(known)
+
+
+def _known(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address; of one of IPv4 that is written as IPv6, that of IPv4. Raises ValueError for what is none."""
+    known = ipaddress.ip_address(address)
+    return known.ipv4_mapped or known if isinstance(known, ipaddress.IPv6Address) else known
 
 
 def _too_much(retry_after_s: int) -> Problem:

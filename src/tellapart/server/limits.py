@@ -5,7 +5,7 @@ from typing import Self
 
 from starlette.requests import Request
 
-from tellapart.server.problem import Problem, bad_request, busy
+from tellapart.server.problem import Problem, busy
 
 MAX_BODY_BYTES = 20_000_000  # of a request; a phone's photo is 2 to 8 MB
 MAX_PHOTOS = 16  # of a request
@@ -83,12 +83,10 @@ async def read_body(request: Request, hold: Hold) -> bytearray:
     """The body, refused as soon as it is too large, whatever its length is said to be.
 
     Raises:
-        Problem: 413 too large, 415 packed, 400 of two lengths, 503 no room.
+        Problem: 413 too large, 415 packed, 503 no room.
         ClientDisconnect: the visitor went away.
     """
     headers = request.headers
-    if "content-length" in headers and "transfer-encoding" in headers:
-        raise bad_request("The request says its length in two ways.", hint="Send Content-Length, or chunks.")
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise Problem(415, "wrong_type", "The request is packed.", hint="Send it without Content-Encoding.")
     if int(headers.get("content-length") or 0) > MAX_BODY_BYTES:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
-from tellapart.server.fairness import visitor_of
+from tellapart.server.fairness import is_among, visitor_of
 from tellapart.server.limits import MAX_BODY_BYTES
 from tellapart.server.problem import Problem, bad_request, busy, timeout
 
@@ -25,27 +25,45 @@ PIECE_BYTES: Final = 512  # each of the others must have so many on average; a n
 
 
 class _Connection(h11.Connection):
-    """h11's connection, which refuses a body in crumbs: each piece costs the same time, however small it is."""
+    """h11's connection, which refuses two kinds of requests more.
+
+    A body in crumbs: each piece costs the same time, however small it is. And a length said in two ways: a proxy in
+    front may believe the other one, and take what we read as a body for the next visitor's request.
+    """
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, MAX_HEADER_BYTES)
         self._n_pieces = self._n_bytes = 0
+        self.refusal: Problem | None = None  # what there is to say of a request beyond that it breaks the rules
 
     def next_event(self) -> Any:
         """The next thing that arrived.
 
         Raises:
-            h11.RemoteProtocolError: it breaks the rules of HTTP, or comes in crumbs.
+            h11.RemoteProtocolError: it breaks the rules of HTTP, comes in crumbs or with two lengths.
         """
         event = super().next_event()
         if isinstance(event, h11.Request):
             self._n_pieces = self._n_bytes = 0
+            self._check_lengths(event)
         elif isinstance(event, h11.Data):
             self._n_pieces += 1
             self._n_bytes += len(event.data)
             if self._n_pieces > FREE_PIECES + self._n_bytes // PIECE_BYTES:
                 raise h11.RemoteProtocolError("crumbs")
         return event
+
+    def _check_lengths(self, request: h11.Request) -> None:
+        names = [name for name, _ in request.headers]
+        if b"transfer-encoding" not in names:
+            return
+        if b"content-length" in names:
+            self.refusal = bad_request(
+                "The request says its length in two ways.", hint="Send Content-Length, or chunks."
+            )
+            raise h11.RemoteProtocolError("two lengths")
+        if request.http_version != b"1.1":  # who speaks 1.0 does not know chunks, so somebody between us added them
+            raise h11.RemoteProtocolError("chunks in HTTP/1.0")
 
 
 class DeadlineProtocol(H11Protocol):
@@ -58,7 +76,7 @@ class DeadlineProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.conn = _Connection()
+        self.conn = self._checked = _Connection()
         self._awaited: str | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -68,14 +86,21 @@ class DeadlineProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the first deadline, or refuses the connection."""
         super().connection_made(transport)
-        self.visitor = None if self.config.proxy_headers else visitor_of(self.client and self.client[0])
+        peer = self.client and self.client[0]
+        self.visitor = None if self._is_trusted(peer) else visitor_of(peer)
         if len(self.connections) > MAX_CONNECTIONS or self._takes_too_many():
             self._refuse(busy(), linger=False)
             return
         self._await("headers")
 
+    def _is_trusted(self, peer: str | None) -> bool:
+        """Whether the other end is a proxy that is believed; it speaks for many, so it has no share."""
+        trusted = self.config.forwarded_allow_ips
+        networks = trusted.split(",") if isinstance(trusted, str) else trusted
+        return self.config.proxy_headers and is_among(peer, networks)
+
     def _takes_too_many(self) -> bool:
-        """Whether this visitor has more than a share of all connections; a proxy, which speaks for many, has none."""
+        """Whether this visitor has more than a share of all connections."""
         own = sum(getattr(other, "visitor", None) == self.visitor for other in self.connections)
         return self.visitor is not None and own > CONNECTIONS_EACH
 
@@ -113,7 +138,7 @@ class DeadlineProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn says to what is no HTTP, in our form."""
-        self._refuse(bad_request("The request breaks the rules of HTTP."))
+        self._refuse(self._checked.refusal or bad_request("The request breaks the rules of HTTP."))
 
     def on_response_complete(self) -> None:
         """Gives the visitor a while to take the answer."""
