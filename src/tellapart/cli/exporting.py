@@ -13,6 +13,7 @@ TARGETS = ("web", "space", "docker", "onnx", "openvino")
         """
 tellapart export burgers --to web -o site             a page for any web host; the photos stay with the visitor
 tellapart export burgers --to web -o site --photos test-photos/
+tellapart export burgers --to web -o site --runtime node_modules/onnxruntime-web/dist
 tellapart export burgers --to space -o space --push name/burgers
 tellapart export burgers --to docker -o container
 tellapart export burgers --to onnx -o for-my-app      or openvino"""
@@ -25,10 +26,23 @@ tellapart export burgers --to onnx -o for-my-app      or openvino"""
     "--photos", type=click.Path(),
     help="Prove it with these photos, at most 200.  [default: its test photos, where they still are]",
 )  # fmt: skip
+@click.option(
+    "--runtime", type=click.Path(), metavar="DIR",
+    help="With --to web: folder with the two files of onnxruntime-web.  [default: npm is asked for them]",
+)  # fmt: skip
 @click.option("--push", metavar="USER/NAME", help="With --to space: upload it to Hugging Face; needs a token there.")
 @force_option
 @json_option
-def export(model: str, to: str, output: str, photos: str | None, push: str | None, force: bool, as_json: bool) -> None:
+def export(
+    model: str,
+    to: str,
+    output: str,
+    photos: str | None,
+    runtime: str | None,
+    push: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Write MODEL as a web page, a Space, a container or one file.
 
     Before anything is written, the exported form answers photos end to end. If it disagrees with MODEL on one of them
@@ -47,7 +61,7 @@ def export(model: str, to: str, output: str, photos: str | None, push: str | Non
     if push:
         require_hub(push)
     with progress_bars() as progress:
-        exported = export_model(model, output, to, photos=photos, force=force, progress=progress)
+        exported = export_model(model, output, to, photos=photos, runtime=runtime, force=force, progress=progress)
     address = upload(Path(output), push) if push else None
     if as_json:
         print_json(exported.to_json() | {"address": address})
