@@ -16,7 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from uv import find_uv_bin
 
@@ -302,7 +302,7 @@ def test_the_container_s_steps_without_docker(tellapart: Any, trained: Path, fre
         expected = tellapart.lines("predict", trained, *photos)
         for photo, known in zip(photos, expected, strict=True):
             sent = {"photos": Path(photo).read_bytes()}
-            (said,) = httpx.post(f"http://127.0.0.1:{port}/v1/predict", files=sent, timeout=30).json()["predictions"]
+            (said,) = httpx2.post(f"http://127.0.0.1:{port}/v1/predict", files=sent, timeout=30).json()["predictions"]
             assert (said["answer"], said["probs"]) == (known["answer"], known["probs"])
     finally:
         server.terminate()
