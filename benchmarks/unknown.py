@@ -34,9 +34,8 @@ from photo_sets import (
     to_choose_with,
     undivided,
 )
-from rivals import CONFIDENCE, OURS, scores
+from rivals import CONFIDENCE, OURS, auroc, let_through, scores
 from tellapart.cross_validation import Crossed
-from tellapart.metrics.detection import auroc, let_through
 from tellapart.metrics.promise import observed_in_band, promise
 from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.recipe import Probe

@@ -1,12 +1,13 @@
 """Exports written whole, proven, and replaced only where tellapart wrote them."""
 
 import json
+import shutil
 
 import onnxruntime
 import pytest
 
 from tellapart.errors import ArtifactError, InputError
-from tellapart.export import runtime, space, web
+from tellapart.export import browser, runtime, space, web
 from tellapart.export.folder import RECORD, export
 
 
@@ -66,6 +67,8 @@ def test_what_cannot_be_exported_is_said_before_any_work(model, tmp_path):
     for to, sdk in (("web", "static"), ("space", "streamlit")):
         with pytest.raises(InputError, match=rf"no {to} of the kind '{sdk}'"):
             export(model, tmp_path / "out", to, sdk=sdk)
+    with pytest.raises(InputError, match="--runtime goes with a page"):
+        export(model, tmp_path / "out", "docker", runtime=tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "a.jpg").write_text("no photo")
     with pytest.raises(InputError, match="None of the photos"):
@@ -90,6 +93,61 @@ def test_without_npm_the_page_holds_a_cdn_to_the_hashes(model, tmp_path, monkeyp
     assert "no Chromium" in exported.proof.through
     assert exported.proof.n_same == exported.proof.n
     assert exported.notes
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """The two files of the runtime, in a folder of the person's."""
+    if shutil.which("npm") is None:
+        pytest.skip("the runtime needs npm to be got")
+    folder = tmp_path_factory.mktemp("engine")
+    for name, content in runtime.vendored().items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def without_npm(tmp_path, monkeypatch):
+    """A machine that has a browser, but neither npm nor a runtime from earlier."""
+    (tmp_path / "bin").mkdir()
+    for name in browser.NAMES:
+        if program := shutil.which(name):
+            (tmp_path / "bin" / name).symlink_to(program)
+    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert runtime.vendored() is None
+
+
+def test_a_runtime_that_the_person_has_becomes_part_of_the_page_and_is_proven(model, engine, tmp_path, without_npm):
+    if browser.find_chromium() is None:
+        pytest.skip("the page needs chromium to be proven")
+    exported = export(model, tmp_path / "site", "web", runtime=engine)
+    assert exported.proof.through == "Chromium, from a plain file server"
+    assert exported.proof.n_same == exported.proof.n
+    assert not exported.notes
+    for name in runtime.HASHES:
+        assert (tmp_path / "site" / "model" / "runtime" / name).read_bytes() == (engine / name).read_bytes()
+    assert not [
+        path for path in (tmp_path / "site").rglob("*") if path.is_file() and b"https://cdn." in path.read_bytes()
+    ]
+
+
+@pytest.mark.parametrize("name", runtime.HASHES)
+def test_a_runtime_of_another_version_is_refused(model, engine, tmp_path, name):
+    other = shutil.copytree(engine, tmp_path / "other")
+    (other / name).write_bytes((engine / name).read_bytes() + b"\n")
+    with pytest.raises(InputError) as raised:
+        export(model, tmp_path / "site", "web", runtime=other)
+    assert raised.value.message == f'"{other / name}" is not the one of ONNX Runtime Web {runtime.VERSION}.'
+    (other / name).unlink()
+    with pytest.raises(InputError) as raised:
+        export(model, tmp_path / "site", "web", runtime=other)
+    assert raised.value.message == f'"{other}" has no file {name} that can be read.'
+    assert raised.value.hint == (
+        "Take ort.wasm.bundle.min.mjs and ort-wasm-simd-threaded.wasm from dist/ of the npm package "
+        f"onnxruntime-web {runtime.VERSION}."
+    )
+    assert not (tmp_path / "site").exists()
 
 
 def test_the_page_is_as_the_export_expects_it():

@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import onnx
 import pytest
 
@@ -163,9 +163,9 @@ def served(tellapart: Any, scratch: Path) -> Iterator[str]:
 
 
 def test_the_server_has_no_heatmap_and_says_so(tellapart: Any, served: str, scratch: Path, photo: Path) -> None:
-    assert httpx.get(f"{served}/v1/model").json()["has_heatmap"] is False
+    assert httpx2.get(f"{served}/v1/model").json()["has_heatmap"] is False
     for asked in ("", "?heatmap=true"):
-        answer = httpx.post(f"{served}/v1/predict{asked}", files={"photos": photo.read_bytes()}, timeout=30)
+        answer = httpx2.post(f"{served}/v1/predict{asked}", files={"photos": photo.read_bytes()}, timeout=30)
         (said,) = answer.json()["predictions"]
         (known,) = tellapart.lines("predict", scratch, photo)
         assert said["heatmap"] is None

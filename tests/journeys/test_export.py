@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tellapart.export.photos import generated
@@ -247,7 +247,7 @@ def test_the_container_s_steps_without_docker(
         expected = tellapart.lines("predict", trained, *photos)
         for photo, known in zip(photos, expected, strict=True):
             sent = {"photos": Path(photo).read_bytes()}
-            (said,) = httpx.post(f"http://127.0.0.1:{port}/v1/predict", files=sent, timeout=30).json()["predictions"]
+            (said,) = httpx2.post(f"http://127.0.0.1:{port}/v1/predict", files=sent, timeout=30).json()["predictions"]
             assert (said["answer"], said["probs"]) == (known["answer"], known["probs"])
     finally:
         server.terminate()

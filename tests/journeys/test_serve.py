@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tellapart import load
@@ -46,7 +46,7 @@ class Serving:
         found = re.search(r"http://(.+):(\d+)", self.said)
         assert found, (self.said, log and log.read_text())
         self.port = int(found[2])
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
 
     def predict(self, *photos, query="", **headers):
         files = [("photos", (f"{i}.jpg", photo)) for i, photo in enumerate(photos)]
@@ -619,7 +619,7 @@ def test_ten_thousand_requests_leave_nothing_behind(own, shared_data, jpegs):
         return memory / 1000, files, threads
 
     def ask(turns):
-        with httpx.Client(base_url=own.client.base_url, timeout=60) as client:
+        with httpx2.Client(base_url=own.client.base_url, timeout=60) as client:
             for turn in turns:
                 query = {"heatmap": "true"} if turn % 7 == 0 else {}
                 answer = client.post("/v1/predict", files={"photos": mixed[turn % len(mixed)]}, params=query)

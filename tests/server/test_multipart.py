@@ -3,7 +3,7 @@
 import time
 from contextlib import suppress
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +53,7 @@ def test_any_bytes_are_cut_or_refused(noise):
 
 
 def test_what_a_real_client_sends():
-    sent = httpx.Request(
+    sent = httpx2.Request(
         "POST",
         "http://x",
         files=[("photos", ('ภาพ "1".jpg', b"one", "image/jpeg")), ("photos", ("b", b"two"))],

@@ -1,7 +1,7 @@
 """Who may ask: names of the server, other websites, and what browsers are told."""
 
 import anyio
-import httpx
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
@@ -24,7 +24,7 @@ def ask(method, path="/v1/predict", *, hosts=(), origins=(), base="http://127.0.
     )
 
     async def go():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base) as client:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=base) as client:
             return await client.request(method, path, headers=named)
 
     return anyio.run(go)

@@ -1,7 +1,7 @@
 """Static files: from memory, with the headers a browser needs, at literal paths."""
 
 import anyio
-import httpx
+import httpx2
 import pytest
 from starlette.applications import Starlette
 
@@ -32,7 +32,7 @@ def get(folder, path, *, embedders=(), method="GET", **headers):
     named = {"accept-encoding": "identity"} | {name.replace("_", "-"): value for name, value in headers.items()}
 
     async def go():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://x") as client:
             return await client.request(method, path, headers=named)
 
     return anyio.run(go)

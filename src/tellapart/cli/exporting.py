@@ -14,6 +14,7 @@ SDKS = ("static", "gradio")
         """
 tellapart export burgers --to web -o site             a page for any web host; the photos stay with the visitor
 tellapart export burgers --to web -o site --photos test-photos/
+tellapart export burgers --to web -o site --runtime node_modules/onnxruntime-web/dist
 tellapart export burgers --to space -o space --push name/burgers        a free Space: the same page
 tellapart export burgers --to space --sdk gradio -o space
 tellapart export burgers --to docker -o container
@@ -28,8 +29,13 @@ tellapart export burgers --to onnx -o for-my-app      or openvino"""
     help="Prove it with these photos, at most 200.  [default: its test photos, where they still are]",
 )  # fmt: skip
 @click.option(
-    "--sdk", type=click.Choice(SDKS),
+    "--sdk",
+    type=click.Choice(SDKS),
     help="With --to space: the page that runs the model in the visitor's browser, or a Gradio app.  [default: static]",
+)
+@click.option(
+    "--runtime", type=click.Path(), metavar="DIR",
+    help="For a page: folder with the two files of onnxruntime-web.  [default: npm is asked for them]",
 )  # fmt: skip
 @click.option("--push", metavar="USER/NAME", help="With --to space: upload it to Hugging Face; needs a token there.")
 @force_option
@@ -40,6 +46,7 @@ def export(
     output: str,
     photos: str | None,
     sdk: str | None,
+    runtime: str | None,
     push: str | None,
     force: bool,
     as_json: bool,
@@ -62,7 +69,9 @@ def export(
     if push:
         require_hub(push)
     with progress_bars() as progress:
-        exported = export_model(model, output, to, sdk=sdk, photos=photos, force=force, progress=progress)
+        exported = export_model(
+            model, output, to, sdk=sdk, photos=photos, runtime=runtime, force=force, progress=progress
+        )
     address = upload(Path(output), push, sdk or SDKS[0]) if push else None
     if as_json:
         print_json(exported.to_json() | {"address": address})

@@ -26,11 +26,13 @@ class Source:
         folder: where it is.
         artifact: what is in it, verified.
         progress: told what goes on.
+        runtime: {file name: content} of what computes in the browser; None gets it from npm.
     """
 
     folder: Path
     artifact: Artifact
     progress: Progress
+    runtime: Mapping[str, bytes] | None = None
 
     def examples(self) -> dict[str, bytes]:
         """{file name: content} of the model's example photos, which were verified with the model."""

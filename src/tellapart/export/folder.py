@@ -15,6 +15,7 @@ from tellapart.export.built import Build, Source
 from tellapart.export.docker import docker_folder
 from tellapart.export.photos import gather
 from tellapart.export.proof import Proof, Said, prove
+from tellapart.export.runtime import from_folder
 from tellapart.export.single_file import onnx_file, openvino_files
 from tellapart.export.space import SPACES
 from tellapart.export.web import web_folder
@@ -73,6 +74,7 @@ def export(
     *,
     sdk: str | None = None,
     photos: str | None = None,
+    runtime: str | os.PathLike[str] | None = None,
     force: bool = False,
     progress: Progress = no_progress,
 ) -> Exported:
@@ -85,15 +87,20 @@ def export(
         sdk: for a Space, the kind: "static" or "gradio".
         photos: a folder of photos to prove it with; by default the model's test photos, where this machine trained it
             and still has them, else its examples; and a few generated images.
+        runtime: for a page, the folder with the two files that compute in the browser; by default npm is asked for
+            them, and without npm the page fetches them itself.
         force: whether an earlier export at `output` may be replaced.
         progress: told what goes on.
 
     Raises:
-        InputError: the folder cannot be written, there is no such target, or none of the photos can be read.
+        InputError: the folder cannot be written, there is no such target, none of the photos can be read, or the
+            runtime's folder does not hold it.
         ArtifactError: the model cannot be trusted or understood.
         TrainingError: the exported form answers a photo differently.
     """
     build = _build_of(to, sdk)
+    if runtime is not None and to != "web" and build is not SPACES["static"]:
+        raise InputError("--runtime goes with a page.", hint="The other exports do not compute in a browser.")
     folder, target = Path(model), Path(output)
     refuse_unwritable(target, force=force, ours=_written_before(target))
     if os.fspath(model) == "imagenet" and not folder.exists():
@@ -101,9 +108,10 @@ def export(
             "'imagenet' is the bundled network as it is, not a model folder.",
             hint="Train a model with: tellapart train PHOTOS -o MODEL",
         )
+    engine = None if runtime is None else from_folder(Path(runtime))
     artifact = load_artifact(folder)
     asked = gather(photos, artifact, Predictor.from_artifact(artifact), progress)
-    built = build(Source(folder, artifact, progress), target.name)
+    built = build(Source(folder, artifact, progress, engine), target.name)
     answers = _counted(built.form(asked.photos), len(asked.photos), progress)
     proof = prove(asked.photos, answers, built.form, asked.origin)
     record = {

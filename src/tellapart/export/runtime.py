@@ -1,7 +1,8 @@
 """The runtime that computes in the browser: onnxruntime-web, one version, known by its hashes.
 
-It comes from the npm package where npm is there, and is then part of the folder. Otherwise the page fetches the same
-files from a content delivery network, which the browser holds to the same hashes.
+It comes from a folder that the person names, or from the npm package where npm is there, and is then part of the
+export. Otherwise the page fetches the same files from a content delivery network, which the browser holds to the same
+hashes.
 """
 
 import base64
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tellapart.atomic import write_folder
+from tellapart.data.wording import quoted
 from tellapart.errors import InputError
 from tellapart.feature_cache import default_path
 
@@ -37,6 +39,15 @@ def integrity(content: bytes) -> str:
     return "sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode()
 
 
+def from_folder(folder: Path) -> dict[str, bytes]:
+    """{file name: content} of the runtime, where a person has it.
+
+    Raises:
+        InputError: `folder` does not hold exactly the files known here.
+    """
+    return {name: _file(folder, name) for name in HASHES}
+
+
 def vendored() -> dict[str, bytes] | None:
     """{file name: content} of the runtime; None where it is not cached and npm is absent or gets nothing.
 
@@ -49,6 +60,17 @@ def vendored() -> dict[str, bytes] | None:
         if files is not None:
             _keep(kept, files)
     return files
+
+
+def _file(folder: Path, name: str) -> bytes:
+    hint = f"Take {MODULE} and {WASM} from dist/ of the npm package {PACKAGE} {VERSION}."
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise InputError(f"{quoted(os.fspath(folder))} has no file {name} that can be read.", hint=hint) from error
+    if integrity(content) != HASHES[name]:
+        raise InputError(f"{quoted(os.fspath(folder / name))} is not the one of {TITLE}.", hint=hint)
+    return content
 
 
 def _whole(paths: Mapping[str, Path]) -> dict[str, bytes] | None:

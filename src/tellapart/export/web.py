@@ -57,7 +57,7 @@ def web_folder(source: Source, name: str) -> Built:
 def page_folder(source: Source, name: str, host: Host, readme: bytes) -> Built:
     """The page for `host`, with its README.md."""
     source.progress("fetching the runtime", 0, 1)
-    engine = runtime.vendored()
+    engine = source.runtime or runtime.vendored()
     source.progress("fetching the runtime", 1, 1)
     graph = web_graph(source.artifact.model, source.artifact.preprocess)
     files = {
@@ -70,7 +70,7 @@ def page_folder(source: Source, name: str, host: Host, readme: bytes) -> Built:
     if engine is None:
         notes.append(
             "The runtime is fetched from a content delivery network, held to its hash: npm was not found, or could not "
-            "get it. With npm it becomes part of the folder."
+            "get it. With npm, or its two files and --runtime, it becomes part of the folder."
         )
     if len(graph) > LARGE_BYTES:
         notes.append(

@@ -1,1 +1,1 @@
-"""Numbers that scikit-learn does not already give: intervals, calibration error and its null band."""
+"""What is measured of a model: intervals, calibration, risk and coverage, and comparisons."""

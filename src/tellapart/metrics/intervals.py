@@ -37,19 +37,6 @@ def wilson(n_right: float, n: float, confidence: float = 0.95) -> Interval:
     return low, high
 
 
-def clopper_pearson(n_right: int, n: int, confidence: float = 0.95) -> Interval:
-    """The exact, cautious range (low, high) of a share; for sentences that say "at least".
-
-    Holds the true share at least as often as `confidence` says, whatever the share is; n = 0 gives (0, 1).
-
-    Source: Clopper and Pearson, Biometrika 26 (1934).
-    """
-    tail = (1 - confidence) / 2
-    low = 0.0 if n_right == 0 else float(special.betaincinv(n_right, n - n_right + 1, tail))
-    high = 1.0 if n_right == n else float(special.betaincinv(n_right + 1, n - n_right, 1 - tail))
-    return low, high
-
-
 def no_information_p_value(n_right: int, n: int, baseline_share: float) -> float:
     """How often chance alone would get `n_right` or more of `n` right, knowing only the commonest class.
 

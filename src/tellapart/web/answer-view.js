@@ -103,7 +103,7 @@ export class AnswerView {
     ];
     const kinds = all.filter(([view]) => view !== "heat" || hasHeatmap);
     this.views.replaceChildren(
-      ...kinds.map(([view, text, note]) =>
+      ...kinds.map(([view, text]) =>
         make("button", { type: "button", "aria-pressed": String(view === "photo"), click: press }, text),
       ),
     );
