@@ -1,5 +1,6 @@
 """HEIC as phones write it is read; what attacks are made of never reaches a decoder."""
 
+import asyncio
 import json
 import struct
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 from PIL import Image
 
 from tellapart.data import coded_size, heic, heif_limits, photo
+from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.errors import PhotoError
+from tellapart.server.decoding import DecoderPool
 
 from . import heic_photos as made
 from .heic_photos import DEPTH, FORBIDDEN, GAIN_MAP, Item, box, ispe
@@ -68,6 +71,22 @@ def test_a_photo_with_a_map_is_read_without_it(urn):
 def test_a_phone_photo_comes_out_whole_and_upright(quarter_turns):
     image = photo.decode(made.phone(quarter_turns).bytes())
     assert apart(image, np.rot90(picture(900, 700), quarter_turns)) < 1
+
+
+def test_the_child_of_the_server_reads_it_after_its_doors_are_closed():
+    photos = [made.phone(1).bytes(), made.clear().bytes()]
+    how = Preprocess(64)
+
+    async def ask():
+        pool = DecoderPool(1)
+        pool.start()
+        try:
+            return [await pool.decode(data, how) for data in photos]
+        finally:
+            await pool.close()
+
+    for got, data in zip(asyncio.run(ask()), photos, strict=True):
+        assert np.array_equal(got, preprocess(photo.decode(data, min_side_px=how.min_side_px), how))
 
 
 def test_transparency_is_laid_on_white():
