@@ -1,9 +1,12 @@
 """HEIC as phones write it is read; what attacks are made of never reaches a decoder."""
 
+import asyncio
+import contextlib
 import json
 import struct
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from io import BytesIO
@@ -14,7 +17,9 @@ import pytest
 from PIL import Image
 
 from tellapart.data import coded_size, heic, heif_limits, photo
+from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.errors import PhotoError
+from tellapart.server.decoding import DecoderPool
 
 from . import heic_photos as made
 from .heic_photos import DEPTH, FORBIDDEN, GAIN_MAP, Item, box, ispe
@@ -70,6 +75,22 @@ def test_a_phone_photo_comes_out_whole_and_upright(quarter_turns):
     assert apart(image, np.rot90(picture(900, 700), quarter_turns)) < 1
 
 
+def test_the_child_of_the_server_reads_it_after_its_doors_are_closed():
+    photos = [made.phone(1).bytes(), made.clear().bytes()]
+    how = Preprocess(64)
+
+    async def ask():
+        pool = DecoderPool(1)
+        pool.start()
+        try:
+            return [await pool.decode(data, how) for data in photos]
+        finally:
+            await pool.close()
+
+    for got, data in zip(asyncio.run(ask()), photos, strict=True):
+        assert np.array_equal(got, preprocess(photo.decode(data, min_side_px=how.min_side_px), how))
+
+
 def test_transparency_is_laid_on_white():
     grey = picture(96, 64) @ (0.299, 0.587, 0.114)
     alpha = grey[..., None] / 255
@@ -115,8 +136,8 @@ def test_what_phones_append_is_not_shown_to_the_decoder(name):
 def test_long_boxes_and_open_ended_ones_are_read():
     data = made.plain().bytes()
     at = data.rindex(b"mdat") - 4
-    for head in (struct.pack(">I4s", 0, b"mdat"),):
-        assert apart(photo.decode(data[:at] + head + data[at + 8 :]), picture(64, 48)) < 3
+    endless = data[:at] + struct.pack(">I4s", 0, b"mdat") + data[at + 8 :]
+    assert apart(photo.decode(endless), picture(64, 48)) < 3
     meta = data.index(b"meta") - 4
     idat = made.plain().changing(1, in_idat=True).bytes()
     assert apart(photo.decode(idat), picture(64, 48)) < 3
@@ -165,6 +186,7 @@ def chain(n):
 PHONE = made.phone()
 GRID = PHONE.items[10].content
 REFUSED = {
+    "a part without an end": (replace(made.plain(), meta=(struct.pack(">I4s", 0, b"free"),)), "damaged", DAMAGED),
     **{f"{k.decode()}, the photo": (made.plain().changing(1, kind=k), "unsupported", FOREIGN) for k in FORBIDDEN},
     **{f"{k.decode()}, hidden": (PHONE.adding(50, Item(k, b"x")), "unsupported", FOREIGN) for k in FORBIDDEN},
     **{f"{k.decode()}, a map": (made.mapped().changing(2, kind=k), "unsupported", FOREIGN) for k in FORBIDDEN},
@@ -276,6 +298,22 @@ def test_a_picture_larger_than_its_boxes_say_is_refused():
     assert refusal(made.plain().changing(1, properties=(*kept, (b"hvcC", configuration))).bytes()).message == LARGE
     inside = struct.pack(">I", len(unit)) + unit + SMALL.content
     assert refusal(made.plain().changing(1, content=inside).bytes()).message == LARGE
+
+
+def test_looking_at_a_file_takes_no_time():
+    """Files that have the most of everything that may be counted."""
+    unit = parameters(64, 48)
+    many = bytes(22) + b"\1\x21" + struct.pack(">H", 16) + (struct.pack(">H", len(unit)) + unit) * 16
+    photo_ = made.plain()
+    for n in range(2, 1000):
+        units = struct.pack(">I", 0) * 999
+        photo_ = replace(photo_, items={**photo_.items, n: replace(SMALL, content=units)})
+    crowded = photo_.changing(1, properties=(*SMALL.properties, *((b"hvcC", many + bytes([n])) for n in range(250))))
+    for data in (photo_.bytes(), crowded.bytes(), chain(900).bytes(), made.plain().bytes() + bytes(50_000_000)):
+        start = time.process_time()
+        with contextlib.suppress(PhotoError):
+            heif_limits.checked(data, "HEIF")
+        assert time.process_time() - start < 2
 
 
 def test_sizes_are_read_as_encoders_write_them():  # in whole blocks

@@ -14,7 +14,8 @@ Coded = bytes | memoryview  # a large photo's bytes are looked at where they are
 _HEVC_PARAMETERS: Final = 33  # the kind of unit that holds a picture's size
 _AV1_SEQUENCE: Final = 1
 _PARAMETERS_BYTES: Final = 512  # of a unit: the size stands within the first 120 or so
-MAX_UNITS: Final = 10_000  # of one item; phones write one to a tile
+MAX_UNITS: Final = 1_000  # of one item; phones write one to a tile
+MAX_PARAMETERS: Final = 16  # units of one configuration; encoders write three
 
 
 class _Bits:
@@ -46,10 +47,12 @@ def hevc_sizes(configuration: bytes, pieces: Coded | None = None) -> list[tuple[
         raise damaged()
     if pieces is not None:
         return _sizes_between(pieces, (configuration[21] & 3) + 1)
-    sizes, at = [], 23
+    sizes, at, left = [], 23, MAX_PARAMETERS
     for _ in range(configuration[22]):
         units = int.from_bytes(configuration[at + 1 : at + 3])
-        at += 3
+        at, left = at + 3, left - units
+        if left < 0:
+            raise damaged()
         for _ in range(units):
             length = int.from_bytes(configuration[at : at + 2])
             at += 2 + length

@@ -118,14 +118,17 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
     raise too_complex()
 
 
-def box_at(data: bytes, start: int, end: int) -> Box | None:
-    """The box that begins at `start`; None where there is none, or where it would reach over `end`."""
+def box_at(data: bytes, start: int, end: int, *, top: bool = False) -> Box | None:
+    """The box that begins at `start`; None where there is none, or where it would reach over `end`.
+
+    At the top of a file a box may be as long as the file; inside others readers do not agree what that would mean.
+    """
     if start + 8 > end:
         return None
     size, content = int.from_bytes(data[start : start + 4]), start + 8
     if size == 1 and start + 16 <= end:
         size, content = int.from_bytes(data[start + 8 : start + 16]), start + 16
-    elif size == 0:  # up to the end of what it lies in
+    elif size == 0 and top:
         size = end - start
     if not content <= start + size <= end:
         return None

@@ -98,7 +98,7 @@ def _top_boxes(data: bytes) -> list[Box]:
     tops: list[Box] = []
     at = 0
     while at < len(data):
-        box = box_at(data, at, len(data))
+        box = box_at(data, at, len(data), top=True)
         if box is None and (data[at + 4 : at + 8] == b"mdat" or not any(top.kind == b"meta" for top in tops)):
             raise header.truncated() if at + 8 < len(data) else header.damaged()
         if box is None or (at and box.kind == b"ftyp"):
