@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tellapart.server.fairness import MAX_ADDRESSES, WORK_BURST_S, WORK_SHARE, Fairness
+from tellapart.server.fairness import MAX_ADDRESSES, WORK_BURST_S, WORK_SHARE, Fairness, is_among
 from tellapart.server.limits import Hold, Holding
 from tellapart.server.problem import Problem
 
