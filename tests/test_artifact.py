@@ -1,5 +1,6 @@
 """A model folder is loaded only when every byte of it is what was saved, and nothing in it can run."""
 
+import io
 import json
 import os
 import shutil
@@ -26,8 +27,10 @@ from tellapart.artifact import (
     parse_manifest,
     refuse_unsafe,
     seal,
+    sha256,
     to_json,
 )
+from tellapart.data.plain_jpeg import is_plain_jpeg
 from tellapart.engine.backbone import GraphBuilder
 from tellapart.errors import ArtifactError
 from tellapart.prediction import load
@@ -35,6 +38,17 @@ from tellapart.prediction import load
 OLD = Path(__file__).parent / "artifacts"
 PX = 16
 NAMES = ["blue", "green", "red"]
+
+
+def photo(**options):
+    """A JPEG as an example photo is, but for what `options` add."""
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize((300, 200)).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+PAGE = b"<!doctype html><script>alert(1)</script>"
+PHOTO = photo()
 
 
 def tiny_graph(n_classes=3):
@@ -79,7 +93,7 @@ def contents(graph=None):
         TRAINED_ON: b"00112233445566778899aabbccddeeff\n",
         EVALUATION: to_json({"headline": "18 of 20 test photos right."}),
         "README.md": b"# colours\n",
-        "examples/1-red.jpg": b"not looked at",
+        "examples/1-red.jpg": PHOTO,
     }
 
 
@@ -266,6 +280,98 @@ def test_a_huge_manifest_is_not_read(tiny):
 )
 def test_a_manifest_that_the_code_cannot_rely_on_is_refused(tiny, changes):
     refused(resealed(tiny, **changes))
+
+
+STEERS = ["\x1b]0;title\x07red", "\x9b31mred", "red\nblue", "\x7f", "\x00", "\u2028", "\u202egnp.exe",
+          "\u2066x", "\u200e", "\u200f", "\u061c", "\u206f", "\ud800"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", STEERS, ids=ascii)
+@pytest.mark.parametrize(
+    "where",
+    [
+        lambda text: {"class_names": ["blue", text, "red"]},
+        lambda text: {"name": text},
+        lambda text: {"model": {"quality": text, "backbone": "mean colour", "tellapart": "0"}},
+        lambda text: {"model": {"quality": "tiny", "backbone": text, "tellapart": "0"}},
+        lambda text: {"recipe": {"kind": text}},
+        lambda text: {"backbone": {"networks": [{"source": text}]}},
+        lambda text: {text: 1},
+    ],
+)
+def test_a_name_that_steers_a_terminal_is_refused(tiny, text, where):
+    message = refused(resealed(tiny, **where(text))).message
+    assert message.startswith("The model has a name that cannot be shown as text: ")
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    "where", [lambda t: {"class_names": ["blue", t, "red"]}, lambda t: {"name": t}], ids=["class", "model"]
+)
+def test_a_name_too_long_to_be_one_is_refused(tiny, where):
+    load_artifact(resealed(tiny, **where("é" * 200)))
+    message = refused(resealed(tiny, **where("é" * 201))).message
+    assert message.startswith("The model has a name of 201 letters: ")
+
+
+@pytest.mark.parametrize(
+    "name", ["แบน\u200bโจ", "نمی\u200cخواهم", "क्\u200dष", "👩\u200d🚀", "🏴\U000e0067\U000e0062", "שלום", "a b"]
+)
+def test_words_of_every_script_are_names(tiny, name):
+    assert name in load_artifact(resealed(tiny, class_names=["blue", name, "red"])).class_names
+
+
+NOT_OURS = ["examples/x.html", "examples/1-x.svg", "examples/1-x.jpg.html", "examples/x-1.jpg", "examples/1-X.jpg",
+            "page.html", "examples/1-\x1b.jpg", "examples/1-.jpg", "examples/1-a b.jpg", "app.js", "README.md",
+            "manifest.json", "examples/1-red.jpg\n", "examples/\u0663-red.jpg", ".htaccess", "_headers"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT_OURS, ids=ascii)
+def test_a_file_that_no_model_has_is_refused(tiny, name):
+    content = PHOTO if name.startswith("examples") else b"<script>alert(1)</script>"
+    files = json.loads((tiny / MANIFEST).read_bytes())["files"] | {name: sha256(content)}
+    if name != MANIFEST:
+        (tiny / name).write_bytes(content)
+    message = refused(resealed(tiny, files=files)).message
+    assert message.startswith("The model names a file that no model of ours has: ")
+    assert message.isprintable()
+
+
+NOT_PHOTOS = {
+    "page": PAGE,
+    "drawing": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    "PNG": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "start alone": b"\xff\xd8\xff",
+    "nothing between": b"\xff\xd8\xff\xd9",
+    "page behind": PHOTO + PAGE,
+    "page before": PAGE + PHOTO,
+    "page in a comment": photo(comment=PAGE),
+    "page in EXIF": photo(exif=b"Exif\0\0" + PAGE),
+    "page in a profile": photo(icc_profile=PAGE),
+    "page in JFIF": PHOTO.replace(b"\xff\xe0\x00\x10JFIF\0", b"\xff\xe0\x00\x38JFIF\0" + PAGE, 1),
+    "cut": PHOTO[:-20],
+    "two of them": PHOTO + PHOTO,
+    "large": PHOTO.replace(b"\x00\xc8\x01\x2c", b"\xff\xff\xff\xff", 1),
+    "zeros": bytes(50),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_PHOTOS)
+def test_an_example_that_is_no_photo_of_ours_is_refused(tiny, kind):
+    assert list(load_artifact(tiny).examples) == ["examples/1-red.jpg"]
+    write(tiny, seal(manifest(), {**contents(), "examples/1-red.jpg": NOT_PHOTOS[kind]}))
+    refused(tiny, "'examples/1-red.jpg' is not a photo as ours are.")
+
+
+def test_a_progressive_photo_is_one():
+    assert is_plain_jpeg(photo(progressive=True))
+    assert is_plain_jpeg(photo(restart_marker_blocks=2))
+
+
+def test_words_in_the_place_of_a_photo_are_left_out(tiny):
+    """As in the oldest folder; they go nowhere."""
+    write(tiny, seal(manifest(), {**contents(), "examples/1-red.jpg": b"not looked at"}))
+    assert not load_artifact(tiny).examples
 
 
 def test_an_infinite_threshold_is_refused(tiny):

@@ -203,8 +203,8 @@ def parse_manifest(data: bytes) -> dict[str, Any]:
         )
     if version != FORMAT or not _is_complete(manifest):
         raise ArtifactError("The model's manifest is incomplete.", hint="Copy the whole folder again.")
-    _refuse_names(manifest)
     _refuse_files(manifest["files"])
+    _refuse_names(manifest)
     return manifest
 
 

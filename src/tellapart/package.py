@@ -11,6 +11,7 @@ from tellapart.artifact import MODEL, TRAINED_ON
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import Split
+from tellapart.data.wording import LONGEST_NAME, shown
 from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.engine.network import PRECISION
 from tellapart.errors import TrainingError
@@ -37,12 +38,12 @@ PACKAGES = ("numpy", "onnx", "openvino", "pillow", "scipy")
 
 
 def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Recipe, *, name: str) -> Json:
-    """The manifest, but for the hashes of the files."""
+    """The manifest, but for the hashes of the files; its texts as they can be printed anywhere."""
     backbone, dataset, how = prepared.backbone, prepared.dataset, prepared.how
     chosen = split.learned
     to_promise = promised(fitted.thresholds)
-    return {
-        "name": name,
+    described = {
+        "name": name[:LONGEST_NAME],
         "class_names": list(dataset.class_names),
         "preprocess": {
             "input_px": how.input_px,
@@ -54,8 +55,8 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Reci
         "promise": to_promise and asdict(to_promise),
         "temperature": fitted.temperature,
         "model": {
-            "quality": backbone.name if isinstance(backbone, Converted) else probe_of(recipe).quality,
-            "backbone": backbone.title,
+            "quality": (backbone.name if isinstance(backbone, Converted) else probe_of(recipe).quality)[:LONGEST_NAME],
+            "backbone": backbone.title[:LONGEST_NAME],
             "input_px": backbone.input_px,
             "precision": PRECISION,
             "tellapart": version("tellapart"),
@@ -73,6 +74,17 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Reci
         },
         "packages": {package: version(package) for package in PACKAGES},
     }
+    plain: Json = _plain(described)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value with each of its texts as `shown` gives it: folders and files may have any names."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, dict):
+        return {_plain(key): _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def model_facts(model: bytes, description: Json) -> Json:

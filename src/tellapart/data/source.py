@@ -33,7 +33,7 @@ from tellapart.data.label_file import (
 )
 from tellapart.data.layout import NOT_INSIDE_CLASS, Placed, arrange, normal
 from tellapart.data.listing import extension, is_stray, list_folder
-from tellapart.data.wording import counted, quoted, shown, some
+from tellapart.data.wording import LONGEST_NAME, counted, quoted, shown, some
 from tellapart.errors import InputError
 
 RESERVED_CLASS_NAMES = frozenset({"not sure", "none of these"})  # the two answers that name no class
@@ -271,6 +271,11 @@ def _check_class_names(class_names: Iterable[str]) -> None:
             raise InputError(
                 f"The class name {quoted(name)} cannot be shown as text.",
                 hint="Rename it with plain letters.",
+            )
+        if len(name) > LONGEST_NAME:
+            raise InputError(
+                f"The class name {quoted(name)} has {len(name):,} letters; at most {LONGEST_NAME} can be one.",
+                hint="Rename it with fewer.",
             )
         if look.casefold() in RESERVED_CLASS_NAMES:
             raise InputError(

@@ -1,5 +1,6 @@
 """A static page asked in a real browser: Chromium without a window, and a plain file server on this machine."""
 
+import io
 import json
 import os
 import shutil
@@ -8,11 +9,15 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, Queue
 from typing import Any
 
+from PIL import Image
+
+from tellapart.data.photo import decode
+from tellapart.data.preprocess import Preprocess
 from tellapart.errors import TrainingError
 from tellapart.export.photos import ProofPhoto
 from tellapart.export.proof import FROM_FILES, Said
@@ -64,25 +69,48 @@ def find_chromium() -> str | None:
 class BrowserForm:
     """A static page as an exported form.
 
+    For root, Chromium works only without its sandbox, and a photo that took over a decoder there would have the whole
+    machine. So it is then given no byte of a photo that is not ours: each is decoded here, as the model itself reads
+    it, and handed over as a PNG of those pixels. What is proven is the page's resizing and the graph, on all photos;
+    the browser's own decoding of JPEG, sizes and orientation on the generated ones alone.
+
     Args:
         files: {relative name: content} of the folder.
         program: path of the browser.
-        through: what runs it, for people.
+        how: how the model reads a photo.
+        sandboxed: whether the browser keeps its sandbox.
         bound: the largest difference accepted.
     """
 
     files: Mapping[str, bytes]
     program: str
-    through: str = "Chromium, from a plain file server"
+    how: Preprocess
+    sandboxed: bool = field(default_factory=lambda: not _is_root())
     bound: float = FROM_FILES
+
+    @property
+    def through(self) -> str:
+        """What runs it, for people."""
+        plain = "Chromium, from a plain file server"
+        return plain if self.sandboxed else f"{plain}; as root it has no sandbox, so photos went to it as PNG of ours"
+
+    def handed(self, photo: ProofPhoto) -> bytes:
+        """What the browser is given for a photo."""
+        if self.sandboxed or photo.ours:
+            return photo.data
+        buffer = io.BytesIO()
+        Image.fromarray(decode(photo.data, min_side_px=self.how.min_side_px)).save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
 
     def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Said]:
         """Answers in the order of `photos`; the first photo is asked once more ahead of all, to warm up."""
-        visit = _Visit([photo.data for photo in (*photos[:1], *photos)], Queue(), threading.Event())
+        visit = _Visit([self.handed(photo) for photo in (*photos[:1], *photos)], Queue(), threading.Event())
         pages = {f"{PROOF}.html": PAGE.encode(), f"{PROOF}.js": SCRIPT.encode()}
         server = _serve({**self.files, **pages}, visit)
         url = f"http://127.0.0.1:{server.server_port}/{PROOF}.html"
-        browser = threading.Thread(target=_run, args=(self.program, url), name="proof-browser", daemon=True)
+        browser = threading.Thread(
+            target=_run, args=(self.program, url, self.sandboxed), name="proof-browser", daemon=True
+        )
         browser.start()
         try:
             _next(visit.said, START_S)
@@ -104,12 +132,16 @@ class _Visit:
     over: threading.Event
 
 
-def _run(program: str, url: str) -> None:
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _run(program: str, url: str, sandboxed: bool) -> None:
     """Runs the browser until the page has loaded, which is when the visit is over."""
     options = ["--headless", "--disable-gpu", "--no-first-run", "--dump-dom"]
     options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium refuses to sandbox for root; the page is our own
+    if not sandboxed:
+        options.append("--no-sandbox")  # Chromium refuses to start for root with one; page and photos are our own
     with (
         tempfile.TemporaryDirectory(prefix="tellapart-", ignore_cleanup_errors=True) as profile,
         suppress(OSError, subprocess.SubprocessError),  # the visit then ends for want of answers

@@ -43,11 +43,13 @@ class ProofPhoto:
         name: as shown to the person.
         data: the content of its file.
         expected: the model's own prediction.
+        ours: whether it was generated here, so that no stranger has chosen a byte of it.
     """
 
     name: str
     data: bytes
     expected: Prediction
+    ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,22 +69,23 @@ def gather(folder: str | None, artifact: Artifact, predictor: Predictor, progres
     Raises:
         InputError: none of the photos in `folder` can be read.
     """
+    made: list[tuple[str, bytes]] = []
     if folder is not None:
         named = list(_read_all(scan_photos([folder])))
         origin = f"from {quoted(folder)}"
     elif tested := list(_read_all(recall(artifact.manifest["files"][MODEL], "test"))):
-        named = tested + generated()
+        named, made = tested, generated()
         origin = f"{counted(len(tested), 'test photo')} of the model and {len(_GENERATED)} generated images"
     else:
         named = list(artifact.examples.items())
         origin = f"{counted(len(named), 'example photo')} of the model and {len(_GENERATED)} generated images"
-        named += generated()
+        made = generated()
     photos = []
-    for done, (name, data) in enumerate(named, start=1):
+    for done, (name, data) in enumerate((*named, *made), start=1):
         expected = predictor.predict(data)
         if expected.error is None:
-            photos.append(ProofPhoto(name, data, expected))
-        progress("asking the model", done, len(named))
+            photos.append(ProofPhoto(name, data, expected, ours=done > len(named)))
+        progress("asking the model", done, len(named) + len(made))
     if not photos:
         raise InputError(
             f"None of the photos in {quoted(str(folder))} can be read, so nothing can be proven with them.",

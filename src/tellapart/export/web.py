@@ -90,7 +90,7 @@ def _form(artifact: Artifact, files: Mapping[str, bytes], graph: bytes, *, vendo
     """The page in a browser where there is one; its graph with our decoder otherwise."""
     program = find_chromium()
     if program and vendored:
-        return BrowserForm(files, program)
+        return BrowserForm(files, program, artifact.preprocess)
     run, through = any_runtime(graph)
     why = "no Chromium was found" if program is None else "the runtime is not in the folder"
     return GraphForm(

@@ -1,0 +1,144 @@
+"""What a stranger wrote into a model is words in an export, and no page of theirs travels with it."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tellapart.artifact import CARD, EVALUATION, MANIFEST, REPORT, load_artifact, sha256
+from tellapart.data.preprocess import Preprocess
+from tellapart.data.wording import as_markdown
+from tellapart.export.browser import BrowserForm
+from tellapart.export.built import Source, rendered
+from tellapart.export.docker import docker_folder
+from tellapart.export.photos import ProofPhoto, gather, generated
+from tellapart.export.space import space_folder
+from tellapart.prediction import Predictor
+from tellapart.report.card import render_card
+from tellapart.stopwatch import no_progress
+
+IMAGE = "<img src=x onerror=alert(1)>"
+LINK = "[free](https://evil.example) www.evil.example"
+FRONTEND = "syntax=evil.example/frontend "  # as the first line of a Dockerfile it would choose what builds the image
+NAMES = [IMAGE, LINK, FRONTEND, "`code`", "# title", "| a | b", "--- \\", "a: b"]
+
+
+@pytest.fixture
+def named(model, tmp_path):
+    """A model folder whose name and headline a stranger chose."""
+
+    def make(name):
+        folder = Path(shutil.copytree(model, tmp_path / "model"))
+        (folder / CARD).write_text(IMAGE)
+        evaluation = json.loads((folder / EVALUATION).read_bytes()) | {"headline": name}
+        (folder / EVALUATION).write_text(json.dumps(evaluation))
+        record = json.loads((folder / MANIFEST).read_bytes()) | {"name": name}
+        record["files"][EVALUATION] = sha256((folder / EVALUATION).read_bytes())
+        (folder / REPORT).write_text("<script>alert(1)</script>")
+        record["files"][REPORT] = sha256((folder / REPORT).read_bytes())
+        (folder / MANIFEST).write_text(json.dumps(record))
+        return Source(folder, load_artifact(folder), no_progress)
+
+    return make
+
+
+def harmless(page):
+    """No HTML, no link, no code and no title of theirs in a page of Markdown."""
+    body = page.split("---\n", 2)[-1]
+    assert "<img" not in body
+    assert not re.search(r"(?<!\\)\[free", body)
+    assert "//evil" not in body.replace("&#58;//", "")
+    assert "www.evil" not in body
+    assert "\n# title" not in body
+    assert not re.search(r"(?<!\\)`code", body)
+    return True
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_of_exports_hold_words(named, name):
+    source = named(name)
+    for build in (docker_folder, space_folder):
+        files = build(source, "folder").files
+        assert harmless(files["README.md"].decode())
+        assert as_markdown(name) in files["README.md"].decode()
+        assert not [file for file in files if file.startswith("model/") and file.endswith((".html", ".md"))]
+    about = json.loads(files["about.json"])
+    assert about["title"] == about["headline"] == as_markdown(name)
+    assert harmless(rendered("web/README.md", {"name": name, "runtime": "x", "bound": 1}).decode())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_card_holds_words(named, name):
+    source = named(name)
+    assert harmless(render_card(source.artifact.evaluation, source.artifact.manifest))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dockerfile_is_ours_from_its_first_line(named, name):
+    lines = docker_folder(named(name), "folder").files["Dockerfile"].decode().splitlines()
+    assert lines[0].startswith("# The page and the API of `tellapart serve` ")
+    assert not any(re.match(r"#\s*[A-Za-z]+\s*=", line) for line in lines)
+    assert [line for line in lines if line.startswith("FROM")] == [line for line in lines if "FROM" in line][-1:]
+
+
+def test_a_model_in_an_export_still_loads(named, tmp_path):
+    files = docker_folder(named("colours"), "folder").files
+    for name, content in files.items():
+        if name.startswith("model/"):
+            path = tmp_path / "export" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    artifact = load_artifact(tmp_path / "export" / "model")
+    assert artifact.examples
+    assert REPORT not in artifact.manifest["files"]
+
+
+@pytest.fixture
+def asked(model, clothing_folder):
+    artifact = load_artifact(model)
+    return gather(str(clothing_folder), artifact, Predictor.from_artifact(artifact), no_progress).photos
+
+
+def test_chromium_without_its_sandbox_sees_no_byte_of_a_photo_that_is_not_ours(model, asked):
+    form = BrowserForm({}, "chromium", load_artifact(model).preprocess, sandboxed=False)
+    for photo in asked[:5]:
+        assert not photo.ours
+        handed = form.handed(photo)
+        assert handed.startswith(b"\x89PNG\r\n\x1a\n")
+        assert handed != photo.data
+        assert not any(photo.data[i : i + 40] in handed for i in range(0, len(photo.data), 40))
+        assert Predictor.from_artifact(load_artifact(model)).predict(handed).probs == photo.expected.probs
+    assert form.through.endswith("as root it has no sandbox, so photos went to it as PNG of ours")
+
+
+def test_ours_are_handed_over_as_they_are(model):
+    artifact = load_artifact(model)
+    photos = gather(None, artifact, Predictor.from_artifact(artifact), no_progress).photos
+    form = BrowserForm({}, "chromium", artifact.preprocess, sandboxed=False)
+    ours = [photo for photo in photos if photo.ours]
+    assert [(photo.name, photo.data) for photo in ours] == generated()
+    assert all(form.handed(photo) == photo.data for photo in ours)
+    assert len(photos) > len(ours)
+
+
+def test_a_sandboxed_chromium_decodes_all(asked):
+    form = BrowserForm({}, "chromium", Preprocess(224, "crop"), sandboxed=True)
+    assert form.handed(asked[0]) == asked[0].data
+    assert form.through == "Chromium, from a plain file server"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="root is of systems like Unix")
+def test_root_has_no_sandbox():
+    assert BrowserForm({}, "chromium", Preprocess(224, "crop")).sandboxed == (os.geteuid() != 0)
+
+
+def test_a_photo_by_a_name_like_ours_is_not_ours(model, tmp_path):
+    Image.new("RGB", (50, 40)).save(tmp_path / "generated landscape.jpg")
+    artifact = load_artifact(model)
+    [photo] = gather(str(tmp_path), artifact, Predictor.from_artifact(artifact), no_progress).photos
+    assert not photo.ours
+    assert isinstance(photo, ProofPhoto)
