@@ -320,21 +320,19 @@ def test_what_is_read_of_a_zip64_is_what_every_python_reads(tmp_path: Path, fuzz
 
 def test_three_hundred_thousand_entries_cost_nothing_whatever_the_zip_says(tmp_path: Path) -> None:
     row = b"PK\1\2" + struct.pack("<6H3I5H2I", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
-    for entries in (MAX_ENTRIES * 10, 300_000):  # within the limit of bytes, and beyond it
+    for entries, zip64 in ((MAX_ENTRIES * 10, False), (MAX_ENTRIES * 10, True), (300_000, True)):  # of bytes: a limit
         table = row * entries
-        end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(table), 0, 0)
-        record = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(table), 0)
-        locator = struct.pack("<4sIQI", b"PK\6\7", 0, len(table), 1)
-        for tail in (end, record + locator + end):
-            (tmp_path / "a.zip").write_bytes(table + tail)
-            tracemalloc.start()
-            begin = time.process_time()
-            said = refusal(tmp_path / "a.zip")
-            peak = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-            assert "200,000 entries" in said or "far larger than its photos need" in said
-            assert peak < 2 * len(table) + 1_000_000  # the table as it lies there, and no object for an entry
-            assert time.process_time() - begin < 5
+        tail = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(table), 0, 0)
+        if zip64:
+            record = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(table), 0)
+            tail = record + struct.pack("<4sIQI", b"PK\6\7", 0, len(table), 1) + tail
+        (tmp_path / "a.zip").write_bytes(table + tail)
+        tracemalloc.start()
+        said = refusal(tmp_path / "a.zip")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert "200,000 entries" in said or "far larger than its photos need" in said
+        assert peak < 2 * len(table) + 1_000_000  # the table as it lies there, and no object for an entry
 
 
 def test_layouts_inside_a_zip(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from tellapart.data.hub import HubPhotos
-from tellapart.data.photo import decode
+from tellapart.data.photo import MAX_FILE_BYTES, decode
 from tellapart.data.source import require_trainable, scan
 from tellapart.errors import InputError, PhotoError
 
 datasets = pytest.importorskip("datasets")
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
 NAMES = ["dress", "hat", "schön"]
 
 
@@ -145,6 +146,15 @@ def test_a_row_without_a_photo_is_named_when_it_is_read(photos, tmp_path):
             dataset.read(index)
     with pytest.raises(PhotoError):
         decode(dataset.read(2))
+
+
+def test_a_row_is_held_to_the_limits_of_a_file(tmp_path):
+    rows = [{"image": {"bytes": content}} for content in (bytes(MAX_FILE_BYTES + 1), b"", POINTER)]
+    photos = HubPhotos("image", {"train": rows}, (str(tmp_path),))
+    for number, code in enumerate(("too_large", "empty", "placeholder")):
+        with pytest.raises(PhotoError) as caught:
+            photos.read(f"train/{number}")
+        assert caught.value.code == code
 
 
 def test_a_path_that_cannot_be_is_one_photo_that_cannot_be_read(tmp_path):

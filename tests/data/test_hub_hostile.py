@@ -212,7 +212,7 @@ def test_archives_are_not_opened(private: Path, child: Child) -> None:
             assert_tame({"source": name}, one)
         for name in ("zip", "photos and zip", "tar"):
             assert "keeps photos in archives" in ended[name]["refused"]
-        assert "has a file that is not JSON" in ended["disguised"]["refused"]
+        assert 'Line 1 of "train.jsonl"' in ended["disguised"]["refused"]
         assert "not its own" in ended["colons"]["refused"]
         assert said == []
 
@@ -237,6 +237,22 @@ def test_what_a_table_says_of_its_columns_opens_nothing(private: Path, child: Ch
     for case, ended in zip(cases, child.scan(cases), strict=True):
         assert_tame(case, ended)
         assert "mine" not in ended.get("classes", [])
+
+
+def test_lists_within_lists_crash_nothing(tmp_path: Path, child: Child) -> None:
+    deep = ["[" * 100_000 + "]" * 100_000, "[" * 900 + "]" * 900, '{"a":' * 100_000 + "1" + "}" * 100_000]
+    for number, value in enumerate([*deep, '"' + "[" * 100_000 + '"', "{", "7", "[1, 2]"]):
+        for place in ("train.jsonl", "metadata.jsonl"):
+            folder = tmp_path / f"{number} {place}"
+            folder.mkdir()
+            (folder / "1.jpg").write_bytes(jpeg("red"))
+            label = (
+                value if place == "train.jsonl" and number in {4, 5} else f'{{"file_name": "1.jpg", "label": {value}}}'
+            )
+            (folder / place).write_text(label + "\n" + label)
+            (folder / "2.jsonl").write_text("{}")
+            (ended,) = child.scan([{"source": f"hf:{folder}", "folder": str(folder)}])
+            assert_tame({"value": value[:100], "place": place}, ended)
 
 
 @pytest.mark.parametrize(

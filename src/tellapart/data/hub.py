@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Final
 
-from tellapart.data import photo
+from tellapart.data import header, photo
 from tellapart.data.card import Card, foreign
-from tellapart.data.hub_files import Files, find_files, origin_of
+from tellapart.data.hub_files import Files, find_files, json_rows, origin_of
 from tellapart.data.layout import SPLIT_NAMES, Placed, normal
 from tellapart.data.wording import quoted, shown, some
 from tellapart.errors import InputError, MissingExtraError, PhotoError
@@ -64,7 +64,7 @@ class HubPhotos:
         except (OSError, ValueError, LookupError, RuntimeError, TypeError) as error:  # as damaged tables raise them
             raise PhotoError("The data set is damaged in this row.", code="damaged") from error
         if stored.get("bytes") is not None:
-            return bytes(stored["bytes"])
+            return _checked(bytes(stored["bytes"]))
         if not stored.get("path"):
             raise PhotoError("The data set holds no photo in this row.", code="unreadable")
         return photo.read(self._inside(stored["path"]))
@@ -82,6 +82,18 @@ class HubPhotos:
                 hint="Save it with the photos inside, or name the folder of the photos.",
             )
         return place
+
+
+def _checked(content: bytes) -> bytes:
+    """The bytes of a row, held to the limits of a file."""
+    if len(content) > photo.MAX_FILE_BYTES:
+        raise PhotoError(
+            f"The file is larger than {photo.MAX_FILE_BYTES // 1_000_000} MB.",
+            code="too_large",
+            hint="Save a smaller copy.",
+        )
+    header.refuse_placeholder(content)
+    return content
 
 
 def scan_hub(source: str) -> tuple[list[Placed], set[str], HubPhotos]:
@@ -180,19 +192,30 @@ def _translated(name: str) -> Iterator[None]:
 
 def _load(name: str, files: Files, card: Card) -> Mapping[str, Any]:
     """{split: rows} of the files, which the library is given one by one."""
+    if files.kind == "json":
+        return {split: _from_json(places, name) for split, places in files.splits.items()}
     listed = importlib.import_module("datasets.data_files").DataFilesList
     data_files = {split: listed(places, list(map(origin_of, places))) for split, places in files.splits.items()}
-    options: dict[str, Any] = {}
-    if files.kind == "imagefolder":
-        options = dict(card.options)
-    elif files.kind == "json":
-        options = {"parse_agent_traces": False}  # it would hand the file to another library
+    options = card.options if files.kind == "imagefolder" else {}
     builder = _datasets().load_dataset_builder(files.kind, data_files=data_files, token=False, **options)
     resolved = {str(split): list(places) for split, places in (builder.config.data_files or {}).items()}
     if resolved != {split: list(places) for split, places in files.splits.items()}:
         raise foreign(name, next(iter(resolved), ""))
     builder.download_and_prepare()
     return dict(builder.as_dataset())
+
+
+def _from_json(places: Sequence[str], name: str) -> Any:
+    """Rows of texts and whole numbers; a photo can only be named in them, and what else they hold is left out."""
+    rows = [row for place in places for row in json_rows(place, name)]
+    columns = dict.fromkeys(key for row in rows for key in row)
+    table = {column: [_cell(row.get(column)) for row in rows] for column in columns}
+    return _datasets().Dataset.from_dict(table)
+
+
+def _cell(value: object) -> str | None:
+    value = value.get("path") if isinstance(value, dict) else value
+    return None if value is None or isinstance(value, list | dict) else str(value)
 
 
 def _our_splits(found: Mapping[str, Any], *, one: bool, source: str) -> dict[str, str]:

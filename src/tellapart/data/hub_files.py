@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -41,6 +41,8 @@ _ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z",
 _NO_DATA: Final = frozenset(
     {"config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
 )
+_MAX_JSON_BYTES: Final = 200_000_000  # a million photos with a few words each
+_MAX_JSON_DEPTH: Final = 20  # lists within lists
 _MAX_GLOBS: Final = 1_000  # each is held against every file
 _DOWNLOADS: Final = 8  # at a time; more are no faster
 _SHARD: Final = re.compile(r"data/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*")
@@ -102,7 +104,9 @@ def find_files(name: str) -> tuple[Card, Files]:
     chosen = {split: [file for file in files if _is(kind, file.path)] for split, files in splits.items()}
     with ThreadPoolExecutor(_DOWNLOADS) as pool:
         had = {split: list(pool.map(origin.fetch, files)) for split, files in chosen.items() if files}
-    _refuse_disguise(kind, had, name)
+    for place in (place for places in had.values() for place in places if place.endswith("metadata.jsonl")):
+        for _ in json_rows(place, name):  # looked through before the library does
+            pass
     return card, Files(kind, had, origin.roots)
 
 
@@ -303,16 +307,54 @@ def _is(kind: str, name: str) -> bool:
     return base not in _NO_DATA and base.casefold().endswith(KINDS[kind])
 
 
-def _refuse_disguise(kind: str, splits: Mapping[str, Sequence[str]], name: str) -> None:
-    """Refuses JSON lines that begin like something else: the library unpacks what begins like an archive."""
-    for place in (place for places in splits.values() for place in places if kind == "json"):
-        with open(place, "rb") as file:
-            start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-        if not start.startswith((b"{", b"[")):
-            raise InputError(
-                f"The data set {quoted(name)} has a file that is not JSON: {quoted(os.path.basename(place))}.",
-                hint="Each line must be a JSON object.",
-            )
+def json_rows(place: str, name: str) -> Iterator[dict[str, Any]]:
+    """Every row of a file of JSON lines, or of one JSON list.
+
+    The library is not given such files: its reader crashes on lists within lists and unpacks what begins like an
+    archive.
+
+    Raises:
+        InputError: a line is no JSON object, or an object of many lists within lists.
+    """
+    with open(place, "rb") as file:
+        content = file.read(_MAX_JSON_BYTES + 1)
+    shown_name = quoted(os.path.basename(place))
+    if len(content) > _MAX_JSON_BYTES:
+        raise InputError(
+            f"The file {shown_name} of the data set {quoted(name)} is larger than {_MAX_JSON_BYTES // 1_000_000} MB.",
+            hint="Split it into several.",
+        )
+    content = content.removeprefix(b"\xef\xbb\xbf").strip()
+    lines = [content] if content.startswith(b"[") else content.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        for row in found if isinstance(found, list) else [found]:
+            if not isinstance(row, dict) or _is_deep(row):
+                raise InputError(
+                    f"Line {number} of {shown_name} in the data set {quoted(name)} is not a JSON object of a photo.",
+                    hint='Write lines like {"file_name": "hat/1.jpg", "label": "hat"}.',
+                )
+            yield row
+
+
+def _is_deep(value: object) -> bool:
+    """Whether lists lie in lists deeper than any row of photos needs."""
+    layer = [value]
+    for _ in range(_MAX_JSON_DEPTH):
+        layer = [
+            below
+            for one in layer
+            if isinstance(one, list | dict)
+            for below in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not layer:
+            return False
+    return True
 
 
 def _refuse_missing(name: str, path: str) -> NoReturn:
