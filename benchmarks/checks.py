@@ -1,6 +1,13 @@
 """Whether `tellapart check` finds what is there, and leaves alone what is not.
 
-    python benchmarks/checks.py ../shared/data
+    python benchmarks/checks.py ../shared/data [--only copies,labels]
+
+Four pieces; each writes its tables into the record when it is done, and leaves those of the others alone.
+
+    copies    leaks that came with a set, and planted copies
+    labels    labels swapped at random, beside cleanlab on the same probabilities
+    looks     planted shortcuts and poor photos, and what is said of sets as they came
+    seconds   how long it takes
 
 Leaks that came with a set, and faults planted in real photos: copies, labels swapped at random, a shortcut in all
 photos of one class, poor photos. For each, how much of it is found, and what is found besides. Every set is taken as it
@@ -13,8 +20,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
+from cleanlab.filter import find_label_issues
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 import measure
@@ -43,6 +52,7 @@ COPIED = 120  # photos of each set, of every kind of copy
 SWAPPED = 0.05  # of the labels
 FIRST_SEED = 100  # of the swaps; those below were looked at when the threshold was chosen
 SPOILT = 0.05  # of the photos
+CLEANLAB = ("prune_by_noise_rate", "confident_learning")  # its default, and the counting it is named for
 FRAME = (30, 90, 200)  # a blue
 
 Change = Callable[[Image.Image], Image.Image]
@@ -149,12 +159,11 @@ def out_of_fold(values: np.ndarray, labels: np.ndarray, scenes: np.ndarray, n_cl
     return probs
 
 
-def confident_learning(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The off-diagonal of the confident joint. Source: Northcutt et al., JAIR 70 (2021), section 3.1."""
-    probs = np.nan_to_num(probs, nan=0.0)
-    usual = np.array([probs[labels == c, c].mean() for c in range(probs.shape[1])])
-    above = np.where(probs >= usual, probs, -1.0)
-    return np.flatnonzero((above.max(axis=1) >= 0) & (above.argmax(axis=1) != labels))
+def cleanlab_issues(probs: np.ndarray, labels: np.ndarray, way: str) -> list[int]:
+    """The photos that cleanlab names, of those that a head without them has answered."""
+    seen = np.flatnonzero(~np.isnan(probs).any(axis=1))
+    named = find_label_issues(labels[seen], probs[seen], filter_by=way, n_jobs=1)
+    return seen[named].tolist()
 
 
 def leaks(options, extractor: Extractor) -> list[measure.Row]:
@@ -216,7 +225,7 @@ def swaps(options, sets: dict[str, Prepared]) -> list[measure.Row]:
         n, k = prepared.dataset.n, len(prepared.dataset.class_names)
         ways: dict[str, Callable[[np.ndarray, np.ndarray], list[int]]] = {
             "tellapart": lambda p, y, s=scenes: [suspect.index for suspect in suspects(p, y, s)],
-            "confident joint": lambda p, y: confident_learning(p, y).tolist(),
+            **{f"cleanlab, {way}": partial(cleanlab_issues, way=way) for way in CLEANLAB},
         }
         scores: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
         for seed in range(options.repeats):
@@ -332,7 +341,14 @@ def seconds(options, sets: dict[str, Prepared]) -> list[measure.Row]:
 
 
 def main() -> None:
-    options = measure.arguments(__doc__, repeats=5)
+    options = measure.arguments(
+        __doc__,
+        repeats=5,
+        more=lambda parser: parser.add_argument("--only", default=",".join(PIECES), help="pieces, with commas; all"),
+    )
+    wanted = options.only.split(",")
+    if unknown := sorted(set(wanted) - set(PIECES)):
+        raise SystemExit(f"There is no piece {unknown}. There are: {', '.join(PIECES)}.")
     backbone = QUALITIES[Probe.quality]
     extractor = Extractor(backbone, Preprocess(backbone.input_px), FeatureCache())
     sets = {}
@@ -342,17 +358,36 @@ def main() -> None:
             dataset = dataset.subset(np.arange(0, dataset.n, 4))
         note(f"{name}: {dataset.n} photos")
         sets[name] = prepare(dataset, extractor, no_progress, Stopwatch())
-    looks = {name: look_at(prepared.dataset) for name, prepared in sets.items()}
-    tables = {
+    for piece in wanted:
+        tables = PIECES[piece](options, sets, extractor)
+        measure.report_piece(options, PIECES, piece, tables, quality=Probe.quality)
+
+
+def of_copies(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:
+    return {
         "Leaks of the hotdog set": leaks(options, extractor),
         "Planted copies": copies(options, sets, extractor),
-        "Labels swapped at random": swaps(options, sets),
+    }
+
+
+def of_labels(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:
+    return {"Labels swapped at random": swaps(options, sets)}
+
+
+def of_looks(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:
+    looks = {name: look_at(prepared.dataset) for name, prepared in sets.items()}
+    return {
         "Planted shortcuts": shortcuts(options, sets, looks),
         "Sets as they came": untouched(options, sets, looks, extractor),
         "Planted poor photos": poor(options, sets, looks),
-        "Time, features cached": seconds(options, sets),
     }
-    measure.report(options, tables, quality=Probe.quality)
+
+
+def of_seconds(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:
+    return {"Time, features cached": seconds(options, sets)}
+
+
+PIECES = {"copies": of_copies, "labels": of_labels, "looks": of_looks, "seconds": of_seconds}
 
 
 if __name__ == "__main__":

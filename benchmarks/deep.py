@@ -22,7 +22,6 @@ import json
 import statistics
 import sys
 import tempfile
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,21 +168,6 @@ def more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--qualities", default="balanced,fast", help="of clothing and speed; fastai has the first")
 
 
-def keep(options: Namespace, piece: str, tables: Tables, facts: Json) -> None:
-    """Put what `piece` found into the record, beside what others found before."""
-    with tempfile.TemporaryDirectory(prefix="tellapart-bench-") as folder:
-        alone = Path(folder, "piece.json")
-        measure.report(Namespace(**{**vars(options), "json": alone}), tables, **facts)
-        found = json.loads(alone.read_text(encoding="utf-8"))
-    if not options.json:
-        return
-    record: Json = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {"pieces": {}}
-    record["pieces"][piece] = found
-    record["pieces"] = {name: record["pieces"][name] for name in PIECES if name in record["pieces"]}
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def main() -> None:
     options = measure.arguments(__doc__, repeats=3, more=more)
     wanted = options.only.split(",")
@@ -193,7 +177,7 @@ def main() -> None:
         for piece in wanted:
             print(f"-- {piece}", file=sys.stderr, flush=True)
             tables, facts = PIECES[piece](Child(Path(folder), options))
-            keep(options, piece, tables, facts)
+            measure.report_piece(options, PIECES, piece, tables, **facts)
 
 
 if __name__ == "__main__":

@@ -149,6 +149,23 @@ def report(options: argparse.Namespace, tables: Mapping[str, list[Row]], **facts
         tables: {title: rows}; a row's keys are its column headings.
         facts: further lines for the record, such as the number of photos.
     """
+    _write(options, _record(options, tables, facts))
+
+
+def report_piece(
+    options: argparse.Namespace, pieces: Iterable[str], piece: str, tables: Mapping[str, list[Row]], **facts: object
+) -> None:
+    """The same of one of the `pieces` of a benchmark; what the record holds of the others is left alone."""
+    found = _record(options, tables, facts)
+    if options.json:
+        record = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {"pieces": {}}
+        known = record["pieces"] | {piece: found}
+        _write(options, {"pieces": {name: known[name] for name in pieces if name in known}})
+
+
+def _record(
+    options: argparse.Namespace, tables: Mapping[str, list[Row]], facts: Mapping[str, object]
+) -> dict[str, object]:
     for title, rows in tables.items():
         for row in rows:
             print(json.dumps({"table": title, **row}, ensure_ascii=False), flush=True)
@@ -156,7 +173,7 @@ def report(options: argparse.Namespace, tables: Mapping[str, list[Row]], **facts
     flags = [a.partition("=")[0] for a in sys.argv[1:] if a.startswith("--")]
     values = {flag: getattr(options, flag.lstrip("-")) for flag in flags if flag != "--json"}
     given = [flag if value is True else f"{flag} {value}" for flag, value in values.items()]
-    record = {
+    return {
         "command": " ".join(["python", f"benchmarks/{name}", "../shared/data", *given]),
         "hardware": hardware(),
         "load_before": LOAD_BEFORE,
@@ -167,6 +184,9 @@ def report(options: argparse.Namespace, tables: Mapping[str, list[Row]], **facts
         **facts,
         "tables": tables,
     }
+
+
+def _write(options: argparse.Namespace, record: Mapping[str, object]) -> None:
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -85,6 +85,30 @@ def test_versions_compare_number_by_number(monkeypatch, loaded, floor, old):
     assert [library.name for library in codecs.outdated()] == ["libheif"] * old
 
 
+WITHOUT_READERS = """
+import sys
+sys.modules["pi_heif"] = sys.modules["simplejpeg"] = None
+from tellapart.data import codecs, photo
+assert not {"libheif", "libde265", "simplejpeg"} & set(codecs.versions())
+print(photo.decode(open(sys.argv[1], "rb").read()).shape)
+try:
+    photo.decode(b"\\0\\0\\0\\x18ftypheic" + bytes(8))
+except photo.PhotoError as error:
+    print(error.code, error.message, error.hint)
+"""
+
+
+def test_without_their_packages_heic_is_refused_and_the_rest_read(shared_data):
+    hat = next((shared_data / "clothing" / "train" / "hat").iterdir())
+    command = [sys.executable, "-c", WITHOUT_READERS, str(hat)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[1:] == [
+        "outdated HEIC photos are not read: the library for them is not installed, or not whole. "
+        "Run: pip install --force-reinstall pi-heif-decoder"
+    ]
+
+
 def test_the_libraries_of_a_system_are_shown_and_not_held(monkeypatch, shared_data):
     raise_floor(monkeypatch, "libtiff")
     monkeypatch.setattr(codecs, "_brings_its_own", lambda: False)

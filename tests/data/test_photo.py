@@ -419,6 +419,33 @@ def test_the_fast_way_leaves_the_rest_to_the_careful_one():
         assert photo.decode_fast(data) is None
 
 
+def test_without_simplejpeg_pillow_gives_the_same_pixels_and_sees_what_is_cut_off(real_photos, tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    photos = [saved(made((640, 480)), "JPEG", **more) for more in ({}, {"progressive": True}, {"exif": turned})]
+    photos += [*(saved(made((640, 480)).convert(mode), "JPEG") for mode in ("L", "CMYK")), *real_photos[:10]]
+    for i, data in enumerate([*photos, photos[0][:-2]]):
+        (tmp_path / f"{i:03}.jpg").write_bytes(data)
+    script = """
+import pathlib, sys
+import numpy as np
+sys.modules["simplejpeg"] = None  # Python's own mark for what is not there
+from tellapart.data import photo
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.jpg")):
+    for side in (None, 100):
+        try:
+            np.save(f"{path}.{side}.npy", photo.decode(path.read_bytes(), min_side_px=side))
+        except photo.PhotoError as error:
+            print(path.name, error.code)
+"""
+    child = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    assert child.stdout.splitlines() == [f"{len(photos):03}.jpg truncated"] * 2
+    for i, data in enumerate(photos):
+        for side in (None, 100):
+            without = np.load(tmp_path / f"{i:03}.jpg.{side}.npy")
+            assert apart(photo.decode(data, min_side_px=side), without) <= 0.5  # 0 with libjpeg-turbo 3 in both
+
+
 def test_threads_see_what_one_thread_sees(real_photos):
     photos = [
         *real_photos[:16],

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 import PIL
-import simplejpeg
 from PIL import features
 
 from tellapart.data import heic
@@ -28,6 +27,12 @@ except ImportError:  # Pillow was built without AVIF
     def codec_versions() -> str:
         """Nothing."""
         return ""
+
+
+try:
+    import simplejpeg
+except ImportError:  # Pillow reads its photos then
+    simplejpeg = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def versions() -> dict[str, str]:
         "libavif": features.version("avif"),
         "dav1d": _number_in(codec_versions(), "dav1d"),
         "libjpeg-turbo": features.version("libjpeg_turbo"),
-        "simplejpeg": simplejpeg.__version__,
+        "simplejpeg": None if simplejpeg is None else simplejpeg.__version__,
         "lcms2": features.version("littlecms2"),
         "zlib": features.version("zlib"),
     }
@@ -99,6 +104,12 @@ def refuse_outdated(kind: str) -> None:
     Raises:
         PhotoError: `outdated`.
     """
+    if kind == "HEIF" and "libheif" not in versions():
+        raise PhotoError(
+            "HEIC photos are not read: the library for them is not installed, or not whole.",
+            code="outdated",
+            hint="Run: pip install --force-reinstall pi-heif-decoder",
+        )
     for library in LIBRARIES:
         if kind in library.formats and _is_outdated(library):
             name = {"HEIF": "HEIC", "WEBP": "WebP"}.get(kind, kind)

@@ -28,7 +28,6 @@ from threading import Lock
 from typing import Final, NoReturn
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 from PIL import (
     AvifImagePlugin,
@@ -44,6 +43,11 @@ from PIL import (
 from tellapart.data import codecs, header, heic, heif_limits, metadata, pixels
 from tellapart.data.pixels import DECODER_ERRORS
 from tellapart.errors import PhotoError
+
+try:
+    import simplejpeg
+except ImportError:  # no build for this system; Pillow gives the same pixels, and misses some damage
+    simplejpeg = None
 
 MAX_FILE_BYTES: Final = 200_000_000  # the largest 16-bit TIFF within the pixel limit is near it
 
@@ -270,6 +274,8 @@ def _jpeg_scale(jpeg: header.JpegHeader, min_side_px: int | None) -> int:
 
 
 def _turbo(data: bytes, jpeg: header.JpegHeader, scale: int, *, strict: bool = True) -> NDArray[np.uint8]:
+    if simplejpeg is None:
+        raise RuntimeError("simplejpeg is not installed")
     image: NDArray[np.uint8] = simplejpeg.decode_jpeg(
         data,
         "CMYK" if jpeg.components == 4 else "RGB",
