@@ -10,7 +10,8 @@ listens, three requests a photo, as its API asks for.
 
 Waiting is measured at half load: requests come at half the rate just measured, whether or not the last was answered.
 Memory is what the kernel counts for the server and its decoding processes, shared pages split (PSS), after a warm-up of
-500 requests and after all. Ready is the time from the command's start to the golden photo's right answer.
+500 requests and after all; the server hides its memory, so this runs as root. Ready is the time from the command's
+start to the golden photo's right answer.
 """
 
 import argparse

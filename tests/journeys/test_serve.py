@@ -1,6 +1,7 @@
 """`tellapart serve` as visitors and attackers meet it: a real server in a process, real photos, raw sockets."""
 
 import csv
+import ctypes
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -553,6 +555,40 @@ def test_logs_are_lines_without_what_visitors_wrote(serving):
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d ", line) for line in log.splitlines())
 
 
+def test_it_says_what_decodes_photos_and_who_runs_it(serving):
+    log = serving.log.read_text()
+    abi = ctypes.CDLL(None).syscall(444, None, 0, 1) if sys.platform == "linux" else 0
+    sealed = "Photos are decoded in processes that can open no file, reach no network, start no program and touch no "
+    assert (sealed + "other process." in log) == (abi > 0)
+    assert ("The processes that photos are decoded in lack walls here: " in log) == (abi < 1)
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    assert ("The server runs as root: start it as a user who owns nothing." in log) == root
+
+
+@linux
+def test_no_process_of_its_user_reads_its_memory(serving):
+    """Another process of the same user, without root's right to look into all, is refused."""
+    script = """
+        import ctypes, errno, os, sys
+        libc = ctypes.CDLL(None, use_errno=True)
+        head, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+        libc.capget(head, held)
+        held[0] &= ~(1 << 19)  # CAP_SYS_PTRACE
+        libc.capset(head, held)
+        for pid in [os.getppid(), *map(int, sys.argv[1:])]:
+            libc.process_vm_readv(pid, (ctypes.c_void_p * 2)(1, 1), 1, (ctypes.c_void_p * 2)(1, 1), 1, 0)
+            print(errno.errorcode[ctypes.get_errno()])
+    """
+    pids = [serving.process.pid, *serving.decoders()]
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *map(str, pids)], capture_output=True, text=True, check=True
+    )
+    ours, *theirs = done.stdout.split()
+    if ours == "EPERM":
+        pytest.skip("this kernel refuses it for every process")
+    assert (ours, theirs) == ("EFAULT", ["EPERM"] * len(pids))
+
+
 # Life
 
 
@@ -604,6 +640,9 @@ def test_a_new_model_is_taken_and_a_broken_one_is_not(own, tellapart, model, fre
 
 @linux
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root sees into a server, which hides its memory"
+)
 def test_ten_thousand_requests_leave_nothing_behind(own, shared_data, jpegs):
     """The promise S6: memory, files and threads are after 10,000 mixed requests what they were after 1,000."""
     hostile = [p.read_bytes() for p in sorted((shared_data / "hostile").rglob("*")) if p.is_file()]

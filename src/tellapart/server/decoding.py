@@ -22,16 +22,19 @@ from numpy.typing import NDArray
 
 from tellapart.data.preprocess import FITS, Preprocess
 from tellapart.errors import PhotoError
+from tellapart.server import jail
 from tellapart.server.decoding_child import ANSWERED, ASKED, PIXELS, READY, REFUSED
 
 PATIENCE_S: Final = 15.0  # for one photo on a machine that is busy; the child's own limit is in processor time
 START_S: Final = 30.0  # for a child to be ready; it takes 0.2 s
 RETRY_S: Final = 1.0  # between starts of children that never become ready
-MAX_REFUSAL_BYTES: Final = 2_000
+MAX_WORDS_BYTES: Final = 2_000
 _CHUNK_BYTES: Final = 1 << 18  # sent at a time, so that a photo is not held twice
 _TRIM_BYTES: Final = 4 << 20  # free memory that a child keeps; glibc's own rule lets it keep a large photo's 10 MB
 _CHILD_ENV: Final = {
-    "OPENBLAS_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",  # it computes no matrices, and Landlock holds for one thread
+    "MKL_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_TRIM_THRESHOLD_": str(_TRIM_BYTES),
 }
@@ -61,6 +64,7 @@ class _Child:
         self.stdin = cast(asyncio.StreamWriter, process.stdin)
         self.stdout = cast(asyncio.StreamReader, process.stdout)
         self.ready = False
+        self.missing: tuple[str, ...] = ()
 
     @property
     def alive(self) -> bool:
@@ -77,9 +81,10 @@ class _Child:
                 status, content = await self._answer(0)
         except TimeoutError as error:
             raise _DiedError from error
-        self.ready = status == READY and not content
-        if not self.ready:
+        if status != READY:
             raise _DiedError
+        self.missing = tuple(json.loads(content))  # it has read no photo yet, so it is believed
+        self.ready = True
 
     async def decode(self, data: Photo, how: Preprocess) -> NDArray[np.uint8]:
         """Raises PhotoError, or _DiedError."""
@@ -100,7 +105,7 @@ class _Child:
     async def _answer(self, n_pixel_bytes: int) -> tuple[int, bytes]:
         try:
             status, n_bytes = ANSWERED.unpack(await self.stdout.readexactly(ANSWERED.size))
-            if n_bytes > {PIXELS: n_pixel_bytes, REFUSED: MAX_REFUSAL_BYTES}.get(status, 0):
+            if n_bytes > {PIXELS: n_pixel_bytes, REFUSED: MAX_WORDS_BYTES, READY: MAX_WORDS_BYTES}.get(status, 0):
                 raise _DiedError
             return status, await self.stdout.readexactly(n_bytes)
         except (asyncio.IncompleteReadError, OSError) as error:
@@ -125,6 +130,7 @@ class DecoderPool:
     def __init__(self, size: int) -> None:
         self.size = size
         self.n_deaths = 0
+        self.missing: tuple[str, ...] = ()  # walls that the jail of a child lacks, in words, once one is ready
         self._children: set[_Child] = set()
         self._idle: asyncio.Queue[_Child] = asyncio.Queue()
         self._tasks: set[asyncio.Task[object]] = set()
@@ -200,6 +206,7 @@ class DecoderPool:
             except _DiedError:
                 child.kill()
             else:
+                self.missing = child.missing
                 self._idle.put_nowait(child)
             await child.process.wait()
             self._children.discard(child)
@@ -218,7 +225,8 @@ class DecoderPool:
             stdout=PIPE,
             stderr=DEVNULL,
             limit=1 << 20,  # a whole answer
-            env=os.environ | _CHILD_ENV,
+            env=jail.environment(os.environ) | _CHILD_ENV,
+            close_fds=False,  # the child does: a process whose memory is hidden may not list what it has open
         )
         child = _Child(process)
         self._children.add(child)

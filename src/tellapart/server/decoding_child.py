@@ -1,11 +1,11 @@
 """The process that photos are decoded in: untrusted bytes in, pixels or a refusal out, and nothing else.
 
 Codecs are written in C and read what strangers send. Should one of them crash or be taken over, it happens here, in a
-process that has limits from the kernel: memory, seconds of processor time, no file of any size, and not one more open
-file or socket than it started with. It speaks on standard input and output:
+process in a jail of the kernel's: jail.py. It speaks on standard input and output:
 
     asked     u32 bytes, u16 input_px, u8 fit; the photo
-    answered  u8 status, u32 bytes; pixels (px, px, 3) uint8, or JSON {code, message, hint}
+    answered  u8 status, u32 bytes; pixels (px, px, 3) uint8, or JSON {code, message, hint}; once ready, JSON of the
+              walls that its jail lacks, in words
 
 All numbers are big-endian. It ends when its input does.
 """
@@ -16,7 +16,6 @@ import signal
 import struct
 import sys
 from io import BytesIO
-from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -25,6 +24,7 @@ from PIL import AvifImagePlugin, Image, ImageCms
 from tellapart.data import heic, photo
 from tellapart.data.preprocess import FITS, Preprocess, preprocess
 from tellapart.errors import PhotoError
+from tellapart.server import jail
 
 if sys.platform != "win32":
     import resource
@@ -43,12 +43,12 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a server that drains still needs us; our input ends with it
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    jail.close_inherited()
     asked, answered = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not be taken for an answer
     _one_thread_a_photo()
     _warm_up()
-    _lock_up()
-    _say(answered, READY, b"")
+    _say(answered, READY, json.dumps(_lock_up()).encode())
     while header := asked.read(ASKED.size):
         n_bytes, input_px, fit = ASKED.unpack(header)
         _allow_cpu(PHOTO_CPU_S)
@@ -87,17 +87,9 @@ def _warm_up() -> None:
         photo.decode(buffer.getvalue())
 
 
-def _lock_up() -> None:
-    """Limits that hold for the rest of this process's life, also for a codec that was taken over."""
-    if sys.platform == "win32":
-        return
-    mapped = Path("/proc/self/statm")  # in pages; only Linux has it, and only there the limit is kept
-    if mapped.exists():
-        limit = int(mapped.read_text().split()[0]) * resource.getpagesize() + MEMORY_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # those that are open stay open
+def _lock_up() -> tuple[str, ...]:
+    """Walls for the rest of this process's life, also for a codec that was taken over; those missing, in words."""
+    return jail.lock_up(MEMORY_BYTES)
 
 
 def _allow_cpu(seconds: int) -> None:

@@ -1,6 +1,7 @@
 """The server's life: listen, become ready, answer, read the model again on SIGHUP, finish what is asked on SIGTERM."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import uvicorn
 
 from tellapart.engine.network import n_cores
 from tellapart.errors import ArtifactError
+from tellapart.server import jail
 from tellapart.server.answering import Answerer
 from tellapart.server.app import Settings, make_app
 from tellapart.server.protocol import DeadlineProtocol
@@ -22,6 +24,8 @@ from tellapart.server.serving_model import ServingModel
 
 DRAIN_S: Final = 9  # for requests under way once the end is asked for; then they are cut off
 KEEP_ALIVE_S: Final = 5  # an idle connection is kept open
+
+log = logging.getLogger("tellapart.server")
 
 
 class _Server(uvicorn.Server):
@@ -60,6 +64,7 @@ async def serve(
     Raises:
         ArtifactError: the model cannot be trusted or understood.
     """
+    jail.guard()
     answerer = Answerer(folder, n_cores())
     answerer.decoders.start()
     server = _Server(_config(answerer, settings))
@@ -88,6 +93,10 @@ async def _become_ready(
             hint="Run `tellapart evaluate` with it on this machine.",
         )
     on_ready(model)
+    missing = answerer.decoders.missing
+    log.log(logging.WARNING if missing else logging.INFO, jail.describe(missing))
+    if jail.runs_as_root():
+        log.warning("The server runs as root: start it as a user who owns nothing.")
 
 
 def _listen_for_hangup(answerer: Answerer, server: _Server) -> None:
