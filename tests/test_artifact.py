@@ -69,7 +69,8 @@ def tiny_graph(n_classes=3):
     g.add("Flatten", ["pooled"], ["features"], axis=1)
     g.add("Gemm", ["features", "weight", "bias"], ["logits"], transB=1)
     g.add("Softmax", ["logits"], ["probs"], axis=1)
-    g.add("ReduceMax", ["features"], ["brightest"], axes=[1], keepdims=0)
+    g.constant("last", np.array([1], np.int64))
+    g.add("ReduceMax", ["features", "last"], ["brightest"], keepdims=0)
     g.add("Sub", ["one", "brightest"], ["unknown_score"])
     shapes = {"probs": ["N", n_classes], "logits": ["N", n_classes], "unknown_score": ["N"], "features": ["N", 3]}
     return g.finish("tiny", PX, shapes | {"feature_map": ["N", 3, PX, PX]})

@@ -49,11 +49,12 @@ def compose(backbone: Backbone, fitted: FittedProbe, metadata: Mapping[str, Any]
 def _add_unknown_score(g: GraphBuilder, centres: Centres, d: int) -> None:
     """`unknown_score` = 1 - the largest cosine with a centre; posthoc/unknown.py says of what."""
     seen = "unknown.features"
+    g.constant("unknown.axis", np.array([1], np.int64))
     if centres.imagenet is None:
         _add_direction(g, "features", seen)
     else:
         _add_direction(g, _first(g, centres.imagenet.weight.shape[1], d), seen)
-        g.add("ReduceMean", ["imagenet_logits"], ["unknown.mean_logit"], axes=[1], keepdims=1)
+        g.add("ReduceMean", ["imagenet_logits", "unknown.axis"], ["unknown.mean_logit"], keepdims=1)
         g.add("Sub", ["imagenet_logits", "unknown.mean_logit"], ["unknown.centred_logits"])
         _add_direction(g, "unknown.centred_logits", "unknown.logits")
         g.constant("unknown.logit_weight", LOGIT_WEIGHT)
@@ -69,7 +70,7 @@ def _add_unknown_score(g: GraphBuilder, centres: Centres, d: int) -> None:
     g.constant("unknown.one", np.float32(1))
     g.add("MatMul", [seen, "unknown.centres"], ["unknown.products"])
     g.add("Mul", ["unknown.products", "unknown.centres.scale"], ["unknown.cosines"])
-    g.add("ReduceMax", ["unknown.cosines"], ["unknown.nearest"], axes=[1], keepdims=0)
+    g.add("ReduceMax", ["unknown.cosines", "unknown.axis"], ["unknown.nearest"], keepdims=0)
     g.add("Sub", ["unknown.one", "unknown.nearest"], ["unknown_score"])
 
 
@@ -77,7 +78,7 @@ def _first(g: GraphBuilder, n: int, d: int) -> str:
     """The name of the first `n` of all `d` features."""
     if n == d:
         return "features"
-    for name, value in (("start", 0), ("end", n), ("axis", 1)):
+    for name, value in (("start", 0), ("end", n)):
         g.constant(f"unknown.{name}", np.array([value], np.int64))
     g.add("Slice", ["features", "unknown.start", "unknown.end", "unknown.axis"], ["unknown.part"])
     return "unknown.part"
@@ -86,6 +87,6 @@ def _first(g: GraphBuilder, n: int, d: int) -> str:
 def _add_direction(g: GraphBuilder, values: str, direction: str) -> None:
     """`direction` = `values` scaled to length 1."""
     g.constant(f"{direction}.smallest", SMALLEST_NORM)
-    g.add("ReduceL2", [values], [f"{direction}.norm"], axes=[1], keepdims=1)
+    g.add("ReduceL2", [values, "unknown.axis"], [f"{direction}.norm"], keepdims=1)
     g.add("Max", [f"{direction}.norm", f"{direction}.smallest"], [f"{direction}.safe_norm"])
     g.add("Div", [values, f"{direction}.safe_norm"], [direction])

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-DEEP = ("torch", "torchvision", "timm")  # what networks are trained with
+DEEP = ("torch", "torchvision", "timm", "onnxscript")  # what networks are trained and written with
 INSTALL_DEEP = 'pip install "tellapart[deep]"'
 INSTALL_SKLEARN = 'pip install "tellapart[sklearn]"'
 

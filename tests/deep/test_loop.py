@@ -183,6 +183,22 @@ def test_the_mean_of_the_weights_follows_them():
     assert torch.equal(alone.average[5].bias, alone.network[5].bias)
 
 
+def test_the_mean_takes_in_batch_statistics_and_leaves_whole_numbers_alone():
+    network = network_of()
+    course = begin(network, [list(network.parameters())], RECIPE, 1.0)
+    network[1].num_batches_tracked.fill_(7)
+    before = {name: value.clone() for name, value in course.average.state_dict().items()}
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            if value.is_floating_point():
+                value.add_(torch.rand_like(value))
+    course.take_in(5)
+    share = 1 - min(1 - 1 / RECIPE.average, 5 / 15)
+    for name, value in course.average.state_dict().items():
+        whole = not value.is_floating_point()
+        assert torch.equal(value, before[name] if whole else before[name].lerp(network.state_dict()[name], share))
+
+
 def test_one_output_is_a_sigmoid_of_two_classes():
     column = torch.tensor([[-1.0], [2.0]])
     assert torch.allclose(as_rows(column).softmax(1)[:, 1:], torch.sigmoid(column))

@@ -9,12 +9,14 @@ import onnx
 import onnxruntime
 import pytest
 
+from tellapart.artifact import ALLOWED_OPS
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine import backbone as module
 from tellapart.engine.backbone import (
     FOLDER,
     IMAGENET,
+    OPSET,
     QUALITIES,
     Bundled,
     GraphBuilder,
@@ -183,6 +185,49 @@ def test_what_no_output_needs_is_left_out():
     graph = g.finish("small", 8, {"wanted": ["N", 8, 8, 3]}).graph
     assert [node.output[0] for node in graph.node] == ["as_float", "wanted"]
     assert [w.name for w in graph.initializer] == ["one"]
+
+
+# What opset 18 writes otherwise than 17, as models of before have it: further inputs, attributes, and what comes out.
+EARLIER = {
+    "Pad": ([np.array([0, 0, 1, 2, 0, 0, 3, 2])], {"mode": "reflect"}, ["N", 8, 12, 7]),
+    "ReduceL2": ([], {"axes": [1, 2], "keepdims": 0}, ["N", 3]),
+    "ReduceMax": ([], {"axes": [-1], "keepdims": 1}, ["N", 8, 8, 1]),
+    "ReduceMean": ([], {"keepdims": 0}, []),
+    "Resize": ([np.float32([]), np.float32([1, 1, 1.5, 2])], {"mode": "linear"}, ["N", 8, 12, 6]),
+    "Split": ([], {"axis": 2}, ["N", 8, 4, 3]),
+}
+
+
+def of_before(op, opset):
+    """`op` on the pixels as float32 (N, 8, 8, 3), as `opset` has it, in a whole model."""
+    inputs, attributes, _ = EARLIER[op]
+    names = [f"input{i}" for i in range(len(inputs))]
+    outputs = ["made", "rest"] if op == "Split" else ["made"]
+    nodes = [
+        onnx.helper.make_node("Cast", ["pixels"], ["x"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node(op, ["x", *names], outputs, **attributes),
+    ]
+    pixels = onnx.helper.make_tensor_value_info("pixels", onnx.TensorProto.UINT8, ["N", 8, 8, 3])
+    made = onnx.helper.make_tensor_value_info("made", onnx.TensorProto.FLOAT, None)
+    weights = [onnx.numpy_helper.from_array(v, name) for v, name in zip(inputs, names, strict=True)]
+    graph = onnx.helper.make_graph(nodes, "before", [pixels], [made], initializer=weights)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=8)
+
+
+def test_every_operation_that_has_changed_is_tried():
+    now = {op: onnx.defs.get_schema(op, OPSET) for op in ALLOWED_OPS - {"Gelu"}}  # which is of opset 20
+    assert {op for op, schema in now.items() if schema.since_version > 17} == set(EARLIER)
+
+
+@pytest.mark.parametrize("op", EARLIER)
+def test_a_graph_of_before_is_raised_and_computes_the_same(op):
+    before = of_before(op, 17)
+    g = GraphBuilder()
+    g.include(before, prefix="network/")
+    after = g.finish("after", 8, {"network/made": EARLIER[op][2]})
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    (expected,), (got,) = (session(m).run(None, {"pixels": pixels}) for m in (before, after))
+    assert np.array_equal(expected, got)
 
 
 def test_imagenet_names_the_burger_photos(shared_data):

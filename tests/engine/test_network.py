@@ -18,8 +18,9 @@ def small_graph():
     """`mean` (N, 3) of each colour, and `brightest` (N,)."""
     g = GraphBuilder()
     g.add("Cast", ["pixels"], ["as_float"], to=onnx.TensorProto.FLOAT)
-    g.add("ReduceMean", ["as_float"], ["mean"], axes=[1, 2], keepdims=0)
-    g.add("ReduceMax", ["as_float"], ["brightest"], axes=[1, 2, 3], keepdims=0)
+    places, all_of_it = (g.constant(n, np.array(axes, np.int64)) for n, axes in (("hw", [1, 2]), ("hwc", [1, 2, 3])))
+    g.add("ReduceMean", ["as_float", places], ["mean"], keepdims=0)
+    g.add("ReduceMax", ["as_float", all_of_it], ["brightest"], keepdims=0)
     return g.finish("small", PX, {"mean": ["N", 3], "brightest": ["N"]}).SerializeToString()
 
 

@@ -1,5 +1,7 @@
 """The browser's graph: a photo of any size becomes the very pixels that the model was trained on."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -15,6 +17,7 @@ from tellapart.export.web import LARGE_BYTES, as_browser
 from tellapart.export.web_graph import web_graph
 from tellapart.prediction import Predictor
 
+OF_BEFORE = sorted(path for path in (Path(__file__).parents[1] / "artifacts").iterdir() if path.is_dir())
 SIDES = [(97, 50), (50, 97), (225, 224), (448, 897), (701, 1000), (711, 400), (1000, 300), (1, 5), (3, 1)]
 
 
@@ -75,6 +78,20 @@ def test_openvino_computes_the_same(artifact):
         image = decode(data)
         expected = predictor.answers(preprocess(image, artifact.preprocess))
         assert abs(run(image)["unknown_score"][0] - expected.unknown_score) < 1e-3
+
+
+@pytest.mark.parametrize("folder", OF_BEFORE, ids=lambda path: path.name)
+def test_a_model_of_before_says_the_same(folder):
+    artifact = load_artifact(folder)
+    graph = web_graph(artifact.model, artifact.preprocess)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    predictor = Predictor.from_artifact(artifact)
+    for _, data in generated()[:3]:
+        image = decode(data)
+        expected = predictor.answers(preprocess(image, artifact.preprocess))
+        probs, unknown = session.run(["probs", "unknown_score"], {"photo": image})
+        assert np.abs(probs[0] - expected.probs).max() < 1e-4
+        assert abs(unknown[0] - expected.unknown_score) < 1e-4
 
 
 def test_it_is_small(artifact):

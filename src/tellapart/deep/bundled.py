@@ -71,7 +71,7 @@ def cut_before(network: str, input_px: int, stage: int) -> Cut:
 def trunk(place: Cut) -> bytes:
     """The serialised graph `pixels` → `activations`, (N, channels, h, w): all that comes before `place`."""
     g = GraphBuilder()
-    g.include(read_network(place.network).graph)
+    g.include(read_network(place.network))
     g.add("Identity", [place.value], ["activations"])
     shapes: Shapes = {"activations": ["N", "channels", "h", "w"]}
     data: bytes = g.finish("trunk", place.input_px, shapes).SerializeToString()
@@ -182,9 +182,10 @@ def tuned_network(place: Cut, weights: Mapping[str, NDArray[np.float32]], source
         weights: of the trained copy, by their names in the graph.
         source: what was trained on, a sentence.
     """
-    original = read_network(place.network).graph
+    model = read_network(place.network)
+    original = model.graph
     g = GraphBuilder()
-    g.include(original)
+    g.include(model)
     for name, values in weights.items():
         g.constant(f"{TUNED}/{name}.stored", values.astype(np.float16))
         g.add("Cast", [f"{TUNED}/{name}.stored"], [f"{TUNED}/{name}"], to=onnx.TensorProto.FLOAT)

@@ -7,26 +7,24 @@ the graph takes pixels. Weights are stored as float16 and computed with in float
 import contextlib
 import copy
 import io
-import os
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor, nn
-from torch.onnx.errors import OnnxExporterError
 
 from tellapart.data.wording import counted, some
 from tellapart.deep.ending import Ending, Place, find_ending
-from tellapart.deep.folding import OPSET, fold
 from tellapart.deep.networks import Built
 from tellapart.deep.user_network import said
-from tellapart.engine.backbone import Converted, GraphBuilder, output_shapes
+from tellapart.engine.backbone import OPSET, Converted, GraphBuilder, output_shapes
 from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.engine.network import Network
 from tellapart.errors import TrainingError
@@ -70,7 +68,7 @@ def convert(
     Raises:
         TrainingError: it ends otherwise, has operations that no model folder may hold, or the graph answers otherwise.
     """
-    module = copy.deepcopy(built.module).to("cpu", torch.float32).eval()
+    module = copy.deepcopy(built.module).to("cpu", torch.float32).eval().requires_grad_(False)
     for layer in module.modules():
         if getattr(layer, "fused_attn", None) is True:
             layer.fused_attn = False  # type: ignore[assignment]  # timm's switch; plain products run everywhere
@@ -140,7 +138,7 @@ class _FromPixels(nn.Module):
         self.std = nn.Buffer(255 * torch.tensor(built.std).view(1, 3, 1, 1))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        x = (pixels.float().permute(0, 3, 1, 2) - self.mean) / self.std
+        x = (pixels.float().permute(0, 3, 1, 2).contiguous() - self.mean) / self.std
         with contextlib.ExitStack() as stack:
             seen = [stack.enter_context(place.watched(self.module)) for place in self.places]
             self.module(x)
@@ -153,33 +151,9 @@ def _graph(built: Built, module: nn.Module, ending: Ending) -> onnx.ModelProto:
     Raises:
         TrainingError: it cannot be exported, or has operations that no model folder may hold.
     """
-    px = built.input_px
     names = ["features", "feature_map"] if ending.feature_map else ["features"]
     places = (ending.place, ending.feature_map) if ending.feature_map else (ending.place,)
-    data = io.BytesIO()
-    try:
-        with _quietly():
-            torch.onnx.export(
-                _FromPixels(module, built, places),
-                (torch.zeros(2, px, px, 3, dtype=torch.uint8),),
-                data,  # type: ignore[arg-type]  # this exporter writes to any file
-                opset_version=OPSET,
-                dynamo=False,  # the newer exporter writes opset 18 and later, and 17 only by a lossy way back
-                input_names=["pixels"],
-                output_names=names,
-                dynamic_axes={name: {0: "N"} for name in ("pixels", *names)},
-            )
-    except (OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
-        raise TrainingError(
-            f"{built.title} cannot be written as a graph: {said(error)}",
-            hint="Take another network, or its own input size.",
-        ) from error
-    folded = fold(onnx.load_model_from_string(data.getvalue()))
-    g = GraphBuilder()
-    g.include(folded.graph)
-    d = ending.head.weight.shape[1]
-    shapes = output_shapes(d)
-    model = g.finish(built.name, px, {name: shapes[name] for name in names})
+    model = _exported(built, _FromPixels(module, built, places).eval(), names)
     strange = sorted({node.op_type for node in model.graph.node} - ALLOWED_OPS)
     if strange:
         raise TrainingError(
@@ -187,32 +161,52 @@ def _graph(built: Built, module: nn.Module, ending: Ending) -> onnx.ModelProto:
             f"{some(strange)}.",
             hint="Take another network.",
         )
+    g = GraphBuilder()
+    g.include(model)
+    shapes = output_shapes(ending.head.weight.shape[1])
+    return g.finish(built.name, built.input_px, {name: shapes[name] for name in names})
+
+
+def _exported(built: Built, module: _FromPixels, names: list[str]) -> onnx.ModelProto:
+    """What PyTorch's exporter makes of it, without what it notes of this machine: files and lines of code."""
+    px = built.input_px
+    try:
+        with _unprinted_failures():
+            traced = torch.export.export(
+                module, (torch.zeros(2, px, px, 3, dtype=torch.uint8),), dynamic_shapes=({0: torch.export.Dim.AUTO},)
+            )
+            program: Any = torch.onnx.export(  # None is for the exporter of before
+                traced, input_names=["pixels"], output_names=names, opset_version=OPSET, dynamo=True, verbose=False
+            )
+    except Exception as error:  # a person's own code, run with stand-ins for numbers, fails in any way
+        raise TrainingError(
+            f"{built.title} cannot be written as a graph: {said(_first_cause(error))}",
+            hint="Take another network, or its own input size. In a network of your own, let `forward` calculate with "
+            "tensors alone, and decide nothing by what a photo shows.",
+        ) from error
+    if not traced.range_constraints:  # N is a number
+        raise TrainingError(
+            f"{built.title} fixes how many photos it looks at in one go.",
+            hint="In its `forward`, write x.shape[0] for len(x), and let no loop go over photos.",
+        )
+    ClearMetadataAndDocStringPass()(program.model)
+    model: onnx.ModelProto = program.model_proto
     return model
 
 
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """The exporter's remarks, which are about its future and about shapes that we fix, are kept from the person."""
-    with warnings.catch_warnings(), _no_standard_output():
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
-        warnings.filterwarnings("ignore", module=r"torch\.onnx")
-        warnings.filterwarnings("ignore", message="You are using the legacy TorchScript", category=DeprecationWarning)
-        yield
+def _first_cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 @contextlib.contextmanager
-def _no_standard_output() -> Iterator[None]:
-    """Standard output of the process goes nowhere: at a failure the exporter's C++ prints a whole graph there."""
-    sys.stdout.flush()
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
+def _unprinted_failures() -> Iterator[None]:
+    """Standard error is held back, and dropped at a failure: PyTorch then prints a whole graph, and we say why."""
+    held = io.StringIO()
+    with contextlib.redirect_stderr(held):
         yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
+    sys.stderr.write(held.getvalue())
 
 
 def _as_float16(model: onnx.ModelProto, input_px: int) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tellapart.deep.checkpoint import Checkpoint
 from tellapart.deep.logbook import Epoch
@@ -57,7 +58,8 @@ class Course:
         keep = min(1 - 1 / self.n_averaged, step / (step + SLOWING)) if self.n_averaged else 0.0
         pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
         real = [(mean, now) for mean, now in pairs if mean.is_floating_point()]
-        torch._foreach_lerp_([mean for mean, _ in real], [now for _, now in real], 1 - keep)
+        # Not AveragedModel: it has one share for all steps, and averages whole numbers, such as tables of places, too.
+        get_ema_multi_avg_fn(keep)([mean for mean, _ in real], [now for _, now in real], step)  # type: ignore[no-untyped-call]
 
     def note(self, epoch: Epoch) -> None:
         """Remember `epoch`, and the weights if they are the best so far."""

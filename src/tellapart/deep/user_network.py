@@ -47,7 +47,7 @@ def user_network(name: str, n_classes: int) -> nn.Module:
     return network
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """An exception as the end of a sentence."""
     first = str(error).partition("\n")[0].rstrip(".")
     return f"{type(error).__name__}: {first[:150]}." if first else f"{type(error).__name__}."

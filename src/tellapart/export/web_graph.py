@@ -13,12 +13,11 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from tellapart.data.preprocess import Preprocess
-from tellapart.engine.backbone import GraphBuilder
+from tellapart.engine.backbone import OPSET, GraphBuilder
 from tellapart.explanation import has_heatmap
 
 PHOTO = "photo"  # the input: (H, W, 3) uint8 RGB
 HEAT = "heat"  # how much each cell of the feature map speaks for the likeliest class, (h, w)
-OPSET = 17  # as the model itself
 UNIT = 2**22  # of Pillow's weights, which are whole numbers
 TURN = [1, 0, 2]  # rows become columns
 OUTPUTS = ("probs", "unknown_score", "imagenet_logits")
@@ -33,7 +32,7 @@ def web_graph(model: bytes, how: Preprocess) -> bytes:
     original = onnx.load_model_from_string(model)
     g = GraphBuilder()
     _add_preprocess(g, how)
-    g.include(original.graph)
+    g.include(original)
     heated = has_heatmap(model)
     if heated:
         _add_heat(g)
@@ -196,7 +195,8 @@ def _add_heat(g: GraphBuilder) -> None:
     """
     g.add("ArgMax", ["logits"], ["heat.winner"], axis=1, keepdims=0)
     g.add("Gather", ["head.weight", "heat.winner"], ["heat.own"], axis=0)  # (1, D)
-    g.add("ReduceMean", ["head.weight"], ["heat.shared"], axes=[0], keepdims=1)
+    g.constant("heat.rows", np.array([0], np.int64))
+    g.add("ReduceMean", ["head.weight", "heat.rows"], ["heat.shared"], keepdims=1)
     g.add("Sub", ["heat.own", "heat.shared"], ["heat.weights"])
     g.add("Shape", ["feature_map"], ["heat.shape"])
     g.constant("heat.cells", np.array([2, 3], np.int64))
