@@ -19,6 +19,7 @@ RANKS = {
     "data.wording": 0,
     "metrics": 1,
     "data.header": 1,
+    "data.plain_jpeg": 0,
     "data.photo": 1,
     "data.preprocess": 1,
     "data.listing": 1,
