@@ -220,6 +220,15 @@ def test_what_is_not_like_ours_reaches_no_engine(tmp_path, kind, monkeypatch):
     assert message == "The model's graph is not one of ours."
 
 
+@pytest.mark.parametrize("name", [b"Softmax", b"logits", b"probs", b"axis"])
+def test_names_that_are_no_text(tmp_path, name):
+    data = colours().SerializeToString()
+    assert data.count(name)
+    message, _ = refusal(written(tmp_path / "m", data.replace(name, b"\xff" * len(name))))
+    assert message.startswith("The model's graph ")
+    assert message.isprintable()
+
+
 def test_a_constant_that_says_it_is_huge(tmp_path):
     proto = changed(lambda p: (weight_of(p).dims.__setitem__(0, 2**20), weight_of(p).dims.__setitem__(1, 2**20)))
     assert MAX_ELEMENTS < 2**40
@@ -593,7 +602,7 @@ def run_cases(folder, seed, n):
 
 def test_no_spoiled_graph_ends_or_stops_the_program(tmp_path, fuzz_cases, capsys):
     folder = written(tmp_path / "model", colours())
-    n = fuzz_cases(6)
+    n = fuzz_cases(4)
     rows = run_cases(folder, 12, n)
     assert len(rows) == n
     assert max(seconds for _, _, seconds in rows) < LONGEST_S
@@ -606,7 +615,7 @@ def test_no_spoiled_graph_ends_or_stops_the_program(tmp_path, fuzz_cases, capsys
 
 def test_nor_of_a_trained_model(model, tmp_path, fuzz_cases):
     folder = Path(shutil.copytree(model, tmp_path / "model"))
-    n = max(fuzz_cases(20) // 10, 2)  # larger graphs, so fewer
+    n = max(fuzz_cases(10) // 10, 1)  # larger graphs, so fewer
     rows = run_cases(folder, 13, n)
     assert len(rows) == n
     assert max(seconds for _, _, seconds in rows) < LONGEST_S

@@ -13,6 +13,7 @@ from tellapart.data.source import Dataset
 from tellapart.data.split import Split
 from tellapart.data.wording import LONGEST_NAME, shown
 from tellapart.engine.backbone import QUALITIES, Converted
+from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.network import PRECISION
 from tellapart.errors import TrainingError
 from tellapart.fitting import probe_of, recipe_json
@@ -102,8 +103,10 @@ def proven(
 
     Raises:
         TrainingError: a probability differs by more than `MAX_PROOF_DIFFERENCE`.
+        ArtifactError: it is a graph that would be refused when the model is loaded.
     """
     how = description["preprocess"]
+    refuse_unsafe(model, n_classes=len(description["class_names"]), input_px=how["input_px"])
     preprocess = Preprocess(how["input_px"], how["fit"])
     predictor = Predictor(prepared.dataset.class_names, preprocess, fitted.thresholds, model)
     return _prove(predictor, prepared, split, fitted), _examples(predictor, prepared.dataset, split)

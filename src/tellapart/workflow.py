@@ -26,7 +26,6 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
 from tellapart.data.split import Split
 from tellapart.engine.backbone import QUALITIES
-from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.network import n_cores
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
@@ -88,7 +87,6 @@ def train(
     with clock("model"):
         description = describe(prepared, split, fitted, recipe, name=output.name)
         model = compose(prepared.backbone, fitted, description)
-        refuse_unsafe(model, n_classes=len(description["class_names"]), input_px=prepared.how.input_px)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proof = beside.submit(proven, model, description, prepared, split, fitted)
         with clock("test"):

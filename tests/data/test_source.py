@@ -569,3 +569,12 @@ def test_a_scan_opens_no_photo_and_is_quick() -> None:
     start = time.perf_counter()
     assert scan("photos").n == 3_000
     assert time.perf_counter() - start < 1.0  # 0.03 s on two idle cores
+
+
+@pytest.mark.parametrize("name", ["แบน\u200bโจ", "نمی\u200cخواهم", "क्\u200dष", "👩\u200d🚀", "שלום"], ids=ascii)
+def test_words_of_every_script_are_class_names(tmp_path, name):
+    """With joiners and spaces of no width, where the script needs them."""
+    for class_name in (name, "other"):
+        (tmp_path / class_name).mkdir()
+        (tmp_path / class_name / "1.jpg").write_bytes(b"\xff\xd8\xff")
+    assert set(scan(tmp_path).class_names) == {name, "other"}

@@ -47,21 +47,23 @@ def test_photos_and_folders_with_such_names(run, strange, tmp_path):
     run("train", strange, "-o", model, "--quality", "fast", "--test-share", 0.3)
     run("train", strange, "-o", model, "--quality", "fast", code=2)  # exists already
     run("info", model)
-    run("info", model, "--json")
     run("check", strange, "-o", tmp_path / f"page {TITLE}.html")
     run("check", strange, "--fix", code=2)  # its own folder has such a name, so nothing in it is moved
-    run("check", strange / "banjo", "--json", code=2)
-    run("predict", model, strange)
-    run("predict", model, strange / "drum", "--top", 3)
-    run("predict", model, strange / "drum", "--json")
-    run("predict", model, strange, "--csv", tmp_path / f"{TITLE}.csv")
-    run("suggest", model, strange / "drum", "-n", 5)
-    run("suggest", model, strange / "drum", "--json")
-    run("evaluate", model, strange)
-    run("compare", model, model, strange)
+    few = tmp_path / f"few {TITLE}"
+    for path in strange.rglob("*"):
+        if path.name[0] in "01\x9b\u202e\u2066" and path.suffix == ".jpg":
+            (few / path.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, few / path.parent.name / path.name)
+    run("predict", model, few, "--top", 3)
+    run("predict", model, few, "--json")
+    run("predict", model, few, "--csv", tmp_path / f"{TITLE}.csv")
+    run("suggest", model, few)
+    run("suggest", model, few, "--json")
+    run("evaluate", model, few)
+    run("compare", model, shutil.copytree(model, tmp_path / "second"), few, code=2)  # all are known to both
     run("explain", model, next(p for p in (strange / "banjo").iterdir() if p.stat().st_size > 1000),
         "-o", tmp_path / f"page {TITLE}")  # fmt: skip
-    run("export", model, "--to", "onnx", "-o", tmp_path / f"onnx {TITLE}", "--photos", strange / "banjo")
+    run("export", model, "--to", "onnx", "-o", tmp_path / f"onnx {TITLE}", "--photos", few)
 
 
 def test_what_is_not_there(run, trained, tmp_path):
@@ -137,20 +139,9 @@ def test_a_strangers_model_with_such_names_is_refused_by_every_command(run, mode
     assert not [p for p in tmp_path.iterdir() if p != model]
 
 
-def test_a_strangers_headline_is_made_visible(run, tellapart, model, photos, tmp_path):
+def test_a_strangers_headline_is_made_visible(run, model):
     evaluation = json.loads((model / EVALUATION).read_bytes())
     evaluation["headline"] = TITLE + "right\nHint: run rm -rf\u202e\x9b2J"
     (model / EVALUATION).write_text(json.dumps(evaluation))
     sealed(model)
     assert "right\ufffdHint: run rm -rf" in run("info", model).stdout
-    run("export", model, "--to", "onnx", "-o", tmp_path / "onnx")
-
-
-def test_words_of_every_script_are_class_names(run, photos, tmp_path):
-    """With joiners and spaces of no width, where the script needs them."""
-    names = ["แบน\u200bโจ", "نمی\u200cخواهم", "क्\u200dष", "👩\u200d🚀"]
-    for name, kind in zip(names, ("banjo", "drum", "accordion", "banjo"), strict=True):
-        shutil.copytree(photos / kind, tmp_path / "photos" / name)
-    run("train", tmp_path / "photos", "-o", tmp_path / "model", "--quality", "fast")
-    said = run("info", tmp_path / "model").stdout
-    assert all(name in said for name in names)

@@ -28,6 +28,7 @@ RANKS = {
     "data.codecs": 1,
     "data.pixels": 1,
     "data.photo": 2,
+    "data.plain_jpeg": 0,
     "data.preprocess": 1,
     "data.listing": 1,
     "atomic": 1,

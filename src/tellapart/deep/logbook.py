@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
-from tellapart.data.wording import did_you_mean, quoted
+from tellapart.data.wording import did_you_mean, quoted, shown
 from tellapart.errors import InputError, MissingExtraError
 
 PROJECT: Final = "tellapart"  # what runs are filed under in MLflow and Weights & Biases
@@ -149,7 +149,7 @@ class Reporter:
         try:
             self._send(metrics(epoch), step)
         except self._failures as error:
-            warnings.warn(f"{self.name} did not take epoch {step}: {error}", stacklevel=2)
+            warnings.warn(f"{self.name} did not take epoch {step}: {shown(str(error))}", stacklevel=2)
 
     def close(self, *, finished: bool = True) -> None:
         """End the run; a second time does nothing.
@@ -163,7 +163,7 @@ class Reporter:
         try:
             self._end(finished)
         except self._failures as error:
-            warnings.warn(f"{self.name} did not close the run: {error}", stacklevel=2)
+            warnings.warn(f"{self.name} did not close the run: {shown(str(error))}", stacklevel=2)
 
     def __enter__(self) -> Self:
         return self

@@ -173,7 +173,7 @@ def _refuse_what_runs_or_reads(proto: onnx.ModelProto) -> None:
     sparse, tensors = list(graph.sparse_initializer), list(graph.initializer)
     for node in graph.node:
         if node.domain not in ("", "ai.onnx") or node.op_type not in ALLOWED_OPS:
-            raise ArtifactError(f"The model's graph has an operation we do not run: '{shown(node.op_type[:40])}'.")
+            raise ArtifactError(f"The model's graph has an operation we do not run: '{shown(str(node.op_type)[:40])}'.")
         for attribute in node.attribute:
             if attribute.HasField("g") or attribute.graphs:
                 raise ArtifactError("The model's graph has a graph inside, which no classifier needs.")
@@ -222,6 +222,9 @@ def _refuse_loose_ends(proto: onnx.ModelProto) -> None:
     context.ir_version = proto.ir_version
     context.opset_imports = {"": OPSET}
     known = {"pixels"}
+    names = [name for node in graph.node for name in (*node.input, *node.output, *(a.name for a in node.attribute))]
+    if not all(isinstance(name, str) for name in (*names, *(weight.name for weight in graph.initializer))):
+        raise _broken()  # bytes that are no text
     for name in (weight.name for weight in graph.initializer):
         if not name or name in known:
             raise _broken()

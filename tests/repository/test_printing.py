@@ -1,0 +1,34 @@
+"""Everything that people and machines read on a terminal goes through two functions, which make it harmless."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "tellapart"
+DOORS = {"say": "click.secho", "print_json": "click.echo"}  # of cli/printing.py, and what each ends in
+PRINTING = {"print", "click.echo", "click.secho", "click.style", "sys.stdout.write", "sys.stderr.write"}
+PRINTING |= {"echo", "secho", "click.echo_via_pager", "click.confirm", "click.prompt", "tqdm.write"}
+
+
+def calls(tree):
+    return [(ast.unparse(node.func), node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_nothing_is_printed_by_another_door(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if path.relative_to(SOURCE).as_posix() == "cli/printing.py":
+        doors = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in DOORS]
+        for door in doors:
+            assert [name for name, _ in calls(door) if name in PRINTING] == [DOORS[door.name]]
+            tree.body.remove(door)
+        assert len(doors) == len(DOORS)
+    assert not [ast.unparse(node) for name, node in calls(tree) if name in PRINTING]
+
+
+def test_errors_are_one_line():
+    """A sentence holds names, and a line end in one must not look like a sentence of ours."""
+    tree = ast.parse((SOURCE / "cli" / "door.py").read_text(encoding="utf-8"))
+    said = [ast.unparse(node.args[0]) for name, node in calls(tree) if name == "say" and node.args]
+    assert "f'Error: {shown(error.message)}'" in said
