@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tellapart.artifact import MODEL, load_artifact, to_json
+from tellapart.artifact import MODEL, Artifact, load_artifact, to_json
 from tellapart.atomic import refuse_unwritable, write_folder
 from tellapart.errors import ArtifactError, InputError
-from tellapart.export.built import Build, Source
+from tellapart.export.built import Build, Built, Source
 from tellapart.export.docker import docker_folder
 from tellapart.export.photos import gather
 from tellapart.export.proof import Proof, Said, prove
@@ -114,14 +114,7 @@ def export(
     built = build(Source(folder, artifact, progress, engine), target.name)
     answers = _counted(built.form(asked.photos), len(asked.photos), progress)
     proof = prove(asked.photos, answers, built.form, asked.origin)
-    record = {
-        "to": to,
-        "tellapart": version("tellapart"),
-        "model_sha256": artifact.manifest["files"][MODEL],
-        "proof": proof.to_json(),
-        "files": sorted(built.files),
-    }
-    write_folder(target, {**built.files, RECORD: to_json(record)})
+    write_folder(target, {**built.files, RECORD: _record(to, artifact, built, proof)})
     return Exported(
         to=to,
         folder=os.fspath(output),
@@ -148,6 +141,18 @@ def _build_of(to: str, sdk: str | None) -> Build:
             f"There is no {to} of the kind '{sdk}'.", hint=f"--sdk goes with --to space: {' or '.join(SPACES)}."
         )
     return SPACES[sdk]
+
+
+def _record(to: str, artifact: Artifact, built: Built, proof: Proof) -> bytes:
+    return to_json(
+        {
+            "to": to,
+            "tellapart": version("tellapart"),
+            "model_sha256": artifact.manifest["files"][MODEL],
+            "proof": proof.to_json(),
+            "files": sorted(built.files),
+        }
+    )
 
 
 def _written_before(target: Path) -> Set[str]:
