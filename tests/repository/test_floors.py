@@ -11,7 +11,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 def required(lines):
     """{package: floor} of requirements such as "numpy>=2.0"; our own extras are left out."""
-    found = [re.fullmatch(r"([A-Za-z0-9._-]+)\s*(?:>=|==)\s*([\w.]+)", line) for line in lines if "[" not in line]
+    form = r"([A-Za-z0-9._-]+)\s*(?:>=|==)\s*([\w.]+)(?:,<[\w.]+)?"
+    found = [re.fullmatch(form, line) for line in lines if "[" not in line]
     assert all(found), lines
     return {match[1]: match[2] for match in found}
 

@@ -126,13 +126,13 @@ def _print_versions(as_json: bool) -> None:
         rows = [vars(each) | {"version": found.get(each.name), "outdated": each in old} for each in codecs.LIBRARIES]
         print_json({"tellapart": version("tellapart"), "libraries": rows})
         return
-    click.echo(f"tellapart {version('tellapart')}, Python {platform.python_version()}, {platform.platform()}")
+    say(f"tellapart {version('tellapart')}, Python {platform.python_version()}, {platform.platform()}")
     for each in codecs.LIBRARIES:
         floor = f"at least {each.floor}" if codecs.is_held(each) else "the system's own"
         line = f"  {each.name:<14}{found.get(each.name, 'not loaded'):<12}{floor:<17}{', '.join(each.formats)}"
-        click.secho(line, bold=each in old)
+        say(line, bold=each in old)
         if each in old:
-            click.echo(f"    These photos are not read. Run: pip install --upgrade {each.package}")
+            say(f"    These photos are not read. Run: pip install --upgrade {each.package}")
 
 
 @click.command(

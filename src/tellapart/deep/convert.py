@@ -7,7 +7,7 @@ the graph takes pixels. Weights are stored as float16 and computed with in float
 import contextlib
 import copy
 import io
-import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -206,7 +206,8 @@ def _unprinted_failures() -> Iterator[None]:
     held = io.StringIO()
     with contextlib.redirect_stderr(held):
         yield
-    sys.stderr.write(held.getvalue())
+    if said := held.getvalue().strip():
+        warnings.warn(said, stacklevel=3)
 
 
 def _as_float16(model: onnx.ModelProto, input_px: int) -> bytes:
