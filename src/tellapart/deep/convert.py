@@ -175,6 +175,7 @@ def _exported(built: Built, module: _FromPixels, names: list[str]) -> onnx.Model
             traced = torch.export.export(
                 module, (torch.zeros(2, px, px, 3, dtype=torch.uint8),), dynamic_shapes=({0: torch.export.Dim.AUTO},)
             )
+            _in_plain_words(traced.graph)
             program: Any = torch.onnx.export(  # None is for the exporter of before
                 traced, input_names=["pixels"], output_names=names, opset_version=OPSET, dynamo=True, verbose=False
             )
@@ -192,6 +193,22 @@ def _exported(built: Built, module: _FromPixels, names: list[str]) -> onnx.Model
     ClearMetadataAndDocStringPass()(program.model)
     model: onnx.ModelProto = program.model_proto
     return model
+
+
+def _in_plain_words(graph: torch.fx.Graph) -> None:
+    """Say two things otherwise, for which the exporter finds operations that no model folder may hold.
+
+    The mean over all places became one that copies photo by photo, where channels come last in memory (ConvNeXt);
+    numbers taken from a table by one list, a gathering by many (Swin).
+    """
+    ops = torch.ops.aten
+    for node in graph.nodes:
+        if node.target is ops.adaptive_avg_pool2d.default and list(node.args[1]) == [1, 1]:
+            node.target, node.args = ops.mean.dim, (node.args[0], [-1, -2], True)
+        elif node.target is ops.index.Tensor and len(node.args[1]) == 1:
+            which = node.args[1][0].meta["val"]
+            if which.ndim == 1 and which.dtype == torch.int64:
+                node.target, node.args = ops.index_select.default, (node.args[0], 0, node.args[1][0])
 
 
 def _first_cause(error: BaseException) -> BaseException:
