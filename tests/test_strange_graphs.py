@@ -4,10 +4,12 @@ Run as a script, it is the child that tries spoiled graphs one after the other: 
 """
 
 import json
+import os
 import random
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -330,6 +332,28 @@ def test_only_the_first_command_waits_for_the_trial(tmp_path, monkeypatch):
     refused = written(tmp_path / "refused", changed(NONSENSE["sum of two"]))
     for _ in range(2):  # what was refused is not remembered
         refusal(refused)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_cache_that_may_not_be_looked_into(tmp_path):
+    """As in a container whose user has no home: nothing is known, so the graph is tried."""
+    code = """
+        import os
+        from tellapart.engine import trial
+        trial._run = lambda asked, patience_s: print("tried") or {}
+        os.seteuid(65_534)
+        trial.try_graph(b"", "0" * 64, n_classes=3, input_px=16)
+    """
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, "TELLAPART_CACHE_DIR": str(closed / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "tried\n", done.stderr
 
 
 def test_a_child_without_secrets(tmp_path, monkeypatch):
