@@ -1,8 +1,9 @@
 """Photos that are likely in the wrong class, by what heads that never saw them say.
 
 The given class is judged by its own out-of-fold probability, held against what an average other class gets.
-Confident learning's counting, with a threshold for each class, was measured beside it and was nowhere better; with ten
-classes that look alike, 4 of 10 photos that it named were in the right class: benchmarks/checks.py.
+cleanlab was measured beside it. Its counting of confident learning, with a threshold for each class, was nowhere
+better; with ten classes that look alike, 4 of 10 photos that it named were in the right class. Its default finds more
+wrong ones in two sets of three, and names many more right ones with them: benchmarks/checks.py.
 
 Source: Northcutt, Jiang and Chuang, Confident Learning, J. Artif. Intell. Res. 70 (2021), section 3: labels judged by
 out-of-sample probabilities and ranked by self-confidence.

@@ -38,7 +38,7 @@ def cache(clear: bool, as_json: bool) -> None:
 @click.command(epilog=examples("tellapart demo\ntellapart demo --keep my-demo"))
 @click.option("--keep", type=click.Path(), help="Keep the photos, the model and the report in this folder.")
 def demo(keep: str | None) -> None:
-    """See it all in under a minute, offline, on real pictures that are already on this machine."""
+    """See it all in under a minute, offline, on pictures of shapes that it draws."""
     from tellapart.demo import run_demo
 
     run_demo(keep, say)
