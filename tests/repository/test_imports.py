@@ -198,9 +198,3 @@ def test_nothing_that_unpickles_or_runs_text(name):
             assert called not in FORBIDDEN_CALLS
             assert called not in ("torch.load", "np.load", "numpy.load", "os.system", "subprocess.Popen")
             assert not any(keyword.arg in ("allow_pickle", "shell") for keyword in node.keywords)
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_the_engine_is_imported_in_one_place_that_keeps_it_silent(name):
-    imported = {module.split(".")[0] for module, _ in imports(tree(name))}
-    assert "openvino" not in imported or name == "engine.runtime"

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import openvino
 from numpy.typing import NDArray
 
-from tellapart.engine.runtime import openvino
 from tellapart.errors import ArtifactError
 
 # float32 everywhere, although bfloat16 is faster on some processors: the browser, the phone and the other runtime

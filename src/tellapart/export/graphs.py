@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino
 from numpy.typing import NDArray
 
 from tellapart.engine.network import PRECISION
-from tellapart.engine.runtime import openvino
 from tellapart.export.photos import ProofPhoto
 from tellapart.export.proof import Said
 from tellapart.posthoc.decision import Thresholds, answer
