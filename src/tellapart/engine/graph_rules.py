@@ -15,7 +15,7 @@ from onnx import TensorProto, numpy_helper
 from tellapart.data.wording import shown
 from tellapart.errors import ArtifactError
 
-OPSET: Final = 17  # the only one that we write
+OPSETS: Final = (17, 18)  # that we wrote, and write
 MAX_NODES: Final = 5_000  # our largest bundled graph has 600; engines take time that grows with the square of it
 MAX_ELEMENTS: Final = 2**27  # of one tensor: 512 MB of float32; the largest of VGG16 has 103 million
 MAX_DIMENSIONS: Final = 8
@@ -216,11 +216,14 @@ def _refuse_tensor(tensor: onnx.TensorProto) -> None:
 def _refuse_loose_ends(proto: onnx.ModelProto) -> None:
     """Refuses what is no graph: circles, values from nowhere or from two places, operations with other inputs."""
     graph = proto.graph
-    if [(o.domain in ("", "ai.onnx"), o.version) for o in proto.opset_import] != [(True, OPSET)]:
+    if [o.domain in ("", "ai.onnx") for o in proto.opset_import] != [True]:
+        raise _not_ours()
+    (opset,) = proto.opset_import
+    if opset.version not in OPSETS:
         raise _not_ours()
     context = onnx.checker.C.CheckerContext()
     context.ir_version = proto.ir_version
-    context.opset_imports = {"": OPSET}
+    context.opset_imports = {"": opset.version}
     known = {"pixels"}
     names = [name for node in graph.node for name in (*node.input, *node.output, *(a.name for a in node.attribute))]
     if not all(isinstance(name, str) for name in (*names, *(weight.name for weight in graph.initializer))):
