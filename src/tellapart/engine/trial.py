@@ -79,7 +79,7 @@ def _folder() -> Path:
 
 
 def _place(model_sha256: str, n_classes: int, input_px: int) -> Path:
-    made_of = f"{RULES} {model_sha256} {n_classes} {input_px} {version('openvino')} {version('tellapart')}"
+    made_of = f"{RULES} {model_sha256} {n_classes} {input_px} {version('openvino')}"
     return _folder() / hashlib.sha256(made_of.encode()).hexdigest()
 
 
