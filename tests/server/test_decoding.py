@@ -7,10 +7,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess, preprocess
@@ -20,6 +22,15 @@ from tellapart.server.decoding import DecoderPool
 from tellapart.server.golden import golden_photo
 
 HOW = Preprocess(64)
+FORMATS = {
+    "JPEG": {"progressive": True},
+    "PNG": {},
+    "WEBP": {"quality": 50},
+    "GIF": {},
+    "BMP": {},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+    "AVIF": {"speed": 10},
+}
 linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the kernel is not Linux")
 
 
@@ -62,6 +73,26 @@ def test_the_same_pixels_in_the_order_of_asking(shared_data):
     assert all(np.array_equal(a, b) for a, b in zip(got, expected, strict=True))
 
 
+def test_the_same_pixels_of_every_format(shared_data):
+    """In the jail too: large photos, and HEIC, whose codec starts a thread for each."""
+    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    image = Image.fromarray(noise).resize((1600, 1200))
+    data = [path.read_bytes() for path in sorted((shared_data / "hostile" / "libheif").glob("colors*.heic"))]
+    for kind, options in FORMATS.items():
+        buffer = BytesIO()
+        image.save(buffer, kind, **options)
+        data.append(buffer.getvalue())
+
+    async def ask(pool):
+        got = [await pool.decode(d, HOW) for d in data * 2]
+        assert pool.n_deaths == 0
+        return got
+
+    assert len(data) == len(FORMATS) + 2
+    for got, expected in zip(with_pool(1, ask), [here(d, HOW) for d in data] * 2, strict=True):
+        assert np.array_equal(got, expected)
+
+
 def test_the_same_refusal():
     async def ask(pool):
         for data in (b"", b"no photo", golden_photo()[:2000]):
@@ -97,9 +128,10 @@ def test_a_child_killed_at_work_costs_one_photo():
 def test_children_killed_while_idle_cost_nothing():
     async def ask(pool):
         await until(lambda: pool.n_ready == 2)
-        for pid in pids(pool):
+        killed = pids(pool)
+        for pid in killed:
             os.kill(pid, signal.SIGKILL)
-        await asyncio.sleep(0.1)
+        await until(lambda: killed.isdisjoint(pids(pool)))
         return await pool.decode(golden_photo(), HOW)
 
     assert np.array_equal(with_pool(2, ask), here(golden_photo(), HOW))

@@ -9,6 +9,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import textwrap
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -172,7 +173,7 @@ def test_a_child_knows_no_secret(taken):
     assert {"HF_TOKEN", "HTTPS_PROXY"}.isdisjoint(taken["environment"])
     assert set(taken["environment"]) <= jail.ENVIRONMENT | {
         *("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"),
-        *("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_"),
+        *("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"),
         "LC_CTYPE",  # Python's own, where no language is set
     }
 
@@ -193,3 +194,29 @@ def test_a_jail_says_what_it_lacks(nobodies):
     _, jailed = nobodies
     abi = ctypes.CDLL(None).syscall(444, None, 0, 1)
     assert jailed["missing"] == ([] if abi > 0 else ["the kernel has no Landlock"])
+
+
+def test_without_a_filter_no_process_is_started_and_it_says_so():
+    """As on a processor that the filter is not written for."""
+    script = """
+        import os, platform
+        from tellapart.server import decoding_child
+        platform.machine = lambda: "riscv64"
+        if os.getuid() == 0:
+            os.setgroups([]), os.setgid(65534), os.setuid(65534)
+        print(decoding_child._lock_up()[0], flush=True)
+        try:
+            os.fork()
+        except OSError as error:
+            print(type(error).__name__)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    lacks = "no filter of system calls is written for this processor (riscv64), and HEIC is refused"
+    assert done.stdout.splitlines() == [lacks, "BlockingIOError"]
+
+
+def test_what_is_said():
+    everything = "can open no file, reach no network, start no program and touch no other process"
+    assert jail.describe(()) == f"Photos are decoded in processes that {everything}."
+    said = "The processes that photos are decoded in lack walls here: the kernel has no Landlock; so."
+    assert jail.describe(("the kernel has no Landlock", "so")) == said

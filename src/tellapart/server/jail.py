@@ -99,6 +99,7 @@ def lock_up(memory_bytes: int) -> tuple[str, ...]:
     _limit()
     unfiltered = seccomp.install()
     if unfiltered:
+        unfiltered += ", and HEIC is refused"
         # Not beside the filter: on Linux the limit counts threads, which HEIC needs, and the filter refuses processes.
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     return tuple(filter(None, (unfiltered, without_files)))
