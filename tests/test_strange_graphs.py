@@ -342,7 +342,7 @@ def test_a_cache_that_may_not_be_looked_into(tmp_path):
         from importlib.metadata import version
         from tellapart.engine import trial
         trial._run = lambda asked, patience_s: print("tried") or {}
-        version("openvino")  # imports the rest of Python's library that this takes, which may lie where only root can read
+        version("openvino")  # brings in modules that may lie where only root can read
         os.seteuid(65_534)
         trial.try_graph(b"", "0" * 64, n_classes=3, input_px=16)
     """
