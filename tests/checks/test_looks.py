@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from tellapart.checks.looks import EDGE, MIN_EDGES, SEGMENT_PX, STEEPEST, camera_model, look_at, measure, sharpness
+from tellapart.checks.looks import EDGE, MIN_EDGES, SEGMENT_PX, STEEPEST, look_at, measure, sharpness
+from tellapart.data.header import camera_model, read_jpeg
 from tellapart.data.source import Dataset
 
 
@@ -82,20 +83,30 @@ def test_camera_names_of_any_length(length):
     exif[0x0110] = "M" * length
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "JPEG", exif=exif)
-    assert camera_model(file.getvalue()) == "M" * min(length, 64)
+    assert camera_model(read_jpeg(file.getvalue()).exif) == "M" * min(length, 64)
 
 
-def test_a_broken_exif_block_names_no_camera():
+def test_a_camera_is_found_behind_long_parts(tmp_path):
+    """Editors put previews and texts in front of the camera's block."""
     exif = Image.Exif()
     exif[0x0110] = "Pocket 7"
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "JPEG", exif=exif)
     data = file.getvalue()
-    start = data.index(b"Exif\0\0")
-    for cut in range(start, start + 60):
-        assert camera_model(data[:cut]) in ("Pocket 7"[: max(0, cut)], *("Pocket 7"[:n] for n in range(9)))
+    comment = b"\xff\xfe" + (60_002).to_bytes(2) + b"x" * 60_000
+    (tmp_path / "a.jpg").write_bytes(data[:2] + comment + data[2:])
+    dataset = Dataset.from_lists([tmp_path / "a.jpg"], ["a"])
+    assert look_at(dataset).camera.tolist() == ["Pocket 7"]
+
+
+def test_a_broken_exif_block_names_no_camera():
+    exif = Image.Exif()
+    exif[0x0110] = "Pocket 7"
+    block = exif.tobytes()
+    for cut in range(len(block)):
+        assert camera_model(block[:cut]) in ("Pocket 7"[:n] for n in range(9))
     assert camera_model(b"") == ""
-    assert camera_model(b"\xff\xd8\xff\xe1\0\x20Exif\0\0II*\0\xff\xff\xff\xff") == ""
+    assert camera_model(b"Exif\0\0II*\0\xff\xff\xff\xff") == ""
 
 
 def test_the_border_does_not_see_the_middle():

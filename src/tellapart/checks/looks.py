@@ -36,8 +36,6 @@ _RING = np.array(
     [r * GRID + c for r in range(GRID) for c in range(GRID) if not (0 < r < GRID - 1 and 0 < c < GRID - 1)]
 )
 _NOTHING = np.zeros((0, 0, 3), np.uint8)
-_CAMERA_MODEL = 0x0110  # EXIF
-_MAX_CAMERA_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -147,10 +145,12 @@ def _open(data: bytes) -> _File:
     kind = header.sniff(data)
     image = decode(data, min_side_px=SHORT_SIDE_PX)
     height, width = image.shape[:2]
+    camera = ""
     if kind == "JPEG":  # the only format that is decoded at less than its size
         jpeg = header.read_jpeg(data)
+        camera = header.camera_model(jpeg.exif)
         width, height = (jpeg.width_px, jpeg.height_px)[:: -1 if jpeg.orientation >= 5 else 1]
-    return _File(kind, camera_model(data) if kind == "JPEG" else "", len(data), width, height, _small(image))
+    return _File(kind, camera, len(data), width, height, _small(image))
 
 
 def measure(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -215,23 +215,3 @@ def _border(small: NDArray[np.uint8], luma: NDArray[np.float32]) -> NDArray[np.f
     for side in (np.s_[:LINE_PX], np.s_[-LINE_PX:], np.s_[:, :LINE_PX], np.s_[:, -LINE_PX:]):
         lines += [*(small[side].reshape(-1, 3).mean(axis=0) / 255), luma[side].std()]
     return np.concatenate([cells.reshape(-1, 3)[_RING].ravel() / 255, spreads, lines], dtype=np.float32)
-
-
-def camera_model(jpeg: bytes) -> str:
-    """The camera's model from a JPEG's EXIF block, or "" where there is none, or the block is broken."""
-    start = jpeg.find(b"Exif\0\0", 0, 4096) + 6
-    tiff = jpeg[start : start + 65536] if start >= 6 else b""
-    if tiff[:4] not in (b"II*\0", b"MM\0*"):
-        return ""
-    little = tiff[0] == ord("I")
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(tiff[at : at + size], "little" if little else "big")
-
-    tags = number(4, 4) + 2
-    for at in range(tags, min(tags + 12 * number(tags - 2, 2), len(tiff) - 11), 12):
-        if number(at, 2) == _CAMERA_MODEL:
-            size = min(number(at + 4, 4), _MAX_CAMERA_BYTES)
-            place = at + 8 if size <= 4 else number(at + 8, 4)
-            return tiff[place : place + size].split(b"\0")[0].decode("ascii", "replace").strip()
-    return ""

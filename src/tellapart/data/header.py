@@ -19,6 +19,7 @@ MAX_SCAN_MEGAPIXELS: Final = 1_000  # scans x megapixels; about 1.2 ms each
 MAX_ICC_BYTES: Final = 4 << 20  # large printer profiles are 2 to 3 MB
 MAX_TEXT_CHUNKS: Final = 50  # each may inflate to 1 MB
 MAX_CHUNKS: Final = 100_000  # 800 MB of pixels in the usual 8 KB chunks
+MAX_CAMERA_BYTES: Final = 64  # of a camera's name; the longest have about 30 letters
 MAX_SEGMENTS: Final = 10_000  # of a JPEG or a GIF before its pixels; cameras write 5 to 300
 
 READABLE: Final = "Save it as JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF."
@@ -52,6 +53,8 @@ _OTHER_KINDS: Final = (
     (b"\x1aE\xdf\xa3", "a video"),
 )
 
+_ORIENTATION, _CAMERA_MODEL = 0x0112, 0x0110  # tags of EXIF
+
 _HUFFMAN_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {
     0xC4,
@@ -72,6 +75,7 @@ class JpegHeader(NamedTuple):
     whole: bool  # needs all of the photo's coefficients in memory: progressive, or a scan per component
     scan_at: int  # offset of the first scan's marker
     orientation: int  # EXIF, 1 to 8
+    exif: bytes  # empty without
     icc: bytes  # empty without a profile
 
 
@@ -200,6 +204,7 @@ def _jpeg_header(
         whole=marker in (0xC2, 0xC6, 0xCA, 0xCE) or scan_components < components,
         scan_at=scan_at,
         orientation=orientation(exif) if exif else 1,
+        exif=exif,
         icc=icc,
     )
 
@@ -299,20 +304,42 @@ def orientation(exif: bytes) -> int:
     Args:
         exif: a TIFF header and what follows, with or without the "Exif" prefix.
     """
+    found = _find_tag(exif, _ORIENTATION)
+    if found is None:
+        return 1
+    tiff, at, order = found
+    n_bytes = {3: 2, 4: 4}.get(int.from_bytes(tiff[at + 2 : at + 4], order), 0)  # SHORT or LONG; else it says nothing
+    value = int.from_bytes(tiff[at + 8 : at + 8 + n_bytes], order)
+    return value if 1 <= value <= 8 else 1
+
+
+def camera_model(exif: bytes) -> str:
+    """The camera's model as EXIF names it, "" where it is absent, or the block broken.
+
+    Args:
+        exif: as for `orientation`.
+    """
+    found = _find_tag(exif, _CAMERA_MODEL)
+    if found is None:
+        return ""
+    tiff, at, order = found
+    n_bytes = min(int.from_bytes(tiff[at + 4 : at + 8], order), MAX_CAMERA_BYTES)
+    place = at + 8 if n_bytes <= 4 else int.from_bytes(tiff[at + 8 : at + 12], order)
+    return tiff[place : place + n_bytes].split(b"\0")[0].decode("ascii", "replace").strip()
+
+
+def _find_tag(exif: bytes, wanted: int) -> tuple[bytes, int, Literal["little", "big"]] | None:
+    """The TIFF of an EXIF block, where a tag's entry stands in its first block, and the order of bytes."""
     tiff = exif.removeprefix(b"Exif\0\0")
     if tiff[:4] not in (b"II*\0", b"MM\0*"):
-        return 1
+        return None
     order: Literal["little", "big"] = "little" if tiff[0] == 0x49 else "big"
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(tiff[at : at + size], order)
-
-    tags = number(4, 4) + 2
-    for at in range(tags, min(tags + 12 * number(tags - 2, 2), len(tiff) - 11), 12):
-        if number(at, 2) == 0x0112:
-            value = number(at + 8, {3: 2, 4: 4}.get(number(at + 2, 2), 0))
-            return value if 1 <= value <= 8 else 1
-    return 1
+    tags = int.from_bytes(tiff[4:8], order) + 2
+    end = tags + 12 * int.from_bytes(tiff[tags - 2 : tags], order)
+    for at in range(tags, min(end, len(tiff) - 11), 12):
+        if int.from_bytes(tiff[at : at + 2], order) == wanted:
+            return tiff, at, order
+    return None
 
 
 def _sniff_boxes(data: bytes) -> str:
