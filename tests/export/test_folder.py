@@ -81,6 +81,7 @@ def test_without_npm_the_page_holds_a_cdn_to_the_hashes(model, tmp_path, monkeyp
     monkeypatch.setenv("PATH", "")
     assert runtime.vendored() is None
     exported = export(model, tmp_path / "site", "web")
+    assert (tmp_path / "site" / "licenses" / "LICENSE").read_text().lstrip().startswith("Apache License")
     facts = json.loads((tmp_path / "site" / "model" / "model.json").read_text())
     for part, name in (("module", runtime.MODULE), ("wasm", runtime.WASM)):
         assert facts["runtime"][part] == {"src": f"{runtime.CDN}/{name}", "integrity": runtime.HASHES[name]}

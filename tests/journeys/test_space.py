@@ -199,6 +199,7 @@ def test_the_gradio_app_answers_as_the_command_line_and_opens_no_photo_itself(
     tellapart.works("export", trained, "--to", "space", "--sdk", "gradio", "-o", folder)
     known = front_matter(folder)
     assert (known["sdk"], known["app_file"]) == ("gradio", "app.py")
+    assert (folder / "tellapart" / "licenses" / "LICENSE").read_text().lstrip().startswith("Apache License")
     python = installed(f"gradio=={known['sdk_version']}\n{(folder / 'requirements.txt').read_text()}")
     hostile = [
         shared_data / "hostile" / "corkami" / "mini__photoshop.psd",

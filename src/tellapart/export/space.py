@@ -7,7 +7,7 @@ from typing import Any
 from tellapart.artifact import MODEL, to_json
 from tellapart.data.wording import as_markdown, shown
 from tellapart.export.built import Build, Built, Source, rendered
-from tellapart.export.code import FOR_ANSWERS, NAME, code_files, own_version, pins
+from tellapart.export.code import FOR_ANSWERS, NAME, code_files, licences, own_version, pins
 from tellapart.export.docker import model_folder
 from tellapart.export.elsewhere import APART, CarriedForm
 from tellapart.export.proof import FROM_FILES
@@ -49,6 +49,7 @@ def gradio_space(source: Source, name: str) -> Built:
         "about.json": to_json(about),
         "requirements.txt": "".join(f"{_capped(pin)}\n" for pin in pins(FOR_ANSWERS)).encode(),
         **code,
+        **{f"{NAME}/{name}": text for name, text in licences().items()},
         **model,
     }
     return Built(

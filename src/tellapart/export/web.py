@@ -16,6 +16,7 @@ from tellapart.explanation import has_heatmap
 from tellapart.export import runtime
 from tellapart.export.browser import BrowserForm, find_chromium
 from tellapart.export.built import TEMPLATES, Built, Source, class_of_example, rendered
+from tellapart.export.code import licences
 from tellapart.export.graphs import Array, GraphForm, any_runtime
 from tellapart.export.proof import FROM_FILES, Form
 from tellapart.export.web_graph import web_graph
@@ -63,6 +64,7 @@ def page_folder(source: Source, name: str, host: Host, readme: bytes) -> Built:
     files = {
         **_pages(host, vendored=engine is not None),
         **_model_files(source, graph, engine),
+        **licences(),  # the page's code is ours, in the visitor's browser a copy
         ".nojekyll": b"",  # GitHub Pages then serves the folder as it is
         "README.md": readme,
     }
