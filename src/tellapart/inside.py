@@ -15,7 +15,7 @@ from onnx import numpy_helper
 from tellapart.artifact import MODEL, Artifact, load_artifact
 from tellapart.data import photo as files
 from tellapart.data.source import Dataset, scan, scan_photos
-from tellapart.engine.backbone import QUALITIES, Backbone, Converted
+from tellapart.engine.backbone import QUALITIES, Backbone, Converted, needed
 from tellapart.engine.network import Network, n_cores
 from tellapart.errors import InputError
 from tellapart.explanation import class_activation, for_class, head_weight
@@ -215,8 +215,10 @@ def _map_names(proto: onnx.ModelProto) -> list[str]:
     inferred = onnx.shape_inference.infer_shapes(proto).graph.value_info
     shapes = {value.name: [d.dim_value for d in value.type.tensor_type.shape.dim] for value in inferred}
     maps = {name for name, shape in shapes.items() if len(shape) == 4 and shape[2] * shape[3] > 1}
+    # Only what leads to an output was tried before this graph was let in (engine/trial.py).
+    nodes = needed(proto.graph.node, {value.name for value in proto.graph.output})
     for kinds in (("Clip", "Relu"), ("Conv",)):
-        found = [node.output[0] for node in proto.graph.node if node.op_type in kinds and node.output[0] in maps]
+        found = [node.output[0] for node in nodes if node.op_type in kinds and node.output[0] in maps]
         if found:
             return found
     return []
