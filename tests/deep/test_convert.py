@@ -140,6 +140,7 @@ class Written(nn.Module):
         self.head = nn.Linear(8, 3)
 
     def forward(self, x):
+        self.kept = x + 1  # as networks with a cache do
         x = self.maps(x).permute(0, 2, 3, 1) + self.table[self.places].reshape(100, 100, 8)
         return self.head(self.pool(self.norm(x).permute(0, 3, 1, 2)).flatten(1))
 

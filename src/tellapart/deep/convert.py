@@ -34,6 +34,7 @@ MAX_DIFFERENCE = 1e-4  # of a feature, of the largest one, with float32 weights:
 MIN_COSINE = 0.9999  # of a photo's features, with float16 weights: rounding costs next to nothing
 LARGE = 1024  # numbers; below, halving a table saves nothing worth its rounding
 MAX_FLOAT16 = float(np.finfo(np.float16).max)
+KEEPS = "The tensor attribute.* assigned during export"  # a cache, as EfficientViT has; the proof says if it mattered
 N_NOISE = 2  # images of noise that a conversion is proven on where no photos are given
 
 
@@ -171,7 +172,8 @@ def _exported(built: Built, module: _FromPixels, names: list[str]) -> onnx.Model
     """What PyTorch's exporter makes of it, without what it notes of this machine: files and lines of code."""
     px = built.input_px
     try:
-        with _unprinted_failures():
+        with _unprinted_failures(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=KEEPS)
             traced = torch.export.export(
                 module, (torch.zeros(2, px, px, 3, dtype=torch.uint8),), dynamic_shapes=({0: torch.export.Dim.AUTO},)
             )
