@@ -18,10 +18,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
 from tellapart import load
 from tellapart.engine.network import n_cores
+from tellapart.server import schema
 from tellapart.server.limits import MAX_BODY_BYTES, MAX_PHOTOS
 from tellapart.server.protocol import CONNECTIONS_EACH
 
@@ -185,6 +188,13 @@ def test_the_answer_does_not_depend_on_who_else_asks(serving, jpegs):
     with ThreadPoolExecutor(8) as several:
         together = list(several.map(lambda jpeg: serving.predict(jpeg).json(), jpegs[:12] * 4))
     assert together == alone * 4
+
+
+@pytest.mark.parametrize("word", ["1", "on", "t", "true", "y", "yes", "0", "off", "f", "false", "n", "no"])
+def test_the_option_for_heatmaps(serving, jpegs, word):
+    for said in (word, word.upper(), word.capitalize()):
+        (one,) = serving.predict(jpegs[0], query=f"?heatmap={said}").json()["predictions"]
+        assert bool(one["heatmap"]) is (word in ("1", "on", "t", "true", "y", "yes"))
 
 
 def test_unreadable_photos_have_their_place(serving, jpegs):
@@ -745,6 +755,30 @@ def test_other_websites_on_the_list(tellapart, trained, jpegs):
         assert set(refused[1]["schema"]["properties"]) == set(server.client.get("/nothing").json())
     finally:
         assert server.close() == 0
+
+
+def test_answers_are_as_described(tellapart, trained, jpegs):
+    server = Serving(tellapart, trained, "--docs")
+    try:
+        described = server.client.get("/openapi.json").json()
+        answers = [
+            (server.client.get("/v1/model"), "/v1/model", schema.Model),
+            (server.predict(*jpegs[:3], *jpegs[-3:], query="?heatmap=yes"), "/v1/predict", schema.Answers),
+            (server.predict(jpegs[0], b"no photo", jpegs[1][:800]), "/v1/predict", schema.Answers),
+            (server.predict(b"no photo"), "/v1/predict", schema.Problem),
+            (server.client.post("/v1/predict", json={}), "/v1/predict", schema.Problem),
+            (server.predict(jpegs[0], query="?heatmap=maybe"), "/v1/predict", schema.Problem),
+            (server.client.get("/v1/predict"), "/v1/predict", schema.Problem),
+        ]
+    finally:
+        assert server.close() == 0
+    for answer, path, shape in answers:
+        (operation,) = described["paths"][path].values()
+        status = "200" if shape is not schema.Problem else f"{answer.status_code // 100}XX"
+        content = operation["responses"][status]["content"][answer.headers["content-type"]]
+        Draft202012Validator({**content["schema"], "components": described["components"]}).validate(answer.json())
+        decoded = msgspec.json.decode(answer.content, type=shape, strict=True)
+        assert msgspec.to_builtins(decoded) == answer.json()  # nothing is said that is not described
 
 
 def test_what_cannot_be_served(tellapart, model, tmp_path):

@@ -12,7 +12,7 @@ from tellapart.errors import InputError, MissingExtraError
 if TYPE_CHECKING:
     import socket
 
-EXTRA = ("fastapi", "prometheus_client", "starlette", "uvicorn")
+EXTRA = ("msgspec", "prometheus_client", "starlette", "uvicorn")
 
 
 @click.command(

@@ -18,7 +18,7 @@ from tellapart.errors import MissingExtraError
 NAME = "tellapart"
 # What answering needs, and what the command line and the server need besides.
 FOR_ANSWERS = ("numpy", "onnx", "openvino", "pi-heif-decoder", "pillow", "platformdirs", "protobuf", "simplejpeg")
-FOR_THE_SERVER = ("click", "fastapi", "h11", "prometheus-client", "pydantic", "starlette", "tqdm", "uvicorn")
+FOR_THE_SERVER = ("click", "h11", "msgspec", "prometheus-client", "starlette", "tqdm", "uvicorn")
 PACKAGE = Path(__file__).parents[1]
 # Weights that only training and "imagenet" need: 34 MB that answer nothing.
 FOR_TRAINING = re.compile(r"engine/(backbones/.*\.onnx|strangers/.*\.f16)$")

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tellapart.artifact import MAX_EXAMPLES
 from tellapart.errors import ArtifactError
 from tellapart.server import schema
 from tellapart.server.answering import Answerer
+from tellapart.server.description import Operation, describe
 from tellapart.server.journal import Journal
 from tellapart.server.limits import MAX_BODY_BYTES, MAX_PHOTOS, Hold, read_body
 from tellapart.server.multipart import boundary_of, photos_in
@@ -26,6 +27,17 @@ from tellapart.server.problem import Problem, bad_request, busy, internal, json_
 LIMITS = {"max_photos": MAX_PHOTOS, "max_body_bytes": MAX_BODY_BYTES}
 GONE = Response(status_code=499)  # nobody reads it; the number is what logs of proxies say for it
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PREDICT = Operation(
+    "POST",
+    "/v1/predict",
+    "predict",
+    "Answers about 1 to 16 photos, in their order.",
+    schema.Answers,
+    {"parameters": [schema.HEATMAP], "requestBody": schema.UPLOAD},
+)
+MODEL = Operation("GET", "/v1/model", "model", "What the model is, and how well it did.", schema.Model)
+TRUE = frozenset(("1", "on", "t", "true", "y", "yes"))  # in any case
+FALSE = frozenset(("0", "off", "f", "false", "n", "no"))
 
 
 @dataclass(frozen=True)
@@ -47,39 +59,29 @@ class Settings:
 
 def make_app(answerer: Answerer, settings: Settings) -> ASGIApp:
     """The application around `answerer`."""
-    # FastAPI's own pages about the API load their scripts from another host, so there is the description alone.
-    app = FastAPI(
-        title="tellapart",
-        openapi_url="/openapi.json" if settings.docs else None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        responses=dict.fromkeys(("4XX", "5XX"), schema.REFUSED),
+    app = Starlette(
+        routes=[
+            *_api(answerer),
+            *_health(answerer),
+            *(_description() if settings.docs else ()),
+            *routes(read_pages(embedders=settings.origins)),
+        ],
         exception_handlers={
             Problem: _refused,
             HTTPException: _refused_by_routing,
-            RequestValidationError: _refused_by_validation,
             ArtifactError: _failed,  # a graph that says what is no probability; the fault is not a trace's worth
             Exception: _failed,
         },
     )
-    _add_api(app, answerer)
-    _add_health(app, answerer)
-    app.router.routes.extend(routes(read_pages(embedders=settings.origins)))
+    app.router.redirect_slashes = False
     known = frozenset(str(getattr(route, "path", "")) for route in app.routes)
     checked = OriginCheck(app, hosts=settings.hosts, origins=settings.origins)
     return Journal(checked, answerer.metrics, known)
 
 
-def _add_api(app: FastAPI, answerer: Answerer) -> None:
-    @app.post(
-        "/v1/predict",
-        response_model=None,
-        responses={200: {"model": schema.Answers}},
-        openapi_extra={"requestBody": schema.UPLOAD},
-    )
-    async def predict(request: Request, heatmap: bool = False) -> Response:
-        """Answers about 1 to 16 photos, in their order."""
+def _api(answerer: Answerer) -> list[Route]:
+    async def predict(request: Request) -> Response:
+        heatmap = _wants_heatmap(request)  # before the body is read
         visitor = request.client.host if request.client else None
         account = answerer.fairness.account(visitor)
         with Hold(answerer.room, account) as hold:
@@ -99,25 +101,23 @@ def _add_api(app: FastAPI, answerer: Answerer) -> None:
             raise _none_readable(said)
         return json_response({"model": name, "predictions": said})
 
-    @app.get("/v1/model", response_model=None, responses={200: {"model": schema.Model}})
-    async def model() -> Response:
-        """What the model is, and how well it did."""
+    async def model(_: Request) -> Response:
         return json_response({**answerer.model.facts, "limits": LIMITS})
 
-    def add_example(number: int) -> None:
-        async def example(_: Request) -> Response:
+    def example(number: int) -> Route:
+        async def answer(_: Request) -> Response:
             photos = answerer.model.examples
             if number > len(photos):
                 raise _not_found()
             return Response(photos[number - 1], media_type="image/jpeg", headers={"cache-control": "no-cache"})
 
-        app.add_route(f"/v1/examples/{number}", example, methods=["GET"])
+        return Route(f"/v1/examples/{number}", answer, methods=["GET"])
 
-    for number in range(1, MAX_EXAMPLES + 1):  # literal, and enough for any model that is read later
-        add_example(number)
+    examples = map(example, range(1, MAX_EXAMPLES + 1))  # literal, and enough for any model that is read later
+    return [PREDICT.route(predict), MODEL.route(model), *examples]
 
 
-def _add_health(app: FastAPI, answerer: Answerer) -> None:
+def _health(answerer: Answerer) -> list[Route]:
     async def healthz(_: Request) -> Response:
         return json_response({"alive": True})
 
@@ -129,8 +129,29 @@ def _add_health(app: FastAPI, answerer: Answerer) -> None:
     async def metrics(_: Request) -> Response:
         return Response(answerer.metrics.text(), headers={"content-type": METRICS_TYPE, "cache-control": "no-store"})
 
-    for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
-        app.add_route(path, endpoint, methods=["GET"])
+    endpoints = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
+    return [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
+
+
+def _description() -> list[Route]:
+    described = describe((PREDICT, MODEL))
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(described)
+
+    return [Route("/openapi.json", openapi, methods=["GET"])]
+
+
+def _wants_heatmap(request: Request) -> bool:
+    """What the option says; of several, the last.
+
+    Raises:
+        Problem: 400, neither true nor false.
+    """
+    said = request.query_params.get("heatmap", "false").lower()
+    if said not in TRUE | FALSE:
+        raise bad_request("The option 'heatmap' is neither true nor false.")
+    return said in TRUE
 
 
 async def _unless_gone(request: Request, work: Any) -> Any:
@@ -170,10 +191,6 @@ async def _refused_by_routing(_: Request, error: Any) -> Response:
             405, "not_allowed", "The page is not for this method.", hint="Photos go by POST.", headers=error.headers
         ).response()
     return bad_request("The request cannot be understood.").response()
-
-
-async def _refused_by_validation(_: Request, error: Exception) -> Response:
-    return bad_request("The option 'heatmap' is neither true nor false.").response()
 
 
 async def _failed(_: Request, error: Exception) -> Response:

@@ -1,51 +1,49 @@
-"""The shapes of the API's answers, for its OpenAPI description."""
+"""The shapes of what the API answers and takes, for its OpenAPI description."""
 
-from typing import Any, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field
-
-from tellapart.server.problem import MEDIA_TYPE
+from msgspec import Meta, Struct
 
 
-class Refusal(BaseModel):
+class Refusal(Struct):
     """Why a photo is refused."""
 
-    error: str = Field(description="A stable code for programs, such as `truncated` or `busy`.")
-    message: str = Field(description="One plain sentence.")
-    hint: str = Field(description="What to do next; may be empty.")
+    error: Annotated[str, Meta(description="A stable code for programs, such as `truncated` or `busy`.")]
+    message: Annotated[str, Meta(description="One plain sentence.")]
+    hint: Annotated[str, Meta(description="What to do next; may be empty.")]
 
 
 class Problem(Refusal):
     """Why a request is refused: RFC 9457, with three members more."""
 
-    type: str = Field(description="Always about:blank; `error` tells refusals apart.")
-    title: str = Field(description="What HTTP calls the status.")
-    status: int = Field(description="Of HTTP.")
-    detail: str = Field(description="The same as `message`.")
+    type: Annotated[str, Meta(description="Always about:blank; `error` tells refusals apart.")]
+    title: Annotated[str, Meta(description="What HTTP calls the status.")]
+    status: Annotated[int, Meta(description="Of HTTP.")]
+    detail: Annotated[str, Meta(description="The same as `message`.")]
 
 
-class Answer(BaseModel):
+class Answer(Struct):
     """What the model says about one photo; all null but `error` for one that cannot be read."""
 
-    answer: str | None = Field(description='A class name, "not sure" or "none of these".')
-    class_name: str | None = Field(description="The likeliest class, whether or not it is the answer.")
-    confidence: float | None = Field(description="Its probability.")
-    probs: dict[str, float] | None = Field(description="Every class's probability, likeliest first.")
-    unknown_score: float | None = Field(description="Distance from the training photos; higher is further.")
-    looks_like: str | None = Field(description='For "none of these", an everyday class it looks more like.')
-    heatmap: str | None = Field(description="A data URI of a PNG to lay over the square that the model sees.")
-    seen: str | None = Field(description="Always null; kept for the photo as the model sees it.")
-    error: Refusal | None = Field(description="Why the photo cannot be read.")
+    answer: Annotated[str | None, Meta(description='A class name, "not sure" or "none of these".')]
+    class_name: Annotated[str | None, Meta(description="The likeliest class, whether or not it is the answer.")]
+    confidence: Annotated[float | None, Meta(description="Its probability.")]
+    probs: Annotated[dict[str, float] | None, Meta(description="Every class's probability, likeliest first.")]
+    unknown_score: Annotated[float | None, Meta(description="Distance from the training photos; higher is further.")]
+    looks_like: Annotated[str | None, Meta(description='For "none of these", an everyday class it looks more like.')]
+    heatmap: Annotated[str | None, Meta(description="A data URI of a PNG to lay over the square that the model sees.")]
+    seen: Annotated[str | None, Meta(description="Always null; kept for the photo as the model sees it.")]
+    error: Annotated[Refusal | None, Meta(description="Why the photo cannot be read.")]
 
 
-class Answers(BaseModel):
+class Answers(Struct):
     """One answer a photo, in their order."""
 
     model: str
     predictions: list[Answer]
 
 
-class Accuracy(BaseModel):
+class Accuracy(Struct):
     """The share of test photos that were right, and what is plausible on others."""
 
     value: float
@@ -53,7 +51,7 @@ class Accuracy(BaseModel):
     high: float
 
 
-class Promise(BaseModel):
+class Promise(Struct):
     """What share of real photos gets a class name."""
 
     kept: float
@@ -64,21 +62,21 @@ class Promise(BaseModel):
     n_refused_least: int
 
 
-class Example(BaseModel):
+class Example(Struct):
     """A photo to try."""
 
     src: str
     class_name: str | None
 
 
-class Limits(BaseModel):
+class Limits(Struct):
     """What one request may hold."""
 
     max_photos: int
     max_body_bytes: int
 
 
-class Model(BaseModel):
+class Model(Struct):
     """What the model is, and how well it did on its test photos."""
 
     name: str
@@ -89,19 +87,21 @@ class Model(BaseModel):
     promise: Promise | None
     quality: str
     backbone: str
-    input_px: int = Field(description="Side of the square that the model sees, in pixels.")
-    fit: Literal["crop", "squash"] = Field(description="How a photo becomes that square.")
-    has_heatmap: bool = Field(description="Whether it can show where it looked.")
-    sha256: str = Field(description="Of model.onnx.")
+    input_px: Annotated[int, Meta(description="Side of the square that the model sees, in pixels.")]
+    fit: Annotated[Literal["crop", "squash"], Meta(description="How a photo becomes that square.")]
+    has_heatmap: Annotated[bool, Meta(description="Whether it can show where it looked.")]
+    sha256: Annotated[str, Meta(description="Of model.onnx.")]
     examples: list[Example]
     limits: Limits
 
 
-REFUSED: dict[str, Any] = {
-    "description": "Refused",
-    "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+HEATMAP: Final = {
+    "name": "heatmap",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "boolean", "default": False},
 }
-UPLOAD = {
+UPLOAD: Final = {
     "required": True,
     "content": {
         "multipart/form-data": {
