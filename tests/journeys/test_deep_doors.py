@@ -14,6 +14,8 @@ import httpx2
 import onnx
 import pytest
 
+from tellapart.export.proof import FROM_FILES
+
 SCRATCH = ("--recipe", "scratch", "--network", "first-cnn", "--px", 48, "--epochs", 4)
 TUNED = ("--recipe", "finetune", "--quality", "fast", "--px", 96, "--epochs", 1)
 
@@ -232,7 +234,9 @@ def file_server() -> Iterator[Callable[[Path], str]]:
 def test_other_exports_are_proven(tellapart: Any, scratch: Path, tmp_path: Path, to: str) -> None:
     said = tellapart.json("export", scratch, "--to", to, "-o", tmp_path / to)
     assert said["proof"]["n"] == said["proof"]["n_same"] > 6
-    assert said["proof"]["largest_difference"] <= 0.001
+    assert said["proof"]["largest_difference"] <= (
+        FROM_FILES if to == "space" else 0.001
+    )  # a browser decodes its own way
     if to == "docker":  # answering takes no PyTorch
         assert "torch" not in (tmp_path / to / "requirements.txt").read_text()
 
