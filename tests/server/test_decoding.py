@@ -1,6 +1,7 @@
 """Decoding in other processes: the same pixels, and nothing that a photo does there reaches us."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.errors import PhotoError
 from tellapart.server import decoding
 from tellapart.server.decoding import DecoderPool
+from tellapart.server.decoding_child import ANSWERED, ASKED, PIXELS, READY, REFUSED
 from tellapart.server.golden import golden_photo
 
 HOW = Preprocess(64)
@@ -211,3 +213,27 @@ def test_the_kernel_ends_a_child_that_computes_for_ever():
 def test_a_refusal_that_is_none_ends_the_child(said):
     with pytest.raises(decoding._DiedError):
         decoding._refusal(said)
+
+
+def test_a_child_starts_where_a_library_is_outdated_and_refuses_its_format():
+    """As in the Gradio app, whose Pillow brings a libtiff below our floor."""
+    script = """
+        from dataclasses import replace
+        from tellapart.data import codecs
+        codecs.LIBRARIES = tuple(replace(one, floor="99") if one.name == "libtiff" else one for one in codecs.LIBRARIES)
+        from tellapart.server import decoding_child
+        decoding_child.main()
+    """
+    asked = b""
+    for kind in ("TIFF", "PNG"):
+        file = BytesIO()
+        Image.new("RGB", (8, 8), "red").save(file, kind)
+        asked += ASKED.pack(len(file.getvalue()), HOW.input_px, 0) + file.getvalue()
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], input=asked, capture_output=True, check=True)
+    said, at = [], 0
+    while at < len(done.stdout):
+        status, n_bytes = ANSWERED.unpack_from(done.stdout, at)
+        said.append((status, done.stdout[at + ANSWERED.size : at + ANSWERED.size + n_bytes]))
+        at += ANSWERED.size + n_bytes
+    assert [status for status, _ in said] == [READY, REFUSED, PIXELS], done.stderr
+    assert json.loads(said[1][1])["code"] == "outdated"

@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 import numpy as np
 from PIL import AvifImagePlugin, Image, ImageCms
 
-from tellapart.data import heic, photo
+from tellapart.data import codecs, heic, photo
 from tellapart.data.preprocess import FITS, Preprocess, preprocess
 from tellapart.errors import PhotoError
 from tellapart.server import jail
@@ -80,7 +80,8 @@ def _warm_up() -> None:
     """Decode a photo of each format, so that what is loaded late is loaded before files can no longer be opened."""
     image = Image.fromarray(np.zeros((WARM_PX, WARM_PX, 3), np.uint8))
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"):
+    refused = {kind for library in codecs.outdated() for kind in library.formats}
+    for kind in sorted({"JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"} - refused):
         buffer = BytesIO()
         image.save(buffer, kind, **({"icc_profile": profile} if kind in ("JPEG", "PNG") else {}))
         preprocess(photo.decode_careful(buffer.getvalue()), Preprocess(WARM_PX))
