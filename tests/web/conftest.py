@@ -23,7 +23,14 @@ from tellapart.workflow import train
 WITH_CAMERA = ("--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream")
 PATIENCE_MS = 10_000
 QUICK_TO_DOUBT = 0.7
-HOSTILE_NAMES = ("<img src=x onerror=alert(1)>", '"><script>alert(1)</script>', "__proto__", "\u202eevil", "10", "9")
+HOSTILE_NAMES = (
+    "<img src=x onerror=alert(1)>",
+    '"><script>alert(1)</script>',
+    "__proto__",
+    "\u05e9\u05dc\u05d5\u05dd",
+    "10",
+    "9",
+)
 
 
 @dataclass
