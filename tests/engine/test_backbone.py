@@ -9,7 +9,6 @@ import onnx
 import onnxruntime
 import pytest
 
-from tellapart.artifact import ALLOWED_OPS
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine import backbone as module
@@ -27,6 +26,7 @@ from tellapart.engine.backbone import (
     network_record,
     read_network,
 )
+from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.engine.network import Network
 from tellapart.errors import ArtifactError
 

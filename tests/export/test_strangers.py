@@ -16,7 +16,7 @@ from tellapart.export.browser import BrowserForm
 from tellapart.export.built import Source, rendered
 from tellapart.export.docker import docker_folder
 from tellapart.export.photos import ProofPhoto, gather, generated
-from tellapart.export.space import space_folder
+from tellapart.export.space import gradio_space, static_space
 from tellapart.prediction import Predictor
 from tellapart.report.card import render_card
 from tellapart.stopwatch import no_progress
@@ -61,7 +61,7 @@ def harmless(page):
 @pytest.mark.parametrize("name", NAMES)
 def test_pages_of_exports_hold_words(named, name):
     source = named(name)
-    for build in (docker_folder, space_folder):
+    for build in (docker_folder, static_space, gradio_space):
         files = build(source, "folder").files
         assert harmless(files["README.md"].decode())
         assert as_markdown(name) in files["README.md"].decode()
