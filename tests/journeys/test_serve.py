@@ -461,15 +461,21 @@ def own_address():
         return probe.getsockname()[0]
 
 
+def one_too_many(held, address):
+    """A connection that has asked, after more than a visitor's share of others that ask nothing."""
+    for _ in range(CONNECTIONS_EACH + 20):
+        held.enter_context(socket.create_connection(address))
+    late = held.enter_context(socket.create_connection(address))
+    late.settimeout(20)
+    late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return late
+
+
 def test_one_visitor_does_not_take_all_connections(tellapart, trained, jpegs):
     address = own_address()
     server = Serving(tellapart, trained, "--host", "0.0.0.0")
     with ExitStack() as held:
-        for _ in range(CONNECTIONS_EACH + 20):
-            held.enter_context(socket.create_connection((address, server.port)))
-        late = held.enter_context(socket.create_connection((address, server.port)))
-        late.settimeout(20)
-        late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        late = one_too_many(held, (address, server.port))
         with suppress(ConnectionError):
             assert late.recv(1000)[:13] in (b"", b"HTTP/1.1 503 ")
         assert server.predict(jpegs[0]).status_code == 200
@@ -481,11 +487,7 @@ def test_a_proxy_that_is_trusted_speaks_for_many_and_others_do_not(tellapart, tr
     for trusted, refused in (("10.99.99.99", True), (address, False), (f"{address}/32", False)):
         server = Serving(tellapart, trained, "--host", "0.0.0.0", "--trust-proxy", trusted)
         with ExitStack() as held:
-            for _ in range(CONNECTIONS_EACH + 20):
-                held.enter_context(socket.create_connection((address, server.port)))
-            late = held.enter_context(socket.create_connection((address, server.port)))
-            late.settimeout(20)
-            late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            late = one_too_many(held, (address, server.port))
             said = b"reset"
             with suppress(ConnectionError):
                 said = late.recv(1000)[:13]
