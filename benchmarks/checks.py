@@ -45,7 +45,7 @@ from tellapart.posthoc.temperature import calibrated
 from tellapart.prepare import Prepared, prepare
 from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
-from tellapart.stopwatch import Stopwatch, no_progress
+from tellapart.timing import Stopwatch, no_progress
 
 SETS = {"clothing": "clothing/train", "instruments": "instruments", "hotdog": "hotdog/train"}
 COPIED = 120  # photos of each set, of every kind of copy

@@ -33,7 +33,7 @@ from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
 from tellapart.prepare import Prepared, prepare
 from tellapart.recipe import FineTune, Probe, Scratch, Training
-from tellapart.stopwatch import Stopwatch, no_progress
+from tellapart.timing import Stopwatch, no_progress
 
 Json = dict[str, Any]
 MANY = 10_000  # epochs of a schedule whose beginning is as good as constant

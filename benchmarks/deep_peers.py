@@ -71,7 +71,7 @@ def plain(folder: str, network: str, px: int, precision: str, n_batches: int) ->
     from tellapart.deep.device import choose
     from tellapart.deep.inputs import read_pixels
     from tellapart.recipe import FineTune
-    from tellapart.stopwatch import no_progress
+    from tellapart.timing import no_progress
     from usual_script import load_network
 
     torch.manual_seed(0)

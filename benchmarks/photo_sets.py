@@ -16,7 +16,7 @@ from tellapart.posthoc.temperature import calibrated
 from tellapart.prepare import prepare
 from tellapart.probe import FittedProbe, fit_probe, make_folds
 from tellapart.recipe import Probe
-from tellapart.stopwatch import Stopwatch, no_progress
+from tellapart.timing import Stopwatch, no_progress
 
 PLACES = {
     "clothing": "clothing",

@@ -11,7 +11,7 @@ from tellapart.engine.backbone import QUALITIES
 from tellapart.prepare import prepare
 from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
-from tellapart.stopwatch import Stopwatch, no_progress
+from tellapart.timing import Stopwatch, no_progress
 
 RECIPE = Probe(quality="fast")
 

@@ -19,7 +19,7 @@ from tellapart.next_steps import next_steps
 from tellapart.prepare import Prepared
 from tellapart.recipe import Probe
 from tellapart.scoring import test_evaluation as evaluation_of
-from tellapart.stopwatch import no_progress
+from tellapart.timing import no_progress
 
 FAST = QUALITIES["fast"]
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tellapart.atomic import restore
 from tellapart.data.plain_jpeg import is_plain_jpeg
 from tellapart.data.preprocess import Preprocess
-from tellapart.data.wording import LONGEST_NAME, quoted, shown
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.trial import try_graph
 from tellapart.errors import ArtifactError
 from tellapart.posthoc.decision import Thresholds
+from tellapart.storage.atomic import restore
+from tellapart.text import LONGEST_NAME, quoted, shown
 
 FORMAT = 1
 MODEL = "model.onnx"

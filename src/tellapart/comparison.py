@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from tellapart.artifact import Artifact, load_artifact
 from tellapart.data.source import Dataset, scan
-from tellapart.data.wording import counted, quoted, shown
 from tellapart.engine.network import n_cores
 from tellapart.errors import InputError
 from tellapart.examination import Answered, answer_all, refuse_unknown_classes, test_part
@@ -19,7 +18,8 @@ from tellapart.metrics.comparison import SIGNIFICANT_P, Comparison, compare_answ
 from tellapart.metrics.intervals import share_interval
 from tellapart.prediction import Predictor
 from tellapart.scoring import counts_json, inside
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.text import counted, quoted, shown
+from tellapart.timing import Progress, no_progress
 
 HOPELESS = 100_000  # photos; nobody labels more to tell two models apart that are so nearly alike
 

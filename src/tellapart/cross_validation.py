@@ -13,7 +13,7 @@ from tellapart.posthoc.temperature import calibrated
 from tellapart.prepare import Prepared
 from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.timing import Progress, no_progress
 
 
 @dataclass(frozen=True)

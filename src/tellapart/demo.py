@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tellapart.atomic import refuse_unwritable
-from tellapart.data.wording import counted
 from tellapart.errors import InputError
 from tellapart.prediction import load
 from tellapart.recipe import Probe
 from tellapart.scoring import summary
+from tellapart.storage.atomic import refuse_unwritable
 from tellapart.suggestion import suggest
+from tellapart.text import counted
 from tellapart.workflow import check, evaluate, train
 
 Numbers = NDArray[np.float64]

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
-from tellapart.data.wording import quoted
 from tellapart.engine.backbone import QUALITIES
 from tellapart.errors import InputError, MissingExtraError
 from tellapart.extras import INSTALL_SKLEARN
@@ -17,6 +16,7 @@ from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
 from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
+from tellapart.text import quoted
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin

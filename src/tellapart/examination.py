@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from tellapart.artifact import Artifact
 from tellapart.data.source import Dataset, Skipped
-from tellapart.data.wording import counted, quoted, some
 from tellapart.engine.network import n_cores
 from tellapart.errors import InputError, PhotoError
 from tellapart.features import hash_pixels
@@ -18,7 +17,8 @@ from tellapart.metrics.promise import Promise
 from tellapart.prediction import Answers, Predictor
 from tellapart.refusal import real_photos
 from tellapart.scoring import counts_json, inside, leaks_and_rest, score
-from tellapart.stopwatch import Progress
+from tellapart.text import counted, quoted, some
+from tellapart.timing import Progress
 
 Json = dict[str, Any]
 

@@ -29,7 +29,7 @@ from tellapart.engine.backbone import Backbone, build_graph
 from tellapart.engine.network import Network, n_cores
 from tellapart.errors import InputError, PhotoError
 from tellapart.feature_cache import Embedding, FeatureCache, embedding_key
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.timing import Progress, no_progress
 
 STAGE = "reading photos"
 CHUNK = 4  # photos a task: few, so that all cores finish together; a transaction for every four costs nothing

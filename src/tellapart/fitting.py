@@ -16,7 +16,7 @@ from tellapart.extras import INSTALL_DEEP, has_deep
 from tellapart.prepare import Prepared, seen_by
 from tellapart.probe import FittedProbe, fit_around, fit_probe, make_folds
 from tellapart.recipe import Probe, Recipe, Training
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.timing import Progress, no_progress
 
 Json = dict[str, Any]
 

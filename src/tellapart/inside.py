@@ -21,9 +21,9 @@ from tellapart.errors import InputError
 from tellapart.explanation import class_activation, for_class, head_weight
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
-from tellapart.known_photos import recall
 from tellapart.prediction import Prediction, Predictor
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.storage.photo_locations import recall
+from tellapart.timing import Progress, no_progress
 
 CELLS: Final = 12  # places a side where the photo is covered
 COVER: Final = 3  # cells a side that are covered at once: smaller ones rarely change an answer

@@ -12,7 +12,7 @@ from tellapart.fitting import Fitted
 from tellapart.learning_curve import learning_curve
 from tellapart.prepare import Prepared
 from tellapart.scoring import inside
-from tellapart.stopwatch import Progress
+from tellapart.timing import Progress
 
 Json = dict[str, Any]
 

@@ -11,7 +11,6 @@ from tellapart.artifact import MODEL, TRAINED_ON
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import Split
-from tellapart.data.wording import LONGEST_NAME, shown
 from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.network import PRECISION
@@ -27,6 +26,7 @@ from tellapart.report.page import render_page
 from tellapart.report.pictures import example_photo, thumbnails
 from tellapart.report.sections import shown_photos
 from tellapart.scoring import inside
+from tellapart.text import LONGEST_NAME, shown
 
 Json = dict[str, Any]
 

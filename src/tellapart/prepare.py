@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from tellapart.data.duplicates import Duplicates, find_duplicates
 from tellapart.data.preprocess import Fit, Preprocess
 from tellapart.data.source import Dataset, Skipped
-from tellapart.data.wording import counted, quoted
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor, Features
-from tellapart.stopwatch import Progress, Stopwatch
+from tellapart.text import counted, quoted
+from tellapart.timing import Progress, Stopwatch
 
 MAX_UNREADABLE = 0.5  # share of the photos; beyond it the folder, not a photo, is the problem
 

@@ -24,14 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tellapart.atomic import LEFT_BY_SYSTEMS, refuse_unwritable_file, write_file
 from tellapart.data.audit import Finding
 from tellapart.data.listing import list_folder
 from tellapart.data.source import MIN_PHOTOS_PER_CLASS, Dataset
-from tellapart.data.wording import quoted, shown
 from tellapart.errors import InputError
-from tellapart.moving import PARTIAL, Record, append_line, flush, in_words, inside, move_file, read_list, sha256
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.storage.atomic import LEFT_BY_SYSTEMS, refuse_unwritable_file, write_file
+from tellapart.storage.moves import PARTIAL, Record, append_line, flush, in_words, inside, move_file, read_list, sha256
+from tellapart.text import quoted, shown
+from tellapart.timing import Progress, no_progress
 
 LIST = "moved.jsonl"
 README = "README.txt"

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.cross_validation import Crossed
-from tellapart.data.wording import counted, quoted
 from tellapart.engine.strangers import Strangers
 from tellapart.metrics.intervals import wilson
 from tellapart.metrics.promise import Promise, observed_in_band, promise
@@ -22,6 +21,7 @@ from tellapart.posthoc.decision import (
     withheld,
 )
 from tellapart.probe import FittedProbe, OutOfFold
+from tellapart.text import counted, quoted
 
 NAMED = 6  # strangers that passed, listed by name
 

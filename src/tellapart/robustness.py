@@ -25,13 +25,13 @@ from tellapart.data.corruption import (
 )
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset
-from tellapart.data.wording import counted, quoted
 from tellapart.engine.network import n_cores
 from tellapart.errors import PhotoError
 from tellapart.metrics.intervals import BOOTSTRAP_RESAMPLES, no_information_p_value, share_interval, worth
 from tellapart.posthoc.decision import NONE_OF_THESE, NOT_SURE, withheld
 from tellapart.prediction import Predictor
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.text import counted, quoted
+from tellapart.timing import Progress, no_progress
 
 STAGE = "robustness"
 MAX_PHOTOS = 300  # of the test; with 34 answers each, one to two minutes on two cores

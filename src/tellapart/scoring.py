@@ -11,7 +11,6 @@ from tellapart.data.audit import classes_of_one, conflicting, imbalance_sentence
 from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
-from tellapart.data.wording import counted, quoted, some
 from tellapart.engine.strangers import strangers
 from tellapart.evaluation import evaluate_predictions
 from tellapart.fitting import Fitted
@@ -20,6 +19,7 @@ from tellapart.prepare import Prepared
 from tellapart.probe import FittedProbe
 from tellapart.recipe import Probe
 from tellapart.refusal import refusals
+from tellapart.text import counted, quoted, some
 
 Json = dict[str, Any]
 

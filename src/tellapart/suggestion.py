@@ -20,11 +20,11 @@ from tellapart.data import photo
 from tellapart.data.duplicates import find_duplicates, group
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Skipped, scan_photos
-from tellapart.data.wording import counted, quoted
 from tellapart.engine.network import Network, n_cores, refuse_nonsense
 from tellapart.errors import InputError, PhotoError
 from tellapart.features import hash_pixels
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.text import counted, quoted
+from tellapart.timing import Progress, no_progress
 
 STAGE = "looking at photos"
 CLOSE_CALL = 0.5  # between the two likeliest probabilities; below it two classes compete

@@ -17,7 +17,6 @@ from tellapart.artifact import (
     sha256,
     to_json,
 )
-from tellapart.atomic import refuse_unwritable, write_folder
 from tellapart.checks.inspection import inspect
 from tellapart.compose import compose
 from tellapart.cross_validation import out_of_fold_probs
@@ -33,7 +32,6 @@ from tellapart.examination import answer_all, new_evaluation, refuse_unknown_cla
 from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
 from tellapart.fitting import Lessons, divide, fit, keep_at, probe_of
-from tellapart.known_photos import remember
 from tellapart.next_steps import next_steps
 from tellapart.package import card, describe, model_facts, model_files, page, proven
 from tellapart.prediction import Predictor
@@ -42,7 +40,9 @@ from tellapart.probe import FittedProbe
 from tellapart.recipe import Probe, Recipe
 from tellapart.robustness import robustness as spoil
 from tellapart.scoring import test_evaluation
-from tellapart.stopwatch import Progress, Stopwatch, no_progress
+from tellapart.storage.atomic import refuse_unwritable, write_folder
+from tellapart.storage.photo_locations import remember
+from tellapart.timing import Progress, Stopwatch, no_progress
 
 Json = dict[str, Any]
 

@@ -18,7 +18,7 @@ from tellapart.feature_cache import FeatureCache
 from tellapart.features import Extractor
 from tellapart.prepare import prepare
 from tellapart.recipe import Probe, Scratch
-from tellapart.stopwatch import Stopwatch, no_progress
+from tellapart.timing import Stopwatch, no_progress
 
 RECIPE = Scratch(probe=Probe(), epochs=4, batch_size=16, learning_rate=3e-3, average=4, device="cpu", precision="f32")
 

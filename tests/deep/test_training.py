@@ -15,7 +15,7 @@ from tellapart.fitting import fit
 from tellapart.head import Head
 from tellapart.posthoc.temperature import fit_temperature, nll
 from tellapart.recipe import FineTune, Probe, Scratch
-from tellapart.stopwatch import no_progress
+from tellapart.timing import no_progress
 
 FAST = Probe(quality="fast")
 TUNED = FineTune(probe=FAST, epochs=2, views=1, batch_size=16, input_px=96)

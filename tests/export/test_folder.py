@@ -6,10 +6,10 @@ import shutil
 import onnxruntime
 import pytest
 
-from tellapart.data.wording import quoted
 from tellapart.errors import ArtifactError, InputError
 from tellapart.export import browser, runtime, space, web
 from tellapart.export.folder import RECORD, export
+from tellapart.text import quoted
 
 
 @pytest.fixture(scope="module")

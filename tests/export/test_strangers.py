@@ -11,7 +11,6 @@ from PIL import Image
 
 from tellapart.artifact import CARD, EVALUATION, MANIFEST, REPORT, load_artifact, sha256
 from tellapart.data.preprocess import Preprocess
-from tellapart.data.wording import as_markdown
 from tellapart.export.browser import BrowserForm
 from tellapart.export.built import Source, rendered
 from tellapart.export.docker import docker_folder
@@ -19,7 +18,8 @@ from tellapart.export.photos import ProofPhoto, gather, generated
 from tellapart.export.space import gradio_space, static_space
 from tellapart.prediction import Predictor
 from tellapart.report.card import render_card
-from tellapart.stopwatch import no_progress
+from tellapart.text import as_markdown
+from tellapart.timing import no_progress
 
 IMAGE = "<img src=x onerror=alert(1)>"
 LINK = "[free](https://evil.example) www.evil.example"

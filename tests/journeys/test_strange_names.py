@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from tellapart.artifact import EVALUATION, MANIFEST, sha256
-from tellapart.data.wording import shown
+from tellapart.text import shown
 
 TITLE = "\x1b]0;title\x07"  # sets the terminal's title; OSC 52 would set its clipboard
 NAMES = [TITLE, "\x9b31mred", "\u202egnp.exe", "\u2066x\u2069", "two\nlines", "back\x08\x08", "\x1b[31m", "\u2028"]

@@ -10,80 +10,6 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "tellapart"
 
-# A module imports only modules of a smaller rank, or of its own rank within its own folder. docs/architecture.md
-RANKS = {
-    "errors": 0,
-    "interrupts": 0,
-    "stopwatch": 0,
-    "extras": 0,
-    "data.wording": 0,
-    "data.spreadsheet": 0,
-    "metrics": 1,
-    "data.header": 1,
-    "data.heic": 0,
-    "data.coded_size": 1,
-    "data.heif_boxes": 1,
-    "data.heif_limits": 1,
-    "data.metadata": 1,
-    "data.codecs": 1,
-    "data.pixels": 1,
-    "data.photo": 2,
-    "data.plain_jpeg": 0,
-    "data.preprocess": 1,
-    "data.listing": 1,
-    "atomic": 1,
-    "moving": 1,
-    "data.corruption": 1,
-    "feature_cache": 1,
-    "known_photos": 2,
-    "eight_bits": 0,
-    "head": 1,
-    "recipe": 2,
-    "data.layout": 2,
-    "data.label_file": 2,
-    "data.archive": 2,
-    "data.duplicates": 2,
-    "data.split": 2,
-    "data.card": 1,
-    "data.hub_files": 2,
-    "data.hub": 2,
-    "data.source": 3,
-    "data.audit": 4,
-    "engine": 2,
-    "posthoc": 2,
-    "features": 3,
-    "evaluation": 3,
-    "logistic": 3,
-    "probe": 4,
-    "prepare": 4,
-    "artifact": 4,
-    "compose": 5,
-    "prediction": 5,
-    "quarantine": 5,
-    "learning_curve": 5,
-    "inside": 6,
-    "checks": 6,
-    "deep": 6,
-    "fitting": 5,
-    "suggestion": 6,
-    "robustness": 7,
-    "advice": 6,
-    "cross_validation": 5,
-    "refusal": 6,
-    "scoring": 7,
-    "next_steps": 8,
-    "estimator": 5,
-    "report": 7,
-    "examination": 8,
-    "comparison": 9,
-    "package": 8,
-    "workflow": 9,
-    "demo": 10,
-    "explanation": 5,
-    "export": 11,
-    "server": 11,
-    "cli": 12,
-}
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path
     for path in sorted(SOURCE.rglob("*.py"))
@@ -96,10 +22,6 @@ FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 
 def tree(name):
     return ast.parse(MODULES[name].read_text(encoding="utf-8"))
-
-
-def rank(name):
-    return RANKS[name] if name in RANKS else RANKS[name.split(".")[0]]
 
 
 def is_for_types(node):
@@ -124,21 +46,6 @@ def imports(node, *, late=False):
 
 def own_imports(name):
     return {m.removeprefix("tellapart.") for m, _ in imports(tree(name)) if m.startswith("tellapart.")}
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_imports_go_one_way(name):
-    for imported in own_imports(name):
-        if imported not in MODULES:
-            continue
-        near = imported.rpartition(".")[0] == name.rpartition(".")[0] != ""
-        assert rank(imported) < rank(name) or (near and rank(imported) == rank(name)), f"{name} imports {imported}"
-
-
-def test_every_module_has_a_rank_and_every_rank_a_module():
-    folders = {name.split(".")[0] for name in MODULES}
-    assert all(name in RANKS or name.split(".")[0] in RANKS for name in MODULES)
-    assert all(name in MODULES or name in folders for name in RANKS)
 
 
 def test_no_import_cycles():

@@ -12,7 +12,7 @@ from tellapart.checks.quality import quality_findings
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.data.audit import Finding, audit
 from tellapart.prepare import Prepared
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.timing import Progress, no_progress
 
 # By how much each makes the score a lie or the model worse.
 GRAVEST_FIRST = (

@@ -17,7 +17,7 @@ from tellapart.data import header
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 from tellapart.engine.network import n_cores
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.timing import Progress, no_progress
 
 STAGE = "looking at photos"
 SHORT_SIDE_PX = 128  # a photo is judged with its shorter side this long: the same blur then counts alike in each

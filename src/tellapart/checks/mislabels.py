@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.audit import Finding
 from tellapart.data.source import Dataset
-from tellapart.data.wording import counted, quoted
+from tellapart.text import counted, quoted
 
 MIN_PHOTOS = 100  # with answers; of fewer, the heads know too little: half of the suspects were right all along
 MIN_PHOTOS_PER_CLASS = 10  # with answers, on average; for the same reason

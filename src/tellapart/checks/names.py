@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from tellapart.data.audit import Finding
-from tellapart.data.wording import counted, quoted, some
+from tellapart.text import counted, quoted, some
 
 MIN_LETTERS = 6  # below it, one letter makes another word: plane and planet
 MIN_LETTERS_FOR_VOWELS = 8  # above it, words that differ in one vowel are rarely two

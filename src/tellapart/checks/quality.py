@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tellapart.checks.looks import Looks
 from tellapart.data.audit import Finding
 from tellapart.data.source import Dataset
-from tellapart.data.wording import counted
+from tellapart.text import counted
 
 STANDS_OUT = 3.0  # robust standard deviations from the set's median
 LEAST_SPREAD = 0.04  # the robust standard deviation of a set of like photos is taken for no less

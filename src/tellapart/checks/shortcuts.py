@@ -17,8 +17,8 @@ from tellapart.checks.looks import Looks
 from tellapart.data.audit import Finding
 from tellapart.data.source import Dataset
 from tellapart.data.split import deal
-from tellapart.data.wording import quoted, some
 from tellapart.metrics.intervals import no_information_p_value
+from tellapart.text import quoted, some
 
 MIN_PHOTOS_PER_CLASS = 10  # of different scenes; smaller classes are left out of the question
 MAX_PHOTOS = 10_000  # dealt to the classes evenly; enough to see any cue that matters

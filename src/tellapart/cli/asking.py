@@ -37,10 +37,10 @@ def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None,
     """
     from pathlib import Path
 
-    from tellapart.atomic import refuse_unwritable_file
     from tellapart.data.source import scan_photos
-    from tellapart.data.wording import counted, shown
     from tellapart.prediction import load
+    from tellapart.storage.atomic import refuse_unwritable_file
+    from tellapart.text import counted, shown
 
     if csv_file:
         refuse_unwritable_file(Path(csv_file))
@@ -151,9 +151,9 @@ def suggest(model: str, photos: tuple[str, ...], number: int, csv_file: str | No
     """Say which unlabelled PHOTOS are worth labelling next to make MODEL better: close calls, and different ones."""
     from pathlib import Path
 
-    from tellapart.atomic import refuse_unwritable_file
-    from tellapart.data.wording import counted, shown
+    from tellapart.storage.atomic import refuse_unwritable_file
     from tellapart.suggestion import suggest as suggest_photos
+    from tellapart.text import counted, shown
 
     if csv_file:
         refuse_unwritable_file(Path(csv_file))

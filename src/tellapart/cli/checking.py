@@ -51,8 +51,8 @@ def check(photos: str, output: str | None, fix: bool, undo: bool, dry_run: bool,
     from pathlib import Path
 
     from tellapart import workflow
-    from tellapart.atomic import refuse_unwritable_file, write_file
     from tellapart.report.check_page import check_page
+    from tellapart.storage.atomic import refuse_unwritable_file, write_file
 
     if output:
         refuse_unwritable_file(Path(output))
@@ -106,15 +106,15 @@ def _print_findings(prepared: "Prepared", findings: "list[Finding]") -> None:
 
 def _command(photos: str, *options: str) -> str:
     """A line that can be pasted into a shell, whatever the folder is called."""
-    from tellapart.data.wording import shown
+    from tellapart.text import shown
 
     return " ".join(["tellapart check", shlex.quote(shown(photos)), *options])
 
 
 def _fix(prepared: "Prepared", findings: "list[Finding]", photos: str, *, dry_run: bool) -> "Quarantined":
     """Move the suspects; a stop in the middle says how to put back what has been moved."""
-    from tellapart.data.wording import counted
     from tellapart.quarantine import held, plan, quarantine
+    from tellapart.text import counted
 
     if dry_run:
         return plan(prepared.dataset, findings)
@@ -128,7 +128,7 @@ def _fix(prepared: "Prepared", findings: "list[Finding]", photos: str, *, dry_ru
 
 
 def _print_moved(moved: "Quarantined", photos: str, *, dry_run: bool) -> None:
-    from tellapart.data.wording import counted, shown
+    from tellapart.text import counted, shown
 
     say("")
     done = "would be moved" if dry_run else "moved"
@@ -146,8 +146,8 @@ def _print_moved(moved: "Quarantined", photos: str, *, dry_run: bool) -> None:
 
 
 def _undo(photos: str, *, as_json: bool) -> None:
-    from tellapart.data.wording import counted, shown
     from tellapart.quarantine import undo
+    from tellapart.text import counted, shown
 
     restored = undo(photos)
     if not as_json and not restored.paths and not restored.kept:

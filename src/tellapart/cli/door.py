@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.printing import say
-from tellapart.data.wording import shown, shown_lines
 from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
 from tellapart.interrupts import wait_for_imports
+from tellapart.text import shown, shown_lines
 
 if TYPE_CHECKING:
-    from tellapart.stopwatch import Progress
+    from tellapart.timing import Progress
 
 # 2: the person can mend it; 1: we could not do it. A test requires every class of errors.py here.
 EXIT_CODES: dict[type[TellapartError], int] = {

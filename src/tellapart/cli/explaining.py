@@ -29,10 +29,10 @@ def explain(model: str, photo: str, output: str, among: str | None, force: bool,
     """
     from pathlib import Path
 
-    from tellapart.atomic import refuse_unwritable, write_folder
-    from tellapart.data.wording import shown
     from tellapart.inside import look_inside
     from tellapart.report.inside_page import FILES, PAGE, inside_page
+    from tellapart.storage.atomic import refuse_unwritable, write_folder
+    from tellapart.text import shown
 
     refuse_unwritable(Path(output), force=force, ours=FILES if (Path(output) / PAGE).is_file() else frozenset())
     with progress_bars() as progress:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.data.wording import shown, shown_lines
+from tellapart.text import shown, shown_lines
 
 if TYPE_CHECKING:
     from tellapart.prediction import Prediction
@@ -94,8 +94,8 @@ def write_table(path: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     import io
     from pathlib import Path
 
-    from tellapart.atomic import write_file
     from tellapart.data.spreadsheet import guarded
+    from tellapart.storage.atomic import write_file
 
     text = io.StringIO()
     table = [[guarded(str(value)) for value in row] for row in (columns, *rows)]

@@ -130,7 +130,7 @@ def _log_to_stderr() -> None:
     """One line a request and whatever goes wrong, without colours, for people and for files."""
     import logging
 
-    from tellapart.data.wording import shown_lines
+    from tellapart.text import shown_lines
 
     class Plain(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:

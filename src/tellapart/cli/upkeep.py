@@ -17,7 +17,7 @@ def cache(clear: bool, as_json: bool) -> None:
     """Show or clear what is remembered of photos already read."""
     from tellapart.engine.trial import forget_graphs
     from tellapart.feature_cache import FeatureCache
-    from tellapart.known_photos import forget
+    from tellapart.storage.photo_locations import forget
 
     store = FeatureCache()
     n_cleared = store.clear() if clear else 0

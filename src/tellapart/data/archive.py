@@ -28,8 +28,8 @@ from tellapart.data.listing import (
     reason_by_name,
 )
 from tellapart.data.photo import MAX_FILE_BYTES
-from tellapart.data.wording import quoted
 from tellapart.errors import InputError, PhotoError
+from tellapart.text import quoted
 
 MAX_ENTRIES = 20_000
 MAX_TOTAL_BYTES = 2_000_000_000

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.duplicates import Duplicates, Pair
 from tellapart.data.source import Dataset, Skipped
-from tellapart.data.wording import counted, quoted, some
+from tellapart.text import counted, quoted, some
 
 FEW_PHOTOS = 20  # a class; below this accuracy depends more on which photos than on how many
 IMBALANCE = 3.0  # largest class over smallest, from where on it is worth saying

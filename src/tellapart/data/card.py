@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, NoReturn
 
-from tellapart.data.wording import quoted, shown, some
 from tellapart.errors import InputError
+from tellapart.text import quoted, shown, some
 
 CARD: Final = "README.md"
 HUB_FILES: Final = "hf://datasets/"

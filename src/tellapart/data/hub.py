@@ -26,8 +26,8 @@ from tellapart.data import header, photo
 from tellapart.data.card import Card, foreign
 from tellapart.data.hub_files import Files, find_files, json_rows, origin_of
 from tellapart.data.layout import SPLIT_NAMES, Placed, normal
-from tellapart.data.wording import quoted, shown, some
 from tellapart.errors import InputError, MissingExtraError, PhotoError
+from tellapart.text import quoted, shown, some
 
 PREFIX: Final = "hf:"
 LABELS: Final = ("label", "labels", "class", "category", "class_name", "target")  # what people call the column

@@ -18,11 +18,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from tellapart.atomic import write_file
 from tellapart.data.card import CARD, HINT, MAX_CARD_BYTES, Card, Pattern, foreign, read_card
 from tellapart.data.listing import is_stray
-from tellapart.data.wording import quoted
 from tellapart.errors import InputError
+from tellapart.storage.atomic import write_file
+from tellapart.text import quoted
 
 METADATA: Final = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})  # of a folder of photos
 _IMAGES: Final = (

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from tellapart.data.layout import SPLIT_NAMES, Placed, normal
 from tellapart.data.listing import extension
 from tellapart.data.spreadsheet import unguarded
-from tellapart.data.wording import counted, quoted, shown, some
 from tellapart.errors import InputError
+from tellapart.text import counted, quoted, shown, some
 
 TABLE_EXTENSIONS = frozenset({"csv", "tsv", "txt", "tab"})
 JSON_EXTENSIONS = frozenset({"jsonl", "ndjson"})

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 from tellapart.data.listing import Found, Listing
-from tellapart.data.wording import shown
+from tellapart.text import shown
 
 NOT_INSIDE_CLASS = "not inside a class folder"
 

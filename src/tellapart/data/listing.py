@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tellapart.data.wording import quoted
 from tellapart.errors import InputError
+from tellapart.text import quoted
 
 # Left behind by systems and tools, never by the person: not even counted. Hidden names are strays as well.
 STRAY_NAMES = frozenset(

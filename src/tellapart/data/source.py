@@ -33,8 +33,8 @@ from tellapart.data.label_file import (
 )
 from tellapart.data.layout import NOT_INSIDE_CLASS, Placed, arrange, normal
 from tellapart.data.listing import extension, is_stray, list_folder
-from tellapart.data.wording import LONGEST_NAME, counted, quoted, shown, some
 from tellapart.errors import InputError
+from tellapart.text import LONGEST_NAME, counted, quoted, shown, some
 
 RESERVED_CLASS_NAMES = frozenset({"not sure", "none of these"})  # the two answers that name no class
 MIN_PHOTOS_PER_CLASS = 2  # one to learn from, one to check with

@@ -17,8 +17,8 @@ from torch.nn import functional as nn_functional
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from tellapart.data.wording import did_you_mean, quoted
 from tellapart.errors import InputError
+from tellapart.text import did_you_mean, quoted
 
 MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
     {

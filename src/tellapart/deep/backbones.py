@@ -8,12 +8,12 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from tellapart.atomic import write_file
 from tellapart.deep.convert import convert
 from tellapart.deep.networks import build
 from tellapart.engine.backbone import Converted
 from tellapart.errors import InputError
 from tellapart.feature_cache import default_path
+from tellapart.storage.atomic import write_file
 
 ANY_CLASSES = 2  # the head is not used
 _KEY = "tellapart.backbone"

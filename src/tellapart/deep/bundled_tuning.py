@@ -27,7 +27,7 @@ from tellapart.head import Head
 from tellapart.posthoc.temperature import fit_temperature, nll
 from tellapart.prepare import Prepared
 from tellapart.recipe import FineTune
-from tellapart.stopwatch import Progress
+from tellapart.timing import Progress
 
 TUNED = {"fast": ("lite0", 224), "balanced": ("lite1", 288), "best": ("lite2", 288)}  # by quality: network, input_px
 PROVEN = 8  # photos on which the written graph is compared with the network

@@ -14,9 +14,9 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
 
-from tellapart.atomic import write_file
-from tellapart.data.wording import quoted, some
 from tellapart.errors import InputError
+from tellapart.storage.atomic import write_file
+from tellapart.text import quoted, some
 
 Json = dict[str, Any]
 

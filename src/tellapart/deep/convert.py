@@ -20,7 +20,6 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor, nn
 
-from tellapart.data.wording import counted, some
 from tellapart.deep.ending import Ending, Place, find_ending
 from tellapart.deep.networks import Built
 from tellapart.deep.user_network import said
@@ -29,6 +28,7 @@ from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.engine.network import Network
 from tellapart.errors import TrainingError
 from tellapart.head import Head
+from tellapart.text import counted, some
 
 MAX_DIFFERENCE = 1e-4  # of a feature, of the largest one, with float32 weights: the graph is the network
 MIN_COSINE = 0.9999  # of a photo's features, with float16 weights: rounding costs next to nothing

@@ -21,7 +21,7 @@ from tellapart.deep.architectures import Triple
 from tellapart.deep.augment import Augment
 from tellapart.engine.network import Network, n_cores
 from tellapart.features import memory_mapped
-from tellapart.stopwatch import Progress
+from tellapart.timing import Progress
 
 STAGE = "decoding photos"
 VIEWS_STAGE = "looking at photos"

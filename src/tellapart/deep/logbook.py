@@ -11,8 +11,8 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
-from tellapart.data.wording import did_you_mean, quoted, shown
 from tellapart.errors import InputError, MissingExtraError
+from tellapart.text import did_you_mean, quoted, shown
 
 PROJECT: Final = "tellapart"  # what runs are filed under in MLflow and Weights & Biases
 _MLFLOW_HINT: Final = "Name a folder, or set MLFLOW_TRACKING_URI to a server that answers."

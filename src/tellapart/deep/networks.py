@@ -9,7 +9,6 @@ import torch
 from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
-from tellapart.data.wording import quoted, some
 from tellapart.deep.architectures import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -22,6 +21,7 @@ from tellapart.deep.architectures import (
 from tellapart.deep.user_network import said, user_network
 from tellapart.deep.weights import Weights, hub_answers, kept_file, load, misfit, read_weights
 from tellapart.errors import InputError
+from tellapart.text import quoted, some
 
 SMALLEST_PX, LARGEST_PX = 8, 2048  # what a model folder may hold
 USUAL_PX = 224  # for a person's own network that does not say

@@ -24,7 +24,7 @@ from tellapart.deep.loop import BROKEN, Lesson, answers, learn, search_rate
 from tellapart.deep.pupil import Examined, Finished, Pupil, identity
 from tellapart.prepare import Prepared
 from tellapart.recipe import FineTune, Training
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.timing import Progress, no_progress
 
 Json = dict[str, Any]
 

@@ -14,8 +14,8 @@ from types import ModuleType
 
 from torch import nn
 
-from tellapart.data.wording import quoted
 from tellapart.errors import InputError
+from tellapart.text import quoted
 
 HOW = "Write it as package.module:Class or file.py:Class; it is called with the number of classes."
 

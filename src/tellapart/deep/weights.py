@@ -14,8 +14,8 @@ import timm.models
 import torch
 from torch import Tensor, nn
 
-from tellapart.data.wording import counted, quoted, some
 from tellapart.errors import InputError
+from tellapart.text import counted, quoted, some
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # what timm's weights are called on the hub, newest form first

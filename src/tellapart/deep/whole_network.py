@@ -21,7 +21,7 @@ from tellapart.deep.pupil import Examined, Finished, Pupil, lesson_for, probe_on
 from tellapart.engine.network import Network, n_cores
 from tellapart.prepare import Prepared
 from tellapart.recipe import FineTune, Training
-from tellapart.stopwatch import Progress
+from tellapart.timing import Progress
 
 PROVEN = 8  # photos on which the written graph is compared with the network
 

@@ -12,8 +12,8 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, numpy_helper
 
-from tellapart.data.wording import shown
 from tellapart.errors import ArtifactError
+from tellapart.text import shown
 
 OPSETS: Final = (17, 18)  # that we wrote, and write
 MAX_NODES: Final = 5_000  # our largest bundled graph has 600; engines take time that grows with the square of it

@@ -9,9 +9,9 @@ from typing import Any
 import jinja2
 
 from tellapart.artifact import EXAMPLES, Artifact, to_json
-from tellapart.data.wording import as_markdown, shown
 from tellapart.export.proof import Form
-from tellapart.stopwatch import Progress
+from tellapart.text import as_markdown, shown
+from tellapart.timing import Progress
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOTE = "use-the-file.md"

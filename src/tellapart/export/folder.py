@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.artifact import MODEL, Artifact, load_artifact, to_json
-from tellapart.atomic import refuse_unwritable, write_folder
 from tellapart.errors import ArtifactError, InputError
 from tellapart.export.built import Build, Built, Source
 from tellapart.export.docker import docker_folder
@@ -20,7 +19,8 @@ from tellapart.export.single_file import onnx_file, openvino_files
 from tellapart.export.space import SPACES
 from tellapart.export.web import web_folder
 from tellapart.prediction import Predictor
-from tellapart.stopwatch import Progress, no_progress
+from tellapart.storage.atomic import refuse_unwritable, write_folder
+from tellapart.timing import Progress, no_progress
 
 TARGETS: Mapping[str, Build] = {
     "web": web_folder,

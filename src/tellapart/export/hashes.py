@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from tellapart.atomic import write_file
 from tellapart.errors import InputError
 from tellapart.feature_cache import default_path
+from tellapart.storage.atomic import write_file
 
 DEBIAN: Final = "trixie"  # Debian 13, which gets security fixes until 2028, and 2030 with its long-term support
 GLIBC: Final = 41  # 2.41, what that Debian has; it decides which wheels pip takes there

@@ -11,11 +11,11 @@ from PIL import Image
 from tellapart.artifact import MODEL, Artifact
 from tellapart.data import photo
 from tellapart.data.source import scan_photos
-from tellapart.data.wording import counted, quoted
 from tellapart.errors import InputError, PhotoError
-from tellapart.known_photos import recall
 from tellapart.prediction import Prediction, Predictor
-from tellapart.stopwatch import Progress
+from tellapart.storage.photo_locations import recall
+from tellapart.text import counted, quoted
+from tellapart.timing import Progress
 
 MOST = 200  # photos of a proof: enough that one wrong in a hundred is likely seen, and a minute in a browser
 SEED = 4  # of the generated images, which must be the same on every machine

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tellapart.data.wording import counted, quoted
 from tellapart.errors import TrainingError
 from tellapart.export.photos import ProofPhoto
+from tellapart.text import counted, quoted
 
 FROM_FILES = 0.02  # of a probability: decoders round differently, and shrink a large JPEG differently
 FROM_PIXELS = 0.001  # of a probability: runtimes add up in another order

@@ -5,8 +5,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from tellapart.data.wording import shown
 from tellapart.errors import InputError, MissingExtraError
+from tellapart.text import shown
 
 
 def require_hub(space: str) -> None:

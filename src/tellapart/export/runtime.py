@@ -16,10 +16,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tellapart.atomic import write_folder
-from tellapart.data.wording import quoted
 from tellapart.errors import InputError
 from tellapart.feature_cache import default_path
+from tellapart.storage.atomic import write_folder
+from tellapart.text import quoted
 
 PACKAGE = "onnxruntime-web"
 VERSION = "1.30.0"

@@ -9,7 +9,6 @@ import numpy as np
 from tellapart.artifact import MODEL, Artifact, sha256, to_json
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess
-from tellapart.data.wording import shown
 from tellapart.engine.backbone import imagenet_class_names
 from tellapart.errors import TellapartError
 from tellapart.explanation import has_heatmap
@@ -20,6 +19,7 @@ from tellapart.export.code import licences
 from tellapart.export.graphs import Array, GraphForm, any_runtime
 from tellapart.export.proof import FROM_FILES, Form
 from tellapart.export.web_graph import web_graph
+from tellapart.text import shown
 
 PAGES = TEMPLATES.parents[1] / "web"
 FOLDER = "model/"

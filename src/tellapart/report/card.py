@@ -7,10 +7,10 @@ from typing import Any
 
 import jinja2
 
-from tellapart.data.wording import as_markdown
 from tellapart.report import sections
 from tellapart.report.learning import recipe_line
 from tellapart.report.page import percent
+from tellapart.text import as_markdown
 
 TEMPLATES = Path(__file__).parent / "templates"
 _SHOWN_CLASSES = 100  # a longer table helps nobody; evaluation.json has them all

@@ -8,9 +8,9 @@ those of the validation photos, their direction and their share right do.
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from tellapart.data.wording import counted
 from tellapart.metrics.intervals import wilson
 from tellapart.report.figures import epochs_plot
+from tellapart.text import counted
 
 BROKEN = "no longer a number"  # what the reason to stop says of a loss that is not finite
 LEAST_EPOCHS = 4  # below, there is no end of the curve to be told from its start

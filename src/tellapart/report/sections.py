@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from tellapart.data.corruption import DAYLIGHT_K, SEVERITIES
-from tellapart.data.wording import counted
 from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.report.figures import LEAST_ANSWERED, learning_plot, risk_plot
+from tellapart.text import counted
 
 PHOTOS_OF_ADVICE = 24  # shown of one piece of advice, most of them folded; four rows on a laptop
 NAMED_OF_ADVICE = 500  # named after those; evaluation.json has them all

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tellapart import atomic
-from tellapart.atomic import restore, write_file, write_folder
 from tellapart.errors import InputError
+from tellapart.storage import atomic
+from tellapart.storage.atomic import restore, write_file, write_folder
 
 NAMES = ("manifest.json", "model.onnx", "README.md", "examples/1.jpg", "examples/2.jpg")
 
@@ -67,7 +67,7 @@ def test_a_file_is_replaced_as_a_whole(target):
 WRITER = """
     import sys
     from pathlib import Path
-    from tellapart.atomic import write_folder
+    from tellapart.storage.atomic import write_folder
     NAMES = {names}
     def version(number, n_bytes=2000):
         return {{name: f"{{number}} {{name}} ".encode() * (n_bytes // 20) for name in NAMES}}

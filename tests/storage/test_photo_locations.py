@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tellapart.feature_cache import default_path
-from tellapart.known_photos import MOST_MODELS, forget, recall, remember
+from tellapart.storage.photo_locations import MOST_MODELS, forget, recall, remember
 
 
 @pytest.fixture(autouse=True)

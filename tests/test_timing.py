@@ -2,7 +2,7 @@
 
 import pytest
 
-from tellapart import stopwatch
+from tellapart import timing as stopwatch
 
 
 def test_stages_add_up_in_order_of_first_use(monkeypatch):

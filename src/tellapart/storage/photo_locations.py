@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from tellapart.atomic import write_file
 from tellapart.errors import TellapartError
 from tellapart.feature_cache import default_path
+from tellapart.storage.atomic import write_file
 
 MOST_MODELS: Final = 50  # those trained longest ago are forgotten
 _RECORD: Final = re.compile(r"[0-9a-f]{64}\.json")

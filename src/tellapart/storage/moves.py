@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tellapart.data.wording import quoted
 from tellapart.errors import InputError
+from tellapart.text import quoted
 
 PARTIAL = ".partial"  # end of the name of a copy that is not whole yet
 

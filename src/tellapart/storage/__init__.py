@@ -1,0 +1,1 @@
+"""The disk: writes that a kill cannot tear, and what is remembered between runs."""
