@@ -39,10 +39,10 @@ from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import Extractor
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import Extractor
+from tellapart.features.prepare import Prepared, prepare
 from tellapart.posthoc.temperature import calibrated
-from tellapart.prepare import Prepared, prepare
 from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.timing import Stopwatch, no_progress

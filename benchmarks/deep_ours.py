@@ -28,10 +28,10 @@ from tellapart.deep.networks import build
 from tellapart.deep.pupil import Examined
 from tellapart.deep.training import train_network
 from tellapart.engine.backbone import QUALITIES
-from tellapart.engine.network import Network
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import Extractor
-from tellapart.prepare import Prepared, prepare
+from tellapart.engine.runner import Network
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import Extractor
+from tellapart.features.prepare import Prepared, prepare
 from tellapart.recipe import FineTune, Probe, Scratch, Training
 from tellapart.timing import Stopwatch, no_progress
 

@@ -24,7 +24,7 @@ from tellapart.data.duplicates import NEAR_DUPLICATE, SAME_SCENE
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
-from tellapart.features import Extractor
+from tellapart.features.extract import Extractor
 
 SETS = {
     "clothing": "clothing/train",

@@ -10,10 +10,10 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
 from tellapart.data.split import deal, make_split
 from tellapart.engine.backbone import QUALITIES
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import Extractor
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import Extractor
+from tellapart.features.prepare import prepare
 from tellapart.posthoc.temperature import calibrated
-from tellapart.prepare import prepare
 from tellapart.probe import FittedProbe, fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.timing import Stopwatch, no_progress

@@ -34,9 +34,9 @@ from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.data.source import scan
 from tellapart.engine.backbone import QUALITIES, build_graph
-from tellapart.engine.network import PRECISION, n_cores
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import Extractor
+from tellapart.engine.runner import PRECISION, n_cores
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import Extractor
 
 QUALITY = "balanced"
 BACKBONE = QUALITIES[QUALITY]

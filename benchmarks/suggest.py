@@ -22,8 +22,8 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
 from tellapart.data.split import deal
 from tellapart.engine.backbone import QUALITIES
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import Extractor
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import Extractor
 from tellapart.probe import FittedProbe, fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.suggestion import choose

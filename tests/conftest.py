@@ -10,7 +10,7 @@ import pytest
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.engine.backbone import QUALITIES
-from tellapart.features import Extractor
+from tellapart.features.extract import Extractor
 
 # No sandbox, because tests run as root in containers; the rest keeps Chromium from doing anything of its own.
 CHROMIUM_FLAGS = (

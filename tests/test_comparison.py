@@ -9,7 +9,7 @@ import pytest
 
 from tellapart.comparison import compare, sentence
 from tellapart.errors import ArtifactError, InputError
-from tellapart.features import hash_pixels
+from tellapart.features.extract import hash_pixels
 from tellapart.metrics.comparison import compare_answers
 from tellapart.metrics.intervals import wilson
 from tellapart.prediction import load

@@ -12,7 +12,7 @@ from tellapart.compose import compose
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine.backbone import QUALITIES, Bundled
-from tellapart.engine.network import Network
+from tellapart.engine.runner import Network
 from tellapart.posthoc.unknown import Centres
 from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe

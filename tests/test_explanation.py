@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tellapart.artifact import load_artifact
-from tellapart.engine.network import Network
+from tellapart.engine.runner import Network
 from tellapart.explanation import (
     LEVELS,
     STRONGEST,

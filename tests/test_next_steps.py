@@ -13,10 +13,10 @@ from tellapart.data.source import Dataset
 from tellapart.data.split import crossed_split, make_split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.evaluation import evaluate_predictions
+from tellapart.features.prepare import Prepared
 from tellapart.fitting import fit
 from tellapart.learning_curve import learning_curve
 from tellapart.next_steps import next_steps
-from tellapart.prepare import Prepared
 from tellapart.recipe import Probe
 from tellapart.scoring import test_evaluation as evaluation_of
 from tellapart.timing import no_progress

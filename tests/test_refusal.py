@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tellapart.cross_validation import Crossed
-from tellapart.engine.strangers import Strangers
+from tellapart.engine.ood_reference import Strangers
 from tellapart.metrics.intervals import wilson
 from tellapart.metrics.promise import observed_in_band, promise
 from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, Thresholds

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tellapart.artifact import Artifact, load_artifact
 from tellapart.data.source import Dataset, scan
-from tellapart.engine.network import n_cores
+from tellapart.engine.runner import n_cores
 from tellapart.errors import InputError
 from tellapart.examination import Answered, answer_all, refuse_unknown_classes, test_part
 from tellapart.metrics.comparison import SIGNIFICANT_P, Comparison, compare_answers

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from tellapart.eight_bits import whole
 from tellapart.engine.backbone import Backbone, GraphBuilder, Shapes
+from tellapart.engine.quantize import whole
 from tellapart.posthoc.unknown import LOGIT_WEIGHT, Centres
 from tellapart.probe import FittedProbe
 

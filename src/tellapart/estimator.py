@@ -12,8 +12,8 @@ from tellapart.data.source import Dataset
 from tellapart.engine.backbone import QUALITIES
 from tellapart.errors import InputError, MissingExtraError
 from tellapart.extras import INSTALL_SKLEARN
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import Extractor
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import Extractor
 from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.text import quoted

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tellapart.artifact import Artifact
 from tellapart.data.source import Dataset, Skipped
-from tellapart.engine.network import n_cores
+from tellapart.engine.runner import n_cores
 from tellapart.errors import InputError, PhotoError
-from tellapart.features import hash_pixels
+from tellapart.features.extract import hash_pixels
 from tellapart.metrics.promise import Promise
 from tellapart.prediction import Answers, Predictor
 from tellapart.refusal import real_photos

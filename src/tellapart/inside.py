@@ -16,11 +16,11 @@ from tellapart.artifact import MODEL, Artifact, load_artifact
 from tellapart.data import photo as files
 from tellapart.data.source import Dataset, scan, scan_photos
 from tellapart.engine.backbone import QUALITIES, Backbone, Converted, needed
-from tellapart.engine.network import Network, n_cores
+from tellapart.engine.runner import Network, n_cores
 from tellapart.errors import InputError
 from tellapart.explanation import class_activation, for_class, head_weight
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import Extractor
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import Extractor
 from tellapart.prediction import Prediction, Predictor
 from tellapart.storage.photo_locations import recall
 from tellapart.timing import Progress, no_progress

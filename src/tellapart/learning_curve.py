@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.data.split import ALWAYS_TRAINS
-from tellapart.engine.network import n_cores
+from tellapart.engine.runner import n_cores
 from tellapart.metrics.intervals import worth
 from tellapart.probe import FittedProbe, fit_heads
 from tellapart.recipe import Probe

@@ -8,9 +8,9 @@ from tellapart.checks.mislabels import suspects
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.data.audit import Finding
 from tellapart.extras import has_deep
+from tellapart.features.prepare import Prepared
 from tellapart.fitting import Fitted
 from tellapart.learning_curve import learning_curve
-from tellapart.prepare import Prepared
 from tellapart.scoring import inside
 from tellapart.timing import Progress
 

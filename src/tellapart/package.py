@@ -13,11 +13,11 @@ from tellapart.data.source import Dataset
 from tellapart.data.split import Split
 from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.engine.graph_rules import refuse_unsafe
-from tellapart.engine.network import PRECISION
+from tellapart.engine.runner import PRECISION
 from tellapart.errors import TrainingError
+from tellapart.features.prepare import Prepared, fingerprint
 from tellapart.fitting import probe_of, recipe_json
 from tellapart.prediction import Predictor
-from tellapart.prepare import Prepared, fingerprint
 from tellapart.probe import FittedProbe
 from tellapart.recipe import Recipe
 from tellapart.refusal import promised

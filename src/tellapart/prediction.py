@@ -15,7 +15,7 @@ from tellapart.artifact import Artifact, load_artifact
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
-from tellapart.engine.network import Network, n_cores, refuse_nonsense
+from tellapart.engine.runner import Network, n_cores, refuse_nonsense
 from tellapart.errors import PhotoError
 from tellapart.posthoc.decision import NONE_OF_THESE, Thresholds, answer
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.data.split import deal
-from tellapart.engine.network import n_cores
-from tellapart.head import Head
+from tellapart.engine.head import Head
+from tellapart.engine.runner import n_cores
 from tellapart.logistic import regularisation_path
 from tellapart.posthoc.decision import Thresholds, fit_thresholds
 from tellapart.posthoc.temperature import calibrated, fit_temperature, nll

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.cross_validation import Crossed
-from tellapart.engine.strangers import Strangers
+from tellapart.engine.ood_reference import Strangers
 from tellapart.metrics.intervals import wilson
 from tellapart.metrics.promise import Promise, observed_in_band, promise
 from tellapart.posthoc.decision import (

@@ -25,7 +25,7 @@ from tellapart.data.corruption import (
 )
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset
-from tellapart.engine.network import n_cores
+from tellapart.engine.runner import n_cores
 from tellapart.errors import PhotoError
 from tellapart.metrics.intervals import BOOTSTRAP_RESAMPLES, no_information_p_value, share_interval, worth
 from tellapart.posthoc.decision import NONE_OF_THESE, NOT_SURE, withheld

@@ -11,11 +11,11 @@ from tellapart.data.audit import classes_of_one, conflicting, imbalance_sentence
 from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
-from tellapart.engine.strangers import strangers
+from tellapart.engine.ood_reference import strangers
 from tellapart.evaluation import evaluate_predictions
+from tellapart.features.prepare import Prepared
 from tellapart.fitting import Fitted
 from tellapart.posthoc.temperature import calibrated
-from tellapart.prepare import Prepared
 from tellapart.probe import FittedProbe
 from tellapart.recipe import Probe
 from tellapart.refusal import refusals

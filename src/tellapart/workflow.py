@@ -25,17 +25,17 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
 from tellapart.data.split import Split
 from tellapart.engine.backbone import QUALITIES
-from tellapart.engine.network import n_cores
+from tellapart.engine.runner import n_cores
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
 from tellapart.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import Extractor
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import Extractor
+from tellapart.features.prepare import Prepared, prepare
 from tellapart.fitting import Lessons, divide, fit, keep_at, probe_of
 from tellapart.next_steps import next_steps
 from tellapart.package import card, describe, model_facts, model_files, page, proven
 from tellapart.prediction import Predictor
-from tellapart.prepare import Prepared, prepare
 from tellapart.probe import FittedProbe
 from tellapart.recipe import Probe, Recipe
 from tellapart.robustness import robustness as spoil

@@ -9,7 +9,7 @@ from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import QUALITIES
-from tellapart.prepare import Prepared
+from tellapart.features.prepare import Prepared
 
 FAST = QUALITIES["fast"]
 

@@ -14,9 +14,9 @@ from tellapart.deep.device import choose
 from tellapart.deep.inputs import Activations
 from tellapart.deep.loop import Lesson
 from tellapart.engine.backbone import QUALITIES
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import Extractor
-from tellapart.prepare import prepare
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import Extractor
+from tellapart.features.prepare import prepare
 from tellapart.recipe import Probe, Scratch
 from tellapart.timing import Stopwatch, no_progress
 

@@ -8,7 +8,7 @@ from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.deep.bundled import N_STAGES, Tail, cut_before, prove, trunk, tuned_network
 from tellapart.engine.backbone import FEATURES_PER_NETWORK, Bundled, build_graph
-from tellapart.engine.network import Network
+from tellapart.engine.runner import Network
 from tellapart.errors import TrainingError
 
 OUTPUTS = ["features", "feature_map", "imagenet_logits"]

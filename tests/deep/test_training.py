@@ -10,9 +10,9 @@ from tellapart.deep.backbones import converted
 from tellapart.deep.bundled_tuning import joined, prepare, shares
 from tellapart.deep.device import choose
 from tellapart.deep.training import train_network
+from tellapart.engine.head import Head
 from tellapart.errors import InputError
 from tellapart.fitting import fit
-from tellapart.head import Head
 from tellapart.posthoc.temperature import fit_temperature, nll
 from tellapart.recipe import FineTune, Probe, Scratch
 from tellapart.timing import no_progress

@@ -27,7 +27,7 @@ from tellapart.engine.backbone import (
     read_network,
 )
 from tellapart.engine.graph_rules import ALLOWED_OPS
-from tellapart.engine.network import Network
+from tellapart.engine.runner import Network
 from tellapart.errors import ArtifactError
 
 RECORDS = json.loads((FOLDER / "backbones.json").read_text())

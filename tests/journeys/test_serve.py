@@ -23,7 +23,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tellapart import load
-from tellapart.engine.network import n_cores
+from tellapart.engine.runner import n_cores
 from tellapart.server import schema
 from tellapart.server.limits import MAX_BODY_BYTES, MAX_PHOTOS
 from tellapart.server.protocol import CONNECTIONS_EACH

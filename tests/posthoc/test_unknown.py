@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from tellapart.data.source import Dataset
-from tellapart.eight_bits import rounded
 from tellapart.engine.backbone import QUALITIES
-from tellapart.head import Head
+from tellapart.engine.head import Head
+from tellapart.engine.quantize import rounded
 from tellapart.posthoc import unknown
 from tellapart.posthoc.unknown import MAX_CENTRES, PHOTOS_PER_CENTRE, Centres, directions, fit_centres
 

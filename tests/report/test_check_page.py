@@ -17,8 +17,8 @@ from tellapart.data.duplicates import Duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Skipped, scan
 from tellapart.engine.backbone import QUALITIES
-from tellapart.features import Features
-from tellapart.prepare import Prepared
+from tellapart.features.extract import Features
+from tellapart.features.prepare import Prepared
 from tellapart.report.check_page import MAX_NAMED, MAX_PICTURES, check_page
 
 from .conftest import Outline

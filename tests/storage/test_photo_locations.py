@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tellapart.feature_cache import default_path
+from tellapart.storage.cache_folder import cache_folder
 from tellapart.storage.photo_locations import MOST_MODELS, forget, recall, remember
 
 
@@ -41,7 +41,7 @@ def test_relative_paths_are_found_from_elsewhere(photos, tmp_path, monkeypatch):
 @pytest.mark.parametrize("content", [b"", b"{", b"3", b"[3, null]", b"\xff", b'{"test": 1}'])
 def test_a_damaged_record_is_none(photos, content):
     remember("a" * 64, {"test": photos})
-    (default_path().with_name("known") / f"{'a' * 64}.json").write_bytes(content)
+    (cache_folder() / "known" / f"{'a' * 64}.json").write_bytes(content)
     assert recall("a" * 64, "test") == []
 
 
@@ -54,7 +54,7 @@ def test_a_folder_that_cannot_be_written_is_no_fault(photos, tmp_path):
 
 def test_files_of_the_person_s_own_stay(photos):
     remember("a" * 64, {"test": photos})
-    own = default_path().with_name("known") / "notes.json"
+    own = cache_folder() / "known" / "notes.json"
     own.write_text("mine")
     forget()
     assert own.read_text() == "mine"
@@ -64,7 +64,7 @@ def test_files_of_the_person_s_own_stay(photos):
 def test_old_models_are_forgotten(photos):
     for i in range(MOST_MODELS + 5):
         remember(f"{i:064}", {"test": photos})
-        os.utime(default_path().with_name("known") / f"{i:064}.json", (i, i))
+        os.utime(cache_folder() / "known" / f"{i:064}.json", (i, i))
     remember("f" * 64, {"test": photos})
     assert recall(f"{0:064}", "test") == []
     assert recall("f" * 64, "test") == photos

@@ -11,7 +11,7 @@ from tellapart.checks.names import name_findings
 from tellapart.checks.quality import quality_findings
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.data.audit import Finding, audit
-from tellapart.prepare import Prepared
+from tellapart.features.prepare import Prepared
 from tellapart.timing import Progress, no_progress
 
 # By how much each makes the score a lie or the model worse.

@@ -16,7 +16,7 @@ from PIL import Image
 from tellapart.data import header
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
-from tellapart.engine.network import n_cores
+from tellapart.engine.runner import n_cores
 from tellapart.timing import Progress, no_progress
 
 STAGE = "looking at photos"

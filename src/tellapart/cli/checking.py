@@ -11,7 +11,7 @@ from tellapart.errors import InputError
 
 if TYPE_CHECKING:
     from tellapart.data.audit import Finding
-    from tellapart.prepare import Prepared
+    from tellapart.features.prepare import Prepared
     from tellapart.quarantine import Quarantined
 
 MOVES_SHOWN = 20  # of a dry run; --json lists all

@@ -62,7 +62,7 @@ def serve(
         _refuse_bad_origin(origin)
     for proxy in trust_proxy:
         _refuse_bad_proxy(proxy)
-    from tellapart.engine.network import n_cores
+    from tellapart.engine.runner import n_cores
     from tellapart.server.serving_model import ServingModel, open_model
 
     def tell(served: ServingModel) -> None:

@@ -16,7 +16,7 @@ from tellapart.cli.printing import print_json, say
 def cache(clear: bool, as_json: bool) -> None:
     """Show or clear what is remembered of photos already read."""
     from tellapart.engine.trial import forget_graphs
-    from tellapart.feature_cache import FeatureCache
+    from tellapart.features.cache import FeatureCache
     from tellapart.storage.photo_locations import forget
 
     store = FeatureCache()

@@ -12,8 +12,8 @@ from tellapart.deep.convert import convert
 from tellapart.deep.networks import build
 from tellapart.engine.backbone import Converted
 from tellapart.errors import InputError
-from tellapart.feature_cache import default_path
 from tellapart.storage.atomic import write_file
+from tellapart.storage.cache_folder import cache_folder
 
 ANY_CLASSES = 2  # the head is not used
 _KEY = "tellapart.backbone"
@@ -47,7 +47,7 @@ def _place(name: str, weights: str | None, input_px: int | None) -> Path:
     """Where the converted network is kept; named by what it is made of, so that other weights are another file."""
     content = Path(weights).read_bytes() if weights and Path(weights).is_file() else b""
     made_of = json.dumps([name, input_px, hashlib.sha256(content).hexdigest()])
-    return default_path().parent / "networks" / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.onnx"
+    return cache_folder() / "networks" / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.onnx"
 
 
 def _keep(place: Path, backbone: Converted) -> None:

@@ -30,7 +30,7 @@ from tellapart.engine.backbone import (
     output_shapes,
     read_network,
 )
-from tellapart.engine.network import Network
+from tellapart.engine.runner import Network
 from tellapart.errors import TrainingError
 
 N_STAGES = 7

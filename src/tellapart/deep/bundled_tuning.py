@@ -22,10 +22,10 @@ from tellapart.deep.inputs import Activations, look, read_both_sizes
 from tellapart.deep.loop import answers
 from tellapart.deep.pupil import Examined, Finished, Pupil, lesson_for, probe_on
 from tellapart.engine.backbone import FEATURES_PER_NETWORK
-from tellapart.engine.network import Network, n_cores
-from tellapart.head import Head
+from tellapart.engine.head import Head
+from tellapart.engine.runner import Network, n_cores
+from tellapart.features.prepare import Prepared
 from tellapart.posthoc.temperature import fit_temperature, nll
-from tellapart.prepare import Prepared
 from tellapart.recipe import FineTune
 from tellapart.timing import Progress
 

@@ -25,9 +25,9 @@ from tellapart.deep.networks import Built
 from tellapart.deep.user_network import said
 from tellapart.engine.backbone import OPSET, Converted, GraphBuilder, output_shapes
 from tellapart.engine.graph_rules import ALLOWED_OPS
-from tellapart.engine.network import Network
+from tellapart.engine.head import Head
+from tellapart.engine.runner import Network
 from tellapart.errors import TrainingError
-from tellapart.head import Head
 from tellapart.text import counted, some
 
 MAX_DIFFERENCE = 1e-4  # of a feature, of the largest one, with float32 weights: the graph is the network

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tellapart.engine.head import Head
 from tellapart.errors import TrainingError
-from tellapart.head import Head
 
 CLOSE = 1e-4  # of the largest number: what counts as the same, computed in another order
 

@@ -19,8 +19,8 @@ from tellapart.data.preprocess import Fit, Preprocess, preprocess
 from tellapart.data.source import Dataset
 from tellapart.deep.architectures import Triple
 from tellapart.deep.augment import Augment
-from tellapart.engine.network import Network, n_cores
-from tellapart.features import memory_mapped
+from tellapart.engine.runner import Network, n_cores
+from tellapart.features.extract import memory_mapped
 from tellapart.timing import Progress
 
 STAGE = "decoding photos"

@@ -14,8 +14,8 @@ from tellapart.deep.device import Processor
 from tellapart.deep.inputs import Inputs
 from tellapart.deep.loop import Lesson
 from tellapart.engine.backbone import Converted
-from tellapart.head import Head
-from tellapart.prepare import Prepared, fingerprint
+from tellapart.engine.head import Head
+from tellapart.features.prepare import Prepared, fingerprint
 from tellapart.probe import FittedProbe, fit_probe, make_folds
 from tellapart.recipe import Probe, Training
 

@@ -22,7 +22,7 @@ from tellapart.deep.device import Processor, choose, keep_freed_memory
 from tellapart.deep.logbook import Callback, Epoch
 from tellapart.deep.loop import BROKEN, Lesson, answers, learn, search_rate
 from tellapart.deep.pupil import Examined, Finished, Pupil, identity
-from tellapart.prepare import Prepared
+from tellapart.features.prepare import Prepared
 from tellapart.recipe import FineTune, Training
 from tellapart.timing import Progress, no_progress
 

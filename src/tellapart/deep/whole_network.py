@@ -18,8 +18,8 @@ from tellapart.deep.ending import find_ending
 from tellapart.deep.inputs import Pixels, read_both_sizes
 from tellapart.deep.networks import Built, build
 from tellapart.deep.pupil import Examined, Finished, Pupil, lesson_for, probe_on
-from tellapart.engine.network import Network, n_cores
-from tellapart.prepare import Prepared
+from tellapart.engine.runner import Network, n_cores
+from tellapart.features.prepare import Prepared
 from tellapart.recipe import FineTune, Training
 from tellapart.timing import Progress
 

@@ -18,8 +18,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, compose, defs, helper, numpy_helper, version_converter
 
+from tellapart.engine.head import Head
 from tellapart.errors import ArtifactError
-from tellapart.head import Head
 
 FOLDER = Path(__file__).parent / "backbones"
 FEATURES_PER_NETWORK = 1280

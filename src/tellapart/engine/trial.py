@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tellapart.errors import ArtifactError
-from tellapart.feature_cache import default_path
+from tellapart.storage.cache_folder import cache_folder
 
 RULES: Final = 1  # to be raised when the trial asks for more than it did
 CPU_S: Final = 20  # of the trial of a small graph; ours take 1 to 3
@@ -75,7 +75,7 @@ def forget_graphs() -> None:
 
 
 def _folder() -> Path:
-    return default_path().with_name("graphs")
+    return cache_folder() / "graphs"
 
 
 def _place(model_sha256: str, n_classes: int, input_px: int) -> Path:

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 
 from tellapart.engine.graph_rules import HEAD, MAX_ELEMENTS, OUTPUTS
-from tellapart.engine.network import Network, refuse_nonsense
+from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import ArtifactError
 
 if sys.platform != "win32":

@@ -14,7 +14,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from tellapart.engine.network import PRECISION
+from tellapart.engine.runner import PRECISION
 from tellapart.export.photos import ProofPhoto
 from tellapart.export.proof import Said
 from tellapart.posthoc.decision import Thresholds, answer

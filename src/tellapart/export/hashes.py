@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from tellapart.errors import InputError
-from tellapart.feature_cache import default_path
 from tellapart.storage.atomic import write_file
+from tellapart.storage.cache_folder import cache_folder
 
 DEBIAN: Final = "trixie"  # Debian 13, which gets security fixes until 2028, and 2030 with its long-term support
 GLIBC: Final = 41  # 2.41, what that Debian has; it decides which wheels pip takes there
@@ -61,7 +61,7 @@ def hashed_line(pin: str, files: Sequence[str]) -> str:
 def _hashes(pins: Sequence[str], python: str, machine: str) -> Hashes | None:
     """What pip would install on `machine`, with hashes; None where it cannot say."""
     asked = "\n".join([*pins, python, machine, str(GLIBC)])
-    kept = default_path().parent / "hashes" / f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.json"
+    kept = cache_folder() / "hashes" / f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.json"
     try:
         return _checked(json.loads(kept.read_bytes()), pins)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):

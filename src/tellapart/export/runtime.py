@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tellapart.errors import InputError
-from tellapart.feature_cache import default_path
 from tellapart.storage.atomic import write_folder
+from tellapart.storage.cache_folder import cache_folder
 from tellapart.text import quoted
 
 PACKAGE = "onnxruntime-web"
@@ -53,7 +53,7 @@ def vendored() -> dict[str, bytes] | None:
 
     Files that are not exactly the ones known here are not used.
     """
-    kept = default_path().parent / f"{PACKAGE}-{VERSION}"
+    kept = cache_folder() / f"{PACKAGE}-{VERSION}"
     files = _whole({name: kept / name for name in HASHES})
     if files is None:
         files = _from_npm()

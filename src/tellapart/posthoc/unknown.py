@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.eight_bits import rounded
-from tellapart.head import Head
+from tellapart.engine.head import Head
+from tellapart.engine.quantize import rounded
 
 LOGIT_WEIGHT = np.float32(0.7)  # of the logits' direction beside the features'; 0.5 to 1 do as well
 MAX_CENTRES = 32  # a class

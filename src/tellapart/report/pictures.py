@@ -10,7 +10,7 @@ from PIL import Image
 
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
-from tellapart.engine.network import n_cores
+from tellapart.engine.runner import n_cores
 from tellapart.errors import PhotoError
 from tellapart.report.page import make_thumbnail
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import uvicorn
 
-from tellapart.engine.network import n_cores
+from tellapart.engine.runner import n_cores
 from tellapart.errors import ArtifactError
 from tellapart.server import jail
 from tellapart.server.answering import Answerer

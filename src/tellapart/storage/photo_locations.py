@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from tellapart.errors import TellapartError
-from tellapart.feature_cache import default_path
 from tellapart.storage.atomic import write_file
+from tellapart.storage.cache_folder import cache_folder
 
 MOST_MODELS: Final = 50  # those trained longest ago are forgotten
 _RECORD: Final = re.compile(r"[0-9a-f]{64}\.json")
@@ -56,4 +56,4 @@ def _records() -> list[Path]:
 
 
 def _folder() -> Path:
-    return default_path().with_name("known")
+    return cache_folder() / "known"

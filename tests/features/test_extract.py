@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tellapart import features as module
 from tellapart.artifact import TRAINED_ON
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import preprocess
@@ -20,8 +19,9 @@ from tellapart.data.source import Dataset
 from tellapart.data.split import Split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.errors import PhotoError
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import CHUNK, STAGE, Extractor, compiled, hash_pixels
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import CHUNK, STAGE, Extractor, compiled, hash_pixels
+from tellapart.features.extract import extract as module
 from tellapart.package import model_files
 
 
@@ -270,7 +270,7 @@ def test_other_processes_can_do_the_work(extractor, some, clothing_features):
 def test_a_disk_without_room_is_an_error_and_no_crash():
     """A limit on the size of files is as final as a full disk; both are met when the room is taken."""
     program = (
-        "import resource, numpy as np; from tellapart.features import memory_mapped; "
+        "import resource, numpy as np; from tellapart.features.extract import memory_mapped; "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)); "
         "assert not memory_mapped((900, 1000), np.dtype(np.uint8)).any(); "
         "memory_mapped((2_000, 1_000_000), np.dtype(np.uint8))"

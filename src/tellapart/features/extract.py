@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine.backbone import Backbone, build_graph
-from tellapart.engine.network import Network, n_cores
+from tellapart.engine.runner import Network, n_cores
 from tellapart.errors import InputError, PhotoError
-from tellapart.feature_cache import Embedding, FeatureCache, embedding_key
+from tellapart.features.cache import Embedding, FeatureCache, embedding_key
 from tellapart.timing import Progress, no_progress
 
 STAGE = "reading photos"

@@ -12,16 +12,16 @@ import time
 import numpy as np
 import pytest
 
-from tellapart import feature_cache
 from tellapart.errors import InputError
-from tellapart.feature_cache import DAY_S, Embedding, FeatureCache, default_path, embedding_key
+from tellapart.features.cache import DAY_S, Embedding, FeatureCache, embedding_key
+from tellapart.features.extract import cache as feature_cache
 
 D = 1280
 CHILD = """
     import sys
     from pathlib import Path
     import numpy as np
-    from tellapart.feature_cache import Embedding, FeatureCache
+    from tellapart.features.cache import Embedding, FeatureCache
     D = 1280
     def rows(start, n):
         return {b"%032d" % i: Embedding(np.full(D, i, np.float32), b"%016d" % i) for i in range(start, start + n)}
@@ -74,14 +74,6 @@ def test_what_was_put_comes_back_bit_by_bit(path):
         assert got.pixel_hash == hash_
         assert cache.get(key(2)) is None
         cache.close()
-
-
-def test_default_path_follows_the_environment(tmp_path, monkeypatch):
-    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tmp_path))
-    assert default_path() == tmp_path / "features.sqlite"
-    monkeypatch.delenv("TELLAPART_CACHE_DIR")
-    assert default_path().name == "features.sqlite"
-    assert "tellapart" in str(default_path())
 
 
 def test_keys_depend_on_every_byte_and_on_what_made_the_features():
@@ -393,7 +385,7 @@ def test_threads_share_one_cache(cache):
 
 def test_a_renamed_photo_is_known_and_a_changed_one_is_not(shared_data, extractor, tmp_path):
     from tellapart.data.source import Dataset
-    from tellapart.features import Extractor
+    from tellapart.features.extract import Extractor
 
     cached = Extractor.__new__(Extractor)
     cached.__dict__.update(extractor.__dict__, cache=FeatureCache(tmp_path / "c.sqlite"))

@@ -11,8 +11,8 @@ from tellapart.data.preprocess import Fit, Preprocess
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError
-from tellapart.feature_cache import FeatureCache
-from tellapart.features import Extractor, Features
+from tellapart.features.cache import FeatureCache
+from tellapart.features.extract import Extractor, Features
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, Stopwatch
 

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from tellapart.engine.backbone import Bundled, GraphBuilder, build_graph
-from tellapart.engine.network import Network, n_cores
+from tellapart.engine.runner import Network, n_cores
 from tellapart.errors import ArtifactError
 
 PX = 64

@@ -26,7 +26,7 @@ from tellapart.explanation import head_weight
 from tellapart.inside import _early_layers, _map_names, first_filters
 from tellapart.prediction import Predictor, load
 
-OLD = Path(__file__).parent / "artifacts" / "format-1"
+OLD = Path(__file__).parents[1] / "artifacts" / "format-1"
 PX = 16
 LONGEST_S = 100  # for one graph, refused or answered, on a machine that does other work too
 ODD = (-1, 0, 1, 2, 3, 7, 255, 65_536, 2**31 - 1, 2**31, -(2**31), 2**40, 2**62, -(2**63))

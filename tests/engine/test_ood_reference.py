@@ -9,11 +9,11 @@ import pytest
 
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
-from tellapart.engine import strangers as module
+from tellapart.engine import ood_reference as module
 from tellapart.engine.backbone import QUALITIES, Bundled
-from tellapart.engine.strangers import FOLDER, strangers
+from tellapart.engine.ood_reference import FOLDER, strangers
 from tellapart.errors import ArtifactError
-from tellapart.features import Extractor
+from tellapart.features.extract import Extractor
 
 RECORD = json.loads((FOLDER / "strangers.json").read_text("utf-8"))
 N_PHOTOS = 210

@@ -8,7 +8,6 @@ remembered, and least-recently used rows go first when the size limit is reached
 
 import functools
 import hashlib
-import os
 import sqlite3
 import threading
 import time
@@ -18,10 +17,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 from tellapart.errors import InputError
+from tellapart.storage.cache_folder import cache_folder
 
 DEFAULT_LIMIT_BYTES = 4 * 1024**3  # about 700,000 photos of the balanced quality
 BUSY_TIMEOUT_S = 30.0  # how long one process waits while another writes
@@ -66,9 +65,8 @@ class CacheState:
 
 
 def default_path() -> Path:
-    """Where features are kept; the environment variable TELLAPART_CACHE_DIR overrides the user's cache directory."""
-    folder = os.environ.get("TELLAPART_CACHE_DIR") or platformdirs.user_cache_dir("tellapart")
-    return Path(folder) / "features.sqlite"
+    """Where features are kept."""
+    return cache_folder() / "features.sqlite"
 
 
 def embedding_key(photo: bytes, made_by: str) -> bytes:

@@ -1,0 +1,1 @@
+"""Photos as the frozen network sees them, once for each photo."""
