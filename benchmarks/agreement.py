@@ -49,7 +49,7 @@ LOADED = """async () => {
 # Run as a script of its own: imports tellapart, which this process must not (measure.py says why).
 PYTHON = """
 import json, sys
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 model = load(sys.argv[1])
 for said in model.predict(sys.stdin.read().splitlines()):
     print(json.dumps(said.to_json()))

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES, Bundled
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
-from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
 
 SETS = {

@@ -33,6 +33,8 @@ from tellapart.checks.looks import Looks, look_at
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.quality import quality_findings
 from tellapart.checks.shortcuts import shortcut_findings
+from tellapart.classifier.probe import fit_probe, make_folds
+from tellapart.classifier.temperature import calibrated
 from tellapart.data.audit import audit
 from tellapart.data.duplicates import Duplicates, find_duplicates
 from tellapart.data.photo import decode
@@ -42,8 +44,6 @@ from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import Prepared, prepare
-from tellapart.posthoc.temperature import calibrated
-from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.timing import Stopwatch, no_progress
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from tellapart.classifier.probe import FittedProbe, fit_probe, make_folds
+from tellapart.classifier.temperature import calibrated
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
 from tellapart.data.split import deal, make_split
@@ -13,8 +15,6 @@ from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import prepare
-from tellapart.posthoc.temperature import calibrated
-from tellapart.probe import FittedProbe, fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.timing import Stopwatch, no_progress
 

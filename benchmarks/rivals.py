@@ -8,8 +8,8 @@ from scipy.cluster.vq import ClusterError, kmeans2
 from sklearn.metrics import roc_auc_score
 
 from photo_sets import Photos
-from tellapart.posthoc.unknown import directions
-from tellapart.probe import FittedProbe
+from tellapart.classifier.ood import directions
+from tellapart.classifier.probe import FittedProbe
 
 OURS, CONFIDENCE = "tellapart", "1 - largest probability"
 FORMER_CENTRES, FORMER_PHOTOS = 8, 10  # a class, and photos of a centre on average

@@ -23,7 +23,7 @@ from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
 from tellapart.examination import test_part
 from tellapart.features.extract import Extractor
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 from tellapart.recipe import Probe
 from tellapart.robustness import MAX_PHOTOS, robustness
 from tellapart.workflow import train

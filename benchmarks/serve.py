@@ -39,7 +39,7 @@ PEERS = {"gradio": "Gradio", "litserve": "LitServe", "fastapi": "FastAPI + ONNX 
 PIPELINE = """
 import sys, time
 from pathlib import Path
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 photos = [Path(line).read_bytes() for line in sys.stdin.read().splitlines()]
 predictor = load(sys.argv[1])
 list(predictor.predict_many(photos[:32]))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import measure
+from tellapart.classifier.probe import FittedProbe, fit_probe, make_folds
 from tellapart.data.duplicates import exact_pairs, find_duplicates, group
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
@@ -24,7 +25,6 @@ from tellapart.data.split import deal
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
-from tellapart.probe import FittedProbe, fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.suggestion import choose
 

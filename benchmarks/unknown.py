@@ -35,9 +35,9 @@ from photo_sets import (
     undivided,
 )
 from rivals import CONFIDENCE, OURS, auroc, let_through, scores
-from tellapart.cross_validation import Crossed
+from tellapart.classifier.cross_validation import Crossed
+from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.metrics.promise import observed_in_band, promise
-from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.recipe import Probe
 from tellapart.refusal import refusals
 

@@ -12,7 +12,7 @@ from tellapart.errors import ArtifactError, InputError
 from tellapart.features.extract import hash_pixels
 from tellapart.metrics.comparison import compare_answers
 from tellapart.metrics.intervals import wilson
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 from tellapart.recipe import Probe
 from tellapart.workflow import evaluate, train
 

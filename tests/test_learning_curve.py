@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tellapart.classifier.probe import fit_heads, fit_probe, make_folds
 from tellapart.data.split import ALWAYS_TRAINS
 from tellapart.learning_curve import (
     FARTHEST,
@@ -16,7 +17,6 @@ from tellapart.learning_curve import (
     learning_curve,
     nested_positions,
 )
-from tellapart.probe import fit_heads, fit_probe, make_folds
 from tellapart.recipe import Probe
 
 RECIPE = Probe(inverse_regularisation=(0.01,))

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tellapart.cross_validation import Crossed
+from tellapart.classifier.cross_validation import Crossed
+from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds
+from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.engine.ood_reference import Strangers
 from tellapart.metrics.intervals import wilson
 from tellapart.metrics.promise import observed_in_band, promise
-from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, Thresholds
-from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.refusal import promised, real_photos, refusals
 

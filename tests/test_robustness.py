@@ -13,7 +13,7 @@ from tellapart.data.photo import decode
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset
 from tellapart.metrics.intervals import no_information_p_value
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 from tellapart.robustness import BALANCES, BORDER, DAMAGE, MAX_PHOTOS, VARIANTS, _chosen, kept_intervals, robustness
 
 PER_CLASS = 2

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from tellapart.errors import TrainingError as TrainingError
     from tellapart.estimator import PhotoClassifier as PhotoClassifier
     from tellapart.fitting import Lessons as Lessons
-    from tellapart.prediction import Prediction as Prediction
-    from tellapart.prediction import Predictor as Predictor
-    from tellapart.prediction import load as load
+    from tellapart.model.prediction import Prediction as Prediction
+    from tellapart.model.prediction import Predictor as Predictor
+    from tellapart.model.prediction import load as load
     from tellapart.recipe import FineTune as FineTune
     from tellapart.recipe import Probe as Probe
     from tellapart.recipe import Scratch as Scratch
@@ -43,8 +43,8 @@ _PLACES = {
     "MissingExtraError": "errors",
     "PhotoClassifier": "estimator",
     "PhotoError": "errors",
-    "Prediction": "prediction",
-    "Predictor": "prediction",
+    "Prediction": "model.prediction",
+    "Predictor": "model.prediction",
     "Probe": "recipe",
     "Scratch": "recipe",
     "TellapartError": "errors",
@@ -52,7 +52,7 @@ _PLACES = {
     "check": "workflow",
     "compare": "comparison",
     "evaluate": "workflow",
-    "load": "prediction",
+    "load": "model.prediction",
     "scan": "data.source",
     "train": "workflow",
 }

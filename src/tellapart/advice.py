@@ -7,11 +7,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.classifier.probe import OutOfFold
+from tellapart.classifier.temperature import calibrated
 from tellapart.evaluation import FEW_TEST_PHOTOS
 from tellapart.learning_curve import USUAL_SLOPE, LearningCurve
 from tellapart.metrics.intervals import wilson
-from tellapart.posthoc.temperature import calibrated
-from tellapart.probe import OutOfFold
 from tellapart.text import counted, quoted, some
 
 MOST = 5  # a person does one thing, perhaps two, before training again

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from tellapart.errors import InputError
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 from tellapart.recipe import Probe
 from tellapart.scoring import summary
 from tellapart.storage.atomic import refuse_unwritable

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
@@ -14,7 +15,6 @@ from tellapart.errors import InputError, MissingExtraError
 from tellapart.extras import INSTALL_SKLEARN
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
-from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.text import quoted
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.artifact import MODEL, TRAINED_ON
+from tellapart.classifier.probe import FittedProbe
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import Split
@@ -17,8 +17,8 @@ from tellapart.engine.runner import PRECISION
 from tellapart.errors import TrainingError
 from tellapart.features.prepare import Prepared, fingerprint
 from tellapart.fitting import probe_of, recipe_json
-from tellapart.prediction import Predictor
-from tellapart.probe import FittedProbe
+from tellapart.model.artifact import MODEL, TRAINED_ON
+from tellapart.model.prediction import Predictor
 from tellapart.recipe import Recipe
 from tellapart.refusal import promised
 from tellapart.report.card import render_card

@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.cross_validation import Crossed
-from tellapart.engine.ood_reference import Strangers
-from tellapart.metrics.intervals import wilson
-from tellapart.metrics.promise import Promise, observed_in_band, promise
-from tellapart.posthoc.decision import (
+from tellapart.classifier.cross_validation import Crossed
+from tellapart.classifier.decision import (
     DOUBT_SHARE,
     FAR_SHARE,
     NONE_OF_THESE,
@@ -20,7 +17,10 @@ from tellapart.posthoc.decision import (
     fit_thresholds,
     withheld,
 )
-from tellapart.probe import FittedProbe, OutOfFold
+from tellapart.classifier.probe import FittedProbe, OutOfFold
+from tellapart.engine.ood_reference import Strangers
+from tellapart.metrics.intervals import wilson
+from tellapart.metrics.promise import Promise, observed_in_band, promise
 from tellapart.text import counted, quoted
 
 NAMED = 6  # strangers that passed, listed by name

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.classifier.decision import NONE_OF_THESE, NOT_SURE, withheld
 from tellapart.data import photo
 from tellapart.data.corruption import (
     CORRUPTIONS,
@@ -28,8 +29,7 @@ from tellapart.data.source import Dataset
 from tellapart.engine.runner import n_cores
 from tellapart.errors import PhotoError
 from tellapart.metrics.intervals import BOOTSTRAP_RESAMPLES, no_information_p_value, share_interval, worth
-from tellapart.posthoc.decision import NONE_OF_THESE, NOT_SURE, withheld
-from tellapart.prediction import Predictor
+from tellapart.model.prediction import Predictor
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, no_progress
 

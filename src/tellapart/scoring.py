@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.cross_validation import Crossed, cross_validate
+from tellapart.classifier.cross_validation import Crossed, cross_validate
+from tellapart.classifier.probe import FittedProbe
+from tellapart.classifier.temperature import calibrated
 from tellapart.data.audit import classes_of_one, conflicting, imbalance_sentence, leaked_pairs
 from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
@@ -15,8 +17,6 @@ from tellapart.engine.ood_reference import strangers
 from tellapart.evaluation import evaluate_predictions
 from tellapart.features.prepare import Prepared
 from tellapart.fitting import Fitted
-from tellapart.posthoc.temperature import calibrated
-from tellapart.probe import FittedProbe
 from tellapart.recipe import Probe
 from tellapart.refusal import refusals
 from tellapart.text import counted, quoted, some

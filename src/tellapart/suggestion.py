@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.artifact import Artifact, load_artifact
 from tellapart.data import photo
 from tellapart.data.duplicates import find_duplicates, group
 from tellapart.data.preprocess import preprocess
@@ -23,6 +22,7 @@ from tellapart.data.source import Skipped, scan_photos
 from tellapart.engine.runner import Network, n_cores, refuse_nonsense
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.extract import hash_pixels
+from tellapart.model.artifact import Artifact, load_artifact
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, no_progress
 

@@ -5,21 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tellapart.artifact import (
-    CARD,
-    EVALUATION,
-    MODEL,
-    MODEL_FILES,
-    REPORT,
-    REPORT_FILES,
-    load_artifact,
-    seal,
-    sha256,
-    to_json,
-)
 from tellapart.checks.inspection import inspect
-from tellapart.compose import compose
-from tellapart.cross_validation import out_of_fold_probs
+from tellapart.classifier.cross_validation import out_of_fold_probs
+from tellapart.classifier.probe import FittedProbe
 from tellapart.data.audit import Finding
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
@@ -33,10 +21,22 @@ from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import Prepared, prepare
 from tellapart.fitting import Lessons, divide, fit, keep_at, probe_of
+from tellapart.model.artifact import (
+    CARD,
+    EVALUATION,
+    MODEL,
+    MODEL_FILES,
+    REPORT,
+    REPORT_FILES,
+    load_artifact,
+    seal,
+    sha256,
+    to_json,
+)
+from tellapart.model.compose import compose
+from tellapart.model.prediction import Predictor
 from tellapart.next_steps import next_steps
 from tellapart.package import card, describe, model_facts, model_files, page, proven
-from tellapart.prediction import Predictor
-from tellapart.probe import FittedProbe
 from tellapart.recipe import Probe, Recipe
 from tellapart.robustness import robustness as spoil
 from tellapart.scoring import test_evaluation

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tellapart.checks.mislabels import MIN_PHOTOS, UNLIKELY, mislabel_findings, suspects
+from tellapart.classifier.probe import fit_probe, make_folds
+from tellapart.classifier.temperature import calibrated
 from tellapart.data.source import Dataset
-from tellapart.posthoc.temperature import calibrated
-from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
 
 

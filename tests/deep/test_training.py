@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tellapart.classifier.temperature import fit_temperature, nll
 from tellapart.deep import bundled_tuning
 from tellapart.deep.backbones import converted
 from tellapart.deep.bundled_tuning import joined, prepare, shares
@@ -13,7 +14,6 @@ from tellapart.deep.training import train_network
 from tellapart.engine.head import Head
 from tellapart.errors import InputError
 from tellapart.fitting import fit
-from tellapart.posthoc.temperature import fit_temperature, nll
 from tellapart.recipe import FineTune, Probe, Scratch
 from tellapart.timing import no_progress
 

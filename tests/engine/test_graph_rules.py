@@ -18,13 +18,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tellapart.artifact import EVALUATION, MANIFEST, MODEL, TRAINED_ON, load_artifact, seal, sha256, to_json
 from tellapart.engine import trial
 from tellapart.engine.graph_rules import ALLOWED_OPS, MAX_ELEMENTS, MAX_NODES, refuse_unsafe
 from tellapart.errors import ArtifactError
-from tellapart.explanation import head_weight
-from tellapart.inside import _early_layers, _map_names, first_filters
-from tellapart.prediction import Predictor, load
+from tellapart.model.artifact import EVALUATION, MANIFEST, MODEL, TRAINED_ON, load_artifact, seal, sha256, to_json
+from tellapart.model.cam import head_weight
+from tellapart.model.explain import _early_layers, _map_names, first_filters
+from tellapart.model.prediction import Predictor, load
 
 OLD = Path(__file__).parents[1] / "artifacts" / "format-1"
 PX = 16

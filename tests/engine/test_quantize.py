@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from tellapart.artifact import load_artifact
 from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.quantize import rounded, whole
+from tellapart.model.artifact import load_artifact
 
 tables = arrays(np.float32, array_shapes(min_dims=2, max_dims=2), elements=st.floats(-1e3, 1e3, width=32))
 

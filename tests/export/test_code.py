@@ -47,8 +47,8 @@ allowed = {allowed!r} + ["tellapart"]
 for module, names in packages_distributions().items():
     if not {{normal(name) for name in names}} & set(allowed):
         sys.modules[module] = None
-import tellapart.cli.main, tellapart.cli.asking, tellapart.cli.serving, tellapart.prediction, tellapart.server.running
-import tellapart.server.decoding_child
+import tellapart.cli.main, tellapart.cli.asking, tellapart.cli.serving, tellapart.model.prediction
+import tellapart.server.running, tellapart.server.decoding_child
 print(sys.modules["scipy"], sys.modules["sklearn"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ import pytest
 from tellapart.export import runtime
 from tellapart.export.built import NOTE, TEMPLATES
 from tellapart.export.folder import export
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / NOTE
 

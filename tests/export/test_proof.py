@@ -7,7 +7,7 @@ import pytest
 from tellapart.errors import TrainingError
 from tellapart.export.photos import ProofPhoto, generated
 from tellapart.export.proof import Said, prove, sentences
-from tellapart.prediction import Prediction
+from tellapart.model.prediction import Prediction
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tellapart.artifact import CARD, EVALUATION, MANIFEST, REPORT, load_artifact, sha256
 from tellapart.data.preprocess import Preprocess
 from tellapart.export.browser import BrowserForm
 from tellapart.export.built import Source, rendered
 from tellapart.export.docker import docker_folder
 from tellapart.export.photos import ProofPhoto, gather, generated
 from tellapart.export.space import gradio_space, static_space
-from tellapart.prediction import Predictor
+from tellapart.model.artifact import CARD, EVALUATION, MANIFEST, REPORT, load_artifact, sha256
+from tellapart.model.prediction import Predictor
 from tellapart.report.card import render_card
 from tellapart.text import as_markdown
 from tellapart.timing import no_progress

@@ -7,15 +7,15 @@ import onnx
 import onnxruntime
 import pytest
 
-from tellapart.artifact import load_artifact
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess, preprocess
-from tellapart.explanation import class_activation, for_class, head_weight
 from tellapart.export.graphs import by_openvino
 from tellapart.export.photos import generated
 from tellapart.export.web import LARGE_BYTES, as_browser
 from tellapart.export.web_graph import web_graph
-from tellapart.prediction import Predictor
+from tellapart.model.artifact import load_artifact
+from tellapart.model.cam import class_activation, for_class, head_weight
+from tellapart.model.prediction import Predictor
 
 OF_BEFORE = sorted(path for path in (Path(__file__).parents[1] / "artifacts").iterdir() if path.is_dir())
 SIDES = [(97, 50), (50, 97), (225, 224), (448, 897), (701, 1000), (711, 400), (1000, 300), (1, 5), (3, 1)]

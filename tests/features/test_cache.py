@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tellapart.errors import InputError
+from tellapart.features import cache as feature_cache
 from tellapart.features.cache import DAY_S, Embedding, FeatureCache, embedding_key
-from tellapart.features.extract import cache as feature_cache
 
 D = 1280
 CHILD = """

@@ -12,16 +12,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tellapart.artifact import TRAINED_ON
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import Split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.errors import PhotoError
+from tellapart.features import extract as module
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import CHUNK, STAGE, Extractor, compiled, hash_pixels
-from tellapart.features.extract import extract as module
+from tellapart.model.artifact import TRAINED_ON
 from tellapart.package import model_files
 
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from tellapart.artifact import MANIFEST, MODEL
 from tellapart.cli.recipes import lessons_for
 from tellapart.deep.logbook import Epoch
 from tellapart.fitting import keep_at
+from tellapart.model.artifact import MANIFEST, MODEL
 from tellapart.recipe import FineTune
 
 NETWORK = ("--recipe", "scratch", "--network", "tutorial-cnn", "--quality", "fast", "--batch-size", "16")

@@ -81,7 +81,7 @@ def test_kill_9_at_any_moment_leaves_the_old_or_the_new_model(tellapart, photos,
     # half of them over the whole run, half near its end, where the files are written
     moments = [whole_s * (i + random.random()) / 5 for i in range(5)]
     moments += [whole_s * (0.8 + 0.3 * random.random()) for _ in range(N_KILLS - 5)]
-    from tellapart.artifact import load_artifact
+    from tellapart.model.artifact import load_artifact
 
     for moment in moments:
         shutil.rmtree(model)

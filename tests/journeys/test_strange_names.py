@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from tellapart.artifact import EVALUATION, MANIFEST, sha256
+from tellapart.model.artifact import EVALUATION, MANIFEST, sha256
 from tellapart.text import shown
 
 TITLE = "\x1b]0;title\x07"  # sets the terminal's title; OSC 52 would set its clipboard

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tellapart.artifact import PROMISE
+from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, fit_thresholds
 from tellapart.metrics.promise import observed_in_band, promise
-from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, fit_thresholds
+from tellapart.model.artifact import PROMISE
 
 GATES = (FAR_SHARE, DOUBT_SHARE)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tellapart.data import photo
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 from tellapart.server.apart import ApartPredictor
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tellapart import load
-from tellapart.artifact import MANIFEST, sha256
 from tellapart.errors import ArtifactError
+from tellapart.model.artifact import MANIFEST, sha256
 from tellapart.server.golden import golden_photo, is_as_expected
 from tellapart.server.serving_model import _class_of, open_model
 

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 import tellapart
-from tellapart.prediction import Predictor
+from tellapart.model.prediction import Predictor
 from tellapart.recipe import Probe
 from tellapart.workflow import train
 

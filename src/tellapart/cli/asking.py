@@ -13,7 +13,7 @@ from tellapart.errors import InputError
 SKIPPED_SHOWN = 5  # files that cannot be read; --json names all
 
 if TYPE_CHECKING:
-    from tellapart.prediction import Prediction
+    from tellapart.model.prediction import Prediction
 
 
 @click.command(
@@ -38,7 +38,7 @@ def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None,
     from pathlib import Path
 
     from tellapart.data.source import scan_photos
-    from tellapart.prediction import load
+    from tellapart.model.prediction import load
     from tellapart.storage.atomic import refuse_unwritable_file
     from tellapart.text import counted, shown
 
@@ -89,7 +89,7 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
     """Say what MODEL is: its classes, its backbone, its score."""
     from pathlib import Path
 
-    from tellapart.artifact import load_artifact
+    from tellapart.model.artifact import load_artifact
 
     if versions:
         _print_versions(as_json)

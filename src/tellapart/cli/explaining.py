@@ -29,7 +29,7 @@ def explain(model: str, photo: str, output: str, among: str | None, force: bool,
     """
     from pathlib import Path
 
-    from tellapart.inside import look_inside
+    from tellapart.model.explain import look_inside
     from tellapart.report.inside_page import FILES, PAGE, inside_page
     from tellapart.storage.atomic import refuse_unwritable, write_folder
     from tellapart.text import shown

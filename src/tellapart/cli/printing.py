@@ -9,7 +9,7 @@ import click
 from tellapart.text import shown, shown_lines
 
 if TYPE_CHECKING:
-    from tellapart.prediction import Prediction
+    from tellapart.model.prediction import Prediction
 
 
 def say(text: str = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from tellapart.classifier.temperature import fit_temperature, nll
 from tellapart.data.split import Split
 from tellapart.deep.augment import Augment
 from tellapart.deep.bundled import N_STAGES, Tail, cut_before, prove, trunk, tuned_network
@@ -25,7 +26,6 @@ from tellapart.engine.backbone import FEATURES_PER_NETWORK
 from tellapart.engine.head import Head
 from tellapart.engine.runner import Network, n_cores
 from tellapart.features.prepare import Prepared
-from tellapart.posthoc.temperature import fit_temperature, nll
 from tellapart.recipe import FineTune
 from tellapart.timing import Progress
 

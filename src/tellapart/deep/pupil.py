@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from tellapart.classifier.probe import FittedProbe, fit_probe, make_folds
 from tellapart.data.split import Split
 from tellapart.deep.augment import Augment
 from tellapart.deep.device import Processor
@@ -16,7 +17,6 @@ from tellapart.deep.loop import Lesson
 from tellapart.engine.backbone import Converted
 from tellapart.engine.head import Head
 from tellapart.features.prepare import Prepared, fingerprint
-from tellapart.probe import FittedProbe, fit_probe, make_folds
 from tellapart.recipe import Probe, Training
 
 Json = dict[str, Any]

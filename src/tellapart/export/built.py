@@ -8,8 +8,8 @@ from typing import Any
 
 import jinja2
 
-from tellapart.artifact import EXAMPLES, Artifact, to_json
 from tellapart.export.proof import Form
+from tellapart.model.artifact import EXAMPLES, Artifact, to_json
 from tellapart.text import as_markdown, shown
 from tellapart.timing import Progress
 

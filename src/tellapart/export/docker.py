@@ -3,11 +3,11 @@
 import platform
 import re
 
-from tellapart.artifact import MODEL, seal, sha256
 from tellapart.export.built import Built, Source, rendered
 from tellapart.export.code import FOR_ANSWERS, FOR_THE_SERVER, NAME, code_files, own_version, pins, wheel
 from tellapart.export.elsewhere import CarriedForm
 from tellapart.export.hashes import DEBIAN, hashed_pins
+from tellapart.model.artifact import MODEL, seal, sha256
 from tellapart.text import shown
 
 IGNORED = b"README.md\nexport.json\n"  # what the image need not hold

@@ -18,7 +18,7 @@ SCRIPT = """
 import json, os, time
 from pathlib import Path
 import tellapart
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 assert Path(tellapart.__file__).is_relative_to(Path.cwd())
 model = load("model")
 for name in sorted(os.listdir("photos")):
@@ -31,7 +31,7 @@ APART = """
 import asyncio, json, os, time
 from pathlib import Path
 import tellapart
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 from tellapart.server.apart import ApartPredictor
 assert Path(tellapart.__file__).is_relative_to(Path.cwd())
 async def main():

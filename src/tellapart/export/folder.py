@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tellapart.artifact import MODEL, Artifact, load_artifact, to_json
 from tellapart.errors import ArtifactError, InputError
 from tellapart.export.built import Build, Built, Source
 from tellapart.export.docker import docker_folder
@@ -18,7 +17,8 @@ from tellapart.export.runtime import from_folder
 from tellapart.export.single_file import onnx_file, openvino_files
 from tellapart.export.space import SPACES
 from tellapart.export.web import web_folder
-from tellapart.prediction import Predictor
+from tellapart.model.artifact import MODEL, Artifact, load_artifact, to_json
+from tellapart.model.prediction import Predictor
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.timing import Progress, no_progress
 

@@ -14,10 +14,10 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from tellapart.classifier.decision import Thresholds, answer
 from tellapart.engine.runner import PRECISION
 from tellapart.export.photos import ProofPhoto
 from tellapart.export.proof import Said
-from tellapart.posthoc.decision import Thresholds, answer
 
 Array = NDArray[Any]
 Run = Callable[[Array], dict[str, Array]]

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.artifact import MODEL, Artifact
 from tellapart.data import photo
 from tellapart.data.source import scan_photos
 from tellapart.errors import InputError, PhotoError
-from tellapart.prediction import Prediction, Predictor
+from tellapart.model.artifact import MODEL, Artifact
+from tellapart.model.prediction import Prediction, Predictor
 from tellapart.storage.photo_locations import recall
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import openvino
 
-from tellapart.artifact import MODEL, Artifact
 from tellapart.data import photo
 from tellapart.data.preprocess import preprocess
 from tellapart.export.built import Built, Source, described
 from tellapart.export.graphs import Array, GraphForm, Run, any_runtime, by_openvino
 from tellapart.export.proof import FROM_PIXELS
+from tellapart.model.artifact import MODEL, Artifact
 
 IR = "model"  # .xml and .bin
 

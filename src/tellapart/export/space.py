@@ -4,13 +4,13 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from tellapart.artifact import MODEL, to_json
 from tellapart.export.built import Build, Built, Source, rendered
 from tellapart.export.code import FOR_ANSWERS, NAME, code_files, licences, own_version, pins
 from tellapart.export.docker import model_folder
 from tellapart.export.elsewhere import APART, CarriedForm
 from tellapart.export.proof import FROM_FILES
 from tellapart.export.web import Host, page_folder
+from tellapart.model.artifact import MODEL, to_json
 from tellapart.text import as_markdown, shown
 
 GRADIO = "6.31.0"  # what the folder was tested with

@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.artifact import MODEL, Artifact, sha256, to_json
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess
 from tellapart.engine.backbone import imagenet_class_names
 from tellapart.errors import TellapartError
-from tellapart.explanation import has_heatmap
 from tellapart.export import runtime
 from tellapart.export.browser import BrowserForm, find_chromium
 from tellapart.export.built import TEMPLATES, Built, Source, class_of_example, rendered
@@ -19,6 +17,8 @@ from tellapart.export.code import licences
 from tellapart.export.graphs import Array, GraphForm, any_runtime
 from tellapart.export.proof import FROM_FILES, Form
 from tellapart.export.web_graph import web_graph
+from tellapart.model.artifact import MODEL, Artifact, sha256, to_json
+from tellapart.model.cam import has_heatmap
 from tellapart.text import shown
 
 PAGES = TEMPLATES.parents[1] / "web"

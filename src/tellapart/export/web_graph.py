@@ -14,7 +14,7 @@ from PIL import Image
 
 from tellapart.data.preprocess import Preprocess
 from tellapart.engine.backbone import OPSET, GraphBuilder
-from tellapart.explanation import has_heatmap
+from tellapart.model.cam import has_heatmap
 
 PHOTO = "photo"  # the input: (H, W, 3) uint8 RGB
 HEAT = "heat"  # how much each cell of the feature map speaks for the likeliest class, (h, w)

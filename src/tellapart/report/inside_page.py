@@ -9,7 +9,7 @@ from PIL import Image
 
 from tellapart.data.photo import decode, read
 from tellapart.errors import PhotoError
-from tellapart.inside import DEPTHS, Inside, Layer
+from tellapart.model.explain import DEPTHS, Inside, Layer
 from tellapart.report.page import UNIT_SPACE, environment, make_thumbnail, percent
 
 PAGE = "explanation.html"

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.data.corruption import DAYLIGHT_K, SEVERITIES
-from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.report.figures import LEAST_ANSWERED, learning_plot, risk_plot
 from tellapart.text import counted
 

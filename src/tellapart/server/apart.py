@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
-from tellapart.prediction import Prediction, Predictor
+from tellapart.model.prediction import Prediction, Predictor
 from tellapart.server.decoding import DecoderPool
 
 

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from tellapart.artifact import MAX_EXAMPLES
 from tellapart.errors import ArtifactError
+from tellapart.model.artifact import MAX_EXAMPLES
 from tellapart.server import schema
 from tellapart.server.answering import Answerer
 from tellapart.server.description import Operation, describe

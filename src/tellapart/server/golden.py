@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.prediction import Predictor
+from tellapart.model.prediction import Predictor
 
 SIDES_PX = (240, 320)
 ORIENTATION_TAG, ON_ITS_SIDE = 0x0112, 6

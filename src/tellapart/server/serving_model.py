@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.artifact import EVALUATION, MODEL, Artifact, load_artifact
 from tellapart.errors import ArtifactError
-from tellapart.explanation import class_activation, data_uri, for_class, has_heatmap, head_weight, heatmap_png
-from tellapart.prediction import Predictor
+from tellapart.model.artifact import EVALUATION, MODEL, Artifact, load_artifact
+from tellapart.model.cam import class_activation, data_uri, for_class, has_heatmap, head_weight, heatmap_png
+from tellapart.model.prediction import Predictor
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ async function predict(said, loaded, photos, heatmap, signal) {
 }
 
 /**
- * The prediction in the graph's outputs; src/tellapart/posthoc/decision.py is the same rule.
+ * The prediction in the graph's outputs; src/tellapart/classifier/decision.py is the same rule.
  * @param {Record<string, any>} said
  * @param {Record<string, any>} outputs
  * @param {boolean} heatmap

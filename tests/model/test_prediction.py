@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.artifact import load_artifact
 from tellapart.engine.backbone import imagenet_class_names
 from tellapart.errors import ArtifactError
-from tellapart.prediction import Prediction, Predictor, load
+from tellapart.model.artifact import load_artifact
+from tellapart.model.prediction import Prediction, Predictor, load
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tellapart.artifact import (
+from tellapart.data.plain_jpeg import is_plain_jpeg
+from tellapart.engine.backbone import GraphBuilder
+from tellapart.errors import ArtifactError
+from tellapart.model.artifact import (
     EVALUATION,
     FORMAT,
     MANIFEST,
@@ -30,12 +33,9 @@ from tellapart.artifact import (
     sha256,
     to_json,
 )
-from tellapart.data.plain_jpeg import is_plain_jpeg
-from tellapart.engine.backbone import GraphBuilder
-from tellapart.errors import ArtifactError
-from tellapart.prediction import load
+from tellapart.model.prediction import load
 
-OLD = Path(__file__).parent / "artifacts"
+OLD = Path(__file__).parents[1] / "artifacts"
 PX = 16
 NAMES = ["blue", "green", "red"]
 
@@ -527,9 +527,9 @@ def test_no_hostile_model_file_is_loaded_or_unpickled(shared_data, tmp_path):
     code = """
         import sys
         from pathlib import Path
-        from tellapart.artifact import load_artifact
+        from tellapart.model.artifact import load_artifact
         from tellapart.errors import ArtifactError
-        from tellapart.prediction import load
+        from tellapart.model.prediction import load
         events = []
         forbidden = ("pickle.find_class", "os.system", "os.exec", "subprocess.Popen", "socket.connect")
         sys.addaudithook(lambda event, args: events.append(event) if event in forbidden else None)

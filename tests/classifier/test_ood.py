@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from tellapart.classifier import ood as unknown
+from tellapart.classifier.ood import MAX_CENTRES, PHOTOS_PER_CENTRE, Centres, directions, fit_centres
 from tellapart.data.source import Dataset
 from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.head import Head
 from tellapart.engine.quantize import rounded
-from tellapart.posthoc import unknown
-from tellapart.posthoc.unknown import MAX_CENTRES, PHOTOS_PER_CENTRE, Centres, directions, fit_centres
 
 
 def blobs(sizes, d=12, seed=0, spread=0.4):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from tellapart.posthoc.temperature import BOUNDS, MIN_PHOTOS, calibrated, fit_temperature, nll
+from tellapart.classifier.temperature import BOUNDS, MIN_PHOTOS, calibrated, fit_temperature, nll
 
 FINITE = st.floats(-50, 50, width=32)
 

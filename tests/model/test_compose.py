@@ -7,14 +7,14 @@ import onnx
 import onnxruntime
 import pytest
 
-from tellapart.artifact import refuse_unsafe
-from tellapart.compose import compose
+from tellapart.classifier.ood import Centres
+from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine.backbone import QUALITIES, Bundled
 from tellapart.engine.runner import Network
-from tellapart.posthoc.unknown import Centres
-from tellapart.probe import fit_probe, make_folds
+from tellapart.model.artifact import refuse_unsafe
+from tellapart.model.compose import compose
 from tellapart.recipe import Probe
 
 OUTPUTS = ("probs", "logits", "unknown_score", "features", "feature_map", "imagenet_logits")
@@ -125,8 +125,8 @@ def test_other_backbones_and_numbers_of_classes(backbone, c, pixels):
 
 def test_unknown_score_of_a_photo_without_features(fitted):
     """Features of zero have no direction; the graph must not answer NaN."""
-    from tellapart.compose import _add_unknown_score
     from tellapart.engine.backbone import GraphBuilder
+    from tellapart.model.compose import _add_unknown_score
 
     g = GraphBuilder()
     g.constant("zero", np.float32(0))

@@ -8,9 +8,9 @@ import onnx
 import pytest
 from PIL import Image
 
-from tellapart.artifact import load_artifact
 from tellapart.engine.runner import Network
-from tellapart.explanation import (
+from tellapart.model.artifact import load_artifact
+from tellapart.model.cam import (
     LEVELS,
     STRONGEST,
     class_activation,

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from tellapart.classifier.ood import LOGIT_WEIGHT, Centres
+from tellapart.classifier.probe import FittedProbe
 from tellapart.engine.backbone import Backbone, GraphBuilder, Shapes
 from tellapart.engine.quantize import whole
-from tellapart.posthoc.unknown import LOGIT_WEIGHT, Centres
-from tellapart.probe import FittedProbe
 
 SMALLEST_NORM = np.float32(np.finfo(np.float32).tiny)  # so that features of zero have a direction
 
@@ -47,7 +47,7 @@ def compose(backbone: Backbone, fitted: FittedProbe, metadata: Mapping[str, Any]
 
 
 def _add_unknown_score(g: GraphBuilder, centres: Centres, d: int) -> None:
-    """`unknown_score` = 1 - the largest cosine with a centre; posthoc/unknown.py says of what."""
+    """`unknown_score` = 1 - the largest cosine with a centre; classifier/ood.py says of what."""
     seen = "unknown.features"
     g.constant("unknown.axis", np.array([1], np.int64))
     if centres.imagenet is None:

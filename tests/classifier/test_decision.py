@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.posthoc.decision import DOUBT_SHARE, FAR_SHARE, Thresholds, answer, fit_thresholds, withheld
+from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds, answer, fit_thresholds, withheld
 
 NAMES = ("cat", "dog", "hen")
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.artifact import Artifact, load_artifact
+from tellapart.classifier.decision import NONE_OF_THESE, Thresholds, answer
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
 from tellapart.engine.runner import Network, n_cores, refuse_nonsense
 from tellapart.errors import PhotoError
-from tellapart.posthoc.decision import NONE_OF_THESE, Thresholds, answer
+from tellapart.model.artifact import Artifact, load_artifact
 
 AHEAD = 8  # photos a core that may be in work before their turn to be given out
 

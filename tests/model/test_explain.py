@@ -11,10 +11,10 @@ import onnx
 import pytest
 from PIL import Image
 
-from tellapart.artifact import load_artifact, sha256
 from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.errors import InputError, PhotoError
-from tellapart.inside import (
+from tellapart.model.artifact import load_artifact, sha256
+from tellapart.model.explain import (
     CELLS,
     MAPS,
     NEIGHBOURS,
@@ -24,7 +24,7 @@ from tellapart.inside import (
     look_inside,
     occlusion,
 )
-from tellapart.prediction import Predictor
+from tellapart.model.prediction import Predictor
 from tellapart.report.inside_page import FILES, PAGE, inside_page
 
 

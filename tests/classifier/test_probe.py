@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tellapart import probe
+from tellapart.classifier import probe
+from tellapart.classifier.ood import directions, fit_centres
+from tellapart.classifier.probe import fit_heads, fit_probe, make_folds
 from tellapart.data.split import ALWAYS_TRAINS
-from tellapart.posthoc.unknown import directions, fit_centres
-from tellapart.probe import fit_heads, fit_probe, make_folds
 from tellapart.recipe import Probe
 
 EXACT = Probe(tolerance=1e-5, class_balance=0.0)  # finer than float32 can always reach stops with a warning

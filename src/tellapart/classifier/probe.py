@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from tellapart.classifier.decision import Thresholds, fit_thresholds
+from tellapart.classifier.logistic import regularisation_path
+from tellapart.classifier.ood import Centres, directions, fit_centres
+from tellapart.classifier.temperature import calibrated, fit_temperature, nll
 from tellapart.data.split import deal
 from tellapart.engine.head import Head
 from tellapart.engine.runner import n_cores
-from tellapart.logistic import regularisation_path
-from tellapart.posthoc.decision import Thresholds, fit_thresholds
-from tellapart.posthoc.temperature import calibrated, fit_temperature, nll
-from tellapart.posthoc.unknown import Centres, directions, fit_centres
 from tellapart.recipe import Probe
 
 NEVER_USED = -2  # fold of photos left out of the choosing altogether

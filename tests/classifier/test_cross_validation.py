@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tellapart.cross_validation import cross_validate
+from tellapart.classifier.cross_validation import cross_validate
+from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.data.split import crossed_split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.prepare import prepare
-from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.timing import Stopwatch, no_progress
 

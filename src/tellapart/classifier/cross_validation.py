@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from tellapart.classifier.probe import fit_probe, make_folds
+from tellapart.classifier.temperature import calibrated
 from tellapart.data.split import ALWAYS_TRAINS
 from tellapart.engine.runner import n_cores
 from tellapart.features.prepare import Prepared
-from tellapart.posthoc.temperature import calibrated
-from tellapart.probe import fit_probe, make_folds
 from tellapart.recipe import Probe
 from tellapart.timing import Progress, no_progress
 

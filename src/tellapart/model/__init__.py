@@ -1,0 +1,1 @@
+"""The finished model: its folder, its graph, its answers, and why it gives them."""

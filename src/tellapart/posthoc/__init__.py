@@ -1,1 +1,0 @@
-"""What is fitted after the head, out-of-fold: temperature, unknown score, thresholds."""
