@@ -28,14 +28,14 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 import measure
 from duplicates import LOSSLESS, cropped
+from tellapart.checks.audit import audit
+from tellapart.checks.image_stats import Looks, look_at
 from tellapart.checks.inspection import inspect
-from tellapart.checks.looks import Looks, look_at
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.quality import quality_findings
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
-from tellapart.data.audit import audit
 from tellapart.data.duplicates import Duplicates, find_duplicates
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess

@@ -18,7 +18,7 @@ import measure
 from suggest import Photos, load
 from tellapart.classifier.probe import fit_heads, fit_probe, make_folds
 from tellapart.data.split import deal
-from tellapart.learning_curve import SHARES, LearningCurve, learning_curve
+from tellapart.evaluation.learning_curve import SHARES, LearningCurve, learning_curve
 from tellapart.recipe import Probe
 
 SETS = {"clothing": ("clothing/train", 0.01), "instruments": ("instruments", 0.03), "hotdog": ("hotdog/train", 0.01)}

@@ -2,7 +2,7 @@
 
     python benchmarks/robustness.py ../shared/data
 
-The first two tables spoil the test photos of `clothing` in every way of `data/corruption.py`, for a model of the
+The first two tables spoil the test photos of `clothing` in every way of `evaluation/corruption.py`, for a model of the
 default quality. The third is the worked example of a background: `fruits` on white paper, then in a market. A model
 that saw only fruits on white paper is scored on white paper and in the market, and one that saw the market is scored
 there; each once as the photos are and once with their middle hidden. Test photos only, looked at once: no severity was
@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 
 import measure
-from tellapart.data.corruption import CORRUPTIONS, SEVERITIES
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
-from tellapart.examination import test_part
+from tellapart.evaluation.corruption import CORRUPTIONS, SEVERITIES
+from tellapart.evaluation.examination import test_part
+from tellapart.evaluation.robustness import MAX_PHOTOS, robustness
 from tellapart.features.extract import Extractor
 from tellapart.model.prediction import load
 from tellapart.recipe import Probe
-from tellapart.robustness import MAX_PHOTOS, robustness
 from tellapart.workflow import train
 
 PLACES = {  # name in the table: training photos, test photos

@@ -37,9 +37,9 @@ from photo_sets import (
 from rivals import CONFIDENCE, OURS, auroc, let_through, scores
 from tellapart.classifier.cross_validation import Crossed
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
-from tellapart.metrics.promise import observed_in_band, promise
+from tellapart.evaluation.coverage import refusals
+from tellapart.metrics.conformal import observed_in_band, promise
 from tellapart.recipe import Probe
-from tellapart.refusal import refusals
 
 QUALITIES = ("fast", "balanced", "best")
 BARS = [(name, shown) for name in ("clothing", "hotdog") for shown in (*MODELS, *SOURCES) if shown != name]

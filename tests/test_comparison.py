@@ -10,8 +10,8 @@ import pytest
 from tellapart.comparison import compare, sentence
 from tellapart.errors import ArtifactError, InputError
 from tellapart.features.extract import hash_pixels
-from tellapart.metrics.comparison import compare_answers
 from tellapart.metrics.intervals import wilson
+from tellapart.metrics.paired import compare_answers
 from tellapart.model.prediction import load
 from tellapart.recipe import Probe
 from tellapart.workflow import evaluate, train

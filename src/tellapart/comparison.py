@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.runner import n_cores
 from tellapart.errors import InputError
-from tellapart.examination import Answered, answer_all, refuse_unknown_classes, test_part
-from tellapart.metrics.comparison import SIGNIFICANT_P, Comparison, compare_answers
+from tellapart.evaluation.document import counts_json, inside
+from tellapart.evaluation.examination import Answered, answer_all, refuse_unknown_classes, test_part
 from tellapart.metrics.intervals import share_interval
+from tellapart.metrics.paired import SIGNIFICANT_P, Comparison, compare_answers
 from tellapart.model.artifact import Artifact, load_artifact
 from tellapart.model.prediction import Predictor
-from tellapart.scoring import counts_json, inside
 from tellapart.text import counted, quoted, shown
 from tellapart.timing import Progress, no_progress
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from tellapart.errors import InputError
+from tellapart.evaluation.document import summary
 from tellapart.model.prediction import load
 from tellapart.recipe import Probe
-from tellapart.scoring import summary
 from tellapart.storage.atomic import refuse_unwritable
 from tellapart.suggestion import suggest
 from tellapart.text import counted

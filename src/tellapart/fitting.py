@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tellapart.classifier.probe import FittedProbe, fit_around, fit_probe, make_folds
 from tellapart.data.split import ALWAYS_TRAINS, TEST_SHARE, Split, crossed_split, deal, given_split, make_split
 from tellapart.errors import MissingExtraError
-from tellapart.evaluation import FEW_TEST_PHOTOS
+from tellapart.evaluation.scores import FEW_TEST_PHOTOS
 from tellapart.extras import INSTALL_DEEP, has_deep
 from tellapart.features.prepare import Prepared, seen_by
 from tellapart.recipe import Probe, Recipe, Training

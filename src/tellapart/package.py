@@ -15,17 +15,17 @@ from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.runner import PRECISION
 from tellapart.errors import TrainingError
+from tellapart.evaluation.coverage import promised
+from tellapart.evaluation.document import inside
 from tellapart.features.prepare import Prepared, fingerprint
 from tellapart.fitting import probe_of, recipe_json
 from tellapart.model.artifact import MODEL, TRAINED_ON
 from tellapart.model.prediction import Predictor
 from tellapart.recipe import Recipe
-from tellapart.refusal import promised
 from tellapart.report.card import render_card
 from tellapart.report.page import render_page
 from tellapart.report.pictures import example_photo, thumbnails
 from tellapart.report.sections import shown_photos
-from tellapart.scoring import inside
 from tellapart.text import LONGEST_NAME, shown
 
 Json = dict[str, Any]

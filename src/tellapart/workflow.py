@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tellapart.checks.audit import Finding
 from tellapart.checks.inspection import inspect
 from tellapart.classifier.cross_validation import out_of_fold_probs
 from tellapart.classifier.probe import FittedProbe
-from tellapart.data.audit import Finding
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
 from tellapart.data.split import Split
@@ -16,7 +16,10 @@ from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.runner import n_cores
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
-from tellapart.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
+from tellapart.evaluation.document import test_evaluation
+from tellapart.evaluation.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
+from tellapart.evaluation.next_steps import next_steps
+from tellapart.evaluation.robustness import robustness as spoil
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import Prepared, prepare
@@ -35,11 +38,8 @@ from tellapart.model.artifact import (
 )
 from tellapart.model.compose import compose
 from tellapart.model.prediction import Predictor
-from tellapart.next_steps import next_steps
 from tellapart.package import card, describe, model_facts, model_files, page, proven
 from tellapart.recipe import Probe, Recipe
-from tellapart.robustness import robustness as spoil
-from tellapart.scoring import test_evaluation
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import remember
 from tellapart.timing import Progress, Stopwatch, no_progress

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tellapart.checks.looks import Looks
+from tellapart.checks.image_stats import Looks
 
 
 def _ordinary(n, seed=0):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tellapart.checks.audit import Finding
 from tellapart.checks.inspection import GRAVEST_FIRST, by_gravity, inspect
-from tellapart.data.audit import Finding
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, Skipped

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from tellapart.checks.looks import Looks, look_at
+from tellapart.checks.image_stats import Looks, look_at
 from tellapart.checks.quality import outlyingness, quality_findings
 from tellapart.data.source import Dataset
 

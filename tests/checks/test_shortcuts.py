@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from scipy import stats
 
-from tellapart.checks.looks import Looks, look_at
+from tellapart.checks.image_stats import Looks, look_at
 from tellapart.checks.shortcuts import MIN_PHOTOS_PER_CLASS, SHRINK, cross_validated, exact_p_value, shortcut_findings
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from tellapart.data.corruption import CORRUPTIONS, KELVINS, SEVERITIES
-from tellapart.evaluation import evaluate_predictions
+from tellapart.evaluation.corruption import CORRUPTIONS, KELVINS, SEVERITIES
+from tellapart.evaluation.scores import evaluate_predictions
+from tellapart.metrics.conformal import observed_in_band, promise
 from tellapart.metrics.intervals import wilson
-from tellapart.metrics.promise import observed_in_band, promise
 
 
 def evaluation_of(n=120, names=("dress", "hat", "shirt", "shoes"), signal=1.6, crossed=False, **more):

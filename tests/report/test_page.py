@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.evaluation import evaluate_predictions
+from tellapart.evaluation.scores import evaluate_predictions
 from tellapart.report.card import render_card
 from tellapart.report.page import duration, make_thumbnail, percent, render_page
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tellapart.data.corruption import CORRUPTIONS
-from tellapart.evaluation import evaluate_predictions
+from tellapart.evaluation.corruption import CORRUPTIONS
+from tellapart.evaluation.scores import evaluate_predictions
 from tellapart.report.card import render_card
 from tellapart.report.page import render_page
 

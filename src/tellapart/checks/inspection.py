@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.checks.looks import look_at
+from tellapart.checks.audit import Finding, audit
+from tellapart.checks.image_stats import look_at
 from tellapart.checks.mislabels import mislabel_findings
 from tellapart.checks.names import name_findings
 from tellapart.checks.quality import quality_findings
 from tellapart.checks.shortcuts import shortcut_findings
-from tellapart.data.audit import Finding, audit
 from tellapart.features.prepare import Prepared
 from tellapart.timing import Progress, no_progress
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.checks.looks import Looks
-from tellapart.data.audit import Finding
+from tellapart.checks.audit import Finding
+from tellapart.checks.image_stats import Looks
 from tellapart.data.source import Dataset
 from tellapart.text import counted
 

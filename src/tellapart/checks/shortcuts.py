@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, special
 
-from tellapart.checks.looks import Looks
-from tellapart.data.audit import Finding
+from tellapart.checks.audit import Finding
+from tellapart.checks.image_stats import Looks
 from tellapart.data.source import Dataset
 from tellapart.data.split import deal
 from tellapart.metrics.intervals import no_information_p_value

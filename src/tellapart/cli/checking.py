@@ -10,9 +10,9 @@ from tellapart.cli.printing import print_json, say
 from tellapart.errors import InputError
 
 if TYPE_CHECKING:
-    from tellapart.data.audit import Finding
+    from tellapart.checks.audit import Finding
+    from tellapart.checks.quarantine import Quarantined
     from tellapart.features.prepare import Prepared
-    from tellapart.quarantine import Quarantined
 
 MOVES_SHOWN = 20  # of a dry run; --json lists all
 ROWS_SHOWN = 5  # of a finding; the page shows more, --json all
@@ -113,7 +113,7 @@ def _command(photos: str, *options: str) -> str:
 
 def _fix(prepared: "Prepared", findings: "list[Finding]", photos: str, *, dry_run: bool) -> "Quarantined":
     """Move the suspects; a stop in the middle says how to put back what has been moved."""
-    from tellapart.quarantine import held, plan, quarantine
+    from tellapart.checks.quarantine import held, plan, quarantine
     from tellapart.text import counted
 
     if dry_run:
@@ -146,7 +146,7 @@ def _print_moved(moved: "Quarantined", photos: str, *, dry_run: bool) -> None:
 
 
 def _undo(photos: str, *, as_json: bool) -> None:
-    from tellapart.quarantine import undo
+    from tellapart.checks.quarantine import undo
     from tellapart.text import counted, shown
 
     restored = undo(photos)

@@ -37,7 +37,7 @@ def print_json(value: object, *, indent: int | None = 2) -> None:
 
 def print_summary(evaluation: dict[str, Any]) -> None:
     """The headline in bold, then what a person must know beside it."""
-    from tellapart.scoring import summary
+    from tellapart.evaluation.document import summary
 
     first, *rest = summary(evaluation)
     say(first, bold=True)

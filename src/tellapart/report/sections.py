@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
-from tellapart.data.corruption import DAYLIGHT_K, SEVERITIES
+from tellapart.evaluation.corruption import DAYLIGHT_K, SEVERITIES
 from tellapart.report.figures import LEAST_ANSWERED, learning_plot, risk_plot
 from tellapart.text import counted
 

@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.checks.audit import classes_of_one, conflicting, imbalance_sentence, leaked_pairs
 from tellapart.classifier.cross_validation import Crossed, cross_validate
 from tellapart.classifier.probe import FittedProbe
 from tellapart.classifier.temperature import calibrated
-from tellapart.data.audit import classes_of_one, conflicting, imbalance_sentence, leaked_pairs
 from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
 from tellapart.engine.ood_reference import strangers
-from tellapart.evaluation import evaluate_predictions
+from tellapart.evaluation.coverage import refusals
+from tellapart.evaluation.scores import evaluate_predictions
 from tellapart.features.prepare import Prepared
 from tellapart.fitting import Fitted
 from tellapart.recipe import Probe
-from tellapart.refusal import refusals
 from tellapart.text import counted, quoted, some
 
 Json = dict[str, Any]

@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 
 from tellapart.errors import InputError
-from tellapart.evaluation import evaluate_predictions, headline
+from tellapart.evaluation.scores import evaluate_predictions, headline
 from tellapart.metrics.intervals import no_information_p_value, wilson
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, fit_thresholds
-from tellapart.metrics.promise import observed_in_band, promise
+from tellapart.metrics.conformal import observed_in_band, promise
 from tellapart.model.artifact import PROMISE
 
 GATES = (FAR_SHARE, DOUBT_SHARE)

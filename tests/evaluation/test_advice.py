@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.advice import MOST, Mistake, advise, out_of_fold_mistakes
 from tellapart.classifier.probe import OutOfFold
-from tellapart.evaluation import evaluate_predictions
-from tellapart.learning_curve import Curve, LearningCurve
+from tellapart.evaluation.advice import MOST, Mistake, advise, out_of_fold_mistakes
+from tellapart.evaluation.learning_curve import Curve, LearningCurve
+from tellapart.evaluation.scores import evaluate_predictions
 
 NAMES = ("hat", "shirt", "shoe")
 

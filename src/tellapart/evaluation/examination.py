@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.runner import n_cores
 from tellapart.errors import InputError, PhotoError
+from tellapart.evaluation.coverage import real_photos
+from tellapart.evaluation.document import counts_json, inside, leaks_and_rest, score
 from tellapart.features.extract import hash_pixels
-from tellapart.metrics.promise import Promise
+from tellapart.metrics.conformal import Promise
 from tellapart.model.artifact import Artifact
 from tellapart.model.prediction import Answers, Predictor
-from tellapart.refusal import real_photos
-from tellapart.scoring import counts_json, inside, leaks_and_rest, score
 from tellapart.text import counted, quoted, some
 from tellapart.timing import Progress
 

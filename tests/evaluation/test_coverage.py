@@ -10,10 +10,10 @@ from tellapart.classifier.cross_validation import Crossed
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.engine.ood_reference import Strangers
+from tellapart.evaluation.coverage import promised, real_photos, refusals
+from tellapart.metrics.conformal import observed_in_band, promise
 from tellapart.metrics.intervals import wilson
-from tellapart.metrics.promise import observed_in_band, promise
 from tellapart.recipe import Probe
-from tellapart.refusal import promised, real_photos, refusals
 
 NAMES = ("cat", "dog", "hen")
 RECIPE = Probe(quality="fast")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tellapart.classifier.probe import fit_heads, fit_probe, make_folds
 from tellapart.data.split import ALWAYS_TRAINS
-from tellapart.learning_curve import (
+from tellapart.evaluation.learning_curve import (
     FARTHEST,
     USUAL_SLOPE,
     Curve,

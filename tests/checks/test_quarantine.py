@@ -15,19 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.data.audit import Finding
+from tellapart.checks.audit import Finding
+from tellapart.checks.quarantine import LIST, README, Kept, held, plan, quarantine, undo
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
-from tellapart.quarantine import LIST, README, Kept, held, plan, quarantine, undo
 
 NOBODY = 65534
 MANY = 200
 CHILD = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it otherwise
-from tellapart.data.audit import Finding
+from tellapart.checks.audit import Finding
 from tellapart.data.source import scan
-from tellapart.quarantine import quarantine
+from tellapart.checks.quarantine import quarantine
 dataset = scan(sys.argv[1])
 print("ready", flush=True)
 quarantine(dataset, [Finding("copy", "", "", suspects=dataset.photos)], sys.argv[2])

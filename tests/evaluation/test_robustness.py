@@ -8,13 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.data.corruption import border_only, corrupt, white_balance, working_size
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset
+from tellapart.evaluation.corruption import border_only, corrupt, white_balance, working_size
+from tellapart.evaluation.robustness import (
+    BALANCES,
+    BORDER,
+    DAMAGE,
+    MAX_PHOTOS,
+    VARIANTS,
+    _chosen,
+    kept_intervals,
+    robustness,
+)
 from tellapart.metrics.intervals import no_information_p_value
 from tellapart.model.prediction import load
-from tellapart.robustness import BALANCES, BORDER, DAMAGE, MAX_PHOTOS, VARIANTS, _chosen, kept_intervals, robustness
 
 PER_CLASS = 2
 NAMES = ("dress", "hat", "pants", "shoes")

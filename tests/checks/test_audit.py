@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.data.audit import audit, class_counts, imbalance_sentence, leaked_pairs, spare_copies
+from tellapart.checks.audit import audit, class_counts, imbalance_sentence, leaked_pairs, spare_copies
 from tellapart.data.duplicates import Duplicates, Pair, find_duplicates
 from tellapart.data.source import Dataset, Skipped
 from tellapart.workflow import check

@@ -12,7 +12,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import gammaln
 from scipy.stats import binom
 
-from tellapart.metrics.comparison import (
+from tellapart.metrics.paired import (
     LEAST_DIFFERING,
     SIGNIFICANT_P,
     compare_answers,

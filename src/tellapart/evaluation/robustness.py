@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 from tellapart.classifier.decision import NONE_OF_THESE, NOT_SURE, withheld
 from tellapart.data import photo
-from tellapart.data.corruption import (
+from tellapart.data.preprocess import preprocess
+from tellapart.data.source import Dataset
+from tellapart.engine.runner import n_cores
+from tellapart.errors import PhotoError
+from tellapart.evaluation.corruption import (
     CORRUPTIONS,
     DAYLIGHT_K,
     KELVINS,
@@ -24,10 +28,6 @@ from tellapart.data.corruption import (
     white_balance,
     working_size,
 )
-from tellapart.data.preprocess import preprocess
-from tellapart.data.source import Dataset
-from tellapart.engine.runner import n_cores
-from tellapart.errors import PhotoError
 from tellapart.metrics.intervals import BOOTSTRAP_RESAMPLES, no_information_p_value, share_interval, worth
 from tellapart.model.prediction import Predictor
 from tellapart.text import counted, quoted

@@ -6,19 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tellapart.advice import MOST, advise
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import crossed_split, make_split
 from tellapart.engine.backbone import QUALITIES
-from tellapart.evaluation import evaluate_predictions
+from tellapart.evaluation.advice import MOST, advise
+from tellapart.evaluation.document import test_evaluation as evaluation_of
+from tellapart.evaluation.learning_curve import learning_curve
+from tellapart.evaluation.next_steps import next_steps
+from tellapart.evaluation.scores import evaluate_predictions
 from tellapart.features.prepare import Prepared
 from tellapart.fitting import fit
-from tellapart.learning_curve import learning_curve
-from tellapart.next_steps import next_steps
 from tellapart.recipe import Probe
-from tellapart.scoring import test_evaluation as evaluation_of
 from tellapart.timing import no_progress
 
 FAST = QUALITIES["fast"]

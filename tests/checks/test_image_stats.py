@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from tellapart.checks.looks import EDGE, MIN_EDGES, SEGMENT_PX, STEEPEST, look_at, measure, sharpness
+from tellapart.checks.image_stats import EDGE, MIN_EDGES, SEGMENT_PX, STEEPEST, look_at, measure, sharpness
 from tellapart.data.header import camera_model, read_jpeg
 from tellapart.data.source import Dataset
 

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from tellapart.advice import advise, out_of_fold_mistakes
-from tellapart.checks.looks import look_at
+from tellapart.checks.audit import Finding
+from tellapart.checks.image_stats import look_at
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.shortcuts import shortcut_findings
-from tellapart.data.audit import Finding
+from tellapart.evaluation.advice import advise, out_of_fold_mistakes
+from tellapart.evaluation.document import inside
+from tellapart.evaluation.learning_curve import learning_curve
 from tellapart.extras import has_deep
 from tellapart.features.prepare import Prepared
 from tellapart.fitting import Fitted
-from tellapart.learning_curve import learning_curve
-from tellapart.scoring import inside
 from tellapart.timing import Progress
 
 Json = dict[str, Any]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tellapart.data.corruption import (
+from tellapart.evaluation.corruption import (
     CORRUPTIONS,
     DAYLIGHT_K,
     KELVINS,

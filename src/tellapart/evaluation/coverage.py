@@ -19,8 +19,8 @@ from tellapart.classifier.decision import (
 )
 from tellapart.classifier.probe import FittedProbe, OutOfFold
 from tellapart.engine.ood_reference import Strangers
+from tellapart.metrics.conformal import Promise, observed_in_band, promise
 from tellapart.metrics.intervals import wilson
-from tellapart.metrics.promise import Promise, observed_in_band, promise
 from tellapart.text import counted, quoted
 
 NAMED = 6  # strangers that passed, listed by name

@@ -1,0 +1,1 @@
+"""How good a classifier is, how sure that is, and what would make it better."""
