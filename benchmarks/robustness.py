@@ -26,7 +26,7 @@ from tellapart.evaluation.robustness import MAX_PHOTOS, robustness
 from tellapart.features.extract import Extractor
 from tellapart.model.prediction import load
 from tellapart.recipe import Probe
-from tellapart.workflow import train
+from tellapart.workflow.train import train
 
 PLACES = {  # name in the table: training photos, test photos
     "clothing": ("clothing", "clothing"),

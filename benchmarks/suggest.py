@@ -26,7 +26,7 @@ from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.recipe import Probe
-from tellapart.suggestion import choose
+from tellapart.workflow.suggest import choose
 
 BACKBONE = QUALITIES["balanced"]
 IMAGENET = BACKBONE.imagenet

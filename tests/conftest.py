@@ -91,7 +91,7 @@ def clothing_folder(clothing, tmp_path_factory):
 def model(clothing_folder, tmp_path_factory):
     """A model folder trained on `clothing` with the fast backbone; not to be changed."""
     from tellapart.recipe import Probe
-    from tellapart.workflow import train
+    from tellapart.workflow.train import train
 
     folder = tmp_path_factory.mktemp("models") / "garments"
     with pytest.MonkeyPatch.context() as patch:

@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tellapart.comparison import compare as compare
     from tellapart.data.source import Dataset as Dataset
     from tellapart.data.source import scan as scan
     from tellapart.errors import ArtifactError as ArtifactError
@@ -23,23 +22,24 @@ if TYPE_CHECKING:
     from tellapart.errors import TellapartError as TellapartError
     from tellapart.errors import TrainingError as TrainingError
     from tellapart.estimator import PhotoClassifier as PhotoClassifier
-    from tellapart.fitting import Lessons as Lessons
     from tellapart.model.prediction import Prediction as Prediction
     from tellapart.model.prediction import Predictor as Predictor
     from tellapart.model.prediction import load as load
     from tellapart.recipe import FineTune as FineTune
     from tellapart.recipe import Probe as Probe
     from tellapart.recipe import Scratch as Scratch
-    from tellapart.workflow import check as check
-    from tellapart.workflow import evaluate as evaluate
-    from tellapart.workflow import train as train
+    from tellapart.workflow.check import check as check
+    from tellapart.workflow.compare import compare as compare
+    from tellapart.workflow.evaluate import evaluate as evaluate
+    from tellapart.workflow.fit import Lessons as Lessons
+    from tellapart.workflow.train import train as train
 
 _PLACES = {
     "ArtifactError": "errors",
     "Dataset": "data.source",
     "FineTune": "recipe",
     "InputError": "errors",
-    "Lessons": "fitting",
+    "Lessons": "workflow.fit",
     "MissingExtraError": "errors",
     "PhotoClassifier": "estimator",
     "PhotoError": "errors",
@@ -49,12 +49,12 @@ _PLACES = {
     "Scratch": "recipe",
     "TellapartError": "errors",
     "TrainingError": "errors",
-    "check": "workflow",
-    "compare": "comparison",
-    "evaluate": "workflow",
+    "check": "workflow.check",
+    "compare": "workflow.compare",
+    "evaluate": "workflow.evaluate",
     "load": "model.prediction",
     "scan": "data.source",
-    "train": "workflow",
+    "train": "workflow.train",
 }
 
 # `import openvino` tells its makers so, over the network and without asking. Where the package that sends is absent, it

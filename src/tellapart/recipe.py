@@ -1,11 +1,13 @@
 """How to train, as values: every hyper-parameter with its unit, its default and the reason for it."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from tellapart.data.preprocess import Fit
 from tellapart.errors import InputError
+
+Json = dict[str, Any]
 
 NAME_IT = "Name it after --network, such as resnet34. The bundled network has weights and a size of its own."
 
@@ -166,3 +168,13 @@ class Scratch(Training):
 
 
 Recipe = Probe | FineTune | Scratch
+
+
+def probe_of(recipe: Recipe) -> Probe:
+    """How photos are read, divided and compared."""
+    return recipe.probe if isinstance(recipe, Training) else recipe
+
+
+def recipe_json(recipe: Recipe) -> Json:
+    """The recipe by the names of its hyper-parameters, and what kind it is."""
+    return {"kind": type(recipe).__name__, **asdict(recipe)}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tellapart.checks.audit import audit, class_counts, imbalance_sentence, leaked_pairs, spare_copies
 from tellapart.data.duplicates import Duplicates, Pair, find_duplicates
 from tellapart.data.source import Dataset, Skipped
-from tellapart.workflow import check
+from tellapart.workflow.check import check
 
 NOTHING = np.zeros(0, np.int32)
 

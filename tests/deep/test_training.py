@@ -13,9 +13,9 @@ from tellapart.deep.device import choose
 from tellapart.deep.training import train_network
 from tellapart.engine.head import Head
 from tellapart.errors import InputError
-from tellapart.fitting import fit
 from tellapart.recipe import FineTune, Probe, Scratch
 from tellapart.timing import no_progress
+from tellapart.workflow.fit import fit
 
 FAST = Probe(quality="fast")
 TUNED = FineTune(probe=FAST, epochs=2, views=1, batch_size=16, input_px=96)

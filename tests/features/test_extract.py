@@ -22,7 +22,7 @@ from tellapart.features import extract as module
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import CHUNK, STAGE, Extractor, compiled, hash_pixels
 from tellapart.model.artifact import TRAINED_ON
-from tellapart.package import model_files
+from tellapart.workflow.model_folder import model_files
 
 
 def with_cache(extractor, cache):

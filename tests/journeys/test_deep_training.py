@@ -11,9 +11,9 @@ import pytest
 
 from tellapart.cli.recipes import lessons_for
 from tellapart.deep.logbook import Epoch
-from tellapart.fitting import keep_at
 from tellapart.model.artifact import MANIFEST, MODEL
 from tellapart.recipe import FineTune
+from tellapart.workflow.fit import keep_at
 
 NETWORK = ("--recipe", "scratch", "--network", "tutorial-cnn", "--quality", "fast", "--batch-size", "16")
 SCRATCH = (*NETWORK, "--epochs", "6")

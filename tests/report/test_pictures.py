@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from tellapart.data.source import Dataset
-from tellapart.package import page
 from tellapart.report import pictures
 from tellapart.report.pictures import thumbnails
 from tellapart.report.sections import shown_photos
+from tellapart.workflow.model_folder import page
 
 
 @pytest.fixture(scope="module")

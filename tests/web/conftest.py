@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page
 import tellapart
 from tellapart.model.prediction import Predictor
 from tellapart.recipe import Probe
-from tellapart.workflow import train
+from tellapart.workflow.train import train
 
 WITH_CAMERA = ("--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream")
 PATIENCE_MS = 10_000

@@ -152,8 +152,8 @@ def suggest(model: str, photos: tuple[str, ...], number: int, csv_file: str | No
     from pathlib import Path
 
     from tellapart.storage.atomic import refuse_unwritable_file
-    from tellapart.suggestion import suggest as suggest_photos
     from tellapart.text import counted, shown
+    from tellapart.workflow.suggest import suggest as suggest_photos
 
     if csv_file:
         refuse_unwritable_file(Path(csv_file))

@@ -50,14 +50,14 @@ def check(photos: str, output: str | None, fix: bool, undo: bool, dry_run: bool,
         return
     from pathlib import Path
 
-    from tellapart import workflow
     from tellapart.report.check_page import check_page
     from tellapart.storage.atomic import refuse_unwritable_file, write_file
+    from tellapart.workflow.check import check as check_photos
 
     if output:
         refuse_unwritable_file(Path(output))
     with progress_bars() as progress:
-        prepared, findings = workflow.check(photos, quality=quality, progress=progress)
+        prepared, findings = check_photos(photos, quality=quality, progress=progress)
     if output:
         write_file(Path(output), check_page(prepared, findings))
     moved = _fix(prepared, findings, photos, dry_run=dry_run) if fix else None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.interrupts import wait_for_imports
 from tellapart.cli.printing import say
 from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
-from tellapart.interrupts import wait_for_imports
 from tellapart.text import shown, shown_lines
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from tellapart.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tellapart.fitting import Lessons
     from tellapart.recipe import Recipe
+    from tellapart.workflow.fit import Lessons
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600}
 
@@ -119,8 +119,8 @@ def lessons_for(output: str, recipe: "Recipe", *, resume: bool, report_to: str |
 
     A stopped training says how to go on.
     """
-    from tellapart.fitting import Lessons, keep_at
     from tellapart.recipe import Training
+    from tellapart.workflow.fit import Lessons, keep_at
 
     if not isinstance(recipe, Training):
         yield Lessons()
@@ -161,7 +161,7 @@ class _Lines:
 
 def _reporter(name: str, output: str, recipe: "Recipe") -> AbstractContextManager[Callable[[Any], None]]:
     from tellapart.deep.logbook import reporter
-    from tellapart.fitting import recipe_json
+    from tellapart.recipe import recipe_json
 
     folder = {"tensorboard": Path("runs") / Path(output).name}.get(name)
     return reporter(name, folder, recipe_json(recipe))

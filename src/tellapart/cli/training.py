@@ -70,13 +70,13 @@ def train(
     PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, a CSV or JSONL
     file of path,label[,split], or hf:NAME[:SPLIT], a Hugging Face data set.
     """
-    from tellapart import workflow
+    from tellapart.workflow.train import train as train_model
 
     probe = {"quality": quality, "fit": fit, "test_share": test_share, "seed": seed}
     chosen = recipe_from(recipe, probe, options)
     telling = lessons_for(output, chosen, resume=options["resume"], report_to=options["report_to"])
     with progress_bars() as progress, telling as lessons:
-        evaluation = workflow.train(
+        evaluation = train_model(
             photos,
             output,
             chosen,
@@ -110,12 +110,10 @@ tellapart evaluate burgers other-photos/ -o second-opinion     with a report to 
 @json_option
 def evaluate(model: str, photos: str, output: str | None, robustness: bool, force: bool, as_json: bool) -> None:
     """Score MODEL on labelled PHOTOS that are new to it; classes are matched by name."""
-    from tellapart import workflow
+    from tellapart.workflow.evaluate import evaluate as evaluate_model
 
     with progress_bars() as progress:
-        evaluation = workflow.evaluate(
-            model, photos, output=output, force=force, robustness=robustness, progress=progress
-        )
+        evaluation = evaluate_model(model, photos, output=output, force=force, robustness=robustness, progress=progress)
     if as_json:
         print_json(evaluation)
         return
@@ -140,7 +138,7 @@ def compare(model_a: str, model_b: str, photos: str, as_json: bool) -> None:
 
     Photos that either model was trained on are left out.
     """
-    from tellapart.comparison import compare as compare_models
+    from tellapart.workflow.compare import compare as compare_models
 
     with progress_bars() as progress:
         compared = compare_models(model_a, model_b, photos, progress=progress)

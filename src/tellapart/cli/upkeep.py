@@ -39,6 +39,6 @@ def cache(clear: bool, as_json: bool) -> None:
 @click.option("--keep", type=click.Path(), help="Keep the photos, the model and the report in this folder.")
 def demo(keep: str | None) -> None:
     """See it all in under a minute, offline, on pictures of shapes that it draws."""
-    from tellapart.demo import run_demo
+    from tellapart.cli.demo import run_demo
 
     run_demo(keep, say)

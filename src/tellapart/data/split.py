@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TEST_SHARE = 0.2
+FEW_TEST_PHOTOS = 50  # below this Wilson's range is some 20 points wide at 90 % right
 ALWAYS_TRAINS = -1  # fold of photos that are never held out
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tellapart.classifier.probe import OutOfFold
 from tellapart.classifier.temperature import calibrated
+from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.evaluation.learning_curve import USUAL_SLOPE, LearningCurve
-from tellapart.evaluation.scores import FEW_TEST_PHOTOS
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted, some
 

@@ -10,6 +10,7 @@ from tellapart.checks.audit import classes_of_one, conflicting, imbalance_senten
 from tellapart.classifier.cross_validation import Crossed, cross_validate
 from tellapart.classifier.probe import FittedProbe
 from tellapart.classifier.temperature import calibrated
+from tellapart.classifier.trained import Fitted
 from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
@@ -17,7 +18,6 @@ from tellapart.engine.ood_reference import strangers
 from tellapart.evaluation.coverage import refusals
 from tellapart.evaluation.scores import evaluate_predictions
 from tellapart.features.prepare import Prepared
-from tellapart.fitting import Fitted
 from tellapart.recipe import Probe
 from tellapart.text import counted, quoted, some
 

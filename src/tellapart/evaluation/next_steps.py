@@ -6,12 +6,12 @@ from tellapart.checks.audit import Finding
 from tellapart.checks.image_stats import look_at
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.shortcuts import shortcut_findings
+from tellapart.classifier.trained import Fitted
 from tellapart.evaluation.advice import advise, out_of_fold_mistakes
 from tellapart.evaluation.document import inside
 from tellapart.evaluation.learning_curve import learning_curve
 from tellapart.extras import has_deep
 from tellapart.features.prepare import Prepared
-from tellapart.fitting import Fitted
 from tellapart.timing import Progress
 
 Json = dict[str, Any]

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.errors import InputError
 from tellapart.metrics.calibration import brier, ece, ece_null_band, nll, reliability_bins
 from tellapart.metrics.detection import risk_coverage
@@ -19,7 +20,6 @@ from tellapart.metrics.intervals import (
 
 MOST_WRONG = 24  # photos; a person looks at two screens of them and no more
 CONFUSED_PAIRS = 5
-FEW_TEST_PHOTOS = 50  # below this Wilson's range is some 20 points wide at 90 % right
 NOT_CLEARLY_BETTER_P = 0.05
 
 Json: TypeAlias = dict[str, Any]

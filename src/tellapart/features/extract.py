@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.photo import decode
-from tellapart.data.preprocess import Preprocess, preprocess
-from tellapart.engine.backbone import Backbone, build_graph
+from tellapart.data.preprocess import Fit, Preprocess, preprocess
+from tellapart.engine.backbone import QUALITIES, Backbone, build_graph
 from tellapart.engine.runner import Network, n_cores
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import Embedding, FeatureCache, embedding_key
@@ -228,3 +228,15 @@ def memory_mapped(shape: tuple[int, ...], dtype: np.dtype[_Number]) -> NDArray[_
             f"There is no room for temporary files of {n_bytes / 1e9:.1f} GB in {tempfile.gettempdir()}.",
             hint="Free some there, or let the environment variable TMPDIR name a folder on a larger disk.",
         ) from error
+
+
+def extractor_for(quality: str, fit: Fit) -> Extractor:
+    """What makes features with the bundled backbone of `quality`, and keeps them between runs.
+
+    Raises:
+        InputError: there is no such quality.
+    """
+    if quality not in QUALITIES:
+        raise InputError(f"There is no quality '{quality}'.", hint=f"Choose one of: {', '.join(QUALITIES)}.")
+    backbone = QUALITIES[quality]
+    return Extractor(backbone, Preprocess(backbone.input_px, fit), FeatureCache())

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.evaluation.scores import FEW_TEST_PHOTOS
+from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.report import sections
 from tellapart.report.figures import reliability_plot
 from tellapart.report.learning import learning

@@ -16,7 +16,7 @@ whole = True
 """
 PROGRAM = """
 import os, signal, sys, time
-from tellapart.interrupts import wait_for_imports
+from tellapart.cli.interrupts import wait_for_imports
 wait_for_imports()
 try:
     {interrupted}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tellapart.errors import InputError
-from tellapart.suggestion import FAR_SHARE, choose, suggest
+from tellapart.workflow.suggest import FAR_SHARE, choose, suggest
 
 
 def pool(n, seed=0, c=3, d=8):

@@ -18,10 +18,9 @@ from tellapart.errors import TrainingError
 from tellapart.evaluation.coverage import promised
 from tellapart.evaluation.document import inside
 from tellapart.features.prepare import Prepared, fingerprint
-from tellapart.fitting import probe_of, recipe_json
 from tellapart.model.artifact import MODEL, TRAINED_ON
 from tellapart.model.prediction import Predictor
-from tellapart.recipe import Recipe
+from tellapart.recipe import Recipe, probe_of, recipe_json
 from tellapart.report.card import render_card
 from tellapart.report.page import render_page
 from tellapart.report.pictures import example_photo, thumbnails

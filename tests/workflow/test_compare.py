@@ -7,14 +7,15 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from tellapart.comparison import compare, sentence
 from tellapart.errors import ArtifactError, InputError
 from tellapart.features.extract import hash_pixels
 from tellapart.metrics.intervals import wilson
 from tellapart.metrics.paired import compare_answers
 from tellapart.model.prediction import load
 from tellapart.recipe import Probe
-from tellapart.workflow import evaluate, train
+from tellapart.workflow.compare import compare, sentence
+from tellapart.workflow.evaluate import evaluate
+from tellapart.workflow.train import train
 
 NAMES = ("dress", "hat", "pants", "shoes")
 

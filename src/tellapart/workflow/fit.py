@@ -1,24 +1,30 @@
 """From photos to a fitted head: how they are divided, and how each kind of recipe learns from them."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
-from importlib import import_module
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.classifier.probe import FittedProbe, fit_around, fit_probe, make_folds
-from tellapart.data.split import ALWAYS_TRAINS, TEST_SHARE, Split, crossed_split, deal, given_split, make_split
+from tellapart.classifier.probe import fit_around, fit_probe, make_folds
+from tellapart.classifier.trained import Fitted
+from tellapart.data.split import (
+    ALWAYS_TRAINS,
+    FEW_TEST_PHOTOS,
+    TEST_SHARE,
+    Split,
+    crossed_split,
+    deal,
+    given_split,
+    make_split,
+)
 from tellapart.errors import MissingExtraError
-from tellapart.evaluation.scores import FEW_TEST_PHOTOS
 from tellapart.extras import INSTALL_DEEP, has_deep
 from tellapart.features.prepare import Prepared, seen_by
-from tellapart.recipe import Probe, Recipe, Training
+from tellapart.recipe import Probe, Recipe, Training, probe_of
 from tellapart.timing import Progress, no_progress
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,32 +40,6 @@ class Lessons:
     keep_at: Path | None = None
     resume: bool = False
     callbacks: Iterable[Callable[[Any], None]] = ()
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What was learned.
-
-    Args:
-        prepared: the photos, with the features that the head goes by.
-        split: which of them learned, chose and test.
-        folds: (len(split.learned),) as `fit_probe` has them.
-        probe: the head, and all that comes after it.
-        recipe: how photos were read, divided and compared.
-        history: how the training of a network went; None for a head alone.
-    """
-
-    prepared: Prepared
-    split: Split
-    folds: NDArray[np.int32]
-    probe: FittedProbe
-    recipe: Probe
-    history: Json | None = None
-
-
-def probe_of(recipe: Recipe) -> Probe:
-    """How photos are read, divided and compared."""
-    return recipe.probe if isinstance(recipe, Training) else recipe
 
 
 def divide(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Split:
@@ -102,7 +82,10 @@ def fit(
     if isinstance(recipe, Training):
         return _fit_network(prepared, split, recipe, lessons or Lessons(), progress)
     if recipe.network:
-        backbone = _deep("backbones").converted(recipe.network, recipe.weights, recipe.input_px)
+        _require_deep()
+        from tellapart.deep.backbones import converted
+
+        backbone = converted(recipe.network, recipe.weights, recipe.input_px)
         prepared = seen_by(prepared, backbone, recipe.fit, progress, keep=True)
     folds = _folds(prepared, split, recipe)
     learned = split.learned
@@ -120,7 +103,10 @@ def fit(
 
 def _fit_network(prepared: Prepared, split: Split, recipe: Training, lessons: Lessons, progress: Progress) -> Fitted:
     """Train a network, and look at all photos with the graph that it became: what is tested is what is kept."""
-    trained = _deep("training").train_network(prepared, split, recipe, **vars(lessons), progress=progress)
+    _require_deep()
+    from tellapart.deep.training import train_network
+
+    trained = train_network(prepared, split, recipe, **vars(lessons), progress=progress)
     prepared = seen_by(prepared, trained.backbone, recipe.probe.fit, progress, keep=False)
     learned = split.learned
     probe = fit_around(
@@ -146,8 +132,8 @@ def _folds(prepared: Prepared, split: Split, recipe: Probe) -> NDArray[np.int32]
     return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.scenes[chosen], recipe)
 
 
-def _deep(module: str) -> Any:
-    """A module of the package that trains networks; it alone imports PyTorch.
+def _require_deep() -> None:
+    """Returns when the package that trains networks can be imported, which alone imports PyTorch.
 
     Raises:
         MissingExtraError: that is not installed.
@@ -156,14 +142,8 @@ def _deep(module: str) -> Any:
         raise MissingExtraError(
             "Training a network needs PyTorch, which is not installed.", hint=f"Run: {INSTALL_DEEP}"
         )
-    return import_module(f"tellapart.deep.{module}")
 
 
 def keep_at(output: Path) -> Path:
     """Where a training that is to write the folder `output` keeps its epochs until then: beside it."""
     return output.with_name(f"{output.name}.checkpoint")
-
-
-def recipe_json(recipe: Recipe) -> Json:
-    """The recipe by the names of its hyper-parameters, and what kind it is."""
-    return {"kind": type(recipe).__name__, **asdict(recipe)}

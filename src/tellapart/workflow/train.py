@@ -5,44 +5,34 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tellapart.checks.audit import Finding
-from tellapart.checks.inspection import inspect
-from tellapart.classifier.cross_validation import out_of_fold_probs
 from tellapart.classifier.probe import FittedProbe
-from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import require_trainable, scan
 from tellapart.data.split import Split
-from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.runner import n_cores
 from tellapart.engine.trial import remember_graph
-from tellapart.errors import InputError
 from tellapart.evaluation.document import test_evaluation
-from tellapart.evaluation.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.evaluation.next_steps import next_steps
 from tellapart.evaluation.robustness import robustness as spoil
-from tellapart.features.cache import FeatureCache
-from tellapart.features.extract import Extractor
+from tellapart.features.extract import extractor_for
 from tellapart.features.prepare import Prepared, prepare
-from tellapart.fitting import Lessons, divide, fit, keep_at, probe_of
 from tellapart.model.artifact import (
     CARD,
     EVALUATION,
     MODEL,
     MODEL_FILES,
     REPORT,
-    REPORT_FILES,
-    load_artifact,
     seal,
     sha256,
     to_json,
 )
 from tellapart.model.compose import compose
 from tellapart.model.prediction import Predictor
-from tellapart.package import card, describe, model_facts, model_files, page, proven
-from tellapart.recipe import Probe, Recipe
+from tellapart.recipe import Probe, Recipe, probe_of
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import remember
 from tellapart.timing import Progress, Stopwatch, no_progress
+from tellapart.workflow.fit import Lessons, divide, fit, keep_at
+from tellapart.workflow.model_folder import card, describe, model_facts, model_files, page, proven
 
 Json = dict[str, Any]
 
@@ -120,101 +110,12 @@ def _write(output: Path, files: Json, prepared: Prepared, split: Split) -> None:
         remember(model, {kind: [places[i] for i in chosen] for kind, chosen in kinds.items()})
 
 
-def evaluate(
-    model: str | os.PathLike[str],
-    source: str | os.PathLike[str],
-    *,
-    output: str | os.PathLike[str] | None = None,
-    force: bool = False,
-    robustness: bool = False,
-    progress: Progress = no_progress,
-) -> Json:
-    """Score a model folder on labelled photos that it has not seen; classes are matched by name.
-
-    Where the source has a `test` part, only that is scored. Photos that the model was trained on are counted as leaks.
-
-    Args:
-        model: the model folder.
-        source: labelled photos, as for `train`.
-        output: a folder for `evaluation.json` and `report.html`; None writes nothing.
-        force: whether an existing `output` may be replaced.
-        robustness: whether to ask about spoiled photos too, as in `train`.
-        progress: called with (stage, done, total).
-
-    Returns:
-        The evaluation, as in `evaluation.json`.
-
-    Raises:
-        InputError: no such photos, or a class that the model does not know.
-        ArtifactError: the model folder cannot be trusted.
-    """
-    clock = Stopwatch()
-    if output is not None:
-        refuse_unwritable(Path(output), force=force, ours=REPORT_FILES)
-    with clock("load"):
-        artifact = load_artifact(Path(model))
-        predictor = Predictor.from_artifact(artifact, streams=n_cores())
-    with clock("scan"):
-        dataset = scan(source)
-        refuse_unknown_classes(dataset, artifact.class_names)
-        dataset = test_part(dataset)
-    with clock("predict"):
-        answers = answer_all(predictor, dataset, progress)
-    with clock("test"):
-        evaluation = new_evaluation(answers, dataset, artifact)
-    if robustness:
-        with clock("robustness"):
-            evaluation["robustness"] = spoil(predictor, dataset, answers.usable, progress=progress)
-    with clock("report"):
-        report = page(evaluation, dataset, artifact.manifest["name"]) if output is not None else b""
-    evaluation["timings_s"] = clock.rounded()
-    if output is not None:
-        write_folder(Path(output), {REPORT: report, EVALUATION: to_json(evaluation)})
-    return evaluation
-
-
-def check(
-    source: str | os.PathLike[str], *, quality: str = Probe.quality, progress: Progress = no_progress
-) -> tuple[Prepared, list[Finding]]:
-    """What is wrong with the photos of `source`, before any training.
-
-    Args:
-        source: labelled photos, as for `train`.
-        quality: whose features judge which photos are alike; they are cached, so training then starts at once.
-        progress: called with (stage, done, total).
-
-    Raises:
-        InputError: there is no such source, or nothing in it can be read.
-    """
-    recipe = Probe(quality=quality)
-    prepared = prepare(scan(source), _extractor(recipe), progress, Stopwatch())
-    untrainable = _untrainable(prepared)
-    said = None if untrainable else out_of_fold_probs(prepared, recipe, progress)
-    return prepared, [*untrainable, *inspect(prepared, said, progress)]
-
-
-def _untrainable(prepared: Prepared) -> list[Finding]:
-    """Why `train` would refuse these photos, first of all findings."""
-    try:
-        require_trainable(prepared.dataset)
-    except InputError as error:
-        return [Finding("untrainable", error.message, error.hint)]
-    return []
-
-
-def _extractor(recipe: Probe) -> Extractor:
-    if recipe.quality not in QUALITIES:
-        raise InputError(f"There is no quality '{recipe.quality}'.", hint=f"Choose one of: {', '.join(QUALITIES)}.")
-    backbone = QUALITIES[recipe.quality]
-    return Extractor(backbone, Preprocess(backbone.input_px, recipe.fit), FeatureCache())
-
-
 def _trainable(source: str | os.PathLike[str], recipe: Probe, progress: Progress, clock: Stopwatch) -> Prepared:
     """The photos of `source`, if a classifier can be trained on those that can be read."""
     with clock("scan"):
         dataset = scan(source)
         require_trainable(dataset)
-    prepared = prepare(dataset, _extractor(recipe), progress, clock)
+    prepared = prepare(dataset, extractor_for(recipe.quality, recipe.fit), progress, clock)
     require_trainable(prepared.dataset)
     return prepared
 

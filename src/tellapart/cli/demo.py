@@ -19,9 +19,11 @@ from tellapart.evaluation.document import summary
 from tellapart.model.prediction import load
 from tellapart.recipe import Probe
 from tellapart.storage.atomic import refuse_unwritable
-from tellapart.suggestion import suggest
 from tellapart.text import counted
-from tellapart.workflow import check, evaluate, train
+from tellapart.workflow.check import check
+from tellapart.workflow.evaluate import evaluate
+from tellapart.workflow.suggest import suggest
+from tellapart.workflow.train import train
 
 Numbers = NDArray[np.float64]
 

@@ -1,0 +1,35 @@
+"""What training hands on: the photos, how they were divided, and all that was learned from them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.classifier.probe import FittedProbe
+from tellapart.data.split import Split
+from tellapart.features.prepare import Prepared
+from tellapart.recipe import Probe
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was learned.
+
+    Args:
+        prepared: the photos, with the features that the head goes by.
+        split: which of them learned, chose and test.
+        folds: (len(split.learned),) as `fit_probe` has them.
+        probe: the head, and all that comes after it.
+        recipe: how photos were read, divided and compared.
+        history: how the training of a network went; None for a head alone.
+    """
+
+    prepared: Prepared
+    split: Split
+    folds: NDArray[np.int32]
+    probe: FittedProbe
+    recipe: Probe
+    history: Json | None = None

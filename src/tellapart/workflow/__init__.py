@@ -1,0 +1,1 @@
+"""What a person asks for, one verb a file, from end to end."""

@@ -1,0 +1,42 @@
+"""What is wrong with photos, before any training."""
+
+import os
+
+from tellapart.checks.audit import Finding
+from tellapart.checks.inspection import inspect
+from tellapart.classifier.cross_validation import out_of_fold_probs
+from tellapart.data.source import require_trainable, scan
+from tellapart.errors import InputError
+from tellapart.features.extract import extractor_for
+from tellapart.features.prepare import Prepared, prepare
+from tellapart.recipe import Probe
+from tellapart.timing import Progress, Stopwatch, no_progress
+
+
+def check(
+    source: str | os.PathLike[str], *, quality: str = Probe.quality, progress: Progress = no_progress
+) -> tuple[Prepared, list[Finding]]:
+    """What is wrong with the photos of `source`, before any training.
+
+    Args:
+        source: labelled photos, as for `train`.
+        quality: whose features judge which photos are alike; they are cached, so training then starts at once.
+        progress: called with (stage, done, total).
+
+    Raises:
+        InputError: there is no such source, or nothing in it can be read.
+    """
+    recipe = Probe(quality=quality)
+    prepared = prepare(scan(source), extractor_for(recipe.quality, recipe.fit), progress, Stopwatch())
+    untrainable = _untrainable(prepared)
+    said = None if untrainable else out_of_fold_probs(prepared, recipe, progress)
+    return prepared, [*untrainable, *inspect(prepared, said, progress)]
+
+
+def _untrainable(prepared: Prepared) -> list[Finding]:
+    """Why `train` would refuse these photos, first of all findings."""
+    try:
+        require_trainable(prepared.dataset)
+    except InputError as error:
+        return [Finding("untrainable", error.message, error.hint)]
+    return []

@@ -1,0 +1,76 @@
+"""How well a model folder does on photos that are new to it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from tellapart.data.source import scan
+from tellapart.engine.runner import n_cores
+from tellapart.evaluation.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
+from tellapart.evaluation.robustness import robustness as spoil
+from tellapart.model.artifact import (
+    EVALUATION,
+    REPORT,
+    REPORT_FILES,
+    load_artifact,
+    to_json,
+)
+from tellapart.model.prediction import Predictor
+from tellapart.storage.atomic import refuse_unwritable, write_folder
+from tellapart.timing import Progress, Stopwatch, no_progress
+from tellapart.workflow.model_folder import page
+
+Json = dict[str, Any]
+
+
+def evaluate(
+    model: str | os.PathLike[str],
+    source: str | os.PathLike[str],
+    *,
+    output: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    robustness: bool = False,
+    progress: Progress = no_progress,
+) -> Json:
+    """Score a model folder on labelled photos that it has not seen; classes are matched by name.
+
+    Where the source has a `test` part, only that is scored. Photos that the model was trained on are counted as leaks.
+
+    Args:
+        model: the model folder.
+        source: labelled photos, as for `train`.
+        output: a folder for `evaluation.json` and `report.html`; None writes nothing.
+        force: whether an existing `output` may be replaced.
+        robustness: whether to ask about spoiled photos too, as in `train`.
+        progress: called with (stage, done, total).
+
+    Returns:
+        The evaluation, as in `evaluation.json`.
+
+    Raises:
+        InputError: no such photos, or a class that the model does not know.
+        ArtifactError: the model folder cannot be trusted.
+    """
+    clock = Stopwatch()
+    if output is not None:
+        refuse_unwritable(Path(output), force=force, ours=REPORT_FILES)
+    with clock("load"):
+        artifact = load_artifact(Path(model))
+        predictor = Predictor.from_artifact(artifact, streams=n_cores())
+    with clock("scan"):
+        dataset = scan(source)
+        refuse_unknown_classes(dataset, artifact.class_names)
+        dataset = test_part(dataset)
+    with clock("predict"):
+        answers = answer_all(predictor, dataset, progress)
+    with clock("test"):
+        evaluation = new_evaluation(answers, dataset, artifact)
+    if robustness:
+        with clock("robustness"):
+            evaluation["robustness"] = spoil(predictor, dataset, answers.usable, progress=progress)
+    with clock("report"):
+        report = page(evaluation, dataset, artifact.manifest["name"]) if output is not None else b""
+    evaluation["timings_s"] = clock.rounded()
+    if output is not None:
+        write_folder(Path(output), {REPORT: report, EVALUATION: to_json(evaluation)})
+    return evaluation
