@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from tellapart.checks.image_stats import EDGE, MIN_EDGES, SEGMENT_PX, STEEPEST, look_at, measure, sharpness
-from tellapart.data.header import camera_model, read_jpeg
 from tellapart.data.source import Dataset
+from tellapart.formats.header import camera_model, read_jpeg
 
 
 def slow_sharpness(luma):

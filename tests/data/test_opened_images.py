@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFile, ImageOps, PsdImagePlugin
 
-from tellapart.data import header, photo
+from tellapart.data import photo
 from tellapart.errors import PhotoError
+from tellapart.formats import header
 
 MODES = ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F"]
 MODES += ["I;16", "I;16L", "I;16B"]

@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from tellapart.data import header, photo
+from tellapart.data import photo
 from tellapart.errors import PhotoError
+from tellapart.formats import header
 
 CODES = set(re.findall(r"^    ([a-z_]+)  ", photo.__doc__, re.MULTILINE))
 # 16-bit grey whose transparent grey is 255 of 65535: 14 % of its dark pixels are see-through, so white

@@ -48,7 +48,7 @@ for module, names in packages_distributions().items():
     if not {{normal(name) for name in names}} & set(allowed):
         sys.modules[module] = None
 import tellapart.cli.main, tellapart.cli.asking, tellapart.cli.serving, tellapart.model.prediction
-import tellapart.server.running, tellapart.server.decoding_child
+import tellapart.server.predict_api.lifecycle, tellapart.sandbox.decoder
 print(sys.modules["scipy"], sys.modules["sklearn"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -65,7 +65,7 @@ def test_the_wheel_starts(tmp_path):
 def test_weights_for_training_stay_at_home():
     files = code_files()
     assert sum(map(len, files.values())) < 3_000_000
-    assert {"prediction.py", "engine/backbones/imagenet_classes.txt", "web/index.html"} <= set(files)
+    assert {"model/prediction.py", "engine/backbones/imagenet_classes.txt", "web/index.html"} <= set(files)
 
 
 def test_pins_are_exact_and_follow_what_is_needed():

@@ -24,9 +24,9 @@ from jsonschema import Draft202012Validator
 
 from tellapart import load
 from tellapart.engine.runner import n_cores
-from tellapart.server import schema
-from tellapart.server.limits import MAX_BODY_BYTES, MAX_PHOTOS
-from tellapart.server.protocol import CONNECTIONS_EACH
+from tellapart.server.predict_api import schema
+from tellapart.server.shell.limits import MAX_BODY_BYTES, MAX_PHOTOS
+from tellapart.server.shell.protocol import CONNECTIONS_EACH
 
 BOUNDARY = b"tellapart"
 SOAK = 10_000
@@ -496,7 +496,7 @@ def test_a_proxy_that_is_trusted_speaks_for_many_and_others_do_not(tellapart, tr
 
 
 STINGY = """
-from tellapart.server import fairness
+from tellapart.server.shell import rate_limit as fairness
 fairness.WORK_BURST_S, fairness.WORK_SHARE = 0.2, 0.001
 from tellapart.cli.main import main
 main()
@@ -706,8 +706,8 @@ def never(event, args):
 sys.addaudithook(never)
 def watch(frame, event, arg):
     pass
-from tellapart.server.serving_model import ServingModel
-import tellapart.server.running as running
+from tellapart.server.predict_api.serving_model import ServingModel
+import tellapart.server.predict_api.lifecycle as running
 true_serve = running.serve
 async def serve(listener, opening, folder, settings, on_ready):
     def ready(model):

@@ -64,7 +64,7 @@ def test_no_command_sends_anything(watched: Any, trained: Path, photos: Path, tm
     assert os.listdir(watched.home) == []
 
 
-@pytest.mark.parametrize("first", ["tellapart", "tellapart.export.graphs", "tellapart.server.decoding_child"])
+@pytest.mark.parametrize("first", ["tellapart", "tellapart.export.graphs", "tellapart.sandbox.decoder"])
 def test_openvino_stays_silent_whatever_of_ours_is_imported_first(watched: Any, first: str) -> None:
     code = f"import {first}, openvino; openvino.convert_model; assert 'openvino_telemetry.main' not in sys.modules"
     assert watched(code) == []

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.data import header
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 from tellapart.engine.runner import n_cores
+from tellapart.formats import header
 from tellapart.timing import Progress, no_progress
 
 STAGE = "looking at photos"

@@ -119,7 +119,7 @@ def _print_versions(as_json: bool) -> None:
     import platform
     from importlib.metadata import version
 
-    from tellapart.data import codecs
+    from tellapart.formats import codecs
 
     found, old = codecs.versions(), codecs.outdated()
     if as_json:

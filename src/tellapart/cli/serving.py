@@ -63,7 +63,7 @@ def serve(
     for proxy in trust_proxy:
         _refuse_bad_proxy(proxy)
     from tellapart.engine.runner import n_cores
-    from tellapart.server.serving_model import ServingModel, open_model
+    from tellapart.server.predict_api.serving_model import ServingModel, open_model
 
     def tell(served: ServingModel) -> None:
         shown = f"[{host}]" if ":" in host else host
@@ -77,8 +77,8 @@ def serve(
         opening = opener.submit(open_model, Path(model), streams=n_cores())
         import asyncio  # these while the graph compiles
 
-        from tellapart.server.app import Settings
-        from tellapart.server.running import serve as run_server
+        from tellapart.server.predict_api.app import Settings
+        from tellapart.server.predict_api.lifecycle import serve as run_server
 
         _log_to_stderr()
         settings = Settings([host, *allow_host], allow_origin, docs, trust_proxy)

@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, NamedTuple, NoReturn
 
-from tellapart.data import header
 from tellapart.data.listing import (
     ARCHIVE_EXTENSIONS,
     Found,
@@ -29,6 +28,7 @@ from tellapart.data.listing import (
 )
 from tellapart.data.photo import MAX_FILE_BYTES
 from tellapart.errors import InputError, PhotoError
+from tellapart.formats import header
 from tellapart.text import quoted
 
 MAX_ENTRIES = 20_000

@@ -22,11 +22,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Final
 
-from tellapart.data import header, photo
+from tellapart.data import photo
 from tellapart.data.card import Card, foreign
 from tellapart.data.hub_files import Files, find_files, json_rows, origin_of
 from tellapart.data.layout import SPLIT_NAMES, Placed, normal
 from tellapart.errors import InputError, MissingExtraError, PhotoError
+from tellapart.formats import header
 from tellapart.text import quoted, shown, some
 
 PREFIX: Final = "hf:"

@@ -40,9 +40,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from tellapart.data import codecs, header, heic, heif_limits, metadata, pixels
-from tellapart.data.pixels import DECODER_ERRORS
 from tellapart.errors import PhotoError
+from tellapart.formats import codecs, header, heic, heif_limits, metadata, pixels
+from tellapart.formats.pixels import DECODER_ERRORS
 
 try:
     import simplejpeg

@@ -32,7 +32,7 @@ import asyncio, json, os, time
 from pathlib import Path
 import tellapart
 from tellapart.model.prediction import load
-from tellapart.server.apart import ApartPredictor
+from tellapart.model.isolated import ApartPredictor
 assert Path(tellapart.__file__).is_relative_to(Path.cwd())
 async def main():
     model = ApartPredictor(load("model"), 1)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.classifier.decision import Thresholds
-from tellapart.data.plain_jpeg import is_plain_jpeg
 from tellapart.data.preprocess import Preprocess
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.trial import try_graph
 from tellapart.errors import ArtifactError
+from tellapart.formats.plain_jpeg import is_plain_jpeg
 from tellapart.storage.atomic import restore
 from tellapart.text import LONGEST_NAME, quoted, shown
 

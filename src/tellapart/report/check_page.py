@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from tellapart.checks.audit import FEW_PHOTOS, Finding, class_counts
-from tellapart.data import header
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
 from tellapart.features.prepare import Prepared
+from tellapart.formats import header
 from tellapart.report.page import UNIT_SPACE, environment, make_thumbnail
 
 MAX_PICTURES = 24  # photos shown of one finding; twelve pairs fill four screens of a phone

@@ -1,0 +1,1 @@
+"""Strangers' photos decoded by other processes, which can do nothing else."""

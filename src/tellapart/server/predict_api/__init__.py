@@ -1,0 +1,1 @@
+"""The API of one model: photos in, answers out."""

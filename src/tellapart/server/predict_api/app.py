@@ -1,0 +1,198 @@
+"""The routes: literal paths only, so that nothing a visitor writes in a path is ever looked up."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from tellapart.errors import ArtifactError
+from tellapart.model.artifact import MAX_EXAMPLES
+from tellapart.server.predict_api import schema
+from tellapart.server.predict_api.description import Operation, describe
+from tellapart.server.predict_api.inference import Answerer
+from tellapart.server.shell.access_log import AccessLog
+from tellapart.server.shell.counters import RequestCounters, as_text
+from tellapart.server.shell.limits import MAX_BODY_BYTES, MAX_PHOTOS, Hold, read_body
+from tellapart.server.shell.multipart import boundary_of, photos_in
+from tellapart.server.shell.origin import OriginCheck
+from tellapart.server.shell.pages import read_pages, routes
+from tellapart.server.shell.problem import Problem, bad_request, busy, internal, json_response
+
+LIMITS = {"max_photos": MAX_PHOTOS, "max_body_bytes": MAX_BODY_BYTES}
+GONE = Response(status_code=499)  # nobody reads it; the number is what logs of proxies say for it
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PREDICT = Operation(
+    "POST",
+    "/v1/predict",
+    "predict",
+    "Answers about 1 to 16 photos, in their order.",
+    schema.Answers,
+    {"parameters": [schema.HEATMAP], "requestBody": schema.UPLOAD},
+)
+MODEL = Operation("GET", "/v1/model", "model", "What the model is, and how well it did.", schema.Model)
+TRUE = frozenset(("1", "on", "t", "true", "y", "yes"))  # in any case
+FALSE = frozenset(("0", "off", "f", "false", "n", "no"))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Who may use the server, and what it shows.
+
+    Args:
+        hosts: names of this server, besides local ones.
+        origins: exact origins of other websites that may use it.
+        docs: whether `/openapi.json` describes the API.
+        proxies: addresses of proxies that are believed when they say whom they ask for.
+    """
+
+    hosts: Sequence[str] = ()
+    origins: Sequence[str] = ()
+    docs: bool = False
+    proxies: Sequence[str] = ()
+
+
+def make_app(answerer: Answerer, settings: Settings) -> ASGIApp:
+    """The application around `answerer`."""
+    app = Starlette(
+        routes=[
+            *_api(answerer),
+            *_health(answerer),
+            *(_description() if settings.docs else ()),
+            *routes(read_pages(embedders=settings.origins)),
+        ],
+        exception_handlers={
+            Problem: _refused,
+            HTTPException: _refused_by_routing,
+            ArtifactError: _failed,  # a graph that says what is no probability; the fault is not a trace's worth
+            Exception: _failed,
+        },
+    )
+    app.router.redirect_slashes = False
+    known = frozenset(str(getattr(route, "path", "")) for route in app.routes)
+    checked = OriginCheck(app, hosts=settings.hosts, origins=settings.origins)
+    return AccessLog(checked, RequestCounters(answerer.registry), known)
+
+
+def _api(answerer: Answerer) -> list[Route]:
+    async def predict(request: Request) -> Response:
+        heatmap = _wants_heatmap(request)  # before the body is read
+        visitor = request.client.host if request.client else None
+        account = answerer.fairness.account(visitor)
+        with Hold(answerer.room, account) as hold:
+            name = answerer.model.facts["name"]
+            content_type = request.headers.get("content-type", "")
+            boundary_of(content_type)  # before the body is read
+            try:
+                body = await read_body(request, hold)
+            except ClientDisconnect:
+                return GONE
+            photos = photos_in(body, content_type)
+            hold.add_photos(len(photos))
+            said = await _unless_gone(request, answerer.predict(photos, heatmap=heatmap, spend=account.spend))
+        if said is None:
+            return GONE
+        if all(one["error"] for one in said):
+            raise _none_readable(said)
+        return json_response({"model": name, "predictions": said})
+
+    async def model(_: Request) -> Response:
+        return json_response({**answerer.model.facts, "limits": LIMITS})
+
+    def example(number: int) -> Route:
+        async def answer(_: Request) -> Response:
+            photos = answerer.model.examples
+            if number > len(photos):
+                raise _not_found()
+            return Response(photos[number - 1], media_type="image/jpeg", headers={"cache-control": "no-cache"})
+
+        return Route(f"/v1/examples/{number}", answer, methods=["GET"])
+
+    examples = map(example, range(1, MAX_EXAMPLES + 1))  # literal, and enough for any model that is read later
+    return [PREDICT.route(predict), MODEL.route(model), *examples]
+
+
+def _health(answerer: Answerer) -> list[Route]:
+    async def healthz(_: Request) -> Response:
+        return json_response({"alive": True})
+
+    async def readyz(_: Request) -> Response:
+        if not answerer.ready:
+            raise busy("The server is not ready yet.")
+        return json_response({"ready": True})
+
+    async def metrics(_: Request) -> Response:
+        return Response(as_text(answerer.registry), headers={"content-type": METRICS_TYPE, "cache-control": "no-store"})
+
+    endpoints = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
+    return [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
+
+
+def _description() -> list[Route]:
+    described = describe((PREDICT, MODEL))
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(described)
+
+    return [Route("/openapi.json", openapi, methods=["GET"])]
+
+
+def _wants_heatmap(request: Request) -> bool:
+    """What the option says; of several, the last.
+
+    Raises:
+        Problem: 400, neither true nor false.
+    """
+    said = request.query_params.get("heatmap", "false").lower()
+    if said not in TRUE | FALSE:
+        raise bad_request("The option 'heatmap' is neither true nor false.")
+    return said in TRUE
+
+
+async def _unless_gone(request: Request, work: Any) -> Any:
+    """The result of `work`, or None as soon as the visitor has gone away; the work is then cancelled."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(request.receive())  # the body is read, so this is the end of the connection
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+
+
+def _none_readable(said: Sequence[dict[str, Any]]) -> Problem:
+    first = said[0]["error"]
+    message = first["message"]
+    if len(said) > 1:
+        message = f"None of the {len(said)} photos can be read. The first: {message}"
+    return Problem(422, first["error"], message, hint=first["hint"])
+
+
+def _not_found() -> Problem:
+    return Problem(404, "not_found", "There is no such page.", hint="The API is at /v1/predict and /v1/model.")
+
+
+async def _refused(_: Request, error: Any) -> Response:
+    response: Response = error.response()
+    return response
+
+
+async def _refused_by_routing(_: Request, error: Any) -> Response:
+    if error.status_code == 404:
+        return _not_found().response()
+    if error.status_code == 405:
+        return Problem(
+            405, "not_allowed", "The page is not for this method.", hint="Photos go by POST.", headers=error.headers
+        ).response()
+    return bad_request("The request cannot be understood.").response()
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    return internal().response()

@@ -1,0 +1,1 @@
+"""HTTP that knows no model: limits, origins, deadlines, refusals, pages."""

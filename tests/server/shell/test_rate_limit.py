@@ -1,0 +1,114 @@
+"""Work and requests under way, counted by address: refused beyond the share, refilled with time, bounded memory."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tellapart.server.shell.limits import Hold, Holding
+from tellapart.server.shell.problem import Problem
+from tellapart.server.shell.rate_limit import MAX_ADDRESSES, WORK_BURST_S, WORK_SHARE, Fairness, is_among
+
+ADDRESS = "203.0.113.7"
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def refusal(fairness, address):
+    with pytest.raises(Problem) as caught:
+        fairness.account(address)
+    assert (caught.value.status, caught.value.code) == (429, "too_much")
+    return int(caught.value.headers["retry-after"])
+
+
+def work(fairness, address, seconds):
+    fairness.account(address).spend(seconds)
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.floats(0, 200)), min_size=5, max_size=60), st.integers(1, 64))
+def test_nobody_gets_more_than_the_share_and_the_burst(turns, cores):
+    clock = Clock()
+    fairness, done, largest = Fairness(cores, clock), 0.0, 0.0
+    for pause, seconds in turns:
+        clock.now += pause
+        try:
+            work(fairness, ADDRESS, seconds)
+        except Problem:
+            continue
+        done, largest = done + seconds, max(largest, seconds)
+    allowed = WORK_BURST_S + WORK_SHARE * cores * (clock.now - Clock.now)
+    assert done <= allowed + largest + 1e-6  # the last request is known only when it is done
+
+
+@example(994.9999999999999, 1)  # in the account it is 995
+@given(st.floats(0, 1000), st.integers(1, 64))
+def test_the_wait_that_is_told_is_long_enough_and_not_much_longer(debt, cores):
+    clock = Clock()
+    fairness = Fairness(cores, clock)
+    work(fairness, ADDRESS, WORK_BURST_S + debt)
+    debt = WORK_BURST_S + debt - WORK_BURST_S  # as it is in floating point, where the sum is rounded
+    wait = refusal(fairness, ADDRESS)
+    assert wait <= debt / (WORK_SHARE * cores) + 1
+    clock.now += wait
+    work(fairness, ADDRESS, 0)
+
+
+def test_who_is_among_the_proxies():
+    assert is_among("10.0.0.2", ["10.0.0.2"])
+    assert is_among("10.0.0.77", ["192.0.2.1", "10.0.0.0/24"])
+    assert is_among("::ffff:10.0.0.2", ["10.0.0.2"])
+    assert is_among("2001:db8::5", ["2001:db8::/32"])
+    for other in ("10.0.0.3", "::1", "", None, "unix:", "10.0.0.2, 10.0.0.3"):
+        assert not is_among(other, ["10.0.0.2"])
+
+
+def test_one_address_does_not_cost_another():
+    fairness = Fairness(2, Clock())
+    work(fairness, ADDRESS, 10_000)
+    refusal(fairness, ADDRESS)
+    work(fairness, "203.0.113.8", 1)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "", None])
+def test_this_machine_is_free(address):
+    fairness = Fairness(1, Clock())
+    for _ in range(3):
+        work(fairness, address, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", True),
+        ("2001:db8::1", "2001:db8:0:100::1", False),
+        ("unknown", "1.2.3.4:5678", True),
+        ("unknown", ADDRESS, False),
+        ("::ffff:203.0.113.7", ADDRESS, True),
+    ],
+)
+def test_who_counts_as_one(first, second, same):
+    fairness = Fairness(1, Clock())
+    work(fairness, first, 10_000)
+    if same:
+        refusal(fairness, second)
+    else:
+        work(fairness, second, 1)
+
+
+def test_memory_has_an_end_and_who_holds_something_is_remembered():
+    clock = Clock()
+    fairness = Fairness(2, clock)
+    account = fairness.account(ADDRESS)
+    with Hold(Holding(), account) as hold:
+        hold.add_bytes(1)
+        for i in range(MAX_ADDRESSES + 500):
+            clock.now += 0.001
+            work(fairness, f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", 1)
+        assert len(fairness._accounts) <= MAX_ADDRESSES
+        account.spend(10_000)
+    refusal(fairness, ADDRESS)
