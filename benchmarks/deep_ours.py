@@ -17,16 +17,17 @@ import torch
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
 from tellapart.data.split import Split, deal
-from tellapart.deep import bundled_tuning, convert
+from tellapart.deep import convert
+from tellapart.deep import tail_tuning as bundled_tuning
 from tellapart.deep.augment import Augment
-from tellapart.deep.bundled import trunk
-from tellapart.deep.course import Course, begin
+from tellapart.deep.batches import Pixels, read_pixels
 from tellapart.deep.device import choose
-from tellapart.deep.inputs import Pixels, read_pixels
 from tellapart.deep.loop import Lesson, answers, ask, learn
 from tellapart.deep.networks import build
-from tellapart.deep.pupil import Examined
+from tellapart.deep.tail import trunk
+from tellapart.deep.train_state import Course, begin
 from tellapart.deep.training import train_network
+from tellapart.deep.training_job import Examined
 from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.runner import Network
 from tellapart.features.cache import FeatureCache

@@ -68,8 +68,8 @@ def plain(folder: str, network: str, px: int, precision: str, n_batches: int) ->
 
     from tellapart.data.source import scan
     from tellapart.deep.augment import Augment
+    from tellapart.deep.batches import read_pixels
     from tellapart.deep.device import choose
-    from tellapart.deep.inputs import read_pixels
     from tellapart.recipe import FineTune
     from tellapart.timing import no_progress
     from usual_script import load_network

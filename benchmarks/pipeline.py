@@ -34,9 +34,10 @@ from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.data.source import scan
 from tellapart.engine.backbone import QUALITIES, build_graph
-from tellapart.engine.runner import PRECISION, n_cores
+from tellapart.engine.runner import PRECISION
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
+from tellapart.parallel import n_cores
 
 QUALITY = "balanced"
 BACKBONE = QUALITIES[QUALITY]

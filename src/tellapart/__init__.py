@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tellapart.errors import PhotoError as PhotoError
     from tellapart.errors import TellapartError as TellapartError
     from tellapart.errors import TrainingError as TrainingError
-    from tellapart.estimator import PhotoClassifier as PhotoClassifier
     from tellapart.model.prediction import Prediction as Prediction
     from tellapart.model.prediction import Predictor as Predictor
     from tellapart.model.prediction import load as load
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from tellapart.recipe import Scratch as Scratch
     from tellapart.workflow.check import check as check
     from tellapart.workflow.compare import compare as compare
+    from tellapart.workflow.estimator import PhotoClassifier as PhotoClassifier
     from tellapart.workflow.evaluate import evaluate as evaluate
     from tellapart.workflow.fit import Lessons as Lessons
     from tellapart.workflow.train import train as train
@@ -41,7 +41,7 @@ _PLACES = {
     "InputError": "errors",
     "Lessons": "workflow.fit",
     "MissingExtraError": "errors",
-    "PhotoClassifier": "estimator",
+    "PhotoClassifier": "workflow.estimator",
     "PhotoError": "errors",
     "Prediction": "model.prediction",
     "Predictor": "model.prediction",

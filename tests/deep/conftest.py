@@ -10,8 +10,8 @@ from torch import nn
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.split import make_split
 from tellapart.deep.augment import Augment
+from tellapart.deep.batches import Activations
 from tellapart.deep.device import choose
-from tellapart.deep.inputs import Activations
 from tellapart.deep.loop import Lesson
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache

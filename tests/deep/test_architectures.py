@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tellapart.deep.architectures import OWN, FirstCNN, SmallResNet, TutorialCNN, n_parameters, own_parameters
-from tellapart.deep.layer_table import as_text, layer_table
+from tellapart.deep.summary import as_text, layer_table
 from tellapart.errors import InputError
 
 

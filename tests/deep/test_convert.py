@@ -12,7 +12,7 @@ from torch import nn
 
 from tellapart.deep.architectures import OWN
 from tellapart.deep.convert import convert, prove
-from tellapart.deep.ending import find_ending
+from tellapart.deep.head_finder import find_ending
 from tellapart.deep.networks import Built, build
 from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.errors import TrainingError

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from tellapart.deep.augment import Augment
+from tellapart.deep.batches import Activations
 from tellapart.deep.checkpoint import read, write
-from tellapart.deep.course import begin
-from tellapart.deep.inputs import Activations
 from tellapart.deep.loop import answers, as_rows, ask, learn, search_rate
+from tellapart.deep.train_state import begin
 from tellapart.errors import InputError, TrainingError
 
 from .conftest import RECIPE, lesson_of, network_of

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tellapart.classifier.temperature import fit_temperature, nll
-from tellapart.deep import bundled_tuning
+from tellapart.deep import tail_tuning as bundled_tuning
 from tellapart.deep.backbones import converted
-from tellapart.deep.bundled_tuning import joined, prepare, shares
 from tellapart.deep.device import choose
+from tellapart.deep.tail_tuning import joined, prepare, shares
 from tellapart.deep.training import train_network
 from tellapart.engine.head import Head
 from tellapart.errors import InputError

@@ -8,8 +8,9 @@ import onnx
 import pytest
 
 from tellapart.engine.backbone import Bundled, GraphBuilder, build_graph
-from tellapart.engine.runner import Network, n_cores
+from tellapart.engine.runner import Network
 from tellapart.errors import ArtifactError
+from tellapart.parallel import n_cores
 
 PX = 64
 

@@ -47,7 +47,7 @@ allowed = {allowed!r} + ["tellapart"]
 for module, names in packages_distributions().items():
     if not {{normal(name) for name in names}} & set(allowed):
         sys.modules[module] = None
-import tellapart.cli.main, tellapart.cli.asking, tellapart.cli.serving, tellapart.model.prediction
+import tellapart.cli.main, tellapart.cli.predict, tellapart.cli.serve, tellapart.model.prediction
 import tellapart.server.predict_api.lifecycle, tellapart.sandbox.decoder
 print(sys.modules["scipy"], sys.modules["sklearn"])
 """

@@ -156,8 +156,8 @@ def test_the_page_is_as_the_export_expects_it():
     pages = web._pages(web.ANY_HOST, vendored=True)
     assert b'src="./model/"' in pages["index.html"]
     assert b"Content-Security-Policy" in pages["embed.html"]
-    assert "server-answerer.js" not in pages
-    assert not [name for name, text in pages.items() if b"server-answerer.js" in text]
+    assert "server-client.js" not in pages
+    assert not [name for name, text in pages.items() if b"server-client.js" in text]
 
 
 def test_versions_that_gradio_does_not_take_are_capped():

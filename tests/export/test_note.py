@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tellapart.export import runtime
-from tellapart.export.built import NOTE, TEMPLATES
+from tellapart.export.bundle import NOTE, TEMPLATES
 from tellapart.export.folder import export
 from tellapart.model.prediction import load
 

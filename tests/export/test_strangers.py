@@ -11,7 +11,7 @@ from PIL import Image
 
 from tellapart.data.preprocess import Preprocess
 from tellapart.export.browser import BrowserForm
-from tellapart.export.built import Source, rendered
+from tellapart.export.bundle import Source, rendered
 from tellapart.export.docker import docker_folder
 from tellapart.export.photos import ProofPhoto, gather, generated
 from tellapart.export.space import gradio_space, static_space

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from tellapart.cli.recipes import lessons_for
-from tellapart.deep.logbook import Epoch
+from tellapart.cli.recipe_options import lessons_for
+from tellapart.deep.trackers import Epoch
 from tellapart.model.artifact import MANIFEST, MODEL
 from tellapart.recipe import FineTune
 from tellapart.workflow.fit import keep_at

@@ -23,7 +23,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tellapart import load
-from tellapart.engine.runner import n_cores
+from tellapart.parallel import n_cores
 from tellapart.server.predict_api import schema
 from tellapart.server.shell.limits import MAX_BODY_BYTES, MAX_PHOTOS
 from tellapart.server.shell.protocol import CONNECTIONS_EACH

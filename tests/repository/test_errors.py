@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from tellapart import errors
-from tellapart.cli.door import EXIT_CODES
+from tellapart.cli.options import EXIT_CODES
 
 CLASSES = [value for _, value in inspect.getmembers(errors, inspect.isclass) if value.__module__ == errors.__name__]
 

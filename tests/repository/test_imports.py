@@ -3,8 +3,9 @@
 import ast
 import subprocess
 import sys
-from graphlib import TopologicalSorter
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -45,12 +46,36 @@ def imports(node, *, late=False):
             yield from imports(child, late=late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-def own_imports(name):
-    return {m.removeprefix("tellapart.") for m, _ in imports(tree(name)) if m.startswith("tellapart.")}
+def layers():
+    loader = SourceFileLoader("layers", str(SOURCE.parents[1] / "scripts" / "layers"))
+    module = ModuleType(loader.name)
+    module.__file__ = loader.path
+    loader.exec_module(module)
+    return module
 
 
-def test_no_import_cycles():
-    tuple(TopologicalSorter({name: own_imports(name) for name in MODULES}).static_order())
+def test_imports_go_down_and_packages_stay_small():
+    assert not layers().broken_rules()
+
+
+def test_the_table_of_layers_is_the_list():
+    assert layers().table() in (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from tellapart.model import artifact",
+        "def late():\n    from tellapart.model.artifact import seal",
+        "if TYPE_CHECKING:\n    import tellapart.model.artifact",
+        "import_module('tellapart.model.artifact')",
+        "importlib.import_module(f'tellapart.model.{name}')",
+    ],
+)
+def test_every_kind_of_import_is_followed(tmp_path, text):
+    file = tmp_path / "module.py"
+    file.write_text(text)
+    assert [layers().room_of(name) for name in layers().imported(file)] == ["model"]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -87,8 +112,14 @@ def test_every_public_name_is_there_and_torch_never():
 
 
 def test_only_the_estimator_needs_scikit_learn():
-    others = "; ".join(f"import tellapart.{n}" for n in MODULES if n != "estimator" and not n.startswith("deep."))
-    assert not loaded_after(others) & {"sklearn", "joblib", "narwhals"}
+    others = "; ".join(
+        f"import tellapart.{n}" for n in MODULES if n != "workflow.estimator" and not n.startswith("deep.")
+    )
+    assert not loaded_after("; ".join(f"import tellapart.{name}" for name in others)) & {
+        "sklearn",
+        "joblib",
+        "narwhals",
+    }
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "tellapart"
-DOORS = {"say": "click.secho", "print_json": "click.echo"}  # of cli/printing.py, and what each ends in
+DOORS = {"say": "click.secho", "print_json": "click.echo"}  # of cli/output.py, and what each ends in
 PRINTING = {"print", "click.echo", "click.secho", "click.style", "sys.stdout.write", "sys.stderr.write"}
 PRINTING |= {"echo", "secho", "click.echo_via_pager", "click.confirm", "click.prompt", "tqdm.write"}
 
@@ -18,7 +18,7 @@ def calls(tree):
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_nothing_is_printed_by_another_door(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    if path.relative_to(SOURCE).as_posix() == "cli/printing.py":
+    if path.relative_to(SOURCE).as_posix() == "cli/output.py":
         doors = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in DOORS]
         for door in doors:
             assert [name for name, _ in calls(door) if name in PRINTING] == [DOORS[door.name]]
@@ -29,6 +29,6 @@ def test_nothing_is_printed_by_another_door(path):
 
 def test_errors_are_one_line():
     """A sentence holds names, and a line end in one must not look like a sentence of ours."""
-    tree = ast.parse((SOURCE / "cli" / "door.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SOURCE / "cli" / "options.py").read_text(encoding="utf-8"))
     said = [ast.unparse(node.args[0]) for name, node in calls(tree) if name == "say" and node.args]
     assert "f'Error: {shown(error.message)}'" in said

@@ -15,8 +15,8 @@ from PIL import Image
 
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
-from tellapart.engine.runner import n_cores
 from tellapart.formats import header
+from tellapart.parallel import n_cores
 from tellapart.timing import Progress, no_progress
 
 STAGE = "looking at photos"

@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_limits
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
 from tellapart.data.split import ALWAYS_TRAINS
-from tellapart.engine.runner import n_cores
 from tellapart.features.prepare import Prepared
+from tellapart.parallel import n_cores
 from tellapart.recipe import Probe
 from tellapart.timing import Progress, no_progress
 

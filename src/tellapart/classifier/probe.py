@@ -18,7 +18,7 @@ from tellapart.classifier.ood import Centres, directions, fit_centres
 from tellapart.classifier.temperature import calibrated, fit_temperature, nll
 from tellapart.data.split import deal
 from tellapart.engine.head import Head
-from tellapart.engine.runner import n_cores
+from tellapart.parallel import n_cores
 from tellapart.recipe import Probe
 
 NEVER_USED = -2  # fold of photos left out of the choosing altogether

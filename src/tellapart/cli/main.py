@@ -2,15 +2,21 @@
 
 import click
 
-from tellapart.cli.asking import info, predict, suggest
-from tellapart.cli.checking import check
-from tellapart.cli.door import Commands, examples
-from tellapart.cli.explaining import explain
-from tellapart.cli.exporting import export
-from tellapart.cli.networks import backbones, summary
-from tellapart.cli.serving import serve
-from tellapart.cli.training import compare, evaluate, train
-from tellapart.cli.upkeep import cache, demo
+from tellapart.cli.backbones import backbones
+from tellapart.cli.cache import cache
+from tellapart.cli.check import check
+from tellapart.cli.compare import compare
+from tellapart.cli.demo import demo
+from tellapart.cli.evaluate import evaluate
+from tellapart.cli.explain import explain
+from tellapart.cli.export import export
+from tellapart.cli.info import info
+from tellapart.cli.options import Commands, examples
+from tellapart.cli.predict import predict
+from tellapart.cli.serve import serve
+from tellapart.cli.suggest import suggest
+from tellapart.cli.summary import summary
+from tellapart.cli.train import train
 
 
 @click.group(

@@ -20,9 +20,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor, nn
 
-from tellapart.deep.ending import Ending, Place, find_ending
+from tellapart.deep.custom_network import said
+from tellapart.deep.head_finder import Ending, Place, find_ending
 from tellapart.deep.networks import Built
-from tellapart.deep.user_network import said
 from tellapart.engine.backbone import OPSET, Converted, GraphBuilder, output_shapes
 from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.engine.head import Head

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tellapart.deep.augment import Augment
-from tellapart.deep.course import Course, begin
+from tellapart.deep.batches import Inputs
 from tellapart.deep.device import Processor
-from tellapart.deep.inputs import Inputs
-from tellapart.deep.logbook import Epoch
-from tellapart.deep.rates import find_rate, warmup_cosine
+from tellapart.deep.lr_schedule import find_rate, warmup_cosine
+from tellapart.deep.trackers import Epoch
+from tellapart.deep.train_state import Course, begin
 from tellapart.errors import TrainingError
 from tellapart.recipe import Training
 

@@ -18,7 +18,7 @@ from tellapart.deep.architectures import (
     own_network,
     own_parameters,
 )
-from tellapart.deep.user_network import said, user_network
+from tellapart.deep.custom_network import said, user_network
 from tellapart.deep.weights import Weights, hub_answers, kept_file, load, misfit, read_weights
 from tellapart.errors import InputError
 from tellapart.text import quoted, some

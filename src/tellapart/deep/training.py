@@ -16,12 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from tellapart.data.split import Split
-from tellapart.deep import bundled_tuning, checkpoint, whole_network
-from tellapart.deep.course import Course, State, begin
+from tellapart.deep import checkpoint
+from tellapart.deep import full_training as whole_network
+from tellapart.deep import tail_tuning as bundled_tuning
 from tellapart.deep.device import Processor, choose, keep_freed_memory
-from tellapart.deep.logbook import Callback, Epoch
 from tellapart.deep.loop import BROKEN, Lesson, answers, learn, search_rate
-from tellapart.deep.pupil import Examined, Finished, Pupil, identity
+from tellapart.deep.trackers import Callback, Epoch
+from tellapart.deep.train_state import Course, State, begin
+from tellapart.deep.training_job import Examined, Finished, Pupil, identity
 from tellapart.features.prepare import Prepared
 from tellapart.recipe import FineTune, Training
 from tellapart.timing import Progress, no_progress

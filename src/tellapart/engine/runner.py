@@ -2,7 +2,6 @@
 
 import io
 import math
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,11 +16,6 @@ from tellapart.errors import ArtifactError
 # compute in float32, and a model must answer there as it was tested here. Measured: docs/decisions/0003-float32.md
 PRECISION = "f32"
 SUM_TOLERANCE = 1e-3  # of all probabilities from 1; float32 leaves 1e-6 with 1,000 classes
-
-
-def n_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Initialised:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.source import Dataset, Skipped
-from tellapart.engine.runner import n_cores
 from tellapart.errors import InputError, PhotoError
 from tellapart.evaluation.coverage import real_photos
 from tellapart.evaluation.document import counts_json, inside, leaks_and_rest, score
@@ -17,6 +16,7 @@ from tellapart.features.extract import hash_pixels
 from tellapart.metrics.conformal import Promise
 from tellapart.model.artifact import Artifact
 from tellapart.model.prediction import Answers, Predictor
+from tellapart.parallel import n_cores
 from tellapart.text import counted, quoted, some
 from tellapart.timing import Progress
 

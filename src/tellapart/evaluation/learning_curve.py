@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.classifier.probe import FittedProbe, fit_heads
 from tellapart.data.split import ALWAYS_TRAINS
-from tellapart.engine.runner import n_cores
 from tellapart.metrics.intervals import worth
+from tellapart.parallel import n_cores
 from tellapart.recipe import Probe
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the photos that a fold's head learns from; all of them were fitted already

@@ -16,7 +16,6 @@ from tellapart.classifier.decision import NONE_OF_THESE, NOT_SURE, withheld
 from tellapart.data import photo
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset
-from tellapart.engine.runner import n_cores
 from tellapart.errors import PhotoError
 from tellapart.evaluation.corruption import (
     CORRUPTIONS,
@@ -30,6 +29,7 @@ from tellapart.evaluation.corruption import (
 )
 from tellapart.metrics.intervals import BOOTSTRAP_RESAMPLES, no_information_p_value, share_interval, worth
 from tellapart.model.prediction import Predictor
+from tellapart.parallel import n_cores
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, no_progress
 

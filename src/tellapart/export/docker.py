@@ -3,10 +3,10 @@
 import platform
 import re
 
-from tellapart.export.built import Built, Source, rendered
+from tellapart.export.bundle import Built, Source, rendered
 from tellapart.export.code import FOR_ANSWERS, FOR_THE_SERVER, NAME, code_files, own_version, pins, wheel
-from tellapart.export.elsewhere import CarriedForm
 from tellapart.export.hashes import DEBIAN, hashed_pins
+from tellapart.export.subprocess_runner import CarriedForm
 from tellapart.model.artifact import MODEL, seal, sha256
 from tellapart.text import shown
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.errors import ArtifactError, InputError
-from tellapart.export.built import Build, Built, Source
+from tellapart.export.bundle import Build, Built, Source
 from tellapart.export.docker import docker_folder
 from tellapart.export.photos import gather
 from tellapart.export.proof import Proof, Said, prove

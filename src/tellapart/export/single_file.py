@@ -9,7 +9,7 @@ import openvino
 
 from tellapart.data import photo
 from tellapart.data.preprocess import preprocess
-from tellapart.export.built import Built, Source, described
+from tellapart.export.bundle import Built, Source, described
 from tellapart.export.graphs import Array, GraphForm, Run, any_runtime, by_openvino
 from tellapart.export.proof import FROM_PIXELS
 from tellapart.model.artifact import MODEL, Artifact

@@ -4,11 +4,11 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from tellapart.export.built import Build, Built, Source, rendered
+from tellapart.export.bundle import Build, Built, Source, rendered
 from tellapart.export.code import FOR_ANSWERS, NAME, code_files, licences, own_version, pins
 from tellapart.export.docker import model_folder
-from tellapart.export.elsewhere import APART, CarriedForm
 from tellapart.export.proof import FROM_FILES
+from tellapart.export.subprocess_runner import APART, CarriedForm
 from tellapart.export.web import Host, page_folder
 from tellapart.model.artifact import MODEL, to_json
 from tellapart.text import as_markdown, shown

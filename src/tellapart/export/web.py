@@ -12,7 +12,7 @@ from tellapart.engine.backbone import imagenet_class_names
 from tellapart.errors import TellapartError
 from tellapart.export import runtime
 from tellapart.export.browser import BrowserForm, find_chromium
-from tellapart.export.built import TEMPLATES, Built, Source, class_of_example, rendered
+from tellapart.export.bundle import TEMPLATES, Built, Source, class_of_example, rendered
 from tellapart.export.code import licences
 from tellapart.export.graphs import Array, GraphForm, any_runtime
 from tellapart.export.proof import FROM_FILES, Form
@@ -24,7 +24,7 @@ from tellapart.text import shown
 PAGES = TEMPLATES.parents[1] / "web"
 FOLDER = "model/"
 LARGE_BYTES = 10_000_000  # what a visitor on a phone should have to fetch at most, runtime aside
-SERVER_ONLY = frozenset({"server-answerer.js"})
+SERVER_ONLY = frozenset({"server-client.js"})
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{script}; style-src 'self'; "
     "img-src 'self'{storage} blob: data:; media-src 'self' blob:; connect-src 'self'{storage}{connect}; "
@@ -136,7 +136,7 @@ def _pages(host: Host, *, vendored: bool) -> dict[str, bytes]:
             ('<tell-apart src="."', '<tell-apart src="./model/"'),
         ):
             text = _replaced(text, old, new)
-        text = text.replace("./server-answerer.js", "./browser-answerer.js")
+        text = text.replace("./server-client.js", "./browser-client.js")
         asked = host.asked if vendored else "the program that runs the model comes from cdn.jsdelivr.net"
         files[page] = text.replace(ASKED, asked).encode()
     return files

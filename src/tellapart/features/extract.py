@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Fit, Preprocess, preprocess
 from tellapart.engine.backbone import QUALITIES, Backbone, build_graph
-from tellapart.engine.runner import Network, n_cores
+from tellapart.engine.runner import Network
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import Embedding, FeatureCache, embedding_key
+from tellapart.parallel import n_cores
 from tellapart.timing import Progress, no_progress
 
 STAGE = "reading photos"

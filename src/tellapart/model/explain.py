@@ -15,13 +15,14 @@ from onnx import numpy_helper
 from tellapart.data import photo as files
 from tellapart.data.source import Dataset, scan, scan_photos
 from tellapart.engine.backbone import QUALITIES, Backbone, Converted, needed
-from tellapart.engine.runner import Network, n_cores
+from tellapart.engine.runner import Network
 from tellapart.errors import InputError
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.model.artifact import MODEL, Artifact, load_artifact
 from tellapart.model.cam import class_activation, for_class, head_weight
 from tellapart.model.prediction import Prediction, Predictor
+from tellapart.parallel import n_cores
 from tellapart.storage.photo_locations import recall
 from tellapart.timing import Progress, no_progress
 

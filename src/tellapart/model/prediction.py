@@ -15,9 +15,10 @@ from tellapart.classifier.decision import NONE_OF_THESE, Thresholds, answer
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
-from tellapart.engine.runner import Network, n_cores, refuse_nonsense
+from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import PhotoError
 from tellapart.model.artifact import Artifact, load_artifact
+from tellapart.parallel import n_cores
 
 AHEAD = 8  # photos a core that may be in work before their turn to be given out
 

@@ -8,8 +8,8 @@ from typing import Any
 import jinja2
 
 from tellapart.report import sections
-from tellapart.report.learning import recipe_line
 from tellapart.report.page import percent
+from tellapart.report.training import recipe_line
 from tellapart.text import as_markdown
 
 TEMPLATES = Path(__file__).parent / "templates"

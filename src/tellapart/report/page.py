@@ -16,8 +16,8 @@ from PIL import Image
 
 from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.report import sections
-from tellapart.report.figures import reliability_plot
-from tellapart.report.learning import learning
+from tellapart.report.plots import reliability_plot
+from tellapart.report.training import learning
 
 TEMPLATES = Path(__file__).parent / "templates"
 NUMBERED_MATRIX_CLASSES = 20  # a larger matrix of numbers is no longer readable on a laptop

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.evaluation.corruption import DAYLIGHT_K, SEVERITIES
-from tellapart.report.figures import LEAST_ANSWERED, learning_plot, risk_plot
+from tellapart.report.plots import LEAST_ANSWERED, learning_plot, risk_plot
 from tellapart.text import counted
 
 PHOTOS_OF_ADVICE = 24  # shown of one piece of advice, most of them folded; four rows on a laptop

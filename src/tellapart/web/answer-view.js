@@ -1,6 +1,6 @@
 /** The card of one photo: the photo, the answer in words, a bar for each class. The page and the widget share it. */
 
-import { Failure } from "./answerer.js";
+import { Failure } from "./client.js";
 import { make, named } from "./elements.js";
 import { PhotoView } from "./photo-view.js";
 import { asText, counted, percent, spoken } from "./wording.js";
@@ -12,18 +12,18 @@ export class AnswerView {
    * @param {object} options
    * @param {Blob} options.photo
    * @param {string} options.title what to call it: a file name, or where it comes from.
-   * @param {import("./answerer.js").Answerer} options.answerer
+   * @param {import("./client.js").Client} options.client
    * @param {number} options.top bars to show before the rest is folded away.
    * @param {() => void} options.again asks once more, after a failure.
    */
-  constructor({ photo, title, answerer, top, again }) {
+  constructor({ photo, title, client, top, again }) {
     made += 1;
     this.given = photo;
-    this.answerer = answerer;
+    this.client = client;
     this.top = top;
     this.again = again;
     this.title = title;
-    this.view = new PhotoView(photo, title, answerer.model);
+    this.view = new PhotoView(photo, title, client.model);
     this.headline = make("h3", { id: `answer-${made}` });
     this.body = make("div", { class: "body" });
     this.views = make("div", { class: "views", role: "group", "aria-label": "What to show", hidden: true });
@@ -44,11 +44,11 @@ export class AnswerView {
   }
 
   /**
-   * @param {import("./answerer.js").Prediction} prediction
+   * @param {import("./client.js").Prediction} prediction
    * @returns {string} the answer as a sentence to be read aloud.
    */
   answer(prediction) {
-    const nClasses = this.answerer.model.classNames.length;
+    const nClasses = this.client.model.classNames.length;
     const said = spoken(prediction, nClasses);
     this.element.dataset.state = said.kind;
     this.headline.replaceChildren(...said.headline.map(nodeOf));
@@ -89,10 +89,10 @@ export class AnswerView {
     return [first, rest];
   }
 
-  /** @param {import("./answerer.js").Prediction} prediction */
+  /** @param {import("./client.js").Prediction} prediction */
   async #offerViews(prediction) {
     if (!(await this.view.ready)) return;
-    const { inputPx, fit, hasHeatmap } = this.answerer.model;
+    const { inputPx, fit, hasHeatmap } = this.client.model;
     const middle = fit === "crop" ? "the middle square" : "the whole photo, pressed into a square";
     const name = prediction.className ?? "";
     /** @type {[import("./photo-view.js").View, string, (string | Node)[]][]} */
@@ -132,7 +132,7 @@ export class AnswerView {
     this.note.replaceChildren("Looking once more …");
     this.note.hidden = false;
     try {
-      const [{ heatmap }] = await this.answerer.predict([this.given], { heatmap: true });
+      const [{ heatmap }] = await this.client.predict([this.given], { heatmap: true });
       if (!heatmap) return "This model cannot show where it looked.";
       await this.view.addHeat(heatmap);
       return "";

@@ -18,14 +18,14 @@ byId("embed").addEventListener("toggle", embedding, { once: true });
 /** Most visitors come for an answer; what the others want is fetched when they open it. */
 async function embedding() {
   try {
-    const { copyable } = await import("./copyable.js");
+    const { copyable } = await import("./snippet-view.js");
     byId("embed").append(...copyable(new URL(".", document.baseURI)));
   } catch {
     byId("embed").append(make("p", {}, "The server does not answer. Reload the page once it does."));
   }
 }
 
-/** @param {import("./answerer.js").Model} model */
+/** @param {import("./client.js").Model} model */
 function describe(model) {
   document.title = `${model.name} – what is in the photo?`;
   byId("name").textContent = model.name;

@@ -5,6 +5,7 @@
  * images from elsewhere can still show the widget.
  */
 
+import { drawn, paintbrush } from "./canvas.js";
 import { make } from "./elements.js";
 
 const LONGEST_PX = 1024; // of the canvas; the photo itself may have a hundred times as many pixels
@@ -70,7 +71,7 @@ export class PhotoView {
    */
   async addHeat(heatmap) {
     if (!this.photo) return;
-    const { overlaid } = await import("./heat.js");
+    const { overlaid } = await import("./heatmap.js");
     this.heat = await overlaid(this.photo, heatmap, this.#square(this.photo.width, this.photo.height));
   }
 
@@ -87,26 +88,3 @@ export class PhotoView {
 
 /** @type {Record<View, string>} */
 const LABELS = { photo: "", heat: ", bright where the model looked", seen: ", as the model sees it" };
-
-/**
- * @param {number} width
- * @param {number} height
- * @param {CanvasImageSource} source
- * @param {[number, number, number, number]} box of the source.
- * @returns {HTMLCanvasElement}
- */
-export function drawn(width, height, source, box) {
-  const canvas = make("canvas", { width: String(Math.max(1, width)), height: String(Math.max(1, height)) });
-  const brush = paintbrush(canvas);
-  brush.imageSmoothingQuality = "high";
-  brush.drawImage(source, ...box, 0, 0, canvas.width, canvas.height);
-  return canvas;
-}
-
-/**
- * @param {HTMLCanvasElement} canvas
- * @returns {CanvasRenderingContext2D}
- */
-export function paintbrush(canvas) {
-  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-}

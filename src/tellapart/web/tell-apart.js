@@ -12,18 +12,18 @@
  */
 
 import { AnswerView } from "./answer-view.js";
-import { Failure } from "./answerer.js";
+import { Failure } from "./client.js";
+import { drawn } from "./canvas.js";
 import { connect } from "./connect.js";
 import { icon, make, named } from "./elements.js";
-import { fromTransfer, refusalOf, tooMany } from "./incoming.js";
-import { look } from "./look.js";
-import { drawn } from "./photo-view.js";
-import { Turns } from "./turns.js";
+import { fromTransfer, refusalOf, tooMany } from "./input.js";
+import { styles } from "./styles.js";
+import { Queue } from "./queue.js";
 import { megabytes } from "./wording.js";
 
-const AT_ONCE = 2; // photos on their way to the answerer: one being answered while the next is being sent
+const AT_ONCE = 2; // photos on their way to the client: one being answered while the next is being sent
 const TOP = 5;
-const NARROW_PX = 640; // below it a card has one column; the same as in look.js
+const NARROW_PX = 640; // below it a card has one column; the same as in styles.js
 const THUMBNAIL_PX = 208; // twice the width of an example, for sharp screens
 const PICTURE = "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9.5h.01";
 const KINDS = "image/*,.heic,.heif,.avif";
@@ -33,12 +33,12 @@ const KINDS = "image/*,.heic,.heif,.avif";
 export class TellApart extends HTMLElement {
   static observedAttributes = ["src", "examples", "camera"];
 
-  /** @type {import("./answerer.js").Answerer | null} */
-  #answerer = null;
+  /** @type {import("./client.js").Client | null} */
+  #client = null;
   #connections = 0; // counts attempts, so that a late one does not undo a newer one
   /** @type {AbortController | null} */
   #life = null; // of the listeners and requests, from being put on the page to being taken off
-  #turns = new Turns(AT_ONCE);
+  #queue = new Queue(AT_ONCE);
   #room = make("div", { class: "room" });
   #answers = make("section", { class: "answers", "aria-label": "Answers" });
   #complaint = make("p", { class: "complaint", role: "alert" });
@@ -52,13 +52,13 @@ export class TellApart extends HTMLElement {
 
   constructor() {
     super();
-    this.#root.adoptedStyleSheets = [look];
+    this.#root.adoptedStyleSheets = [styles];
     this.#root.append(this.#room, this.#log);
   }
 
   /** What is known of the model; null until `tell-apart-ready`. */
   get model() {
-    return this.#answerer?.model ?? null;
+    return this.#client?.model ?? null;
   }
 
   connectedCallback() {
@@ -105,18 +105,18 @@ export class TellApart extends HTMLElement {
   async #connect() {
     this.#connections += 1;
     const attempt = this.#connections;
-    this.#answerer = null;
+    this.#client = null;
     this.#room.replaceChildren(make("div", { class: "drop" }, make("p", { class: "keeps" }, "Waking the model …")));
     try {
-      const answerer = await connect(this.getAttribute("src") ?? ".");
+      const client = await connect(this.getAttribute("src") ?? ".");
       if (attempt !== this.#connections) return;
-      this.#answerer = answerer;
+      this.#client = client;
     } catch (error) {
       if (attempt === this.#connections) this.#showAway(error);
       return;
     }
-    this.#furnish(this.#answerer);
-    this.#tell("tell-apart-ready", { model: this.#answerer.model });
+    this.#furnish(this.#client);
+    this.#tell("tell-apart-ready", { model: this.#client.model });
   }
 
   /** @param {unknown} error */
@@ -128,9 +128,9 @@ export class TellApart extends HTMLElement {
     if (!(error instanceof Failure)) throw error;
   }
 
-  /** @param {import("./answerer.js").Answerer} answerer */
-  #furnish(answerer) {
-    const { model, keeps } = answerer;
+  /** @param {import("./client.js").Client} client */
+  #furnish(client) {
+    const { model, keeps } = client;
     const choose = make("input", { type: "file", accept: KINDS, multiple: true, hidden: true, change: chosen });
     const shoot = make("input", { type: "file", accept: "image/*", capture: "environment", hidden: true, change: chosen });
     const buttons = make("div", { class: "buttons" });
@@ -148,7 +148,7 @@ export class TellApart extends HTMLElement {
       shoot,
     );
     this.#room.replaceChildren(this.#drop, this.#complaint);
-    if (this.hasAttribute("examples") && model.examples.length) this.#room.append(this.#examples(answerer));
+    if (this.hasAttribute("examples") && model.examples.length) this.#room.append(this.#examples(client));
     this.#room.append(this.#answers, this.#clear);
     const element = this;
 
@@ -160,15 +160,15 @@ export class TellApart extends HTMLElement {
   }
 
   /**
-   * @param {import("./answerer.js").Answerer} answerer
+   * @param {import("./client.js").Client} client
    * @returns {HTMLElement}
    */
-  #examples(answerer) {
+  #examples(client) {
     const list = make("ul");
-    for (const example of answerer.model.examples) {
+    for (const example of client.model.examples) {
       const canvas = make("canvas", { width: "1", height: "1" });
       const title = example.className ? `Example photo of ${example.className}` : "Example photo";
-      const photo = answerer.examplePhoto(example);
+      const photo = client.examplePhoto(example);
       const button = make(
         "button",
         { type: "button", "aria-label": title, click: async () => this.#askAll([{ photo: await photo, title }]) },
@@ -229,7 +229,7 @@ export class TellApart extends HTMLElement {
    * @param {"dropped" | "pasted"} how
    */
   #take(transfer, how) {
-    if (!this.#answerer) return;
+    if (!this.#client) return;
     const { files, complaint } = fromTransfer(transfer, how);
     void this.ask(files);
     this.#complain(complaint);
@@ -242,19 +242,19 @@ export class TellApart extends HTMLElement {
 
   /** @param {Given[]} given */
   async #askAll(given) {
-    const answerer = this.#answerer;
-    if (!answerer || given.length === 0) return;
-    const most = answerer.model.limits.maxPhotos;
+    const client = this.#client;
+    if (!client || given.length === 0) return;
+    const most = client.model.limits.maxPhotos;
     this.#complain(tooMany(given.length, most));
     const asked = given.slice(0, most).map((one) => {
-      const view = new AnswerView({ ...one, answerer, top: this.#top, again: () => this.#askOne(answerer, one, view) });
+      const view = new AnswerView({ ...one, client, top: this.#top, again: () => this.#askOne(client, one, view) });
       return { one, view };
     });
     this.#answers.prepend(...asked.map(({ view }) => view.element));
     this.#room.classList.add("has-answers");
     this.#clear.hidden = false;
     void this.#reveal(asked[0].view);
-    await Promise.all(asked.map(({ one, view }) => this.#askOne(answerer, one, view)));
+    await Promise.all(asked.map(({ one, view }) => this.#askOne(client, one, view)));
   }
 
   /**
@@ -272,20 +272,20 @@ export class TellApart extends HTMLElement {
   }
 
   /**
-   * @param {import("./answerer.js").Answerer} answerer
+   * @param {import("./client.js").Client} client
    * @param {Given} given
    * @param {AnswerView} view
    */
-  async #askOne(answerer, { photo, title }, view) {
+  async #askOne(client, { photo, title }, view) {
     view.wait();
-    const refused = await refusalOf(photo, answerer.model.limits.maxPhotoBytes);
+    const refused = await refusalOf(photo, client.model.limits.maxPhotoBytes);
     if (refused) {
       this.#log.append(make("p", {}, `${title}: ${view.fail(refused, false)}`));
       return;
     }
     const signal = this.#life?.signal;
     try {
-      const [prediction] = await this.#turns.take(() => answerer.predict([photo], { signal }));
+      const [prediction] = await this.#queue.take(() => client.predict([photo], { signal }));
       const said = prediction.error ? view.fail(prediction.error, false) : view.answer(prediction);
       this.#log.append(make("p", {}, `${title}: ${said}`));
       this.#tell("tell-apart-answer", { title, prediction });

@@ -63,7 +63,7 @@ export function counted(number, one, many = `${one}s`) {
  */
 
 /**
- * @param {import("./answerer.js").Prediction} prediction one without an error.
+ * @param {import("./client.js").Prediction} prediction one without an error.
  * @param {number} nClasses
  * @returns {Spoken}
  */
@@ -87,7 +87,7 @@ export function spoken(prediction, nClasses) {
 }
 
 /**
- * @param {import("./answerer.js").Prediction} prediction
+ * @param {import("./client.js").Prediction} prediction
  * @param {number} nClasses
  * @returns {Spoken}
  */

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.source import Dataset, scan
-from tellapart.engine.runner import n_cores
 from tellapart.errors import InputError
 from tellapart.evaluation.document import counts_json, inside
 from tellapart.evaluation.examination import Answered, answer_all, refuse_unknown_classes, test_part
@@ -18,6 +17,7 @@ from tellapart.metrics.intervals import share_interval
 from tellapart.metrics.paired import SIGNIFICANT_P, Comparison, compare_answers
 from tellapart.model.artifact import Artifact, load_artifact
 from tellapart.model.prediction import Predictor
+from tellapart.parallel import n_cores
 from tellapart.text import counted, quoted, shown
 from tellapart.timing import Progress, no_progress
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.data.source import scan
-from tellapart.engine.runner import n_cores
 from tellapart.evaluation.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.evaluation.robustness import robustness as spoil
 from tellapart.model.artifact import (
@@ -16,6 +15,7 @@ from tellapart.model.artifact import (
     to_json,
 )
 from tellapart.model.prediction import Predictor
+from tellapart.parallel import n_cores
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.timing import Progress, Stopwatch, no_progress
 from tellapart.workflow.model_folder import page

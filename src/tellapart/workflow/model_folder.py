@@ -23,8 +23,8 @@ from tellapart.model.prediction import Predictor
 from tellapart.recipe import Recipe, probe_of, recipe_json
 from tellapart.report.card import render_card
 from tellapart.report.page import render_page
-from tellapart.report.pictures import example_photo, thumbnails
 from tellapart.report.sections import shown_photos
+from tellapart.report.thumbnails import example_photo, thumbnails
 from tellapart.text import LONGEST_NAME, shown
 
 Json = dict[str, Any]

@@ -19,10 +19,11 @@ from tellapart.data import photo
 from tellapart.data.duplicates import find_duplicates, group
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Skipped, scan_photos
-from tellapart.engine.runner import Network, n_cores, refuse_nonsense
+from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.extract import hash_pixels
 from tellapart.model.artifact import Artifact, load_artifact
+from tellapart.parallel import n_cores
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, no_progress
 

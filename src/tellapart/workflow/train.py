@@ -8,7 +8,6 @@ from typing import Any
 from tellapart.classifier.probe import FittedProbe
 from tellapart.data.source import require_trainable, scan
 from tellapart.data.split import Split
-from tellapart.engine.runner import n_cores
 from tellapart.engine.trial import remember_graph
 from tellapart.evaluation.document import test_evaluation
 from tellapart.evaluation.next_steps import next_steps
@@ -27,6 +26,7 @@ from tellapart.model.artifact import (
 )
 from tellapart.model.compose import compose
 from tellapart.model.prediction import Predictor
+from tellapart.parallel import n_cores
 from tellapart.recipe import Probe, Recipe, probe_of
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import remember

@@ -14,8 +14,8 @@ from typing import Final
 
 import uvicorn
 
-from tellapart.engine.runner import n_cores
 from tellapart.errors import ArtifactError
+from tellapart.parallel import n_cores
 from tellapart.sandbox import jail
 from tellapart.server.predict_api.app import Settings, make_app
 from tellapart.server.predict_api.inference import Answerer

@@ -1,0 +1,35 @@
+"""`cache`: what is remembered on this machine."""
+
+import click
+
+from tellapart.cli.options import examples, json_option
+from tellapart.cli.output import print_json, say
+
+
+@click.command(epilog=examples("tellapart cache\ntellapart cache --clear"))
+@click.option(
+    "--clear",
+    is_flag=True,
+    help="Forget all; training then reads every photo again, and exports and explanations lose theirs.",
+)
+@json_option
+def cache(clear: bool, as_json: bool) -> None:
+    """Show or clear what is remembered of photos already read."""
+    from tellapart.engine.trial import forget_graphs
+    from tellapart.features.cache import FeatureCache
+    from tellapart.storage.photo_locations import forget
+
+    store = FeatureCache()
+    n_cleared = store.clear() if clear else 0
+    if clear:
+        forget()
+        forget_graphs()
+    state = store.state()
+    store.close()
+    if as_json:
+        print_json({**vars(state), "path": str(state.path), "n_cleared": n_cleared})
+        return
+    if clear:
+        say(f"Forgot {n_cleared:,} photos.")
+    size, limit = state.size_bytes / 1e6, state.limit_bytes / 1e6
+    say(f"{state.n_photos:,} photos, {size:,.1f} MB of at most {limit:,.0f} MB: {state.path}")

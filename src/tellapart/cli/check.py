@@ -1,0 +1,162 @@
+"""`check`: what is wrong with the photos, before any training."""
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tellapart.cli.options import INTERRUPTED, examples, json_option, progress_bars, quality_option
+from tellapart.cli.output import print_json, say
+from tellapart.errors import InputError
+
+if TYPE_CHECKING:
+    from tellapart.checks.audit import Finding
+    from tellapart.checks.quarantine import Quarantined
+    from tellapart.features.prepare import Prepared
+
+MOVES_SHOWN = 20  # of a dry run; --json lists all
+ROWS_SHOWN = 5  # of a finding; the page shows more, --json all
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart check photos/
+tellapart check photos/ -o check.html          a page with the photos in question
+tellapart check photos/ --fix                  move suspects to photos.quarantine/, nothing is deleted
+tellapart check photos/ --undo                 move them back"""
+    )
+)
+@click.argument("photos", type=click.Path())
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write a page with thumbnails to this HTML file.")
+@click.option("--fix", is_flag=True, help="Move copies, leaks, wrong-looking labels and unusable files out of the way.")
+@click.option("--undo", is_flag=True, help="Move everything that --fix moved back to where it was.")
+@click.option("--dry-run", is_flag=True, help="With --fix: only say what would be moved.")
+@quality_option
+@json_option
+def check(photos: str, output: str | None, fix: bool, undo: bool, dry_run: bool, quality: str, as_json: bool) -> None:
+    """Say what is wrong with PHOTOS, before any training.
+
+    Copies, leaks, labels that look wrong, files that cannot be used, dark or blurred photos, and shortcuts: whether
+    file format, size, brightness or the border alone give the class away.
+    """
+    if (undo and (fix or output)) or (dry_run and not fix):
+        raise InputError(
+            "--undo goes alone, and --dry-run goes with --fix.",
+            hint=f"To see what would be moved: {_command(photos, '--fix', '--dry-run')}",
+        )
+    if undo:
+        _undo(photos, as_json=as_json)
+        return
+    from pathlib import Path
+
+    from tellapart.report.check_page import check_page
+    from tellapart.storage.atomic import refuse_unwritable_file, write_file
+    from tellapart.workflow.check import check as check_photos
+
+    if output:
+        refuse_unwritable_file(Path(output))
+    with progress_bars() as progress:
+        prepared, findings = check_photos(photos, quality=quality, progress=progress)
+    if output:
+        write_file(Path(output), check_page(prepared, findings))
+    moved = _fix(prepared, findings, photos, dry_run=dry_run) if fix else None
+    if as_json:
+        print_json(_as_json(prepared, findings, moved))
+        return
+    _print_findings(prepared, findings)
+    if moved:
+        _print_moved(moved, photos, dry_run=dry_run)
+    if output:
+        say(f"\nPage: {output}")
+
+
+def _as_json(prepared: "Prepared", findings: "list[Finding]", moved: "Quarantined | None") -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "n_found": prepared.dataset.n + len(prepared.skipped),
+        "n_used": prepared.dataset.n,
+        "findings": [finding.to_json() for finding in findings],
+    }
+    if moved:
+        said["quarantine"] = {
+            "folder": str(moved.folder),
+            "moved": [vars(move) for move in moved.moves],
+            "kept": [vars(kept) for kept in moved.kept],
+        }
+    return said
+
+
+def _print_findings(prepared: "Prepared", findings: "list[Finding]") -> None:
+    dataset = prepared.dataset
+    n_found = dataset.n + len(prepared.skipped)
+    say(f"{dataset.n:,} photos of {len(dataset.class_names)} classes ({n_found:,} files found).")
+    for finding in findings:
+        say("")
+        say(finding.sentence, bold=True)
+        for line in (finding.advice, finding.sure):
+            if line:
+                say(f"  {line}")
+        for row in finding.photos[:ROWS_SHOWN]:
+            say("  · " + "  ·  ".join(name.removeprefix(f"{dataset.source}/") for name in row))
+        if len(finding.photos) > ROWS_SHOWN:
+            say(f"  … and {len(finding.photos) - ROWS_SHOWN:,} more (-o FILE shows them, --json lists all)")
+    if not findings:
+        say("Nothing found that needs your attention.")
+
+
+def _command(photos: str, *options: str) -> str:
+    """A line that can be pasted into a shell, whatever the folder is called."""
+    from tellapart.text import shown
+
+    return " ".join(["tellapart check", shlex.quote(shown(photos)), *options])
+
+
+def _fix(prepared: "Prepared", findings: "list[Finding]", photos: str, *, dry_run: bool) -> "Quarantined":
+    """Move the suspects; a stop in the middle says how to put back what has been moved."""
+    from tellapart.checks.quarantine import held, plan, quarantine
+    from tellapart.text import counted
+
+    if dry_run:
+        return plan(prepared.dataset, findings)
+    try:
+        with progress_bars() as progress:
+            return quarantine(prepared.dataset, findings, progress=progress)
+    except KeyboardInterrupt:
+        n = counted(len(held(prepared.dataset.source)), "file is", "files are")
+        say(f"Stopped. {n} in the quarantine. To put all back: {_command(photos, '--undo')}", err=True)
+        click.get_current_context().exit(INTERRUPTED)
+
+
+def _print_moved(moved: "Quarantined", photos: str, *, dry_run: bool) -> None:
+    from tellapart.text import counted, shown
+
+    say("")
+    done = "would be moved" if dry_run else "moved"
+    rest = "Nothing was moved yet." if dry_run else "Nothing was deleted."
+    say(f"{counted(len(moved.moves), 'file')} {done} to {shown(str(moved.folder))}. {rest}", bold=True)
+    if dry_run:
+        for move in moved.moves[:MOVES_SHOWN]:
+            say(f"  · {shown(move.path)}  ·  {'; '.join(move.reasons)}")
+        if len(moved.moves) > MOVES_SHOWN:
+            say(f"  … and {len(moved.moves) - MOVES_SHOWN:,} more (--json lists all)")
+    for kept in moved.kept:
+        say(f"  stays: {kept.photo}: {kept.reason}")
+    if moved.moves and not dry_run:
+        say(f"  Look through them there. To put all back: {_command(photos, '--undo')}")
+
+
+def _undo(photos: str, *, as_json: bool) -> None:
+    from tellapart.checks.quarantine import undo
+    from tellapart.text import counted, shown
+
+    restored = undo(photos)
+    if not as_json and not restored.paths and not restored.kept:
+        say(f"There is nothing to undo: no quarantine {shown(str(restored.folder))}.")
+        return
+    if as_json:
+        stayed = [vars(kept) for kept in restored.kept]
+        print_json({"folder": str(restored.folder), "restored": list(restored.paths), "kept": stayed})
+        return
+    say(f"{counted(restored.n, 'file')} moved back from {shown(str(restored.folder))}.", bold=True)
+    for kept in restored.kept:
+        say(f"  stays there: {kept.photo}: {kept.reason}")

@@ -1,0 +1,47 @@
+"""`compare`: which of two models is better."""
+
+import click
+
+from tellapart.cli.options import (
+    examples,
+    json_option,
+    progress_bars,
+)
+from tellapart.cli.output import print_json, say
+
+DIFFERING_SHOWN = 10  # photos; --json lists all
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart compare burgers burgers-best other-photos/
+tellapart compare old new photos/ --json"""
+    )
+)
+@click.argument("model_a", type=click.Path())
+@click.argument("model_b", type=click.Path())
+@click.argument("photos", type=click.Path())
+@json_option
+def compare(model_a: str, model_b: str, photos: str, as_json: bool) -> None:
+    """Say which of two models gets more of the labelled PHOTOS right, and whether that could be chance.
+
+    Photos that either model was trained on are left out.
+    """
+    from tellapart.workflow.compare import compare as compare_models
+
+    with progress_bars() as progress:
+        compared = compare_models(model_a, model_b, photos, progress=progress)
+    if as_json:
+        print_json(compared)
+        return
+    say(compared["sentence"], bold=True)
+    for model in (compared["a"], compared["b"]):
+        low, high = (round(100 * model[end]) for end in ("low", "high"))
+        say(f"  {model['name']}: {model['n_right']:,} of {compared['n']:,} right ({low} to {high} % is plausible)")
+    for note in compared["notes"]:
+        say(note)
+    for row in compared["differing"][:DIFFERING_SHOWN]:
+        say(f"  · {row['photo']} ({row['class_name']}): {row['answer_a']}  |  {row['answer_b']}")
+    if len(compared["differing"]) > DIFFERING_SHOWN:
+        say(f"  … and {len(compared['differing']) - DIFFERING_SHOWN:,} more answered differently (--json)")

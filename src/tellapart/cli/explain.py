@@ -1,0 +1,48 @@
+"""`explain`: how a model comes to its answer about one photo."""
+
+import click
+
+from tellapart.cli.options import examples, force_option, json_option, progress_bars
+from tellapart.cli.output import print_json, print_prediction, say
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart explain burgers lunch.jpg -o lunch             lunch/explanation.html, and its pictures
+tellapart explain burgers lunch.jpg -o lunch --among photos/"""
+    )
+)
+@click.argument("model", type=click.Path())
+@click.argument("photo", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="Folder to write.")
+@click.option(
+    "--among", type=click.Path(),
+    help="Look for similar photos here.  [default: the photos that MODEL learned from, where they still are]",
+)  # fmt: skip
+@force_option
+@json_option
+def explain(model: str, photo: str, output: str, among: str | None, force: bool, as_json: bool) -> None:
+    """Show how MODEL comes to its answer about PHOTO: a page and its pictures.
+
+    Where it looked, what it cannot do without, what its layers see, and which training photos look most alike to it.
+    """
+    from pathlib import Path
+
+    from tellapart.model.explain import look_inside
+    from tellapart.report.inside_page import FILES, PAGE, inside_page
+    from tellapart.storage.atomic import refuse_unwritable, write_folder
+    from tellapart.text import shown
+
+    refuse_unwritable(Path(output), force=force, ours=FILES if (Path(output) / PAGE).is_file() else frozenset())
+    with progress_bars() as progress:
+        inside = look_inside(model, photo, among=among, progress=progress)
+        files = inside_page(inside, shown(Path(model).name), shown(Path(photo).name), learned=among is None)
+    write_folder(Path(output), files)
+    if as_json:
+        print_json(inside.to_json())
+        return
+    print_prediction(inside.prediction, 1, 0)
+    for one in inside.neighbours[:3]:
+        say(f"  alike: {shown(one.path)}")
+    say(f"Page: {output}/{PAGE}")

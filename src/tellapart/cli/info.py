@@ -1,0 +1,72 @@
+"""`info`: what a model is, and what reads photos here."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tellapart.cli.options import examples, json_option
+from tellapart.cli.output import print_json, say
+from tellapart.errors import InputError
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart info burgers
+tellapart info --versions"""
+    )
+)
+@click.argument("model", type=click.Path(), required=False)
+@click.option("--versions", is_flag=True, help="Print the versions of the libraries that read photos, instead.")
+@json_option
+def info(model: str | None, versions: bool, as_json: bool) -> None:
+    """Say what MODEL is: its classes, its backbone, its score."""
+    from pathlib import Path
+
+    from tellapart.model.artifact import load_artifact
+
+    if versions:
+        _print_versions(as_json)
+        return
+    if model is None:
+        raise click.UsageError("Missing argument 'MODEL'.")
+    if model == "imagenet" and not Path(model).exists():
+        raise InputError(
+            "'imagenet' is the bundled network as it is, not a model folder.",
+            hint="It knows 1,000 everyday classes: tellapart predict imagenet PHOTO --top 5",
+        )
+    artifact = load_artifact(Path(model))
+    manifest = artifact.manifest
+    if as_json:
+        print_json(manifest)
+        return
+    facts = manifest["model"]
+    say(f"{manifest['name']}: {len(artifact.class_names)} classes", bold=True)
+    say("  " + ", ".join(artifact.class_names))
+    say(artifact.headline)
+    say(f"Trained on {manifest['data']['n_train']:,} photos with tellapart {facts['tellapart']}.")
+    say(f"Backbone: {facts['backbone']} ({facts['quality']}), {len(artifact.model) / 1e6:.1f} MB, computed in f32.")
+
+
+def _print_versions(as_json: bool) -> None:
+    """What is in memory to read photos, and what has to be upgraded."""
+    import platform
+    from importlib.metadata import version
+
+    from tellapart.formats import codecs
+
+    found, old = codecs.versions(), codecs.outdated()
+    if as_json:
+        rows = [vars(each) | {"version": found.get(each.name), "outdated": each in old} for each in codecs.LIBRARIES]
+        print_json({"tellapart": version("tellapart"), "libraries": rows})
+        return
+    say(f"tellapart {version('tellapart')}, Python {platform.python_version()}, {platform.platform()}")
+    for each in codecs.LIBRARIES:
+        floor = f"at least {each.floor}" if codecs.is_held(each) else "the system's own"
+        line = f"  {each.name:<14}{found.get(each.name, 'not loaded'):<12}{floor:<17}{', '.join(each.formats)}"
+        say(line, bold=each in old)
+        if each in old:
+            say(f"    These photos are not read. Run: pip install --upgrade {each.package}")

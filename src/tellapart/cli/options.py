@@ -1,0 +1,111 @@
+"""What every command shares: errors become exit codes, options mean the same everywhere, stages show bars."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tellapart.cli.interrupts import wait_for_imports
+from tellapart.cli.output import say
+from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
+from tellapart.text import shown, shown_lines
+
+if TYPE_CHECKING:
+    from tellapart.timing import Progress
+
+# 2: the person can mend it; 1: we could not do it. A test requires every class of errors.py here.
+EXIT_CODES: dict[type[TellapartError], int] = {
+    TellapartError: 1,
+    InputError: 2,
+    PhotoError: 2,
+    ArtifactError: 2,
+    TrainingError: 1,
+    MissingExtraError: 2,
+}
+INTERRUPTED = 130  # what shells report for Ctrl-C
+SLOW_S = 0.5  # a stage that takes less shows no bar
+
+
+class Commands(click.Group):
+    """The command group: errors raised on purpose become a sentence, a hint and an exit code here."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the group's own part of the command line."""
+        with _visible():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        wait_for_imports()
+        try:
+            with _visible():
+                return super().invoke(ctx)
+        except TellapartError as error:
+            say(f"Error: {shown(error.message)}", fg="red", err=True)
+            if error.hint:
+                say(f"Hint: {error.hint}", err=True)
+            ctx.exit(EXIT_CODES[type(error)])
+        except (KeyboardInterrupt, click.Abort):
+            say("Stopped. No result was written.", err=True)
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+@contextmanager
+def _visible() -> Iterator[None]:
+    """Click's refusals hold parts of the command line, such as file names that a shell put in for a star."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = shown_lines(error.message)  # type: ignore[misc]
+        raise
+
+
+def examples(text: str) -> str:
+    """An epilog of example lines that click does not re-wrap."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
+
+
+@contextmanager
+def progress_bars() -> Iterator["Progress"]:
+    """Bars with rate and time left, one a stage; silent where standard error is not a terminal."""
+    from tqdm import tqdm
+
+    bars: dict[str, tqdm] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            for bar in bars.values():
+                bar.close()
+            bars[stage] = tqdm(
+                total=total,
+                desc=shown(stage.capitalize()),
+                unit=" photos" if total > 100 else "",
+                delay=SLOW_S,
+                leave=False,
+                dynamic_ncols=True,
+                disable=not sys.stderr.isatty(),
+            )
+        bars[stage].update(done - bars[stage].n)
+
+    try:
+        yield report
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+quality_option = click.option(
+    "--quality", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True,
+    help="Which bundled network looks at the photos.",
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+force_option = click.option("--force", is_flag=True, help="Replace an existing folder once the new one is complete.")
+robustness_option = click.option(
+    "--robustness", is_flag=True,
+    help="Also spoil up to 300 test photos (dark, blurred, noisy, …) and count right answers; 0.25 s a photo.",
+)  # fmt: skip

@@ -1,0 +1,64 @@
+"""`suggest`: what to teach a model next."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tellapart.cli.options import examples, json_option, progress_bars
+from tellapart.cli.output import print_json, say, write_table
+
+if TYPE_CHECKING:
+    pass
+
+SKIPPED_SHOWN = 5  # files that cannot be read; --json names all
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart suggest burgers unlabelled/ -n 50
+tellapart suggest burgers unlabelled/ --csv label-these.csv"""
+    )
+)
+@click.argument("model", type=click.Path())
+@click.argument("photos", nargs=-1, required=True)
+@click.option("-n", "--number", type=click.IntRange(1), default=50, show_default=True, help="How many to suggest.")
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="Write them to this CSV file.")
+@json_option
+def suggest(model: str, photos: tuple[str, ...], number: int, csv_file: str | None, as_json: bool) -> None:
+    """Say which unlabelled PHOTOS are worth labelling next to make MODEL better: close calls, and different ones."""
+    from pathlib import Path
+
+    from tellapart.storage.atomic import refuse_unwritable_file
+    from tellapart.text import counted, shown
+    from tellapart.workflow.suggest import suggest as suggest_photos
+
+    if csv_file:
+        refuse_unwritable_file(Path(csv_file))
+    with progress_bars() as progress:
+        suggested = suggest_photos(model, photos, number, progress)
+    rows = [suggestion.to_json() for suggestion in suggested.suggestions]
+    if csv_file:
+        write_table(csv_file, ["photo", "reason", "class_name", "confidence"], [list(row.values()) for row in rows])
+    if as_json:
+        counts = {"n_looked_at": suggested.n_looked_at, "n_copies": suggested.n_copies}
+        print_json({"suggestions": rows, **counts, "skipped": [vars(skipped) for skipped in suggested.skipped]})
+        return
+    if csv_file:
+        say(f"{counted(len(rows), 'photo')} to label: {csv_file}")
+    else:
+        width = max((len(shown(row["photo"])) for row in rows), default=1)
+        for row in rows:
+            say(f"{shown(row['photo']):<{width}}  {row['reason']}")
+    for skipped in suggested.skipped[:SKIPPED_SHOWN]:
+        say(f"{shown(skipped.photo)}: {skipped.reason}", fg="yellow", err=True)
+    if len(suggested.skipped) > SKIPPED_SHOWN:
+        more = counted(len(suggested.skipped) - SKIPPED_SHOWN, "more file")
+        say(f"{more} could not be read (--json names all).", err=True)
+    if len(rows) < number:
+        n_far = suggested.n_looked_at - suggested.n_copies - len(rows)
+        more = f", and {n_far:,} more are unlike your training photos" if n_far else ""
+        say(
+            f"That is all: of {counted(suggested.n_looked_at, 'photo')} {suggested.n_copies:,} repeat another{more}.",
+            err=True,
+        )

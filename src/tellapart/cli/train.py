@@ -1,0 +1,93 @@
+"""`train`: from photos to a model and its score."""
+
+from typing import Any
+
+import click
+
+from tellapart.cli.options import (
+    examples,
+    force_option,
+    json_option,
+    progress_bars,
+    quality_option,
+    robustness_option,
+)
+from tellapart.cli.output import print_json, print_summary, say
+from tellapart.cli.recipe_options import lessons_for, recipe_from, training_options
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart train photos/ -o burgers                photos/burger/1.jpg, photos/hot dog/2.jpg, …
+tellapart train photos.zip -o burgers --quality best
+tellapart train labels.csv -o burgers --force     rows of path,label[,split]
+tellapart train hf:beans -o leaves                a Hugging Face data set (pip install "tellapart[hub]")
+tellapart train photos/ -o burgers --recipe finetune --time-limit 3m
+tellapart train photos/ -o burgers --recipe scratch --network first-cnn --epochs 10"""
+    )
+)
+@click.argument("photos", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="Model folder to write.")
+@quality_option
+@click.option(
+    "--fit", type=click.Choice(["crop", "squash"]), default="crop", show_default=True,
+    help="crop: look at the middle square of a photo; squash: at all of it, out of shape.",
+)  # fmt: skip
+@click.option(
+    "--test-share", type=click.FloatRange(0.05, 0.5), show_default="0.2, or cross-validation of fewer than 250 photos",
+    help="Fraction of photos kept for the test, where PHOTOS has no test folder.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the split and the folds.")
+@click.option("--no-advice", is_flag=True, help="Do not measure what to do next; saves half a second.")
+@click.option(
+    "--shortcuts", is_flag=True,
+    help="For the advice, also look for what gives classes away: format, size, brightness, border; 2 s a 1,000 photos.",
+)  # fmt: skip
+@training_options
+@robustness_option
+@force_option
+@json_option
+def train(
+    photos: str,
+    output: str,
+    quality: str,
+    fit: str,
+    test_share: float | None,
+    seed: int,
+    no_advice: bool,
+    shortcuts: bool,
+    recipe: str,
+    robustness: bool,
+    force: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train on PHOTOS, test honestly, write a model folder.
+
+    PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, a CSV or JSONL
+    file of path,label[,split], or hf:NAME[:SPLIT], a Hugging Face data set.
+    """
+    from tellapart.workflow.train import train as train_model
+
+    probe = {"quality": quality, "fit": fit, "test_share": test_share, "seed": seed}
+    chosen = recipe_from(recipe, probe, options)
+    telling = lessons_for(output, chosen, resume=options["resume"], report_to=options["report_to"])
+    with progress_bars() as progress, telling as lessons:
+        evaluation = train_model(
+            photos,
+            output,
+            chosen,
+            lessons=lessons,
+            force=force,
+            advice=not no_advice,
+            shortcuts=shortcuts,
+            robustness=robustness,
+            progress=progress,
+        )
+    if as_json:
+        print_json(evaluation)
+        return
+    print_summary(evaluation)
+    say(f"\nModel and report: {output}/report.html   ({evaluation['timings_s']['total']:.1f} s)")
+    say(f"Ask it:           tellapart predict {output} PHOTO")

@@ -1,0 +1,105 @@
+"""What is to be trained, and how it becomes a model afterwards."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from tellapart.classifier.probe import FittedProbe, fit_probe, make_folds
+from tellapart.data.split import Split
+from tellapart.deep.augment import Augment
+from tellapart.deep.batches import Inputs
+from tellapart.deep.device import Processor
+from tellapart.deep.loop import Lesson
+from tellapart.engine.backbone import Converted
+from tellapart.engine.head import Head
+from tellapart.features.prepare import Prepared, fingerprint
+from tellapart.recipe import Probe, Training
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What is known of a network that has been trained.
+
+    Args:
+        learned_from: the photos that it learned from, ascending.
+        heard: (M, C) its answers about the validation photos while it had not learned from them.
+    """
+
+    learned_from: NDArray[np.int64]
+    heard: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A network after its last lesson.
+
+    Args:
+        backbone: its graph.
+        head: on the backbone's features.
+        val_logits: (M, C) what both said about the validation photos before they learned from these; None where they
+            never did, so that they can be asked still.
+    """
+
+    backbone: Converted
+    head: Head
+    val_logits: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A network before its first lesson.
+
+    Args:
+        network: inputs → (N, C) logits; on its device.
+        groups: its parameters in stages, the first layers first.
+        lesson: what it is to learn.
+        title: what a person reads.
+        finish: makes the backbone and the head of the network as it then is.
+        is_twice: whether it is to train once more, with the photos that chose.
+    """
+
+    network: nn.Module
+    groups: list[list[nn.Parameter]]
+    lesson: Lesson
+    title: str
+    finish: Callable[[Examined], Finished]
+    is_twice: bool = False
+
+
+def lesson_for(
+    inputs: Inputs, prepared: Prepared, split: Split, augment: Augment, recipe: Training, processor: Processor
+) -> Lesson:
+    """What is to be learned from the photos of `split`.
+
+    A photo of a class with n photos counts n ** -class_balance, as in the probe.
+    """
+    labels = prepared.dataset.labels
+    n_photos = np.bincount(labels[split.train], minlength=len(prepared.dataset.class_names))
+    weights = np.where(n_photos, np.maximum(n_photos, 1.0) ** -recipe.probe.class_balance, 0.0)
+    weights *= n_photos.sum() / (weights * n_photos).sum()
+    return Lesson(inputs, labels, split.train, split.val, weights, augment, recipe, processor)
+
+
+def probe_on(
+    features: NDArray[np.float32], photos: NDArray[np.int64], prepared: Prepared, recipe: Probe
+) -> FittedProbe:
+    """The probe on untrained `features` (len(photos), D) of these photos."""
+    labels, scenes = prepared.dataset.labels[photos], prepared.duplicates.scenes[photos]
+    folds = make_folds(labels, scenes, recipe)
+    return fit_probe(features, labels, folds, len(prepared.dataset.class_names), recipe)
+
+
+def identity(prepared: Prepared, split: Split, recipe: Training) -> Json:
+    """What must be the same for a stopped training to go on."""
+    photos = {"train": split.train, "val": split.val}
+    return {
+        **asdict(recipe),
+        "classes": list(prepared.dataset.class_names),
+        **{f"{name} photos": fingerprint(prepared.pixel_hashes[chosen]) for name, chosen in photos.items()},
+    }

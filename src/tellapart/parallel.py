@@ -1,0 +1,46 @@
+"""Every item in order, on every core."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+AHEAD = 8  # items a worker that may be in work, or done, before their turn to be given out
+
+
+def n_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_in_order(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], *, n_workers: int | None = None, name: str = "work"
+) -> Iterator[_Result]:
+    """`work(item)` of each item, in their order, given out as soon as it is its turn.
+
+    Threads do the work: what takes time here, decoding and inference, leaves Python's lock alone. Items are taken as
+    there is room for them, so that memory does not grow with their number. Whoever stops asking, or an error of one
+    item, ends the work: what has not begun is dropped.
+
+    Args:
+        work: called from several threads at once.
+        items: may be endless; asked for in this thread.
+        n_workers: threads; None is one a core.
+        name: of the threads, for those who look at them.
+    """
+    n_workers = n_workers or n_cores()
+    remaining = iter(items)
+    with ThreadPoolExecutor(n_workers, thread_name_prefix=name) as executor:
+        waiting = [executor.submit(work, item) for item in islice(remaining, AHEAD * n_workers)]
+        try:
+            while waiting:
+                result = waiting.pop(0).result()
+                waiting.extend(executor.submit(work, item) for item in islice(remaining, 1))
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
