@@ -72,7 +72,7 @@ class Serving:
     def decoders(self):
         """Process ids of the children that decode."""
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in listed if "decoding_child" in Path(f"/proc/{pid}/cmdline").read_text()]
+        return [int(pid) for pid in listed if "sandbox.decoder" in Path(f"/proc/{pid}/cmdline").read_text()]
 
     def until(self, condition, seconds=20):
         end = time.monotonic() + seconds

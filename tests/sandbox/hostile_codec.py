@@ -15,7 +15,7 @@ import sys
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
-from tellapart.sandbox import decoder as decoding_child
+from tellapart.sandbox import decoder
 from tellapart.sandbox import jail
 
 ORDER = b"OBEY "
@@ -190,7 +190,7 @@ def main(mode, uid):
         sys.stdin.readline()
         print(json.dumps(secret.raw.startswith(SECRET)))
         return
-    missing = decoding_child._lock_up() if mode == "jailed" else None
+    missing = decoder._lock_up() if mode == "jailed" else None
     for order in sys.stdin.buffer:
         print(json.dumps({"missing": missing, "said": obey(order)}), flush=True)
 

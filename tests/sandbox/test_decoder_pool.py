@@ -185,9 +185,9 @@ def test_the_kernel_refuses_a_child_what_it_does_not_need(deed, error, tmp_path)
     script = f"""
         import os, socket, subprocess
         import numpy as np
-        from tellapart.sandbox import decoder as decoding_child
-        decoding_child._warm_up()
-        decoding_child._lock_up()
+        from tellapart.sandbox import decoder
+        decoder._warm_up()
+        decoder._lock_up()
         try:
             {deed}
         except Exception as e:
@@ -221,8 +221,8 @@ def test_a_child_starts_where_a_library_is_outdated_and_refuses_its_format():
         from dataclasses import replace
         from tellapart.formats import codecs
         codecs.LIBRARIES = tuple(replace(one, floor="99") if one.name == "libtiff" else one for one in codecs.LIBRARIES)
-        from tellapart.sandbox import decoder as decoding_child
-        decoding_child.main()
+        from tellapart.sandbox import decoder
+        decoder.main()
     """
     asked = b""
     for kind in ("TIFF", "PNG"):

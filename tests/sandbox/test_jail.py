@@ -200,11 +200,11 @@ def test_without_a_filter_no_process_is_started_and_it_says_so():
     """As on a processor that the filter is not written for."""
     script = """
         import os, platform
-        from tellapart.sandbox import decoder as decoding_child
+        from tellapart.sandbox import decoder
         platform.machine = lambda: "riscv64"
         if os.getuid() == 0:
             os.setgroups([]), os.setgid(65534), os.setuid(65534)
-        print(decoding_child._lock_up()[0], flush=True)
+        print(decoder._lock_up()[0], flush=True)
         try:
             os.fork()
         except OSError as error:
