@@ -15,8 +15,7 @@ import sys
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
-from tellapart.sandbox import decoder
-from tellapart.sandbox import jail
+from tellapart.sandbox import decoder, jail
 
 ORDER = b"OBEY "
 SECRET = b"what other visitors sent"
