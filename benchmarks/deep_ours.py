@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from tellapart.classifier.trained import StopReason
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
 from tellapart.data.split import Split, deal
-from tellapart.deep import convert
-from tellapart.deep import tail_tuning as bundled_tuning
+from tellapart.deep import convert, tail_tuning
 from tellapart.deep.augment import Augment
 from tellapart.deep.batches import Pixels, read_pixels
 from tellapart.deep.device import choose
-from tellapart.deep.loop import Lesson, answers, ask, learn
+from tellapart.deep.loop import TrainingTask, ask, predict, train
 from tellapart.deep.networks import build
 from tellapart.deep.tail import trunk
-from tellapart.deep.train_state import Course, begin
+from tellapart.deep.train_state import TrainState, init_state
 from tellapart.deep.training import train_network
-from tellapart.deep.training_job import Examined
+from tellapart.deep.training_job import ValResult
 from tellapart.engine.backbone import QUALITIES
 from tellapart.engine.runner import Network
 from tellapart.features.cache import FeatureCache
@@ -87,28 +87,28 @@ def first_cnn(folder: str, epochs: int, rate: float, augment: list[str], precisi
         precision=precision,  # type: ignore[arg-type]
         device="cpu",
     )
-    processor, n_classes = choose(recipe), len(dataset.class_names)
+    device, n_classes = choose(recipe), len(dataset.class_names)
     built = build(recipe.network, n_classes)
     changes = Augment(recipe.augment, built.input_px, n_classes)
     pixels = read_pixels(dataset, built.input_px, "squash", no_progress)  # as Keras reads them
-    inputs = Pixels(pixels, pixels, changes, built.mean, built.std, processor.device)
+    batches = Pixels(pixels, pixels, changes, built.mean, built.std, device.torch_device)
     every = np.arange(dataset.n)
-    lesson = Lesson(inputs, dataset.labels, every, every[:0], np.ones(n_classes), changes, recipe, processor)
+    task = TrainingTask(batches, dataset.labels, every, every[:0], np.ones(n_classes), changes, recipe, device)
     network = built.module.to(memory_format=torch.channels_last)
-    course = begin(network, [list(network.parameters())], recipe, rate)
+    state = init_state(network, [list(network.parameters())], recipe, rate)
     ends = [started]
 
-    def note(course: Course) -> None:
+    def record_epoch(state: TrainState) -> None:
         ends.append(time.perf_counter())
-        course.stopped = "enough was seen" if len(course.epochs) == epochs else ""
+        state.stop_reason = StopReason.TIME_LIMIT if len(state.epochs) == epochs else None
 
-    learn(course, lesson, note)
+    train(state, task, record_epoch)
     return {
         "seconds": np.diff(ends).tolist(),
-        "n_photos": lesson.n_batches * recipe.batch_size,
-        "losses": [epoch.train_loss for epoch in course.epochs],
-        "loss_after": ask(course.network, lesson, every)[0],
-        "processor": processor.title,
+        "n_photos": task.n_batches * recipe.batch_size,
+        "losses": [epoch.train_loss for epoch in state.epochs],
+        "loss_after": ask(state.network, task, every)[0],
+        "processor": device.title,
     }
 
 
@@ -119,24 +119,24 @@ def timed(
     prepared, split = prepare_them()
     epochs: list[Json] = []
 
-    def note(epoch: Any) -> None:
-        if not epoch.again:
+    def record_epoch(epoch: Any) -> None:
+        if not epoch.refit:
             epochs.append({**epoch.to_json(), "at_s": time.perf_counter() - started})
 
-    learned = train_network(prepared, split, recipe, callbacks=[note])
+    _, history = train_network(prepared, split, recipe, callbacks=[record_epoch])
     whole_s = time.perf_counter() - started
-    again = learned.history["again"] or {"n_epochs": 0, "seconds": 0.0}
+    again = history["again"] or {"n_epochs": 0, "seconds": 0.0}
     return prepared, {
         "epochs": epochs,
-        "best_epoch": learned.history["best_epoch"],
+        "best_epoch": history["best_epoch"],
         "n_passed": sum(
             n_epochs * max(n // recipe.batch_size, 1) * min(recipe.batch_size, n)
             for n_epochs, n in ((len(epochs), len(split.train)), (again["n_epochs"], len(split.learned)))
         ),
         "training_s": sum(epoch["seconds"] for epoch in epochs) + again["seconds"],
         "whole_s": whole_s,
-        "processor": learned.history["processor"],
-        "network": learned.history["network"],
+        "processor": history["processor"],
+        "network": history["network"],
     }
 
 
@@ -186,11 +186,11 @@ def tuned_proof(folder: str, quality: str, n: int) -> Json:
     torch.manual_seed(0)
     prepared, split = prepared_from(folder, quality, 8 * n)
     recipe = FineTune(probe=Probe(quality=quality), epochs=1, views=1, device="cpu")
-    pupil = bundled_tuning.prepare(prepared, split, recipe, choose(recipe), no_progress)
-    learn(begin(pupil.network, pupil.groups, recipe, recipe.learning_rate), pupil.lesson, lambda _: None)
-    heard = answers(pupil.network, pupil.lesson, split.val, exactly=True)
-    backbone = pupil.finish(Examined(split.train, heard)).backbone
-    tail: Any = pupil.network.tail
+    job = tail_tuning.prepare(prepared, split, recipe, choose(recipe), no_progress)
+    train(init_state(job.network, job.groups, recipe, recipe.learning_rate), job.task, lambda _: None)
+    val_logits = predict(job.network, job.task, split.val, exactly=True)
+    backbone = job.finish(ValResult(split.train, val_logits)).backbone
+    tail: Any = job.network.tail
     px = backbone.input_px
     pixels = read_pixels(some_of(prepared.dataset, n), px, "crop", no_progress)
     before = Network(trunk(tail.place), px, ["activations"], streams=1)

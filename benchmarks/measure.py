@@ -103,7 +103,7 @@ def tellapart(*arguments: str | os.PathLike[str]) -> list[str | os.PathLike[str]
 
 
 def hardware() -> str:
-    """Such as `Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64, Python 3.12.3`."""
+    """Such as `Intel(R) Xeon(R) Device, 2 cores, Linux x86_64, Python 3.12.3`."""
     name = platform.processor() or platform.machine()
     if (info := Path("/proc/cpuinfo")).exists():
         lines = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line[:10] == "model name"]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tellapart.workflow.compare import compare as compare
     from tellapart.workflow.estimator import PhotoClassifier as PhotoClassifier
     from tellapart.workflow.evaluate import evaluate as evaluate
-    from tellapart.workflow.fit import Lessons as Lessons
+    from tellapart.workflow.fit import TrainingOptions as TrainingOptions
     from tellapart.workflow.train import train as train
 
 _PLACES = {
@@ -39,7 +39,7 @@ _PLACES = {
     "Dataset": "data.source",
     "FineTune": "recipe",
     "InputError": "errors",
-    "Lessons": "workflow.fit",
+    "TrainingOptions": "workflow.fit",
     "MissingExtraError": "errors",
     "PhotoClassifier": "workflow.estimator",
     "PhotoError": "errors",

@@ -9,6 +9,7 @@ from tellapart.errors import InputError
 
 Json = dict[str, Any]
 
+_JSON_KEYS = {"ema_steps": "average", "refit": "twice"}
 NAME_IT = "Name it after --network, such as resnet34. The bundled network has weights and a size of its own."
 
 
@@ -80,7 +81,7 @@ class Training:
         weight_decay: AdamW's.
         warmup_share: fraction of all steps in which the rate rises; after it, it falls as a cosine.
         label_smoothing: in [0, 1): this much of each label is spread over all classes.
-        average: how many of the last steps the weights that answer are about the mean of; 0 takes the last ones.
+        ema_steps: how many of the last steps the weights that answer are about the mean of; 0 takes the last ones.
         augment: by name, in any order; see docs/training.md.
         patience: epochs without a better validation loss before it stops; 0 never stops early.
         time_limit_s: seconds after which the rate has fallen to 0 and training ends; None has no limit.
@@ -100,7 +101,7 @@ class Training:
     weight_decay: float = 0.05
     warmup_share: float = 0.1
     label_smoothing: float = 0.1
-    average: int = 100
+    ema_steps: int = 100
     augment: tuple[str, ...] = ("flip", "crop", "colour")
     patience: int = 0
     time_limit_s: float | None = None
@@ -112,7 +113,7 @@ class Training:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1. Got {getattr(self, name)}.")
-        for name in ("learning_rate", "weight_decay", "average", "patience"):
+        for name in ("learning_rate", "weight_decay", "ema_steps", "patience"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} must be 0 or more. Got {getattr(self, name)}.")
         for name in ("label_smoothing", "warmup_share"):
@@ -135,7 +136,7 @@ class FineTune(Training):
     Args:
         network: empty is the bundled network of the probe's quality, whose last stages train on the cached activations
             of the others; a name is any network of timm, all of which trains.
-        twice: whether a bundled network trains once more from the same start, for as many epochs as were best, and now
+        refit: whether a bundled network trains once more from the same start, for as many epochs as were best, and now
             also with the photos held out to choose with. What answers is the mean of both.
         stage: of a bundled network, the first stage, 1 to 6, that trains.
         views: of each photo, how many augmented copies pass through the stages that do not train, once; each step
@@ -144,7 +145,7 @@ class FineTune(Training):
 
     epochs: int = 4
     layer_decay: float = 0.7
-    twice: bool = True
+    refit: bool = True
     stage: int = 5
     views: int = 4
 
@@ -177,4 +178,9 @@ def probe_of(recipe: Recipe) -> Probe:
 
 def recipe_json(recipe: Recipe) -> Json:
     """The recipe by the names of its hyper-parameters, and what kind it is."""
-    return {"kind": type(recipe).__name__, **asdict(recipe)}
+    return {"kind": type(recipe).__name__, **settings_json(recipe)}
+
+
+def settings_json(recipe: Recipe | Training) -> Json:
+    """The hyper-parameters by the names that model folders and checkpoints have had for them from the start."""
+    return {_JSON_KEYS.get(name, name): value for name, value in asdict(recipe).items()}

@@ -12,7 +12,7 @@ from tellapart.data.split import make_split
 from tellapart.deep.augment import Augment
 from tellapart.deep.batches import Activations
 from tellapart.deep.device import choose
-from tellapart.deep.loop import Lesson
+from tellapart.deep.loop import TrainingTask
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
@@ -20,7 +20,7 @@ from tellapart.features.prepare import prepare
 from tellapart.recipe import Probe, Scratch
 from tellapart.timing import Stopwatch, no_progress
 
-RECIPE = Scratch(probe=Probe(), epochs=4, batch_size=16, learning_rate=3e-3, average=4, device="cpu", precision="f32")
+RECIPE = Scratch(probe=Probe(), epochs=4, batch_size=16, learning_rate=3e-3, ema_steps=4, device="cpu", precision="f32")
 
 
 def lesson_of(recipe=RECIPE, n=120, n_classes=3, seed=0, **changes):
@@ -30,10 +30,10 @@ def lesson_of(recipe=RECIPE, n=120, n_classes=3, seed=0, **changes):
     maps = rng.normal(size=(2, n, 5, 5, 4)) + 1.0 * np.eye(4)[labels][None, :, None, None]
     order = rng.permutation(n)
     augment = Augment(recipe.augment, 5, n_classes)
-    inputs = Activations(maps.astype(np.float16), torch.device("cpu"))
+    batches = Activations(maps.astype(np.float16), torch.device("cpu"))
     train, val = order[n // 4 :], order[: n // 4]
-    lesson = Lesson(inputs, labels, train, val, np.ones(n_classes), augment, recipe, choose(recipe))
-    return replace(lesson, **changes)
+    task = TrainingTask(batches, labels, train, val, np.ones(n_classes), augment, recipe, choose(recipe))
+    return replace(task, **changes)
 
 
 def network_of(n_out=3, seed=0):

@@ -61,12 +61,12 @@ def test_a_seed_repeats_the_draws_and_another_does_not(names):
     changes = make(*names)
     given = batch_for(changes)
 
-    def changed(seed):
+    def augmented(seed):
         torch.manual_seed(seed)
         return changes.photos(given)
 
-    assert torch.equal(changed(1), changed(1))
-    assert not torch.equal(changed(1), changed(2))
+    assert torch.equal(augmented(1), augmented(1))
+    assert not torch.equal(augmented(1), augmented(2))
 
 
 @pytest.mark.parametrize("names", [("mixup",), ("cutmix",), MIXING])
@@ -84,11 +84,11 @@ def test_a_seed_repeats_the_mixing(names):
 def test_the_order_of_names_changes_nothing():
     given = photos(20, make("crop").stored_px)
 
-    def changed(names):
+    def augmented(names):
         torch.manual_seed(5)
         return make(*names).photos(given)
 
-    assert torch.equal(changed(("colour", "crop", "flip")), changed(("flip", "crop", "colour")))
+    assert torch.equal(augmented(("colour", "crop", "flip")), augmented(("flip", "crop", "colour")))
 
 
 def test_without_names_nothing_happens():
@@ -268,11 +268,11 @@ def test_a_gpu_gives_what_the_cpu_gives(name):
     changes = make(name)
     given = batch_for(changes)
 
-    def changed(device):
+    def augmented(device):
         torch.manual_seed(0)
         return changes.photos(given.to(device)).cpu().int()
 
-    assert ((changed("cpu") - changed("cuda")).abs() <= 2).float().mean() > 0.99
+    assert ((augmented("cpu") - augmented("cuda")).abs() <= 2).float().mean() > 0.99
 
 
 def test_only_crops_want_larger_photos():

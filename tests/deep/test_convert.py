@@ -12,7 +12,7 @@ from torch import nn
 
 from tellapart.deep.architectures import OWN
 from tellapart.deep.convert import convert, prove
-from tellapart.deep.head_finder import find_ending
+from tellapart.deep.head_finder import find_head
 from tellapart.deep.networks import Built, build
 from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.errors import TrainingError
@@ -117,12 +117,12 @@ def test_weights_are_halved_and_the_network_is_left_alone():
 @pytest.mark.parametrize("last", [nn.Softmax(1), nn.LogSoftmax(1), nn.Sigmoid(), nn.Identity()])
 def test_what_comes_after_the_last_layer_may_be_a_softmax(last):
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), last)
-    ending = find_ending(module.eval(), 16, "mine")
-    assert np.array_equal(ending.head.weight, module[4].weight.detach().numpy())
-    assert ending.feature_map is not None
+    classifier_head = find_head(module.eval(), 16, "mine")
+    assert np.array_equal(classifier_head.head.weight, module[4].weight.detach().numpy())
+    assert classifier_head.feature_map is not None
     if isinstance(last, nn.Softmax):
         converted, head = convert(of(module))
-        assert np.array_equal(head.weight, ending.head.weight)
+        assert np.array_equal(head.weight, classifier_head.head.weight)
         assert converted.n_features == 4
         assert "feature_map" in converted.outputs
 

@@ -119,7 +119,7 @@ def test_a_loss_that_is_no_number_ends_the_search(end):
 
 
 def test_one_hard_batch_does_not_end_the_search_or_move_the_rate():
-    plain = find_rate(bowl(100.0))
+    clean = find_rate(bowl(100.0))
     calm, calls = bowl(100.0), []
 
     def step(rate):
@@ -128,7 +128,7 @@ def test_one_hard_batch_does_not_end_the_search_or_move_the_rate():
 
     found = find_rate(step)
     assert len(found.rates) > 51
-    assert found.rate == pytest.approx(plain.rate, rel=0.2)
+    assert found.rate == pytest.approx(clean.rate, rel=0.2)
 
 
 @pytest.mark.parametrize("losses", [lambda n: 1.0, lambda n: 1.0 + n, lambda n: math.nan])

@@ -50,10 +50,10 @@ def test_all_weights_are_in_one_stage_each():
 def test_an_untrained_copy_says_what_the_network_says(pixels):
     place = cut_before("lite0", 96, 5)
     backbone = tuned_network(place, Tail(place).to_graph(), "nothing")
-    tuned, plain = network_of(backbone), network_of(Bundled(("lite0",), 96))
+    tuned, clean = network_of(backbone), network_of(Bundled(("lite0",), 96))
     assert backbone.n_features == 2 * FEATURES_PER_NETWORK
     for image in pixels:
-        both, one = tuned(image), plain(image)
+        both, one = tuned(image), clean(image)
         for part in (slice(None, FEATURES_PER_NETWORK), slice(FEATURES_PER_NETWORK, None)):
             assert np.array_equal(both["features"][part], one["features"])
             assert np.array_equal(both["feature_map"][part], one["feature_map"])
@@ -70,9 +70,9 @@ def test_what_was_trained_is_what_answers_and_the_rest_stays(pixels):
     tail.round_half()
     backbone = tuned_network(place, tail.to_graph(), "chance")
     prove(backbone, place, tail, np.stack(pixels))
-    tuned, plain = network_of(backbone), network_of(Bundled(("lite0",), 96))
+    tuned, clean = network_of(backbone), network_of(Bundled(("lite0",), 96))
     for image in pixels:
-        both, one = tuned(image), plain(image)
+        both, one = tuned(image), clean(image)
         assert np.array_equal(both["features"][:FEATURES_PER_NETWORK], one["features"])
         learned = both["features"][FEATURES_PER_NETWORK:]
         assert np.abs(learned - tail_says(place, image, tail)).max() < 1e-4

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from tellapart.deep.trackers import PROJECT, REPORTERS, Epoch, Reporter, header, line, metrics, reporter
+from tellapart.deep.trackers import PROJECT, Epoch, Tracker, header, line, metrics, tracker
 from tellapart.errors import InputError, MissingExtraError
 
 FIRST = Epoch(1, 20, 0.6931, 0.5125, 0.71234, 0.5, 1e-3, 4.2, 512.3, 79.8)
@@ -82,7 +82,7 @@ def test_tensorboard_holds_every_epoch(tmp_path):
         events.Reload()
         return events
 
-    with reporter("tensorboard", folder, HYPERPARAMETERS) as report:
+    with tracker("tensorboard", folder, HYPERPARAMETERS) as report:
         for epoch in epochs(3):
             report(epoch)
         assert len(read().Scalars("loss/train")) == 3  # curves grow while training runs
@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     pytest.importorskip("tensorboard")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError) as raised:
-        reporter("tensorboard", tmp_path / "file" / "run", {})
+        tracker("tensorboard", tmp_path / "file" / "run", {})
     assert raised.value.message == f'TensorBoard cannot write in "{tmp_path / "file" / "run"}": Not a directory.'
 
 
@@ -119,10 +119,10 @@ def mlflow_runs(mlflow, folder):
 def test_mlflow_holds_every_epoch_of_every_run(tmp_path):
     mlflow = pytest.importorskip("mlflow")
     pytest.importorskip("sqlalchemy")
-    with reporter("mlflow", tmp_path / "log", HYPERPARAMETERS) as report:
+    with tracker("mlflow", tmp_path / "log", HYPERPARAMETERS) as report:
         for epoch in epochs(3):
             report(epoch)
-    broken_off = reporter("mlflow", tmp_path / "log", {})
+    broken_off = tracker("mlflow", tmp_path / "log", {})
     broken_off(BARE)
     broken_off.close(finished=False)
     client, runs = mlflow_runs(mlflow, tmp_path / "log")
@@ -139,7 +139,7 @@ def test_wandb_takes_epochs_without_the_internet(tmp_path, monkeypatch):
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    with reporter("wandb", tmp_path, HYPERPARAMETERS) as report:
+    with tracker("wandb", tmp_path, HYPERPARAMETERS) as report:
         report(FIRST)
     [written] = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     assert b"loss/train" in written.read_bytes()
@@ -152,10 +152,9 @@ def test_wandb_takes_epochs_without_the_internet(tmp_path, monkeypatch):
 )
 def test_an_unknown_reporter(name, hint, tmp_path):
     with pytest.raises(InputError) as raised:
-        reporter(name, tmp_path, {})
+        tracker(name, tmp_path, {})
     assert raised.value.message == f'There is no reporter "{name}".'
     assert raised.value.hint == f"{hint}There are: tensorboard, mlflow, wandb."
-    assert REPORTERS == ("tensorboard", "mlflow", "wandb")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +169,7 @@ def test_a_tool_that_is_not_installed(name, title, own_folder, tmp_path, monkeyp
         (tmp_path / name).mkdir()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     with pytest.raises(MissingExtraError) as raised:
-        reporter(name, None, {})
+        tracker(name, None, {})
     assert raised.value.message == f"{title} is not installed."
     assert raised.value.hint == f"Run: pip install {name}"
     assert not (tmp_path / "runs").exists()
@@ -182,7 +181,7 @@ def test_a_tool_that_fails_later_costs_a_warning():
     def send(values, step):
         raise ConnectionError("the server went away")
 
-    report = Reporter("MLflow", send, ended.append, (OSError,))
+    report = Tracker("MLflow", send, ended.append, (OSError,))
     with pytest.warns(UserWarning, match=r"^MLflow did not take epoch 1: the server went away$"):
         report(FIRST)
     report.close()
@@ -195,7 +194,7 @@ def test_a_mistake_of_ours_is_not_swallowed():
         raise ZeroDivisionError
 
     with warnings.catch_warnings(), pytest.raises(ZeroDivisionError):
-        Reporter("MLflow", send, lambda finished: None, (OSError,))(FIRST)
+        Tracker("MLflow", send, lambda finished: None, (OSError,))(FIRST)
 
 
 def test_a_run_that_cannot_be_closed_costs_a_warning_and_an_error_ends_it_as_failed():
@@ -205,7 +204,7 @@ def test_a_run_that_cannot_be_closed_costs_a_warning_and_an_error_ends_it_as_fai
         ended.append(finished)
         raise TimeoutError("nobody there")
 
-    report = Reporter("MLflow", lambda values, step: None, end, (OSError,))
+    report = Tracker("MLflow", lambda values, step: None, end, (OSError,))
     with (
         pytest.warns(UserWarning, match=r"^MLflow did not close the run: nobody there$"),
         pytest.raises(KeyError),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tellapart.classifier.temperature import fit_temperature, nll
-from tellapart.deep import tail_tuning as bundled_tuning
+from tellapart.deep import tail_tuning
 from tellapart.deep.backbones import converted
 from tellapart.deep.device import choose
 from tellapart.deep.tail_tuning import joined, prepare, shares
@@ -48,15 +48,15 @@ def test_the_joined_head_is_no_worse_on_what_chose_it_than_what_was_learned():
         rng.normal(size=(90, 5)).astype(np.float32) + 0.7 * np.eye(5, dtype=np.float32)[labels] for _ in range(2)
     ]
     heads = [Head(np.eye(3, 5, dtype=np.float32) * scale, np.zeros(3, np.float32)) for scale in (0.3, 4.0)]
-    said, heard = (head.logits(x).astype(np.float64) for head, x in zip(heads, features, strict=True))
-    a, b = shares(said, heard, labels)
+    said, val_logits = (head.logits(x).astype(np.float64) for head, x in zip(heads, features, strict=True))
+    a, b = shares(said, val_logits, labels)
     both = joined(heads[0], a, heads[1], b).logits(np.concatenate(features, axis=1)).astype(np.float64)
-    assert np.allclose(both, a * said + b * heard, atol=1e-5)
+    assert np.allclose(both, a * said + b * val_logits, atol=1e-5)
 
     def loss(logits):
         return nll(logits, labels, fit_temperature(logits, labels))
 
-    assert loss(both) < min(loss(said), loss(heard))  # two independent looks: their sum knows more than either
+    assert loss(both) < min(loss(said), loss(val_logits))  # two independent looks: their sum knows more than either
 
 
 def test_none_of_these_goes_by_the_untrained_features(tuned):
@@ -69,10 +69,10 @@ def test_none_of_these_goes_by_the_untrained_features(tuned):
 
 def test_the_same_seed_gives_the_same_network(garments):
     prepared, split = garments
-    one, other = (train_network(prepared, split, SMALL) for _ in range(2))
+    one, other = (train_network(prepared, split, SMALL)[0] for _ in range(2))
     assert one.backbone.key == other.backbone.key
     assert np.array_equal(one.head.weight, other.head.weight)
-    another = train_network(prepared, split, replace(SMALL, probe=replace(FAST, seed=1)))
+    another, _ = train_network(prepared, split, replace(SMALL, probe=replace(FAST, seed=1)))
     assert another.backbone.key != one.backbone.key
 
 
@@ -168,7 +168,7 @@ def test_what_answers_has_learned_from_all_photos_and_goes_by_what_it_said_befor
 
 def test_once_leaves_out_the_photos_that_choose(garments):
     prepared, split = garments
-    once = fit(prepared, split, replace(TUNED, twice=False))
+    once = fit(prepared, split, replace(TUNED, refit=False))
     assert once.history["again"] is None
     assert f"on {len(split.train)} photos" in once.prepared.backbone.source
     answered = once.probe.head.logits(once.prepared.values[split.val])
@@ -186,15 +186,15 @@ def test_a_training_stopped_in_its_second_half_goes_on_to_the_same_network(garme
 
     def stop(epoch):
         told.append(epoch)
-        if epoch.again:
+        if epoch.refit:
             raise Stopped
 
     with pytest.raises(Stopped):
-        train_network(prepared, split, TUNED, keep_at=place, callbacks=[stop])
+        train_network(prepared, split, TUNED, checkpoint_path=place, callbacks=[stop])
     assert [(epoch.before, epoch.epoch) for epoch in told] == [(0, 1), (0, 2), (2, 1)]
-    assert [epoch.again for epoch in told] == [False, False, True]
+    assert [epoch.refit for epoch in told] == [False, False, True]
     assert told[-1].val_loss is None
-    resumed = train_network(prepared, split, TUNED, keep_at=place, resume=True)
+    resumed, _ = train_network(prepared, split, TUNED, checkpoint_path=place, resume=True)
     assert resumed.backbone.key == tuned.prepared.backbone.key
     assert np.array_equal(resumed.head.weight, tuned.probe.head.weight)
 
@@ -202,11 +202,11 @@ def test_a_training_stopped_in_its_second_half_goes_on_to_the_same_network(garme
 class Poisoned:
     """Inputs that are no numbers where a photo is among `poison`."""
 
-    def __init__(self, inputs, poison):
-        self.inputs, self.poison, self.plain = inputs, poison, inputs.plain
+    def __init__(self, batches, poison):
+        self.batches, self.poison, self.clean = batches, poison, batches.clean
 
-    def changed(self, photos):
-        x = self.inputs.changed(photos)
+    def augmented(self, photos):
+        x = self.batches.augmented(photos)
         x[np.isin(photos, self.poison)] = float("nan")
         return x
 
@@ -215,12 +215,12 @@ def test_a_second_time_that_breaks_down_leaves_the_first(garments, monkeypatch):
     prepared, split = garments
 
     def poisoned(prepared, split, *rest):
-        pupil = prepare(prepared, split, *rest)
-        return replace(pupil, lesson=replace(pupil.lesson, inputs=Poisoned(pupil.lesson.inputs, split.val)))
+        job = prepare(prepared, split, *rest)
+        return replace(job, task=replace(job.task, batches=Poisoned(job.task.batches, split.val)))
 
-    monkeypatch.setattr(bundled_tuning, "prepare", poisoned)
-    learned = train_network(prepared, split, TUNED)
-    assert learned.history["again"] is None
+    monkeypatch.setattr(tail_tuning, "prepare", poisoned)
+    learned, history = train_network(prepared, split, TUNED)
+    assert history["again"] is None
     assert learned.val_logits is None
     assert f"on {len(split.train)} photos" in learned.backbone.source
     assert np.isfinite(learned.head.weight).all()
@@ -236,18 +236,18 @@ def test_another_network_is_asked_about_the_photos_that_chose_as_it_is(garments)
 
 def test_both_times_are_in_the_time_limit(garments):
     prepared, split = garments
-    learned = train_network(prepared, split, replace(TUNED, epochs=500, time_limit_s=6.0))
-    assert learned.history["stopped"] == "the time limit was reached"
-    assert learned.history["again"]["n_epochs"] >= 1
-    assert learned.history["seconds"] + learned.history["again"]["seconds"] < 6.0 + 2.0
+    _, history = train_network(prepared, split, replace(TUNED, epochs=500, time_limit_s=6.0))
+    assert history["stopped"] == "the time limit was reached"
+    assert history["again"]["n_epochs"] >= 1
+    assert history["seconds"] + history["again"]["seconds"] < 6.0 + 2.0
 
 
 def test_photos_that_test_are_not_looked_at(garments):
     prepared, split = garments
-    pupil = prepare(prepared, split, TUNED, choose(TUNED), no_progress)
-    views = pupil.lesson.inputs.views
+    job = prepare(prepared, split, TUNED, choose(TUNED), no_progress)
+    views = job.task.batches.views
     assert not views[:, split.test].any()
     assert all(views[0, split.learned].any(axis=(1, 2, 3)))
     assert all(views[1, split.learned].any(axis=(1, 2, 3)))
-    apart = prepare(prepared, split, replace(TUNED, twice=False), choose(TUNED), no_progress)
-    assert not apart.lesson.inputs.views[1, split.val].any()
+    apart = prepare(prepared, split, replace(TUNED, refit=False), choose(TUNED), no_progress)
+    assert not apart.task.batches.views[1, split.val].any()

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from tellapart.cli.recipe_options import lessons_for
+from tellapart.cli.recipe_options import options_for
 from tellapart.deep.trackers import Epoch
 from tellapart.model.artifact import MANIFEST, MODEL
 from tellapart.recipe import FineTune
-from tellapart.workflow.fit import keep_at
+from tellapart.workflow.fit import checkpoint_of
 
 NETWORK = ("--recipe", "scratch", "--network", "tutorial-cnn", "--quality", "fast", "--batch-size", "16")
 SCRATCH = (*NETWORK, "--epochs", "6")
@@ -94,12 +94,12 @@ def test_what_cannot_be_is_one_sentence_and_a_hint(options, message, hint, in_pr
 
 
 def test_what_is_kept_of_a_training_stopped_in_its_second_half_is_said(tmp_path, capsys):
-    keep_at(tmp_path / "model").write_text("")
+    checkpoint_of(tmp_path / "model").write_text("")
     epoch = Epoch(1, 4, 0.7, 0.5, 0.7, 0.5, 1e-3, 4.0, 100.0, 80.0)
 
     def stopped():
-        with lessons_for(str(tmp_path / "model"), FineTune(), resume=False, report_to=None) as lessons:
-            for callback in lessons.callbacks:
+        with options_for(str(tmp_path / "model"), FineTune(), resume=False, report_to=None) as options:
+            for callback in options.callbacks:
                 callback(epoch)
                 callback(replace(epoch, before=1, val_loss=None, val_accuracy=None))
             raise KeyboardInterrupt

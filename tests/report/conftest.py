@@ -86,7 +86,7 @@ def robustness(name="shirt"):
 
 
 def history(validation=(1.4, 1.1, 0.9, 0.8, 0.7, 0.6), *, training=None, right=None, n_train=400, n_val=80, stopped="",
-            n_epochs=None, network="Small residual network"):  # fmt: skip
+            stop_reason=None, n_epochs=None, network="Small residual network"):  # fmt: skip
     """How a training went whose validation loss was this after each epoch; None for one without validation photos."""
     training = training or validation
     shares = right or [(0.9, 0.8)] * len(validation)
@@ -106,6 +106,7 @@ def history(validation=(1.4, 1.1, 0.9, 0.8, 0.7, 0.6), *, training=None, right=N
         "rate": 3e-3,
         "seconds": 15.0,
         "stopped": stopped,
+        "stop_reason": stop_reason,
         "n_train": n_train,
         "n_val": n_val,
     }

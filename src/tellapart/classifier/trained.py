@@ -1,6 +1,7 @@
 """What training hands on: the photos, how they were divided, and all that was learned from them."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,14 @@ from tellapart.features.prepare import Prepared
 from tellapart.recipe import Probe
 
 Json = dict[str, Any]
+
+
+class StopReason(StrEnum):
+    """Why the training of a network ended before its last epoch."""
+
+    DIVERGED = "diverged"  # its loss was no longer a number
+    PATIENCE = "patience"  # its validation loss had not fallen for as many epochs as were to be waited
+    TIME_LIMIT = "time limit"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tellapart.recipe import Recipe
-    from tellapart.workflow.fit import Lessons
+    from tellapart.workflow.fit import TrainingOptions
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600}
 
@@ -114,25 +114,25 @@ def _rate(text: str) -> float:
 
 
 @contextmanager
-def lessons_for(output: str, recipe: "Recipe", *, resume: bool, report_to: str | None) -> "Iterator[Lessons]":
+def options_for(output: str, recipe: "Recipe", *, resume: bool, report_to: str | None) -> "Iterator[TrainingOptions]":
     """What a training tells while it runs: a line an epoch on standard error, and the tool's curves.
 
     A stopped training says how to go on.
     """
     from tellapart.recipe import Training
-    from tellapart.workflow.fit import Lessons, keep_at
+    from tellapart.workflow.fit import TrainingOptions, checkpoint_of
 
     if not isinstance(recipe, Training):
-        yield Lessons()
+        yield TrainingOptions()
         return
-    place = keep_at(Path(output))
+    place = checkpoint_of(Path(output))
     with ExitStack() as stack:
         lines = _Lines()
         callbacks: list[Callable[[Any], None]] = [lines]
         if report_to:
             callbacks.append(stack.enter_context(_reporter(report_to, output, recipe)))
         try:
-            yield Lessons(place, resume, callbacks)
+            yield TrainingOptions(place, resume, callbacks)
         except BaseException:
             if place.exists():
                 listed = "listed above 'Once more'" if lines.is_again else "listed"
@@ -153,15 +153,15 @@ class _Lines:
         if not self._is_titled:
             say(header(), err=True, dim=True)
             self._is_titled = True
-        if epoch.again and not self.is_again:
+        if epoch.refit and not self.is_again:
             say("Once more from the same start, now with the photos held out as well:", err=True, dim=True)
             self.is_again = True
         say(line(epoch), err=True)
 
 
 def _reporter(name: str, output: str, recipe: "Recipe") -> AbstractContextManager[Callable[[Any], None]]:
-    from tellapart.deep.trackers import reporter
+    from tellapart.deep.trackers import tracker
     from tellapart.recipe import recipe_json
 
     folder = {"tensorboard": Path("runs") / Path(output).name}.get(name)
-    return reporter(name, folder, recipe_json(recipe))
+    return tracker(name, folder, recipe_json(recipe))

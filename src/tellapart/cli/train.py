@@ -13,7 +13,7 @@ from tellapart.cli.options import (
     robustness_option,
 )
 from tellapart.cli.output import print_json, print_summary, say
-from tellapart.cli.recipe_options import lessons_for, recipe_from, training_options
+from tellapart.cli.recipe_options import options_for, recipe_from, training_options
 
 
 @click.command(
@@ -72,13 +72,13 @@ def train(
 
     probe = {"quality": quality, "fit": fit, "test_share": test_share, "seed": seed}
     chosen = recipe_from(recipe, probe, options)
-    telling = lessons_for(output, chosen, resume=options["resume"], report_to=options["report_to"])
-    with progress_bars() as progress, telling as lessons:
+    telling = options_for(output, chosen, resume=options["resume"], report_to=options["report_to"])
+    with progress_bars() as progress, telling as chosen_options:
         evaluation = train_model(
             photos,
             output,
             chosen,
-            lessons=lessons,
+            options=chosen_options,
             force=force,
             advice=not no_advice,
             shortcuts=shortcuts,

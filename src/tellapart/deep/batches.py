@@ -30,13 +30,13 @@ MOST_BYTES = 8 * 2**30  # of a temporary file
 AT_ONCE = 16  # photos a core
 
 
-class Inputs(Protocol):
+class Batches(Protocol):
     """N photos, numbered as in the data set."""
 
-    def changed(self, photos: NDArray[np.int64]) -> Tensor:
+    def augmented(self, photos: NDArray[np.int64]) -> Tensor:
         """What the network gets of `photos` to train on; random draws are from torch's global generator."""
 
-    def plain(self, photos: NDArray[np.int64]) -> Tensor:
+    def clean(self, photos: NDArray[np.int64]) -> Tensor:
         """What it gets of them to answer."""
 
 
@@ -60,11 +60,11 @@ class Pixels:
     std: Triple
     device: torch.device
 
-    def changed(self, photos: NDArray[np.int64]) -> Tensor:
+    def augmented(self, photos: NDArray[np.int64]) -> Tensor:
         """(n, 3, px, px) float32, changed and normalised."""
         return self._normalised(self.augment.photos(self._channels_first(self.stored, photos)))
 
-    def plain(self, photos: NDArray[np.int64]) -> Tensor:
+    def clean(self, photos: NDArray[np.int64]) -> Tensor:
         """(n, 3, px, px) float32, normalised."""
         return self._normalised(self._channels_first(self.whole, photos))
 
@@ -91,12 +91,12 @@ class Activations:
     views: NDArray[np.float16]
     device: torch.device
 
-    def changed(self, photos: NDArray[np.int64]) -> Tensor:
+    def augmented(self, photos: NDArray[np.int64]) -> Tensor:
         """(n, channels, h, w) float32 of one view of each photo, drawn at random."""
         drawn = torch.randint(len(self.views), (len(photos),)).numpy()
         return self._moved(self.views[drawn, photos])
 
-    def plain(self, photos: NDArray[np.int64]) -> Tensor:
+    def clean(self, photos: NDArray[np.int64]) -> Tensor:
         """(n, channels, h, w) float32 of the photos as they are."""
         return self._moved(self.views[0, photos])
 
@@ -107,15 +107,15 @@ class Activations:
 def read_both_sizes(
     dataset: Dataset,
     learned: NDArray[np.int64],
-    changed: NDArray[np.int64],
+    augmented: NDArray[np.int64],
     input_px: int,
     stored_px: int,
     fit: Fit,
     progress: Progress,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The photos `learned` as the finished model gets them, and those `changed` at the size they are changed at."""
-    plain = read_pixels(dataset, input_px, fit, progress, learned)
-    return plain, plain if stored_px == input_px else read_pixels(dataset, stored_px, fit, progress, changed)
+    """The photos `learned` as the finished model gets them, and those `augmented` at the size they are changed at."""
+    clean = read_pixels(dataset, input_px, fit, progress, learned)
+    return clean, clean if stored_px == input_px else read_pixels(dataset, stored_px, fit, progress, augmented)
 
 
 def read_pixels(
@@ -136,11 +136,11 @@ def read_pixels(
 
 def look(
     trunk: Network,
-    plain: NDArray[np.uint8],
+    clean: NDArray[np.uint8],
     stored: NDArray[np.uint8],
     augment: Augment,
     learned: NDArray[np.int64],
-    changed: NDArray[np.int64],
+    augmented: NDArray[np.int64],
     n_views: int,
     progress: Progress,
 ) -> NDArray[np.float16]:
@@ -150,20 +150,20 @@ def look(
 
     Args:
         trunk: pixels → `activations`.
-        plain: (N, px, px, 3) uint8.
+        clean: (N, px, px, 3) uint8.
         stored: (N, S, S, 3) uint8, what copies are made of.
         augment: how copies are changed; draws from torch's global generator.
         learned: which photos it looks at.
-        changed: which of them have copies too.
+        augmented: which of them have copies too.
         n_views: V.
         progress: called with (stage, done, total).
     """
-    n = len(plain)
-    channels, high, wide = trunk(plain[0])["activations"].shape
+    n = len(clean)
+    channels, high, wide = trunk(clean[0])["activations"].shape
     one = n * channels * high * wide * np.dtype(np.float16).itemsize
     n_views = min(n_views, max(MOST_BYTES // one - 1, 0))
     views = memory_mapped((n_views + 1, n, high, wide, channels), np.dtype(np.float16))
-    total = len(learned) + n_views * len(changed)
+    total = len(learned) + n_views * len(augmented)
 
     def keep(view: int, photos: NDArray[np.int64], pixels: NDArray[np.uint8], done: int) -> None:
         def look_at(k: int) -> None:
@@ -173,10 +173,10 @@ def look(
 
     done = 0
     for part in _parts(learned):
-        keep(0, part, plain[part], done)
+        keep(0, part, clean[part], done)
         done += len(part)
     for view in range(1, n_views + 1):
-        for part in _parts(changed):
+        for part in _parts(augmented):
             copies = augment.photos(torch.from_numpy(stored[part]).permute(0, 3, 1, 2))
             keep(view, part, copies.permute(0, 2, 3, 1).contiguous().numpy(), done)
             done += len(part)

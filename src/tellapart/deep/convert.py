@@ -21,7 +21,7 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor, nn
 
 from tellapart.deep.custom_network import said
-from tellapart.deep.head_finder import Ending, Place, find_ending
+from tellapart.deep.head_finder import ClassifierHead, TensorSite, find_head
 from tellapart.deep.networks import Built
 from tellapart.engine.backbone import OPSET, Converted, GraphBuilder, output_shapes
 from tellapart.engine.graph_rules import ALLOWED_OPS
@@ -73,11 +73,11 @@ def convert(
     for layer in module.modules():
         if getattr(layer, "fused_attn", None) is True:
             layer.fused_attn = False  # type: ignore[assignment]  # timm's switch; plain products run everywhere
-    ending = find_ending(module, built.input_px, built.title)
-    head = _two_rows(ending.head)
+    classifier_head = find_head(module, built.input_px, built.title)
+    head = _two_rows(classifier_head.head)
     if n_classes is not None and len(head.weight) != n_classes:
         raise TrainingError(f"{built.title} tells {len(head.weight)} classes apart, not {n_classes}.")
-    exact = _graph(built, module, ending)
+    exact = _graph(built, module, classifier_head)
     stored = _as_float16(exact, built.input_px)
     if pixels is None:
         size = (N_NOISE, built.input_px, built.input_px, 3)
@@ -94,7 +94,7 @@ def prove(built: Built, exact: bytes, stored: bytes, pixels: NDArray[np.uint8]) 
         TrainingError: one of them does not; names by how much.
     """
     module = copy.deepcopy(built.module).to("cpu", torch.float32).eval()
-    head = find_ending(module, built.input_px, built.title).place
+    head = find_head(module, built.input_px, built.title).site
     wrapped = _FromPixels(module, built, (head,))
     full, half = (Network(graph, built.input_px, ["features"], streams=1) for graph in (exact, stored))
     differences, cosines = [], []
@@ -131,7 +131,7 @@ def _two_rows(head: Head) -> Head:
 class _FromPixels(nn.Module):
     """(N, px, px, 3) uint8 → what stands at `places` while the network looks at it."""
 
-    def __init__(self, module: nn.Module, built: Built, places: tuple[Place, ...]) -> None:
+    def __init__(self, module: nn.Module, built: Built, places: tuple[TensorSite, ...]) -> None:
         super().__init__()
         self.module = module
         self.places = places
@@ -141,20 +141,20 @@ class _FromPixels(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         x = (pixels.float().permute(0, 3, 1, 2).contiguous() - self.mean) / self.std
         with contextlib.ExitStack() as stack:
-            seen = [stack.enter_context(place.watched(self.module)) for place in self.places]
+            seen = [stack.enter_context(site.watched(self.module)) for site in self.places]
             self.module(x)
-        return tuple(place.shaped(values[0]) for place, values in zip(self.places, seen, strict=True))
+        return tuple(site.shaped(values[0]) for site, values in zip(self.places, seen, strict=True))
 
 
-def _graph(built: Built, module: nn.Module, ending: Ending) -> onnx.ModelProto:
+def _graph(built: Built, module: nn.Module, classifier_head: ClassifierHead) -> onnx.ModelProto:
     """`pixels` → `features` and, where the network has one, `feature_map`, with float32 weights.
 
     Raises:
         TrainingError: it cannot be exported, or has operations that no model folder may hold.
     """
-    names = ["features", "feature_map"] if ending.feature_map else ["features"]
-    places = (ending.place, ending.feature_map) if ending.feature_map else (ending.place,)
-    model = _exported(built, _FromPixels(module, built, places).eval(), names)
+    names = ["features", "feature_map"] if classifier_head.feature_map else ["features"]
+    sites = tuple(site for site in (classifier_head.site, classifier_head.feature_map) if site)
+    model = _exported(built, _FromPixels(module, built, sites).eval(), names)
     strange = sorted({node.op_type for node in model.graph.node} - ALLOWED_OPS)
     if strange:
         raise TrainingError(
@@ -164,7 +164,7 @@ def _graph(built: Built, module: nn.Module, ending: Ending) -> onnx.ModelProto:
         )
     g = GraphBuilder()
     g.include(model)
-    shapes = output_shapes(ending.head.weight.shape[1])
+    shapes = output_shapes(classifier_head.head.weight.shape[1])
     return g.finish(built.name, built.input_px, {name: shapes[name] for name in names})
 
 

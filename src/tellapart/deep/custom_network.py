@@ -20,7 +20,7 @@ from tellapart.text import quoted
 HOW = "Write it as package.module:Class or file.py:Class; it is called with the number of classes."
 
 
-def user_network(name: str, n_classes: int) -> nn.Module:
+def custom_network(name: str, n_classes: int) -> nn.Module:
     """What the class or function `name` makes when it is called with the number of classes.
 
     Raises:

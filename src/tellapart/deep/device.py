@@ -14,26 +14,26 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
-class Processor:
+class Device:
     """A processor, and how it computes.
 
     Args:
-        device: where tensors are.
+        torch_device: where tensors are.
         is_bf16: whether products are computed in bfloat16; weights and their sums stay float32.
     """
 
-    device: torch.device
+    torch_device: torch.device
     is_bf16: bool
 
     @property
     def title(self) -> str:
         """What a person reads, such as `NVIDIA H200, bf16`."""
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
+        name = torch.cuda.get_device_name(self.torch_device) if self.torch_device.type == "cuda" else "CPU"
         return f"{name}, {'bf16' if self.is_bf16 else 'f32'}"
 
-    def computing(self) -> AbstractContextManager[None]:
+    def autocast(self) -> AbstractContextManager[None]:
         """A context in which networks compute in this precision."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bf16)
+        return torch.autocast(self.torch_device.type, torch.bfloat16, enabled=self.is_bf16)
 
 
 def keep_freed_memory() -> None:
@@ -49,7 +49,7 @@ def keep_freed_memory() -> None:
             mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def choose(recipe: Training) -> Processor:
+def choose(recipe: Training) -> Device:
     """The processor that `recipe` asks for.
 
     Raises:
@@ -64,7 +64,7 @@ def choose(recipe: Training) -> Processor:
             hint="Leave out --device, or install a PyTorch for your GPU: see its own site, under Get Started.",
         )
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
-    return Processor(device, _is_bf16(recipe, device))
+    return Device(device, _is_bf16(recipe, device))
 
 
 def _is_bf16(recipe: Training, device: torch.device) -> bool:

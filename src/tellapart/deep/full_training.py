@@ -14,10 +14,10 @@ from tellapart.deep.architectures import OWN
 from tellapart.deep.augment import Augment
 from tellapart.deep.batches import Pixels, read_both_sizes
 from tellapart.deep.convert import convert
-from tellapart.deep.device import Processor
-from tellapart.deep.head_finder import find_ending
+from tellapart.deep.device import Device
+from tellapart.deep.head_finder import find_head
 from tellapart.deep.networks import Built, build
-from tellapart.deep.training_job import Examined, Finished, Pupil, lesson_for, probe_on
+from tellapart.deep.training_job import TrainedNetwork, TrainingJob, ValResult, make_task, probe_on
 from tellapart.engine.runner import Network
 from tellapart.features.prepare import Prepared
 from tellapart.parallel import n_cores
@@ -27,7 +27,7 @@ from tellapart.timing import Progress
 PROVEN = 8  # photos on which the written graph is compared with the network
 
 
-def prepare(prepared: Prepared, split: Split, recipe: Training, processor: Processor, progress: Progress) -> Pupil:
+def prepare(prepared: Prepared, split: Split, recipe: Training, device: Device, progress: Progress) -> TrainingJob:
     """The network that the recipe names, and the photos that learn at its size.
 
     Raises:
@@ -50,17 +50,17 @@ def prepare(prepared: Prepared, split: Split, recipe: Training, processor: Proce
     if further:
         _start_from_probe(built, whole, prepared, split, recipe)
         freeze_batch_norm_2d(built.module)  # few photos of one kind would spoil what it knows of all kinds
-    network = built.module.to(processor.device).to(memory_format=torch.channels_last)
-    inputs = Pixels(stored, whole, augment, built.mean, built.std, processor.device)
-    lesson = lesson_for(inputs, prepared, split, augment, recipe, processor)
+    network = built.module.to(device.torch_device).to(memory_format=torch.channels_last)
+    batches = Pixels(stored, whole, augment, built.mean, built.std, device.torch_device)
+    task = make_task(batches, prepared, split, augment, recipe, device)
 
-    def finish(examined: Examined) -> Finished:
-        source = f"{built.weights}, then trained here on {len(examined.learned_from):,} photos"
+    def finish(result: ValResult) -> TrainedNetwork:
+        source = f"{built.weights}, then trained here on {len(result.learned_from):,} photos"
         trained = Built(**{**vars(built), "module": network, "weights": source})
         few = split.learned[:: max(len(split.learned) // PROVEN, 1)][:PROVEN]
-        return Finished(*convert(trained, n_classes=n_classes, pixels=whole[few]))
+        return TrainedNetwork(*convert(trained, n_classes=n_classes, pixels=whole[few]))
 
-    return Pupil(network, _stages(network, recipe), lesson, built.title, finish)
+    return TrainingJob(network, _stages(network, recipe), task, built.title, finish)
 
 
 def _stages(network: nn.Module, recipe: Training) -> list[list[nn.Parameter]]:
@@ -82,8 +82,8 @@ def _start_from_probe(
     network = Network(backbone.graph, backbone.input_px, ["features"], streams=n_cores())
     features = np.stack([network(whole[i])["features"] for i in split.train])
     head = probe_on(features, split.train, prepared, recipe.probe).head
-    place = find_ending(built.module.eval(), built.input_px, built.title).place
-    layer = built.module.get_submodule(place.layer)
+    site = find_head(built.module.eval(), built.input_px, built.title).site
+    layer = built.module.get_submodule(site.layer)
     for name, values in (("weight", head.weight), ("bias", head.bias)):
         own = layer.get_parameter(name)
         rows = values if len(own) == len(values) else np.diff(values, axis=0)  # a sigmoid's one row

@@ -16,7 +16,7 @@ CLOSE = 1e-4  # of the largest number: what counts as the same, computed in anot
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorSite:
     """Where a value stands in a network.
 
     Args:
@@ -60,25 +60,25 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Ending:
+class ClassifierHead:
     """How a network ends.
 
     Args:
-        place: where its features (N, D) stand.
+        site: where its features (N, D) stand.
         head: the linear layer after them.
         feature_map: where (N, D, h, w) stands whose mean over places they are; None without one.
     """
 
-    place: Place
+    site: TensorSite
     head: Head = field(repr=False)
-    feature_map: Place | None
+    feature_map: TensorSite | None
 
 
 @dataclass(frozen=True)
 class _Map:
     """A value with places, and its mean over them (N, D)."""
 
-    place: Place
+    site: TensorSite
     mean: Tensor
 
 
@@ -87,11 +87,11 @@ class _Seen:
     """What ran, in the order in which it ran."""
 
     maps: list[_Map] = field(default_factory=list)
-    linear: list[tuple[Place, nn.Module, Tensor, Tensor]] = field(default_factory=list)
+    linear: list[tuple[TensorSite, nn.Module, Tensor, Tensor]] = field(default_factory=list)
     calls: dict[str, int] = field(default_factory=dict)
 
 
-def find_ending(module: nn.Module, input_px: int, title: str) -> Ending:
+def find_head(module: nn.Module, input_px: int, title: str) -> ClassifierHead:
     """How `module`, in evaluation mode, ends; it looks at noise and is not changed.
 
     The last linear layer that runs is the head; a 1×1 convolution that sees one place is one too. The network's answer
@@ -104,7 +104,7 @@ def find_ending(module: nn.Module, input_px: int, title: str) -> Ending:
     seen, answer = _watch(module, noise)
     if not seen.linear:
         raise _other(title)
-    place, layer, features, logits = seen.linear[-1]
+    site, layer, features, logits = seen.linear[-1]
     features, logits = features.flatten(1), logits.flatten(1)
     weight, bias = layer.weight.detach().flatten(1), layer.bias  # type: ignore[operator]
     head = Head(weight.numpy(), np.zeros(len(weight), np.float32) if bias is None else bias.detach().numpy())  # type: ignore[operator]
@@ -113,7 +113,7 @@ def find_ending(module: nn.Module, input_px: int, title: str) -> Ending:
         raise _other(title)
     if not isinstance(answer, Tensor) or answer.shape != logits.shape or not _says(answer, logits):
         raise _other(title)
-    return Ending(place, head, _feature_map(seen.maps, features))
+    return ClassifierHead(site, head, _feature_map(seen.maps, features))
 
 
 def _other(title: str) -> TrainingError:
@@ -139,15 +139,15 @@ def _hooks(name: str, layer: nn.Module, seen: _Seen) -> Iterator[Any]:
 
     def before(_: nn.Module, inputs: Any) -> None:
         if inputs and isinstance(inputs[0], Tensor):
-            _note(seen, Place(name, "in", seen.calls.get(name, 0)), inputs[0])
+            _note(seen, TensorSite(name, "in", seen.calls.get(name, 0)), inputs[0])
 
     def after(_: nn.Module, inputs: Any, output: Any) -> None:
         call = seen.calls.get(name, 0)
         seen.calls[name] = call + 1
         if isinstance(output, Tensor):
-            _note(seen, Place(name, "out", call), output)
+            _note(seen, TensorSite(name, "out", call), output)
             if _is_linear(layer, inputs):
-                seen.linear.append((Place(name, "in", call, flat=True), layer, inputs[0].clone(), output.clone()))
+                seen.linear.append((TensorSite(name, "in", call, flat=True), layer, inputs[0].clone(), output.clone()))
 
     yield layer.register_forward_pre_hook(before)
     yield layer.register_forward_hook(after)
@@ -159,21 +159,21 @@ def _is_linear(layer: nn.Module, inputs: Any) -> bool:
     return isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and inputs[0].shape[2:] == (1, 1)
 
 
-def _note(seen: _Seen, place: Place, value: Tensor) -> None:
+def _note(seen: _Seen, site: TensorSite, value: Tensor) -> None:
     if value.ndim != 4:
         return
     _, second, third, last = value.shape
     if third * last > 1:
-        seen.maps.append(_Map(place, value.mean((2, 3))))
+        seen.maps.append(_Map(site, value.mean((2, 3))))
     if second * third > 1:
-        seen.maps.append(_Map(Place(place.layer, place.side, place.call, channels_last=True), value.mean((1, 2))))
+        seen.maps.append(_Map(TensorSite(site.layer, site.side, site.call, channels_last=True), value.mean((1, 2))))
 
 
-def _feature_map(maps: list[_Map], features: Tensor) -> Place | None:
+def _feature_map(maps: list[_Map], features: Tensor) -> TensorSite | None:
     """The last map whose mean over places the features are."""
     for one in reversed(maps):
         if one.mean.shape == features.shape and _alike(one.mean, features):
-            return one.place
+            return one.site
     return None
 
 

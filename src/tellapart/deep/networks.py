@@ -18,7 +18,7 @@ from tellapart.deep.architectures import (
     own_network,
     own_parameters,
 )
-from tellapart.deep.custom_network import said, user_network
+from tellapart.deep.custom_network import custom_network, said
 from tellapart.deep.weights import Weights, hub_answers, kept_file, load, misfit, read_weights
 from tellapart.errors import InputError
 from tellapart.text import quoted, some
@@ -124,7 +124,7 @@ def build(
 
 def _unpublished(name: str, n_classes: int, given: Weights | None, *, pretrained: bool, input_px: int | None) -> Built:
     """One of ours or a person's own: nobody has published weights for it."""
-    module = own_network(name, n_classes, input_px) if name in OWN else user_network(name, n_classes)
+    module = own_network(name, n_classes, input_px) if name in OWN else custom_network(name, n_classes)
     title = str(getattr(module, "title", "") or name)
     px: Any = input_px or getattr(module, "input_px", USUAL_PX)
     if not isinstance(px, int) or not SMALLEST_PX <= px <= LARGEST_PX:

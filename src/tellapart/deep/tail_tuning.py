@@ -18,10 +18,10 @@ from tellapart.classifier.temperature import fit_temperature, nll
 from tellapart.data.split import Split
 from tellapart.deep.augment import Augment
 from tellapart.deep.batches import Activations, look, read_both_sizes
-from tellapart.deep.device import Processor
-from tellapart.deep.loop import answers
+from tellapart.deep.device import Device
+from tellapart.deep.loop import predict
 from tellapart.deep.tail import N_STAGES, Tail, cut_before, prove, trunk, tuned_network
-from tellapart.deep.training_job import Examined, Finished, Pupil, lesson_for, probe_on
+from tellapart.deep.training_job import TrainedNetwork, TrainingJob, ValResult, make_task, probe_on
 from tellapart.engine.backbone import FEATURES_PER_NETWORK
 from tellapart.engine.head import Head
 from tellapart.engine.runner import Network
@@ -57,59 +57,61 @@ class Classifier(nn.Module):
         return logits
 
 
-def prepare(prepared: Prepared, split: Split, recipe: FineTune, processor: Processor, progress: Progress) -> Pupil:
+def prepare(prepared: Prepared, split: Split, recipe: FineTune, device: Device, progress: Progress) -> TrainingJob:
     """The last stages of the bundled network of the recipe's quality, and what the trunk made of photos."""
     name, usual_px = TUNED[recipe.probe.quality]
     place = cut_before(name, recipe.input_px or usual_px, recipe.stage)
     dataset = prepared.dataset
-    is_twice = recipe.twice and len(split.val) > 0  # without photos that chose, it would be the first time again
-    changed = split.learned if is_twice else split.train
+    refits = recipe.refit and len(split.val) > 0  # without photos that chose, it would be the first time again
+    augmented = split.learned if refits else split.train
     augment = Augment(recipe.augment, place.input_px, len(dataset.class_names))
     stored_px = augment.stored_px if recipe.views else place.input_px
-    plain, stored = read_both_sizes(
-        dataset, split.learned, changed, place.input_px, stored_px, recipe.probe.fit, progress
+    clean, stored = read_both_sizes(
+        dataset, split.learned, augmented, place.input_px, stored_px, recipe.probe.fit, progress
     )
     network = Network(trunk(place), place.input_px, ["activations"], streams=n_cores())
-    views = look(network, plain, stored, augment, split.learned, changed, recipe.views, progress)
-    lesson = lesson_for(Activations(views, processor.device), prepared, split, augment, recipe, processor)
-    tail = Tail(place).to(processor.device)
+    views = look(network, clean, stored, augment, split.learned, augmented, recipe.views, progress)
+    task = make_task(Activations(views, device.torch_device), prepared, split, augment, recipe, device)
+    tail = Tail(place).to(device.torch_device)
     untrained = np.zeros((dataset.n, FEATURES_PER_NETWORK), np.float32)
-    untrained[split.learned] = answers(tail, lesson, split.learned, exactly=True)
+    untrained[split.learned] = predict(tail, task, split.learned, exactly=True)
     probe = probe_on(untrained[split.train], split.train, prepared, recipe.probe)
-    pupil = Classifier(copy.deepcopy(tail), probe.head).to(processor.device)
+    job = Classifier(copy.deepcopy(tail), probe.head).to(device.torch_device)
     said = probe.head.logits(untrained[split.val]).astype(np.float64)
 
-    def finish(examined: Examined) -> Finished:
-        photos, heard = examined.learned_from, examined.heard
-        pupil.tail.round_half()
-        learned = Head(*(p.detach().float().cpu().numpy() for p in (pupil.head.weight, pupil.head.bias)))
-        a, b = shares(said, heard, lesson.labels[split.val])
+    def finish(result: ValResult) -> TrainedNetwork:
+        photos, val_logits = result.learned_from, result.val_logits
+        job.tail.round_half()
+        learned = Head(*(p.detach().float().cpu().numpy() for p in (job.head.weight, job.head.bias)))
+        a, b = shares(said, val_logits, task.labels[split.val])
         source = f"{name} as bundled, its stages from {place.stage} trained further on {len(photos):,} photos"
-        backbone = tuned_network(place, pupil.tail.to_graph(), source)
-        prove(backbone, place, pupil.tail.cpu(), plain[split.learned[:PROVEN]])
+        backbone = tuned_network(place, job.tail.to_graph(), source)
+        prove(backbone, place, job.tail.cpu(), clean[split.learned[:PROVEN]])
         if len(photos) == len(split.train):
-            return Finished(backbone, joined(probe.head, a, learned, b))
+            return TrainedNetwork(backbone, joined(probe.head, a, learned, b))
         same = replace(recipe.probe, inverse_regularisation=(cast(float, probe.inverse_regularisation),))
         last_probe = probe_on(untrained[photos], photos, prepared, same)
-        return Finished(backbone, joined(last_probe.head, a, learned, b), a * said + b * heard)
+        return TrainedNetwork(backbone, joined(last_probe.head, a, learned, b), a * said + b * val_logits)
 
-    groups = [*pupil.tail.groups(), list(pupil.head.parameters())]
+    groups = [*job.tail.groups(), list(job.head.parameters())]
     title = f"the last {N_STAGES - place.stage} stages of {place.title}"
-    return Pupil(pupil, groups, lesson, title, finish, is_twice)
+    return TrainingJob(job, groups, task, title, finish, refits)
 
 
-def shares(said: NDArray[np.float64], heard: NDArray[np.float64], labels: NDArray[np.int32]) -> tuple[float, float]:
+def shares(
+    said: NDArray[np.float64], val_logits: NDArray[np.float64], labels: NDArray[np.int32]
+) -> tuple[float, float]:
     """What to multiply the logits of the probe and those of the trained network by, before they are added up.
 
     Args:
         said: (M, C) the probe's of the validation photos.
-        heard: (M, C) the trained network's of the same photos.
+        val_logits: (M, C) the trained network's of the same photos.
         labels: (M,) of these photos.
     """
-    scale, other_scale = 1 / fit_temperature(said, labels), 1 / fit_temperature(heard, labels)
+    scale, other_scale = 1 / fit_temperature(said, labels), 1 / fit_temperature(val_logits, labels)
 
     def loss(share: float) -> float:
-        mixed = share * scale * said + (1 - share) * other_scale * heard
+        mixed = share * scale * said + (1 - share) * other_scale * val_logits
         return nll(mixed, labels, fit_temperature(mixed, labels))
 
     share = min(PROBE_SHARES, key=loss)

@@ -60,7 +60,7 @@ class Epoch:
     before: int = 0
 
     @property
-    def again(self) -> bool:
+    def refit(self) -> bool:
         """Whether this is the second time, which starts as the first did and holds no photos out."""
         return self.before > 0
 
@@ -120,8 +120,8 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-class Reporter:
-    """Sends every epoch to one tool; made by `reporter`, and to be closed.
+class Tracker:
+    """Sends every epoch to one tool; made by `tracker`, and to be closed.
 
     A tool that fails later, such as a server that went away, costs a warning and not the training.
 
@@ -176,7 +176,7 @@ class Reporter:
 
 def metrics(epoch: Epoch) -> dict[str, float]:
     """{name: value} as the tools get them, without what is unknown or no number; a slash makes a group of charts."""
-    train = "train again" if epoch.again else "train"
+    train = "train again" if epoch.refit else "train"
     values = {
         f"loss/{train}": epoch.train_loss,
         "loss/val": epoch.val_loss,
@@ -189,7 +189,7 @@ def metrics(epoch: Epoch) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
 
 
-def reporter(name: str, folder: str | PathLike[str] | None, hyperparameters: Mapping[str, Any]) -> Reporter:
+def tracker(name: str, folder: str | PathLike[str] | None, hyperparameters: Mapping[str, Any]) -> Tracker:
     """A callback that sends each epoch to a tool that draws curves, in a run of its own.
 
     Args:
@@ -228,7 +228,7 @@ def _require(package: str, title: str) -> None:
         raise MissingExtraError(f"{title} is not installed.", hint=f"Run: pip install {package}")
 
 
-def _open_tensorboard(folder: Path | None, hyperparameters: dict[str, Any]) -> Reporter:
+def _open_tensorboard(folder: Path | None, hyperparameters: dict[str, Any]) -> Tracker:
     writer = importlib.import_module("torch.utils.tensorboard").SummaryWriter(folder)
     rows = [f"| {_cell(name)} | {_cell(value)} |" for name, value in hyperparameters.items()]
     writer.add_text("hyperparameters", "\n".join(["| name | value |", "|---|---|", *rows]))
@@ -239,7 +239,7 @@ def _open_tensorboard(folder: Path | None, hyperparameters: dict[str, Any]) -> R
             writer.add_scalar(name, value, step)
         writer.flush()  # so that curves grow while training runs
 
-    return Reporter("TensorBoard", send, lambda finished: writer.close(), (OSError,))
+    return Tracker("TensorBoard", send, lambda finished: writer.close(), (OSError,))
 
 
 def _cell(value: object) -> str:
@@ -247,7 +247,7 @@ def _cell(value: object) -> str:
     return " ".join(str(value).replace("|", "\\|").split())
 
 
-def _open_mlflow(folder: Path | None, hyperparameters: dict[str, Any]) -> Reporter:
+def _open_mlflow(folder: Path | None, hyperparameters: dict[str, Any]) -> Tracker:
     """A client rather than `mlflow.start_run`, which would end up inside a run that the person's own code has open."""
     mlflow = importlib.import_module("mlflow")
     failures = (mlflow.exceptions.MlflowException, OSError)
@@ -271,10 +271,10 @@ def _open_mlflow(folder: Path | None, hyperparameters: dict[str, Any]) -> Report
     def end(finished: bool) -> None:
         client.set_terminated(run, "FINISHED" if finished else "FAILED")
 
-    return Reporter("MLflow", send, end, failures)
+    return Tracker("MLflow", send, end, failures)
 
 
-def _open_wandb(folder: Path | None, hyperparameters: dict[str, Any]) -> Reporter:
+def _open_wandb(folder: Path | None, hyperparameters: dict[str, Any]) -> Tracker:
     wandb = importlib.import_module("wandb")
     failures = (wandb.errors.Error, OSError)
     try:
@@ -285,18 +285,17 @@ def _open_wandb(folder: Path | None, hyperparameters: dict[str, Any]) -> Reporte
     def send(values: dict[str, float], step: int) -> None:
         run.log(values, step=step)
 
-    return Reporter("Weights & Biases", send, lambda finished: run.finish(exit_code=0 if finished else 1), failures)
+    return Tracker("Weights & Biases", send, lambda finished: run.finish(exit_code=0 if finished else 1), failures)
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-_OPENERS: Final[Mapping[str, tuple[str, Callable[[Path | None, dict[str, Any]], Reporter]]]] = MappingProxyType(
+_OPENERS: Final[Mapping[str, tuple[str, Callable[[Path | None, dict[str, Any]], Tracker]]]] = MappingProxyType(
     {
         "tensorboard": ("TensorBoard", _open_tensorboard),
         "mlflow": ("MLflow", _open_mlflow),
         "wandb": ("Weights & Biases", _open_wandb),
     }
 )
-REPORTERS: Final = tuple(_OPENERS)

@@ -1,7 +1,7 @@
 """What is to be trained, and how it becomes a model afterwards."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,32 +11,32 @@ from torch import nn
 from tellapart.classifier.probe import FittedProbe, fit_probe, make_folds
 from tellapart.data.split import Split
 from tellapart.deep.augment import Augment
-from tellapart.deep.batches import Inputs
-from tellapart.deep.device import Processor
-from tellapart.deep.loop import Lesson
+from tellapart.deep.batches import Batches
+from tellapart.deep.device import Device
+from tellapart.deep.loop import TrainingTask
 from tellapart.engine.backbone import Converted
 from tellapart.engine.head import Head
 from tellapart.features.prepare import Prepared, fingerprint
-from tellapart.recipe import Probe, Training
+from tellapart.recipe import Probe, Training, settings_json
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Examined:
+class ValResult:
     """What is known of a network that has been trained.
 
     Args:
         learned_from: the photos that it learned from, ascending.
-        heard: (M, C) its answers about the validation photos while it had not learned from them.
+        val_logits: (M, C) its answers about the validation photos while it had not learned from them.
     """
 
     learned_from: NDArray[np.int64]
-    heard: NDArray[np.float64]
+    val_logits: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Finished:
+class TrainedNetwork:
     """A network after its last lesson.
 
     Args:
@@ -52,29 +52,29 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Pupil:
+class TrainingJob:
     """A network before its first lesson.
 
     Args:
         network: inputs → (N, C) logits; on its device.
         groups: its parameters in stages, the first layers first.
-        lesson: what it is to learn.
+        task: what it is to learn.
         title: what a person reads.
         finish: makes the backbone and the head of the network as it then is.
-        is_twice: whether it is to train once more, with the photos that chose.
+        refits: whether it is to train once more, with the photos that chose.
     """
 
     network: nn.Module
     groups: list[list[nn.Parameter]]
-    lesson: Lesson
+    task: TrainingTask
     title: str
-    finish: Callable[[Examined], Finished]
-    is_twice: bool = False
+    finish: Callable[[ValResult], TrainedNetwork]
+    refits: bool = False
 
 
-def lesson_for(
-    inputs: Inputs, prepared: Prepared, split: Split, augment: Augment, recipe: Training, processor: Processor
-) -> Lesson:
+def make_task(
+    batches: Batches, prepared: Prepared, split: Split, augment: Augment, recipe: Training, device: Device
+) -> TrainingTask:
     """What is to be learned from the photos of `split`.
 
     A photo of a class with n photos counts n ** -class_balance, as in the probe.
@@ -83,7 +83,7 @@ def lesson_for(
     n_photos = np.bincount(labels[split.train], minlength=len(prepared.dataset.class_names))
     weights = np.where(n_photos, np.maximum(n_photos, 1.0) ** -recipe.probe.class_balance, 0.0)
     weights *= n_photos.sum() / (weights * n_photos).sum()
-    return Lesson(inputs, labels, split.train, split.val, weights, augment, recipe, processor)
+    return TrainingTask(batches, labels, split.train, split.val, weights, augment, recipe, device)
 
 
 def probe_on(
@@ -99,7 +99,7 @@ def identity(prepared: Prepared, split: Split, recipe: Training) -> Json:
     """What must be the same for a stopped training to go on."""
     photos = {"train": split.train, "val": split.val}
     return {
-        **asdict(recipe),
+        **settings_json(recipe),
         "classes": list(prepared.dataset.class_names),
         **{f"{name} photos": fingerprint(prepared.pixel_hashes[chosen]) for name, chosen in photos.items()},
     }

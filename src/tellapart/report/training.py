@@ -8,11 +8,11 @@ those of the validation photos, their direction and their share right do.
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from tellapart.classifier.trained import StopReason
 from tellapart.metrics.intervals import wilson
 from tellapart.report.plots import epochs_plot
 from tellapart.text import counted
 
-BROKEN = "no longer a number"  # what the reason to stop says of a loss that is not finite
 LEAST_EPOCHS = 4  # below, there is no end of the curve to be told from its start
 STILL_FALLING = 0.02  # of the loss, in the last quarter of the epochs: then more of them help,
 PART_OF_FALL = 0.1  # and also where that quarter brought this much of the whole fall, of a loss that falls slowly,
@@ -84,13 +84,13 @@ def _verdict(history: Json, baseline: float) -> str:
     epochs, stopped = history["epochs"], history["stopped"]
     validation = [epoch["val_loss"] for epoch in epochs]
     falling = _is_falling([e["train_loss"] for e in epochs] if None in validation else validation)
-    if BROKEN in stopped:
+    if history.get("stop_reason") == StopReason.DIVERGED:
         return f"It broke down: {stopped}. Train again with a lower rate: --learning-rate {history['rate'] / 10:.0e}."
     if _is_no_better(epochs[-1]["train_accuracy"], history["n_train"], baseline):
         young = falling or len(epochs) < LEAST_EPOCHS
         more = f"more epochs, such as --epochs {3 * history['n_epochs']}," if young else "--learning-rate auto,"
         return f"It has hardly learned its own training photos. Try {more} or a network that knows photos already."
-    if falling and "time limit" in stopped:
+    if falling and history.get("stop_reason") == StopReason.TIME_LIMIT:
         return "The time limit ended it while it was still getting better: a longer --time-limit should help."
     if falling:
         more = f"--epochs {2 * history['n_epochs']}"
@@ -148,7 +148,7 @@ def _notes(history: Json) -> list[str]:
     """Why it ended, which epoch answers, and how much the validation photos can tell."""
     epochs, best, n_val = history["epochs"], history["best_epoch"], history["n_val"]
     notes = []
-    if history["stopped"] and BROKEN not in history["stopped"]:
+    if history.get("stop_reason") not in (None, StopReason.DIVERGED):
         notes.append(
             f"It ended after {counted(len(epochs), 'epoch')} of {history['n_epochs']:,}: {history['stopped']}."
         )

@@ -28,16 +28,16 @@ from tellapart.timing import Progress, no_progress
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingOptions:
     """How a network is to be trained, beside its recipe.
 
     Args:
-        keep_at: file that keeps each epoch that can be gone on from, until the model is written; None keeps none.
+        checkpoint_path: file that keeps each epoch that can be gone on from, until the model is written; or None.
         resume: whether to go on from it.
-        callbacks: called after each epoch, of a second time too, with a `deep.logbook.Epoch`.
+        callbacks: called after each epoch, of a second time too, with a `deep.trackers.Epoch`.
     """
 
-    keep_at: Path | None = None
+    checkpoint_path: Path | None = None
     resume: bool = False
     callbacks: Iterable[Callable[[Any], None]] = ()
 
@@ -69,7 +69,7 @@ def fit(
     prepared: Prepared,
     split: Split,
     recipe: Recipe,
-    lessons: Lessons | None = None,
+    options: TrainingOptions | None = None,
     progress: Progress = no_progress,
 ) -> Fitted:
     """Learn from the photos of `split` as the recipe says.
@@ -80,7 +80,7 @@ def fit(
         TrainingError: training cannot go on.
     """
     if isinstance(recipe, Training):
-        return _fit_network(prepared, split, recipe, lessons or Lessons(), progress)
+        return _fit_network(prepared, split, recipe, options or TrainingOptions(), progress)
     if recipe.network:
         _require_deep()
         from tellapart.deep.backbones import converted
@@ -101,12 +101,14 @@ def fit(
     return Fitted(prepared, split, folds, probe, recipe)
 
 
-def _fit_network(prepared: Prepared, split: Split, recipe: Training, lessons: Lessons, progress: Progress) -> Fitted:
+def _fit_network(
+    prepared: Prepared, split: Split, recipe: Training, options: TrainingOptions, progress: Progress
+) -> Fitted:
     """Train a network, and look at all photos with the graph that it became: what is tested is what is kept."""
     _require_deep()
     from tellapart.deep.training import train_network
 
-    trained = train_network(prepared, split, recipe, **vars(lessons), progress=progress)
+    trained, history = train_network(prepared, split, recipe, **vars(options), progress=progress)
     prepared = seen_by(prepared, trained.backbone, recipe.probe.fit, progress, keep=False)
     learned = split.learned
     probe = fit_around(
@@ -119,7 +121,7 @@ def _fit_network(prepared: Prepared, split: Split, recipe: Training, lessons: Le
         imagenet=trained.backbone.imagenet,
     )
     folds = _folds(prepared, split, recipe.probe)
-    return Fitted(prepared, split, folds, probe, recipe.probe, trained.history)
+    return Fitted(prepared, split, folds, probe, recipe.probe, history)
 
 
 def _folds(prepared: Prepared, split: Split, recipe: Probe) -> NDArray[np.int32]:
@@ -144,6 +146,6 @@ def _require_deep() -> None:
         )
 
 
-def keep_at(output: Path) -> Path:
+def checkpoint_of(output: Path) -> Path:
     """Where a training that is to write the folder `output` keeps its epochs until then: beside it."""
     return output.with_name(f"{output.name}.checkpoint")

@@ -31,7 +31,7 @@ from tellapart.recipe import Probe, Recipe, probe_of
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import remember
 from tellapart.timing import Progress, Stopwatch, no_progress
-from tellapart.workflow.fit import Lessons, divide, fit, keep_at
+from tellapart.workflow.fit import TrainingOptions, checkpoint_of, divide, fit
 from tellapart.workflow.model_folder import card, describe, model_facts, model_files, page, proven
 
 Json = dict[str, Any]
@@ -42,7 +42,7 @@ def train(
     output: str | os.PathLike[str],
     recipe: Recipe | None = None,
     *,
-    lessons: Lessons | None = None,
+    options: TrainingOptions | None = None,
     force: bool = False,
     advice: bool = True,
     shortcuts: bool = False,
@@ -55,7 +55,7 @@ def train(
         source: a folder of class folders, train/val/test folders, a zip of either, a CSV or JSONL file, or `hf:NAME`.
         output: the model folder; written as a whole at the very end, so a stopped run changes nothing.
         recipe: a `Probe`, `FineTune` or `Scratch` with its hyper-parameters; the default, a probe, suits most sets.
-        lessons: of a network that is trained: whom to tell of each epoch, and whether to go on from an earlier run.
+        options: of a network that is trained: whom to tell of each epoch, and whether to go on from an earlier run.
         force: whether an existing model folder may be replaced.
         advice: whether to say what to do next: heads are fitted on parts of the photos for it.
         shortcuts: whether it also says what gives classes away: format, size, brightness, border.
@@ -72,7 +72,7 @@ def train(
     with clock("split"):
         split = divide(prepared, recipe, may_cross=not robustness)
     with clock("head"):
-        learned = fit(prepared, split, recipe, lessons, progress)
+        learned = fit(prepared, split, recipe, options, progress)
         prepared, fitted = learned.prepared, learned.probe
     with clock("model"):
         description = describe(prepared, split, fitted, recipe, name=output.name)
@@ -95,7 +95,7 @@ def train(
         files |= {REPORT: page(evaluation, prepared.dataset, output.name), CARD: card(evaluation, description)}
     evaluation["timings_s"] = clock.rounded()
     _write(output, seal(description, {**files, EVALUATION: to_json(evaluation)}), prepared, split)
-    keep_at(output).unlink(missing_ok=True)
+    checkpoint_of(output).unlink(missing_ok=True)
     return evaluation
 
 
