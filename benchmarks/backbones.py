@@ -22,7 +22,7 @@ from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES, Bundled
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 
 SETS = {
     "clothing": "clothing/train",
@@ -45,7 +45,7 @@ REPEATS = 2
 SPEED_PHOTOS = 128
 
 
-def accuracy(dataset: Dataset, extractor: Extractor, recipe: Probe) -> dict[str, float]:
+def accuracy(dataset: Dataset, extractor: Extractor, recipe: LinearProbe) -> dict[str, float]:
     """Out-of-fold accuracy and negative log-likelihood of the head that `recipe` chooses."""
     features = extractor.extract(dataset)
     use = features.usable
@@ -116,7 +116,9 @@ def main() -> None:
         else:
             cache = FeatureCache()
             extractor = Extractor(backbone, how, cache)
-            row |= {name: accuracy(scan(options.data / place), extractor, Probe()) for name, place in SETS.items()}
+            row |= {
+                name: accuracy(scan(options.data / place), extractor, LinearProbe()) for name, place in SETS.items()
+            }
             cache.close()
         rows.append(row)
         print(json.dumps(row), flush=True)

@@ -44,7 +44,7 @@ from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import Prepared, prepare
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 from tellapart.timing import Stopwatch, no_progress
 
 SETS = {"clothing": "clothing/train", "instruments": "instruments", "hotdog": "hotdog/train"}
@@ -152,7 +152,7 @@ def note(text: str) -> None:
 
 def out_of_fold(values: np.ndarray, labels: np.ndarray, scenes: np.ndarray, n_classes: int) -> np.ndarray:
     """(N, C) calibrated probabilities, or NaN."""
-    recipe = Probe()
+    recipe = LinearProbe()
     fitted = fit_probe(values, labels, make_folds(labels, scenes, recipe), n_classes, recipe)
     probs = np.full((len(labels), n_classes), np.nan)
     probs[fitted.out_of_fold.indices] = calibrated(fitted.out_of_fold.logits, fitted.temperature)
@@ -349,7 +349,7 @@ def main() -> None:
     wanted = options.only.split(",")
     if unknown := sorted(set(wanted) - set(PIECES)):
         raise SystemExit(f"There is no piece {unknown}. There are: {', '.join(PIECES)}.")
-    backbone = QUALITIES[Probe.quality]
+    backbone = QUALITIES[LinearProbe.quality]
     extractor = Extractor(backbone, Preprocess(backbone.input_px), FeatureCache())
     sets = {}
     for name, place in SETS.items():
@@ -360,7 +360,7 @@ def main() -> None:
         sets[name] = prepare(dataset, extractor, no_progress, Stopwatch())
     for piece in wanted:
         tables = PIECES[piece](options, sets, extractor)
-        measure.report_piece(options, PIECES, piece, tables, quality=Probe.quality)
+        measure.report_piece(options, PIECES, piece, tables, quality=LinearProbe.quality)
 
 
 def of_copies(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:

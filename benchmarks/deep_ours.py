@@ -33,7 +33,7 @@ from tellapart.engine.runner import Network
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import Prepared, prepare
-from tellapart.recipe import FineTune, Probe, Scratch, Training
+from tellapart.recipe import FineTune, LinearProbe, Reading, Scratch, Training
 from tellapart.timing import Stopwatch, no_progress
 
 Json = dict[str, Any]
@@ -148,14 +148,14 @@ def bf16_here() -> Json:
 def tune(folder: str, quality: str, precision: str, epochs: int = FineTune.epochs, most: int = 0) -> Json:
     """The bundled network of `quality`, its last stages on cached activations."""
     started = time.perf_counter()
-    recipe = FineTune(probe=Probe(quality=quality), precision=precision, epochs=epochs, device="cpu")  # type: ignore[arg-type]
+    recipe = FineTune(probe=LinearProbe(Reading(quality=quality)), precision=precision, epochs=epochs, device="cpu")  # type: ignore[arg-type]
     return timed(lambda: prepared_from(folder, quality, most), recipe, started)[1]
 
 
 def scratch(folder: str, network: str, seed: int, epochs: int, seconds: float | None = None, most: int = 0) -> Json:
     """A network from nothing; with `seconds`, its rate falls to 0 by then, whatever its epochs."""
     started = time.perf_counter()
-    recipe = Scratch(probe=Probe(seed=seed), network=network, epochs=epochs, time_limit_s=seconds, device="cpu")
+    recipe = Scratch(probe=LinearProbe(seed=seed), network=network, epochs=epochs, time_limit_s=seconds, device="cpu")
     return timed(lambda: prepared_from(folder, "fast", most), recipe, started)[1]
 
 
@@ -185,7 +185,7 @@ def tuned_proof(folder: str, quality: str, n: int) -> Json:
     """
     torch.manual_seed(0)
     prepared, split = prepared_from(folder, quality, 8 * n)
-    recipe = FineTune(probe=Probe(quality=quality), epochs=1, views=1, device="cpu")
+    recipe = FineTune(probe=LinearProbe(Reading(quality=quality)), epochs=1, views=1, device="cpu")
     job = tail_tuning.prepare(prepared, split, recipe, choose(recipe), no_progress)
     train(init_state(job.network, job.groups, recipe, recipe.learning_rate), job.task, lambda _: None)
     val_logits = predict(job.network, job.task, split.val, exactly=True)

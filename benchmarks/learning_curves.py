@@ -19,15 +19,15 @@ from suggest import Photos, load
 from tellapart.classifier.probe import fit_heads, fit_probe, make_folds
 from tellapart.data.split import deal
 from tellapart.evaluation.learning_curve import SHARES, LearningCurve, learning_curve
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 
 SETS = {"clothing": ("clothing/train", 0.01), "instruments": ("instruments", 0.03), "hotdog": ("hotdog/train", 0.01)}
 PARTS = (1 / 8, 1 / 4, 1 / 2)
 DIVISIONS = 4
 
 
-def recipe_for(c: float, seed: int) -> Probe:
-    return replace(Probe(), inverse_regularisation=(c,), seed=seed, tolerance=1e-3)
+def recipe_for(c: float, seed: int) -> LinearProbe:
+    return replace(LinearProbe(), inverse_regularisation=(c,), seed=seed, tolerance=1e-3)
 
 
 def truth(photos: Photos, c: float, share: float, divisions: int) -> float:

@@ -15,7 +15,7 @@ from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import prepare
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe, Reading
 from tellapart.timing import Stopwatch, no_progress
 
 PLACES = {
@@ -146,9 +146,9 @@ def _part_of(instruments: Photos) -> np.ndarray:
     return deal(instruments.labels, instruments.scenes, [0.8, 0.2], seed=PART_SEED)
 
 
-def fit(photos: Photos, seed: int, quality: str = Probe.quality) -> FittedProbe:
+def fit(photos: Photos, seed: int, quality: str = LinearProbe.quality) -> FittedProbe:
     """A model of `photos`, as `tellapart train` fits it."""
-    recipe = Probe(quality=quality, seed=seed)
+    recipe = LinearProbe(Reading(quality=quality), seed=seed)
     folds, imagenet = make_folds(photos.labels, photos.scenes, recipe), QUALITIES[quality].imagenet
     return fit_probe(photos.features, photos.labels, folds, photos.n_classes, recipe, imagenet=imagenet)
 

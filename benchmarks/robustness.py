@@ -25,7 +25,7 @@ from tellapart.evaluation.examination import test_part
 from tellapart.evaluation.robustness import MAX_PHOTOS, robustness
 from tellapart.features.extract import Extractor
 from tellapart.model.prediction import load
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe, Reading
 from tellapart.workflow.train import train
 
 PLACES = {  # name in the table: training photos, test photos
@@ -37,7 +37,7 @@ PLACES = {  # name in the table: training photos, test photos
 SILENT = "No name, strong"
 
 
-def scenes(dataset: Dataset, recipe: Probe, model) -> np.ndarray:
+def scenes(dataset: Dataset, recipe: LinearProbe, model) -> np.ndarray:
     """Which photos belong together, found as training finds it."""
     features = Extractor(QUALITIES[recipe.quality], model.how).extract(dataset)
     groups = np.arange(dataset.n) + dataset.n  # an unreadable photo stands alone
@@ -98,7 +98,7 @@ def main() -> None:
             "--photos", type=int, default=MAX_PHOTOS, help=f"test photos of each set; {MAX_PHOTOS} unless told"
         ),
     )
-    recipe = Probe(quality="fast") if options.quick else Probe()
+    recipe = LinearProbe(Reading(quality="fast")) if options.quick else LinearProbe()
     n_photos = 10 if options.quick else options.photos
     tables: dict[str, list[measure.Row]] = {}
     sentences: dict[str, list[str]] = {}

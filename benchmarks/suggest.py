@@ -25,12 +25,12 @@ from tellapart.data.split import deal
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 from tellapart.workflow.suggest import choose
 
 BACKBONE = QUALITIES["balanced"]
 IMAGENET = BACKBONE.imagenet
-RECIPE = Probe(inverse_regularisation=(0.01,), tolerance=1e-3, n_folds=3)
+RECIPE = LinearProbe(inverse_regularisation=(0.01,), tolerance=1e-3, n_folds=3)
 NEIGHBOURS = 20
 THINNEST = 0.15  # share of a class's photos that thinning leaves at the least
 JUNK_SHARE = 0.2  # photos of other things for each unlabelled photo

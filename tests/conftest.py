@@ -90,13 +90,13 @@ def clothing_folder(clothing, tmp_path_factory):
 @pytest.fixture(scope="session")
 def model(clothing_folder, tmp_path_factory):
     """A model folder trained on `clothing` with the fast backbone; not to be changed."""
-    from tellapart.recipe import Probe
+    from tellapart.recipe import LinearProbe, Reading
     from tellapart.workflow.train import train
 
     folder = tmp_path_factory.mktemp("models") / "garments"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TELLAPART_CACHE_DIR", str(tmp_path_factory.mktemp("model-cache")))
-        train(clothing_folder, folder, Probe(quality="fast", test_share=0.2))
+        train(clothing_folder, folder, LinearProbe(Reading(quality="fast", test_share=0.2)))
     return folder
 
 

@@ -3,14 +3,14 @@
 import pytest
 
 from tellapart.errors import InputError
-from tellapart.recipe import FineTune, Probe, Scratch
+from tellapart.recipe import FineTune, LinearProbe, Reading, Scratch
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Probe(weights="resnet34.pth"), "weights is of a network that is not named."),
-        (lambda: Probe(input_px=96), "input_px is of a network that is not named."),
+        (lambda: LinearProbe(Reading(weights="resnet34.pth")), "weights is of a network that is not named."),
+        (lambda: LinearProbe(Reading(input_px=96)), "input_px is of a network that is not named."),
         (lambda: FineTune(weights="resnet34.pth"), "weights is of a network that is not named."),
     ],
 )
@@ -22,6 +22,6 @@ def test_weights_and_sizes_belong_to_a_network_that_is_named(make, message):
 
 
 def test_beside_a_name_they_are_taken():
-    assert Probe(network="resnet34", weights="resnet34.pth", input_px=96).input_px == 96
+    assert LinearProbe(Reading(network="resnet34", weights="resnet34.pth", input_px=96)).reading.input_px == 96
     assert FineTune(input_px=160).input_px == 160  # the bundled network trains at any size
     assert Scratch(weights="small.pth").weights == "small.pth"

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tellapart.model.prediction import Predictor as Predictor
     from tellapart.model.prediction import load as load
     from tellapart.recipe import FineTune as FineTune
-    from tellapart.recipe import Probe as Probe
+    from tellapart.recipe import LinearProbe as LinearProbe
+    from tellapart.recipe import Reading as Reading
     from tellapart.recipe import Scratch as Scratch
     from tellapart.workflow.check import check as check
     from tellapart.workflow.compare import compare as compare
@@ -39,16 +40,17 @@ _PLACES = {
     "Dataset": "data.source",
     "FineTune": "recipe",
     "InputError": "errors",
-    "TrainingOptions": "workflow.fit",
+    "LinearProbe": "recipe",
     "MissingExtraError": "errors",
     "PhotoClassifier": "workflow.estimator",
     "PhotoError": "errors",
     "Prediction": "model.prediction",
     "Predictor": "model.prediction",
-    "Probe": "recipe",
+    "Reading": "recipe",
     "Scratch": "recipe",
     "TellapartError": "errors",
     "TrainingError": "errors",
+    "TrainingOptions": "workflow.fit",
     "check": "workflow.check",
     "compare": "workflow.compare",
     "evaluate": "workflow.evaluate",

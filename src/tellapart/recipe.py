@@ -4,22 +4,55 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from tellapart.data.preprocess import Fit
+from tellapart.data.preprocess import ResizeMode
 from tellapart.errors import InputError
 
 Json = dict[str, Any]
 
-_JSON_KEYS = {"ema_steps": "average", "refit": "twice"}
+_JSON_KEYS = {"resize_mode": "fit", "ema_steps": "average", "refit": "twice"}
+_PROBE_ORDER = (
+    *("quality", "resize_mode", "inverse_regularisation", "n_folds", "max_choosing_photos", "tolerance"),
+    *("class_balance", "test_share", "seed", "network", "weights", "input_px"),
+)
 NAME_IT = "Name it after --network, such as resnet34. The bundled network has weights and a size of its own."
 
 
 @dataclass(frozen=True)
-class Probe:
-    """Train a linear head on frozen features.
+class Reading:
+    """How photos are read: what looks at them, how they become square, and how many are kept for the test.
 
     Args:
         quality: `fast`, `balanced` or `best`: which bundled backbone; docs/backbones.md has what each costs and gains.
-        fit: `crop` looks at the middle square of a photo, `squash` at all of it, out of shape.
+        resize_mode: `crop` looks at the middle square of a photo, `squash` at all of it, out of shape.
+        test_share: fraction of each class kept for the test where the source brings no test photos. None is a fifth;
+            where that is fewer than 50 photos, all learn, and each is tested by a head that has not seen it.
+        network: empty is the bundled backbone of the quality; a name is any network that `tellapart backbones` lists,
+            whose features then take the place of the bundled ones.
+        weights: a local .safetensors or .pth file of that network's weights; None asks the hub.
+        input_px: side of that network's input; None is what it was made for.
+    """
+
+    quality: str = "balanced"
+    resize_mode: ResizeMode = "crop"
+    test_share: float | None = None
+    network: str = ""
+    weights: str | None = None
+    input_px: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.test_share is not None and not 0 < self.test_share < 1:
+            raise InputError(f"test_share must be between 0 and 1. Got {self.test_share}.")
+        if not self.network and (self.weights is not None or self.input_px is not None):
+            given = "weights" if self.weights is not None else "input_px"
+            raise InputError(f"{given} is of a network that is not named.", hint=NAME_IT)
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """Train a linear head on frozen features.
+
+    Args:
+        reading: how photos are read.
         inverse_regularisation: the values of C tried, scikit-learn's inverse strength of the L2 penalty on weights of
             standardised features. Below the first, heads of every set we measured were worse; above the last, no
             better and slower.
@@ -29,40 +62,24 @@ class Probe:
             thousand, while ten times as much changed up to fourteen.
         class_balance: in [0, 1]: a photo of a class with n photos weighs n ** -class_balance. 0 is the photos as they
             are, 1 makes all classes count alike.
-        test_share: fraction of each class kept for the test where the source brings no test photos. None is a fifth;
-            where that is fewer than 50 photos, all learn, and each is tested by a head that has not seen it.
         seed: of the split and the folds.
-        network: empty is the bundled backbone of the quality; a name is any network that `tellapart backbones` lists,
-            whose features then take the place of the bundled ones.
-        weights: a local .safetensors or .pth file of that network's weights; None asks the hub.
-        input_px: side of that network's input; None is what it was made for.
     """
 
-    quality: str = "balanced"
-    fit: Fit = "crop"
+    reading: Reading = field(default_factory=Reading)
     inverse_regularisation: tuple[float, ...] = (3e-3, 1e-2, 3e-2, 1e-1)
     n_folds: int = 5
     max_choosing_photos: int = 5000
     tolerance: float = 3e-4
     class_balance: float = 0.5
-    test_share: float | None = None
     seed: int = 0
-    network: str = ""
-    weights: str | None = None
-    input_px: int | None = None
 
     def __post_init__(self) -> None:
-        if self.test_share is not None and not 0 < self.test_share < 1:
-            raise InputError(f"test_share must be between 0 and 1. Got {self.test_share}.")
         if not 0 <= self.class_balance <= 1:
             raise InputError(f"class_balance must be in [0, 1]. Got {self.class_balance}.")
         if self.n_folds < 2:
             raise InputError(f"n_folds must be at least 2. Got {self.n_folds}.")
         if not self.inverse_regularisation or min(self.inverse_regularisation) <= 0:
             raise InputError("inverse_regularisation must name one or more numbers above 0.")
-        if not self.network and (self.weights is not None or self.input_px is not None):
-            given = "weights" if self.weights is not None else "input_px"
-            raise InputError(f"{given} is of a network that is not named.", hint=NAME_IT)
 
 
 @dataclass(frozen=True)
@@ -70,7 +87,7 @@ class Training:
     """What `FineTune` and `Scratch` have in common: how a network learns, epoch by epoch.
 
     Args:
-        probe: how photos are read, divided and compared, and for `FineTune` where the head starts.
+        probe: how photos are read and compared, and for `FineTune` where the head starts.
         network: its name; see `tellapart backbones`.
         weights: a local .safetensors or .pth file of the network's weights; None asks the hub, where there is need.
         input_px: side of the network's input; None is what it was made for.
@@ -90,7 +107,7 @@ class Training:
         device: `cpu`, `cuda`, or `auto`: a GPU where there is one.
     """
 
-    probe: Probe = field(default_factory=Probe)
+    probe: LinearProbe = field(default_factory=LinearProbe)
     network: str = ""
     weights: str | None = None
     input_px: int | None = None
@@ -168,19 +185,26 @@ class Scratch(Training):
     learning_rate: float = 3e-3
 
 
-Recipe = Probe | FineTune | Scratch
+Recipe = LinearProbe | FineTune | Scratch
 
 
-def probe_of(recipe: Recipe) -> Probe:
-    """How photos are read, divided and compared."""
+def probe_of(recipe: Recipe) -> LinearProbe:
+    """The head's settings, and how photos are read."""
     return recipe.probe if isinstance(recipe, Training) else recipe
 
 
 def recipe_json(recipe: Recipe) -> Json:
     """The recipe by the names of its hyper-parameters, and what kind it is."""
-    return {"kind": type(recipe).__name__, **settings_json(recipe)}
+    kind = "Probe" if isinstance(recipe, LinearProbe) else type(recipe).__name__
+    return {"kind": kind, **settings_json(recipe)}
 
 
 def settings_json(recipe: Recipe | Training) -> Json:
-    """The hyper-parameters by the names that model folders and checkpoints have had for them from the start."""
-    return {_JSON_KEYS.get(name, name): value for name, value in asdict(recipe).items()}
+    """The hyper-parameters by the names and in the order that model folders and checkpoints have had from the start."""
+    settings = asdict(recipe)
+    if isinstance(recipe, LinearProbe):
+        settings |= settings.pop("reading")
+        settings = {name: settings[name] for name in _PROBE_ORDER}
+    else:
+        settings["probe"] = settings_json(recipe.probe)
+    return {_JSON_KEYS.get(name, name): value for name, value in settings.items()}

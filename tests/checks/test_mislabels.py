@@ -7,7 +7,7 @@ from tellapart.checks.mislabels import MIN_PHOTOS, UNLIKELY, mislabel_findings, 
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
 from tellapart.data.source import Dataset
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 
 
 def slow_suspects(probs, labels):
@@ -89,7 +89,7 @@ def test_planted_swaps_are_found_among_features():
     swapped = rng.choice(400, 20, replace=False)
     labels = truth.copy()
     labels[swapped] = (labels[swapped] + rng.integers(1, 10, 20)) % 10
-    recipe = Probe()
+    recipe = LinearProbe()
     fitted = fit_probe(features, labels, make_folds(labels, np.arange(400, dtype=np.int32), recipe), 10, recipe)
     probs = np.full((400, 10), np.nan)
     probs[fitted.out_of_fold.indices] = calibrated(fitted.out_of_fold.logits, fitted.temperature)

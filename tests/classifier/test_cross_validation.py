@@ -10,10 +10,10 @@ from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.data.split import crossed_split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.prepare import prepare
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe, Reading
 from tellapart.timing import Stopwatch, no_progress
 
-RECIPE = Probe(quality="fast")
+RECIPE = LinearProbe(Reading(quality="fast"))
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from tellapart.classifier import probe
 from tellapart.classifier.ood import directions, fit_centres
 from tellapart.classifier.probe import fit_heads, fit_probe, make_folds
 from tellapart.data.split import ALWAYS_TRAINS
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 
-EXACT = Probe(tolerance=1e-5, class_balance=0.0)  # finer than float32 can always reach stops with a warning
+EXACT = LinearProbe(tolerance=1e-5, class_balance=0.0)  # finer than float32 can always reach stops with a warning
 
 
 def blobs(sizes, d=20, seed=0, spread=1.0):
@@ -37,7 +37,7 @@ def everyone_alone(labels):
 
 
 def folds_of(labels, recipe=None):
-    return make_folds(labels, everyone_alone(labels), recipe or Probe())
+    return make_folds(labels, everyone_alone(labels), recipe or LinearProbe())
 
 
 def pipeline(features, labels, c, weights=None):
@@ -87,7 +87,8 @@ def test_balance_helps_the_small_class():
     features, labels = blobs((200, 10), spread=3.0)
     recalls = [
         (
-            fit_head(features, labels, 2, Probe(class_balance=b), 1e-3).logits(features).argmax(1)[labels == 1] == 1
+            fit_head(features, labels, 2, LinearProbe(class_balance=b), 1e-3).logits(features).argmax(1)[labels == 1]
+            == 1
         ).mean()
         for b in (0.0, 1.0)
     ]
@@ -98,7 +99,7 @@ def test_balance_helps_the_small_class():
 def test_a_class_without_photos_is_never_answered(absent):
     features, labels = blobs((20, 20, 20))
     labels = np.array([c for c in range(4) if c != absent], np.int32)[labels]
-    head = fit_head(features, labels, 4, Probe(), 0.01)
+    head = fit_head(features, labels, 4, LinearProbe(), 0.01)
     logits = head.logits(features)
     assert np.isfinite(logits).all()
     assert head.weight.shape == (4, features.shape[1])
@@ -109,7 +110,7 @@ def test_a_class_without_photos_is_never_answered(absent):
 def test_constant_features_do_no_harm():
     features, labels = blobs((20, 20))
     features[:, 3] = 7.0
-    head = fit_head(features, labels, 2, Probe(), 0.01)
+    head = fit_head(features, labels, 2, LinearProbe(), 0.01)
     assert np.isfinite(head.weight).all()
     assert np.allclose(head.weight[:, 3], 0)
 
@@ -144,7 +145,7 @@ def test_heads_never_see_the_photos_they_are_asked_about(monkeypatch):
         return result
 
     monkeypatch.setattr(probe, "_fit_fold", fold)
-    fitted = fit_probe(features, labels, folds, 3, Probe())
+    fitted = fit_probe(features, labels, folds, 3, LinearProbe())
     assert len(seen) == 5
     assert sorted(fitted.out_of_fold.indices.tolist()) == list(range(75))
     assert np.array_equal(fitted.out_of_fold.labels, labels[fitted.out_of_fold.indices])
@@ -157,7 +158,7 @@ def test_a_memorised_photo_is_not_known_out_of_fold():
     rng = np.random.default_rng(0)
     features = rng.standard_normal((120, 400)).astype(np.float32)
     labels = (np.arange(120) % 2).astype(np.int32)
-    fitted = fit_probe(features, labels, folds_of(labels), 2, Probe())
+    fitted = fit_probe(features, labels, folds_of(labels), 2, LinearProbe())
     own = (fitted.head.logits(features).argmax(axis=1) == labels).mean()
     out = (fitted.out_of_fold.logits.argmax(axis=1) == fitted.out_of_fold.labels).mean()
     assert own > 0.95
@@ -167,7 +168,7 @@ def test_a_memorised_photo_is_not_known_out_of_fold():
 def test_photos_that_always_train_are_never_asked_about():
     features, labels = blobs((30, 30))
     folds = np.where(np.arange(60) < 40, ALWAYS_TRAINS, 0).astype(np.int32)
-    fitted = fit_probe(features, labels, folds, 2, Probe())
+    fitted = fit_probe(features, labels, folds, 2, LinearProbe())
     assert sorted(fitted.out_of_fold.indices.tolist()) == list(range(40, 60))
     assert fitted.thresholds.n == 20
 
@@ -176,7 +177,7 @@ def test_scenes_stay_in_one_fold():
     _, labels = blobs((40, 40))
     scenes = (np.arange(80) // 4).astype(np.int32)
     labels = (scenes % 2).astype(np.int32)
-    folds = make_folds(labels, scenes, Probe())
+    folds = make_folds(labels, scenes, LinearProbe())
     assert all(len(set(folds[scenes == s])) == 1 for s in range(20))
     assert set(folds) == {0, 1, 2, 3, 4}
 
@@ -185,7 +186,7 @@ def test_choosing_uses_at_most_so_many_photos_and_the_head_uses_all(monkeypatch)
     features, labels = blobs((300, 100, 60))
     fitted_on = []
     monkeypatch.setattr(probe, "fit_heads", lambda x, *rest: fitted_on.append(len(x)) or fit_heads(x, *rest))
-    recipe = Probe(max_choosing_photos=120, inverse_regularisation=(1e-3, 1e-2))
+    recipe = LinearProbe(max_choosing_photos=120, inverse_regularisation=(1e-3, 1e-2))
     fitted = fit_probe(features, labels, folds_of(labels), 3, recipe)
     assert abs(len(fitted.out_of_fold.indices) - 120) <= 3
     assert fitted_on.count(460) == 1
@@ -196,15 +197,15 @@ def test_choosing_uses_at_most_so_many_photos_and_the_head_uses_all(monkeypatch)
 
 def test_the_best_c_is_the_one_of_least_nll():
     features, labels = blobs((60, 60, 60), spread=2.0)
-    fitted = fit_probe(features, labels, folds_of(labels), 3, Probe())
-    assert set(fitted.choice_nll) == set(Probe().inverse_regularisation)
+    fitted = fit_probe(features, labels, folds_of(labels), 3, LinearProbe())
+    assert set(fitted.choice_nll) == set(LinearProbe().inverse_regularisation)
     assert fitted.choice_nll[fitted.inverse_regularisation] == min(fitted.choice_nll.values())
 
 
 @pytest.mark.parametrize("sizes", [(2, 2), (2, 3), (2, 2, 2), (2, 40), (3, 2, 50)])
 def test_tiny_sets_work(sizes):
     features, labels = blobs(sizes, spread=0.2)
-    fitted = fit_probe(features, labels, folds_of(labels), len(sizes), Probe())
+    fitted = fit_probe(features, labels, folds_of(labels), len(sizes), LinearProbe())
     probs = fitted.probs(features)
     assert probs.shape == (len(labels), len(sizes))
     assert np.isfinite(probs).all()
@@ -219,10 +220,10 @@ def test_tiny_sets_work(sizes):
 def test_folds_that_leave_nothing_to_choose_by(folds):
     features, labels = blobs((2, 2), spread=0.1)
     labels = np.array([0, 1, 0, 1], np.int32)
-    fitted = fit_probe(features, labels, np.array(folds, np.int32), 2, Probe())
+    fitted = fit_probe(features, labels, np.array(folds, np.int32), 2, LinearProbe())
     assert len(fitted.out_of_fold.indices) == 0
     assert fitted.temperature == 1.0
-    assert fitted.inverse_regularisation in Probe().inverse_regularisation
+    assert fitted.inverse_regularisation in LinearProbe().inverse_regularisation
     assert np.isfinite(fitted.probs(features)).all()
 
 
@@ -240,7 +241,8 @@ def everything(fitted):
 
 def test_same_seed_same_bytes(clothing, clothing_features):
     runs = [
-        fit_probe(clothing_features.values, clothing.labels, folds_of(clothing.labels), 4, Probe()) for _ in range(2)
+        fit_probe(clothing_features.values, clothing.labels, folds_of(clothing.labels), 4, LinearProbe())
+        for _ in range(2)
     ]
     assert everything(runs[0]) == everything(runs[1])
 
@@ -252,7 +254,7 @@ def test_real_garments_are_told_apart_out_of_fold(clothing, clothing_features):
         clothing.labels,
         folds_of(clothing.labels),
         4,
-        Probe(),
+        LinearProbe(),
         progress=lambda done, total: seen.append((done, total)),
     )
     right = fitted.out_of_fold.logits.argmax(axis=1) == fitted.out_of_fold.labels
@@ -267,7 +269,7 @@ def test_shuffling_photos_changes_no_answer(seed):
     features, labels = blobs((25, 25), seed=seed)
     folds = folds_of(labels)
     order = np.random.default_rng(seed).permutation(50)
-    recipe = Probe(tolerance=1e-4, inverse_regularisation=(1e-3, 1e-2))
+    recipe = LinearProbe(tolerance=1e-4, inverse_regularisation=(1e-3, 1e-2))
     a = fit_probe(features, labels, folds, 2, recipe)
     b = fit_probe(features[order], labels[order], folds[order], 2, recipe)
     assert np.array_equal(np.sort(order[b.out_of_fold.indices]), np.sort(a.out_of_fold.indices))
@@ -284,4 +286,4 @@ def test_an_exception_in_progress_stops_the_fit():
         raise KeyError("enough")
 
     with pytest.raises(KeyError):
-        fit_probe(features, labels, folds_of(labels), 2, Probe(), progress=stop)
+        fit_probe(features, labels, folds_of(labels), 2, LinearProbe(), progress=stop)

@@ -17,10 +17,12 @@ from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import prepare
-from tellapart.recipe import Probe, Scratch
+from tellapart.recipe import LinearProbe, Scratch
 from tellapart.timing import Stopwatch, no_progress
 
-RECIPE = Scratch(probe=Probe(), epochs=4, batch_size=16, learning_rate=3e-3, ema_steps=4, device="cpu", precision="f32")
+RECIPE = Scratch(
+    probe=LinearProbe(), epochs=4, batch_size=16, learning_rate=3e-3, ema_steps=4, device="cpu", precision="f32"
+)
 
 
 def lesson_of(recipe=RECIPE, n=120, n_classes=3, seed=0, **changes):

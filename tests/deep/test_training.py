@@ -13,11 +13,11 @@ from tellapart.deep.tail_tuning import joined, prepare, shares
 from tellapart.deep.training import train_network
 from tellapart.engine.head import Head
 from tellapart.errors import InputError
-from tellapart.recipe import FineTune, Probe, Scratch
+from tellapart.recipe import FineTune, LinearProbe, Reading, Scratch
 from tellapart.timing import no_progress
 from tellapart.workflow.fit import fit
 
-FAST = Probe(quality="fast")
+FAST = LinearProbe(Reading(quality="fast"))
 TUNED = FineTune(probe=FAST, epochs=2, views=1, batch_size=16, input_px=96)
 SMALL = Scratch(probe=FAST, network="tutorial-cnn", epochs=2, batch_size=16, augment=("flip",))
 

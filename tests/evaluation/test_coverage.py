@@ -13,10 +13,10 @@ from tellapart.engine.ood_reference import Strangers
 from tellapart.evaluation.coverage import promised, real_photos, refusals
 from tellapart.metrics.conformal import observed_in_band, promise
 from tellapart.metrics.intervals import wilson
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe, Reading
 
 NAMES = ("cat", "dog", "hen")
-RECIPE = Probe(quality="fast")
+RECIPE = LinearProbe(Reading(quality="fast"))
 
 
 def photos(per_class, seed=0, d=24, spread=0.5):

@@ -17,9 +17,9 @@ from tellapart.evaluation.learning_curve import (
     learning_curve,
     nested_positions,
 )
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 
-RECIPE = Probe(inverse_regularisation=(0.01,))
+RECIPE = LinearProbe(inverse_regularisation=(0.01,))
 
 
 def blobs(sizes, d=12, seed=0, spread=2.0):
@@ -223,7 +223,7 @@ def test_far_ahead_nothing_is_foretold():
 
 def test_the_usual_recipe_and_json(clothing_features, clothing):
     features, labels = np.asarray(clothing_features.values), clothing.labels
-    curve, _ = curve_of(features, labels, 4, replace(Probe(), inverse_regularisation=(0.01, 0.03)))
+    curve, _ = curve_of(features, labels, 4, replace(LinearProbe(), inverse_regularisation=(0.01, 0.03)))
     said = curve.to_json()
     assert said["overall"]["n_asked"] == 80
     assert said["overall"]["n_now"] == 80

@@ -17,13 +17,13 @@ from tellapart.evaluation.learning_curve import learning_curve
 from tellapart.evaluation.next_steps import next_steps
 from tellapart.evaluation.scores import evaluate_predictions
 from tellapart.features.prepare import Prepared
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe, Reading
 from tellapart.timing import no_progress
 from tellapart.workflow.fit import fit
 
 FAST = QUALITIES["fast"]
 
-RECIPE = Probe(quality="fast")
+RECIPE = LinearProbe(Reading(quality="fast"))
 NAMES = ("cat", "dog", "hen")
 
 

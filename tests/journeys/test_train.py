@@ -157,7 +157,7 @@ def test_same_photos_and_seed_give_the_same_bytes_with_a_cold_and_a_warm_cache(
 
 def test_python_gives_the_numbers_of_the_command_line(tellapart, photos, trained, fresh, tmp_path, monkeypatch):
     monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tellapart.cache))
-    evaluation = package.train(photos, tmp_path / "model", package.Probe(quality="fast", test_share=0.2))
+    evaluation = package.train(photos, tmp_path / "model", package.LinearProbe(quality="fast", test_share=0.2))
     printed = json.loads((trained / "evaluation.json").read_text("utf-8"))
     assert evaluation | {"timings_s": None} == printed | {"timings_s": None}
 

@@ -15,15 +15,15 @@ from tellapart.engine.backbone import QUALITIES, Bundled
 from tellapart.engine.runner import Network
 from tellapart.model.artifact import refuse_unsafe
 from tellapart.model.compose import compose
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 
 OUTPUTS = ("probs", "logits", "unknown_score", "features", "feature_map", "imagenet_logits")
 METADATA = {"class_names": ["dress", "hat", "Hose/ß", "靴"], "thresholds": {"confidence": None}, "n": 1}
 
 
 def fitted_on(features, labels, n_classes, backbone):
-    folds = make_folds(labels, np.arange(len(labels), dtype=np.int32), Probe())
-    return fit_probe(features, labels, folds, n_classes, Probe(), imagenet=backbone.imagenet)
+    folds = make_folds(labels, np.arange(len(labels), dtype=np.int32), LinearProbe())
+    return fit_probe(features, labels, folds, n_classes, LinearProbe(), imagenet=backbone.imagenet)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 import tellapart
 from tellapart.model.prediction import Predictor
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe, Reading
 from tellapart.workflow.train import train
 
 WITH_CAMERA = ("--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream")
@@ -121,7 +121,7 @@ def train_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         model = table.with_name("garments")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("TELLAPART_CACHE_DIR", str(table.parent))
-            train(table, model, Probe(quality="fast", test_share=0.15))
+            train(table, model, LinearProbe(Reading(quality="fast", test_share=0.15)))
         return model
 
     return run

@@ -12,7 +12,7 @@ from tellapart.features.extract import hash_pixels
 from tellapart.metrics.intervals import wilson
 from tellapart.metrics.paired import compare_answers
 from tellapart.model.prediction import load
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe, Reading
 from tellapart.workflow.compare import compare, sentence
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.train import train
@@ -28,7 +28,9 @@ def meagre(clothing_folder, tmp_path_factory):
         (folder / "photos" / name).mkdir(parents=True)
         for path in sorted((clothing_folder / name).iterdir())[-6:]:
             (folder / "photos" / name / path.name).symlink_to(path.resolve())
-    train(folder / "photos", folder / "meagre", Probe(quality="fast", fit="squash", test_share=0.2))
+    train(
+        folder / "photos", folder / "meagre", LinearProbe(Reading(quality="fast", resize_mode="squash", test_share=0.2))
+    )
     return folder / "meagre"
 
 

@@ -12,7 +12,7 @@ from tellapart.classifier.temperature import calibrated
 from tellapart.data.split import ALWAYS_TRAINS
 from tellapart.features.prepare import Prepared
 from tellapart.parallel import n_cores
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 from tellapart.timing import Progress, no_progress
 
 
@@ -31,7 +31,7 @@ class Crossed:
     unknown: NDArray[np.float32]
 
 
-def out_of_fold_probs(prepared: Prepared, recipe: Probe, progress: Progress = no_progress) -> NDArray[np.float64]:
+def out_of_fold_probs(prepared: Prepared, recipe: LinearProbe, progress: Progress = no_progress) -> NDArray[np.float64]:
     """(N, C) calibrated probabilities by heads that had seen no photo of the same scene, whatever its split.
 
     A row of NaN for each photo that was not asked about: beyond `max_choosing_photos`.
@@ -48,7 +48,7 @@ def out_of_fold_probs(prepared: Prepared, recipe: Probe, progress: Progress = no
     return fitted.out_of_fold_probs(dataset.n)
 
 
-def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: Probe) -> Crossed:
+def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearProbe) -> Crossed:
     """The answers of one whole probe a fold, regularisation and temperature chosen inside it once more.
 
     Args:

@@ -19,7 +19,7 @@ from tellapart.classifier.temperature import calibrated, fit_temperature, nll
 from tellapart.data.split import deal
 from tellapart.engine.head import Head
 from tellapart.parallel import n_cores
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 
 NEVER_USED = -2  # fold of photos left out of the choosing altogether
 NEVER_ANSWERED = 100.0  # logits below the lowest: a probability of nothing
@@ -88,7 +88,7 @@ def fit_probe(
     labels: NDArray[np.int32],
     folds: NDArray[np.int32],
     n_classes: int,
-    recipe: Probe,
+    recipe: LinearProbe,
     *,
     imagenet: Head | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -138,7 +138,7 @@ def fit_around(
     features: NDArray[np.float32],
     labels: NDArray[np.int32],
     held_out: NDArray[np.int64],
-    recipe: Probe,
+    recipe: LinearProbe,
     *,
     said: NDArray[np.float64] | None = None,
     imagenet: Head | None = None,
@@ -173,12 +173,12 @@ def fit_around(
     )
 
 
-def make_folds(labels: NDArray[np.int32], scenes: NDArray[np.int32], recipe: Probe) -> NDArray[np.int32]:
+def make_folds(labels: NDArray[np.int32], scenes: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:
     """(N,) fold numbers: stratified, and photos of one scene in one fold."""
     return deal(labels, scenes, [1 / recipe.n_folds] * recipe.n_folds, seed=recipe.seed)
 
 
-def _fewer(labels: NDArray[np.int32], folds: NDArray[np.int32], recipe: Probe) -> NDArray[np.int32]:
+def _fewer(labels: NDArray[np.int32], folds: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:
     """`folds` with all but `max_choosing_photos` marked NEVER_USED, evenly over classes."""
     if len(folds) <= recipe.max_choosing_photos:
         return folds
@@ -205,7 +205,7 @@ class _Fold:
     nearness: NDArray[np.float32]
 
 
-def _fit_fold(known: _Known, held_out: NDArray[np.int64], n_classes: int, recipe: Probe) -> _Fold:
+def _fit_fold(known: _Known, held_out: NDArray[np.int64], n_classes: int, recipe: LinearProbe) -> _Fold:
     """Heads for every C on all but `held_out`, asked about these; photos of classes absent elsewhere are left out."""
     out = np.isin(known.indices, held_out)
     train = ~out
@@ -221,7 +221,7 @@ def _fit_fold(known: _Known, held_out: NDArray[np.int64], n_classes: int, recipe
 
 
 def _choose(
-    parts: list[_Fold], labels: NDArray[np.int32], recipe: Probe
+    parts: list[_Fold], labels: NDArray[np.int32], recipe: LinearProbe
 ) -> tuple[float, OutOfFold, float, dict[float, float]]:
     """The C of least out-of-fold negative log-likelihood, each judged at its own best temperature.
 
@@ -242,7 +242,7 @@ def _choose(
 
 
 def fit_heads(
-    features: NDArray[np.float32], labels: NDArray[np.int32], n_classes: int, recipe: Probe, cs: Sequence[float]
+    features: NDArray[np.float32], labels: NDArray[np.int32], n_classes: int, recipe: LinearProbe, cs: Sequence[float]
 ) -> dict[float, Head]:
     """Logistic regression on standardised `features` (N, D), for each inverse regularisation in `cs`.
 

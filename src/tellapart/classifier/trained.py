@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tellapart.classifier.probe import FittedProbe
 from tellapart.data.split import Split
 from tellapart.features.prepare import Prepared
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 
 Json = dict[str, Any]
 
@@ -40,5 +40,5 @@ class Fitted:
     split: Split
     folds: NDArray[np.int32]
     probe: FittedProbe
-    recipe: Probe
+    recipe: LinearProbe
     history: Json | None = None

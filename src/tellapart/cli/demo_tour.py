@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from tellapart.errors import InputError
 from tellapart.evaluation.document import summary
 from tellapart.model.prediction import load
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe, Reading
 from tellapart.storage.atomic import refuse_unwritable
 from tellapart.text import counted
 from tellapart.workflow.check import check
@@ -165,7 +165,7 @@ def _tour(folder: Path, say: Callable[[str], None]) -> None:
         say(f"  {finding.sentence}")
 
     say(f"\n$ tellapart train shapes/ -o model --quality {QUALITY}")
-    evaluation = train(photos.train, model, Probe(quality=QUALITY), force=True)
+    evaluation = train(photos.train, model, LinearProbe(Reading(quality=QUALITY)), force=True)
     for line in summary(evaluation):
         say(line)
     say(f"({evaluation['timings_s']['total']:.1f} s; the photos were already read by the check)")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from tellapart.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tellapart.recipe import Recipe
+    from tellapart.recipe import Reading, Recipe
     from tellapart.workflow.fit import TrainingOptions
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600}
@@ -68,28 +69,29 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def recipe_from(kind: str, probe: dict[str, Any], options: dict[str, Any]) -> "Recipe":
+def recipe_from(kind: str, reading: "Reading", seed: int, options: dict[str, Any]) -> "Recipe":
     """The recipe that the options name.
 
     Args:
         kind: of `--recipe`.
-        probe: what `Probe` takes.
+        reading: how photos are read.
+        seed: of all that is random.
         options: of `training_options`; None for those that were not given.
 
     Raises:
         InputError: an option that the kind of recipe does not have, or a value out of range.
     """
-    from tellapart.recipe import FineTune, Probe, Scratch
+    from tellapart.recipe import FineTune, LinearProbe, Reading, Scratch
 
     given = {name: value for name, value in options.items() if value not in (None, False)}
     if kind == "probe":
-        foreign = [name for name in given if name not in Probe.__dataclass_fields__]
+        foreign = [name for name in given if name not in Reading.__dataclass_fields__]
         if foreign:
             raise InputError(
                 f"A probe has no --{foreign[0].replace('_', '-')}; its network stays as it is.",
                 hint="Add --recipe finetune or --recipe scratch.",
             )
-        return Probe(**probe, **given)
+        return LinearProbe(replace(reading, **given), seed=seed)
     for name in ("resume", "report_to"):
         given.pop(name, None)
     if "time_limit" in given:
@@ -98,7 +100,7 @@ def recipe_from(kind: str, probe: dict[str, Any], options: dict[str, Any]) -> "R
         given["augment"] = tuple(n for n in given["augment"].replace(" ", "").split(",") if n and n != "none")
     if "learning_rate" in given:
         given["learning_rate"] = _rate(given["learning_rate"])
-    return (FineTune if kind == "finetune" else Scratch)(probe=Probe(**probe), **given)
+    return (FineTune if kind == "finetune" else Scratch)(probe=LinearProbe(reading, seed=seed), **given)
 
 
 def _rate(text: str) -> float:

@@ -1,6 +1,6 @@
 """`train`: from photos to a model and its score."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from tellapart.cli.options import (
 )
 from tellapart.cli.output import print_json, print_summary, say
 from tellapart.cli.recipe_options import options_for, recipe_from, training_options
+
+if TYPE_CHECKING:
+    from tellapart.data.preprocess import ResizeMode
 
 
 @click.command(
@@ -52,7 +55,7 @@ def train(
     photos: str,
     output: str,
     quality: str,
-    fit: str,
+    fit: "ResizeMode",
     test_share: float | None,
     seed: int,
     no_advice: bool,
@@ -68,10 +71,11 @@ def train(
     PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, a CSV or JSONL
     file of path,label[,split], or hf:NAME[:SPLIT], a Hugging Face data set.
     """
+    from tellapart.recipe import Reading
     from tellapart.workflow.train import train as train_model
 
-    probe = {"quality": quality, "fit": fit, "test_share": test_share, "seed": seed}
-    chosen = recipe_from(recipe, probe, options)
+    reading = Reading(quality=quality, resize_mode=fit, test_share=test_share)
+    chosen = recipe_from(recipe, reading, seed, options)
     telling = options_for(output, chosen, resume=options["resume"], report_to=options["report_to"])
     with progress_bars() as progress, telling as chosen_options:
         evaluation = train_model(

@@ -9,8 +9,8 @@ from PIL import Image
 
 from tellapart.errors import InputError
 
-Fit = Literal["crop", "squash"]
-FITS: tuple[str, ...] = get_args(Fit)
+ResizeMode = Literal["crop", "squash"]
+RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
 DECODE_MARGIN = 2  # a photo is decoded at this many times the input's side at least: scaling while decoding is fast,
 # but differs from scaling afterwards, by up to 8 of 255 at once the side and under 3 of 255 at twice
 
@@ -21,16 +21,18 @@ class Preprocess:
 
     Args:
         input_px: side of the square, in pixels.
-        fit: `crop` keeps the shape and the middle square; `squash` keeps the whole photo and changes its shape.
+        resize_mode: `crop` keeps the shape and the middle square; `squash` keeps the whole photo and changes its shape.
             Measured in docs/backbones.md.
     """
 
     input_px: int
-    fit: Fit = "crop"
+    resize_mode: ResizeMode = "crop"
 
     def __post_init__(self) -> None:
-        if self.fit not in FITS:
-            raise InputError(f"There is no fit '{self.fit}'.", hint=f"Choose one of: {', '.join(FITS)}.")
+        if self.resize_mode not in RESIZE_MODES:
+            raise InputError(
+                f"There is no fit '{self.resize_mode}'.", hint=f"Choose one of: {', '.join(RESIZE_MODES)}."
+            )
 
     @property
     def min_side_px(self) -> int:
@@ -40,7 +42,7 @@ class Preprocess:
     @property
     def key(self) -> str:
         """Names this preprocessing exactly; the number is raised when its pixels change."""
-        return f"{self.fit}-bilinear-1@{self.input_px}"
+        return f"{self.resize_mode}-bilinear-1@{self.input_px}"
 
 
 def preprocess(image: NDArray[np.uint8], how: Preprocess) -> NDArray[np.uint8]:
@@ -51,7 +53,7 @@ def preprocess(image: NDArray[np.uint8], how: Preprocess) -> NDArray[np.uint8]:
     """
     height_px, width_px = image.shape[:2]
     box = (0.0, 0.0, float(width_px), float(height_px))
-    if how.fit == "crop":
+    if how.resize_mode == "crop":
         side_px = min(height_px, width_px)
         left, top = (width_px - side_px) / 2, (height_px - side_px) / 2
         box = (left, top, left + side_px, top + side_px)

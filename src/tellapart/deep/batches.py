@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tellapart.data.photo import decode
-from tellapart.data.preprocess import Fit, Preprocess, preprocess
+from tellapart.data.preprocess import Preprocess, ResizeMode, preprocess
 from tellapart.data.source import Dataset
 from tellapart.deep.architectures import Triple
 from tellapart.deep.augment import Augment
@@ -110,19 +110,19 @@ def read_both_sizes(
     augmented: NDArray[np.int64],
     input_px: int,
     stored_px: int,
-    fit: Fit,
+    resize_mode: ResizeMode,
     progress: Progress,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The photos `learned` as the finished model gets them, and those `augmented` at the size they are changed at."""
-    clean = read_pixels(dataset, input_px, fit, progress, learned)
-    return clean, clean if stored_px == input_px else read_pixels(dataset, stored_px, fit, progress, augmented)
+    clean = read_pixels(dataset, input_px, resize_mode, progress, learned)
+    return clean, clean if stored_px == input_px else read_pixels(dataset, stored_px, resize_mode, progress, augmented)
 
 
 def read_pixels(
-    dataset: Dataset, side_px: int, fit: Fit, progress: Progress, chosen: NDArray[np.int64] | None = None
+    dataset: Dataset, side_px: int, resize_mode: ResizeMode, progress: Progress, chosen: NDArray[np.int64] | None = None
 ) -> NDArray[np.uint8]:
     """(N, side_px, side_px, 3) uint8 of the photos `chosen`, or of all, memory-mapped; the others stay 0."""
-    how = Preprocess(side_px, fit)
+    how = Preprocess(side_px, resize_mode)
     pixels = memory_mapped((dataset.n, side_px, side_px, 3), np.dtype(np.uint8))
     wanted = np.arange(dataset.n) if chosen is None else chosen
 

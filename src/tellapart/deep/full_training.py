@@ -45,7 +45,13 @@ def prepare(prepared: Prepared, split: Split, recipe: Training, device: Device, 
     )
     augment = Augment(recipe.augment, built.input_px, n_classes)
     whole, stored = read_both_sizes(
-        dataset, split.learned, split.train, built.input_px, augment.stored_px, recipe.probe.fit, progress
+        dataset,
+        split.learned,
+        split.train,
+        built.input_px,
+        augment.stored_px,
+        recipe.probe.reading.resize_mode,
+        progress,
     )
     if further:
         _start_from_probe(built, whole, prepared, split, recipe)

@@ -59,7 +59,7 @@ class Classifier(nn.Module):
 
 def prepare(prepared: Prepared, split: Split, recipe: FineTune, device: Device, progress: Progress) -> TrainingJob:
     """The last stages of the bundled network of the recipe's quality, and what the trunk made of photos."""
-    name, usual_px = TUNED[recipe.probe.quality]
+    name, usual_px = TUNED[recipe.probe.reading.quality]
     place = cut_before(name, recipe.input_px or usual_px, recipe.stage)
     dataset = prepared.dataset
     refits = recipe.refit and len(split.val) > 0  # without photos that chose, it would be the first time again
@@ -67,7 +67,7 @@ def prepare(prepared: Prepared, split: Split, recipe: FineTune, device: Device, 
     augment = Augment(recipe.augment, place.input_px, len(dataset.class_names))
     stored_px = augment.stored_px if recipe.views else place.input_px
     clean, stored = read_both_sizes(
-        dataset, split.learned, augmented, place.input_px, stored_px, recipe.probe.fit, progress
+        dataset, split.learned, augmented, place.input_px, stored_px, recipe.probe.reading.resize_mode, progress
     )
     network = Network(trunk(place), place.input_px, ["activations"], streams=n_cores())
     views = look(network, clean, stored, augment, split.learned, augmented, recipe.views, progress)

@@ -17,7 +17,7 @@ from tellapart.deep.loop import TrainingTask
 from tellapart.engine.backbone import Converted
 from tellapart.engine.head import Head
 from tellapart.features.prepare import Prepared, fingerprint
-from tellapart.recipe import Probe, Training, settings_json
+from tellapart.recipe import LinearProbe, Training, settings_json
 
 Json = dict[str, Any]
 
@@ -87,7 +87,7 @@ def make_task(
 
 
 def probe_on(
-    features: NDArray[np.float32], photos: NDArray[np.int64], prepared: Prepared, recipe: Probe
+    features: NDArray[np.float32], photos: NDArray[np.int64], prepared: Prepared, recipe: LinearProbe
 ) -> FittedProbe:
     """The probe on untrained `features` (len(photos), D) of these photos."""
     labels, scenes = prepared.dataset.labels[photos], prepared.duplicates.scenes[photos]

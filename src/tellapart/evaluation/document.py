@@ -18,7 +18,7 @@ from tellapart.engine.ood_reference import strangers
 from tellapart.evaluation.coverage import refusals
 from tellapart.evaluation.scores import evaluate_predictions
 from tellapart.features.prepare import Prepared
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 from tellapart.text import counted, quoted, some
 
 Json = dict[str, Any]
@@ -88,7 +88,7 @@ def test_evaluation(learned: Fitted) -> Json:
     }
 
 
-def _asked(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Probe) -> Crossed:
+def _asked(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: LinearProbe) -> Crossed:
     """What is said about the test photos: by the probe, or, where it learned from them, by probes that did not."""
     if split.folds is not None:
         return cross_validate(prepared, split.folds, recipe)
@@ -179,12 +179,12 @@ def leaks_and_rest(photos: Sequence[Json], without: Json | None) -> Json:
     }
 
 
-def split_json(split: Split, recipe: Probe) -> Json:
+def split_json(split: Split, recipe: LinearProbe) -> Json:
     """How the photos were divided."""
     sizes = {"n_train": len(split.train), "n_val": len(split.val), "n_test": len(split.test)}
     made: Json = {} if split.kind == "given" else {"seed": recipe.seed}
     if split.kind == "made":
-        made["test_share"] = recipe.test_share or TEST_SHARE
+        made["test_share"] = recipe.reading.test_share or TEST_SHARE
     if split.folds is not None:
         made["n_folds"] = len(np.unique(split.folds[split.test]))
     return {"kind": split.kind, **made, **sizes}

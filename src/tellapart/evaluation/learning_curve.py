@@ -20,7 +20,7 @@ from tellapart.classifier.probe import FittedProbe, fit_heads
 from tellapart.data.split import ALWAYS_TRAINS
 from tellapart.metrics.intervals import worth
 from tellapart.parallel import n_cores
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the photos that a fold's head learns from; all of them were fitted already
 TOLERANCE = 1e-3  # of the solver; half the time, and an answer in two hundred differs
@@ -183,7 +183,7 @@ def learning_curve(
     folds: NDArray[np.int32],
     scenes: NDArray[np.int32],
     n_classes: int,
-    recipe: Probe,
+    recipe: LinearProbe,
     fitted: FittedProbe,
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -231,7 +231,7 @@ class _Draws:
         folds: NDArray[np.int32],
         scenes: NDArray[np.int32],
         asked: NDArray[np.int64],
-        recipe: Probe,
+        recipe: LinearProbe,
     ) -> None:
         self.labels = labels
         self.rows = [np.flatnonzero(folds[asked] == fold) for fold in np.unique(folds[asked])]
@@ -281,7 +281,7 @@ def _answers(
     n_classes: int,
     drawn: _Draws,
     shares: list[float],
-    recipe: Probe,
+    recipe: LinearProbe,
     c: float,
     progress: Callable[[int, int], None],
 ) -> NDArray[np.int64]:

@@ -49,7 +49,7 @@ def next_steps(learned: Fitted, evaluation: Json, progress: Progress, *, look: b
         n_out_of_fold=len(said.indices),
         suspects=doubtful,
         shortcuts=_shortcuts(prepared, progress) if look else (),
-        quality=None if recipe.network or learned.history else recipe.quality,
+        quality=None if recipe.reading.network or learned.history else recipe.reading.quality,
         can_fine_tune=learned.history is None and has_deep(),
     )
     return {

@@ -174,7 +174,7 @@ def _description(source: Source, graph: bytes, where: str) -> dict[str, Any]:
         "quality": manifest["model"]["quality"],
         "backbone": manifest["model"]["backbone"],
         "input_px": artifact.preprocess.input_px,
-        "fit": artifact.preprocess.fit,
+        "fit": artifact.preprocess.resize_mode,
         "has_heatmap": has_heatmap(artifact.model),
         "thresholds": manifest["thresholds"],
         "sha256": manifest["files"][MODEL],

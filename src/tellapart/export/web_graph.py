@@ -142,7 +142,7 @@ def _add_sums(g: GraphBuilder, axis: str, lines: str, how: Preprocess) -> None:
         return f"pre.{axis}.{part}"
 
     size, px = f"pre.{axis}", how.input_px
-    box = "pre.side" if how.fit == "crop" else size
+    box = "pre.side" if how.resize_mode == "crop" else size
     g.add("Sub", [size, box], [name("spare")])
     g.add("Mul", [name("spare"), "pre.half"], [name("start")])
     g.add("Div", [box, "pre.px"], [name("scale")])

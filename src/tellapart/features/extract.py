@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.photo import decode
-from tellapart.data.preprocess import Fit, Preprocess, preprocess
+from tellapart.data.preprocess import Preprocess, ResizeMode, preprocess
 from tellapart.engine.backbone import QUALITIES, Backbone, build_graph
 from tellapart.engine.runner import Network
 from tellapart.errors import InputError, PhotoError
@@ -231,7 +231,7 @@ def memory_mapped(shape: tuple[int, ...], dtype: np.dtype[_Number]) -> NDArray[_
         ) from error
 
 
-def extractor_for(quality: str, fit: Fit) -> Extractor:
+def extractor_for(quality: str, resize_mode: ResizeMode) -> Extractor:
     """What makes features with the bundled backbone of `quality`, and keeps them between runs.
 
     Raises:
@@ -240,4 +240,4 @@ def extractor_for(quality: str, fit: Fit) -> Extractor:
     if quality not in QUALITIES:
         raise InputError(f"There is no quality '{quality}'.", hint=f"Choose one of: {', '.join(QUALITIES)}.")
     backbone = QUALITIES[quality]
-    return Extractor(backbone, Preprocess(backbone.input_px, fit), FeatureCache())
+    return Extractor(backbone, Preprocess(backbone.input_px, resize_mode), FeatureCache())

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.duplicates import Duplicates, find_duplicates
-from tellapart.data.preprocess import Fit, Preprocess
+from tellapart.data.preprocess import Preprocess, ResizeMode
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError
@@ -78,7 +78,9 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
     )
 
 
-def seen_by(prepared: Prepared, backbone: Backbone, fit: Fit, progress: Progress, *, keep: bool) -> Prepared:
+def seen_by(
+    prepared: Prepared, backbone: Backbone, resize_mode: ResizeMode, progress: Progress, *, keep: bool
+) -> Prepared:
     """The same photos with the features of another backbone; what is alike stays what it was.
 
     Which distance between features makes copies was measured for the bundled backbones alone.
@@ -93,7 +95,7 @@ def seen_by(prepared: Prepared, backbone: Backbone, fit: Fit, progress: Progress
     Raises:
         PhotoError: a photo can no longer be read.
     """
-    how = Preprocess(backbone.input_px, fit)
+    how = Preprocess(backbone.input_px, resize_mode)
     cache = FeatureCache() if keep else None
     features = Extractor(backbone, how, cache).extract(prepared.dataset, progress=progress)
     for error in features.errors.values():

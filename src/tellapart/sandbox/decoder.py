@@ -22,7 +22,7 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, ImageCms
 
 from tellapart.data import photo
-from tellapart.data.preprocess import FITS, Preprocess, preprocess
+from tellapart.data.preprocess import RESIZE_MODES, Preprocess, preprocess
 from tellapart.errors import PhotoError
 from tellapart.formats import codecs, heic
 from tellapart.sandbox import jail
@@ -53,7 +53,7 @@ def main() -> None:
     while header := asked.read(ASKED.size):
         n_bytes, input_px, fit = ASKED.unpack(header)
         _allow_cpu(PHOTO_CPU_S)
-        _answer(answered, asked.read(n_bytes), Preprocess(input_px, FITS[fit]))
+        _answer(answered, asked.read(n_bytes), Preprocess(input_px, RESIZE_MODES[fit]))
 
 
 def _answer(answered: BinaryIO, data: bytes, how: Preprocess) -> None:

@@ -20,7 +20,7 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.preprocess import FITS, Preprocess
+from tellapart.data.preprocess import RESIZE_MODES, Preprocess
 from tellapart.errors import PhotoError
 from tellapart.sandbox import jail
 from tellapart.sandbox.decoder import ANSWERED, ASKED, PIXELS, READY, REFUSED
@@ -93,7 +93,7 @@ class _Child:
         shape = (how.input_px, how.input_px, 3)
         view = memoryview(data)
         try:
-            self.stdin.write(ASKED.pack(len(view), how.input_px, FITS.index(how.fit)))
+            self.stdin.write(ASKED.pack(len(view), how.input_px, RESIZE_MODES.index(how.resize_mode)))
             for at in range(0, len(view), _CHUNK_BYTES):
                 self.stdin.write(view[at : at + _CHUNK_BYTES])
                 await self.stdin.drain()

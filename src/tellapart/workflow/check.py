@@ -9,12 +9,12 @@ from tellapart.data.source import require_trainable, scan
 from tellapart.errors import InputError
 from tellapart.features.extract import extractor_for
 from tellapart.features.prepare import Prepared, prepare
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe, Reading
 from tellapart.timing import Progress, Stopwatch, no_progress
 
 
 def check(
-    source: str | os.PathLike[str], *, quality: str = Probe.quality, progress: Progress = no_progress
+    source: str | os.PathLike[str], *, quality: str = Reading.quality, progress: Progress = no_progress
 ) -> tuple[Prepared, list[Finding]]:
     """What is wrong with the photos of `source`, before any training.
 
@@ -26,8 +26,9 @@ def check(
     Raises:
         InputError: there is no such source, or nothing in it can be read.
     """
-    recipe = Probe(quality=quality)
-    prepared = prepare(scan(source), extractor_for(recipe.quality, recipe.fit), progress, Stopwatch())
+    recipe = LinearProbe(Reading(quality=quality))
+    extractor = extractor_for(quality, recipe.reading.resize_mode)
+    prepared = prepare(scan(source), extractor, progress, Stopwatch())
     untrainable = _untrainable(prepared)
     said = None if untrainable else out_of_fold_probs(prepared, recipe, progress)
     return prepared, [*untrainable, *inspect(prepared, said, progress)]

@@ -15,7 +15,7 @@ from tellapart.errors import InputError, MissingExtraError
 from tellapart.extras import INSTALL_SKLEARN
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
-from tellapart.recipe import Probe
+from tellapart.recipe import LinearProbe, Reading
 from tellapart.text import quoted
 
 try:
@@ -75,7 +75,9 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             )
         if len(self.classes_) < 2:
             raise InputError(f"A classifier needs at least two classes. Got {len(self.classes_)}.")
-        recipe = Probe(quality=self.quality, class_balance=self.class_balance, n_folds=self.n_folds, seed=self.seed)
+        recipe = LinearProbe(
+            Reading(quality=self.quality), class_balance=self.class_balance, n_folds=self.n_folds, seed=self.seed
+        )
         numbers = np.asarray(inverse, np.int32)
         features, hashes = self._features(paths)
         folds = make_folds(numbers, find_duplicates(features, hashes).scenes, recipe)

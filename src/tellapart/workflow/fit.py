@@ -23,7 +23,7 @@ from tellapart.data.split import (
 from tellapart.errors import MissingExtraError
 from tellapart.extras import INSTALL_DEEP, has_deep
 from tellapart.features.prepare import Prepared, seen_by
-from tellapart.recipe import Probe, Recipe, Training, probe_of
+from tellapart.recipe import LinearProbe, Recipe, Training, probe_of
 from tellapart.timing import Progress, no_progress
 
 
@@ -51,10 +51,10 @@ def divide(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Split:
     split = given_split(dataset.splits) if dataset.given_split else None
     if split is None or not len(split.test):
         of, seed = (dataset.labels, duplicates.scenes, duplicates.copies), probe.seed
-        few = probe.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS
+        few = probe.reading.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS
         if may_cross and few and not isinstance(recipe, Training):
             return crossed_split(*of, n_folds=probe.n_folds, seed=seed)
-        split = make_split(*of, test_share=probe.test_share or TEST_SHARE, seed=seed)
+        split = make_split(*of, test_share=probe.reading.test_share or TEST_SHARE, seed=seed)
     return _with_val(prepared, split, recipe) if isinstance(recipe, Training) and not len(split.val) else split
 
 
@@ -81,12 +81,13 @@ def fit(
     """
     if isinstance(recipe, Training):
         return _fit_network(prepared, split, recipe, options or TrainingOptions(), progress)
-    if recipe.network:
+    reading = recipe.reading
+    if reading.network:
         _require_deep()
         from tellapart.deep.backbones import converted
 
-        backbone = converted(recipe.network, recipe.weights, recipe.input_px)
-        prepared = seen_by(prepared, backbone, recipe.fit, progress, keep=True)
+        backbone = converted(reading.network, reading.weights, reading.input_px)
+        prepared = seen_by(prepared, backbone, reading.resize_mode, progress, keep=True)
     folds = _folds(prepared, split, recipe)
     learned = split.learned
     probe = fit_probe(
@@ -109,7 +110,7 @@ def _fit_network(
     from tellapart.deep.training import train_network
 
     trained, history = train_network(prepared, split, recipe, **vars(options), progress=progress)
-    prepared = seen_by(prepared, trained.backbone, recipe.probe.fit, progress, keep=False)
+    prepared = seen_by(prepared, trained.backbone, recipe.probe.reading.resize_mode, progress, keep=False)
     learned = split.learned
     probe = fit_around(
         trained.head,
@@ -124,7 +125,7 @@ def _fit_network(
     return Fitted(prepared, split, folds, probe, recipe.probe, history)
 
 
-def _folds(prepared: Prepared, split: Split, recipe: Probe) -> NDArray[np.int32]:
+def _folds(prepared: Prepared, split: Split, recipe: LinearProbe) -> NDArray[np.int32]:
     """(len(split.learned),) the fold in which each photo is held out: those given to choose with, or made here."""
     chosen = split.learned
     if split.folds is not None:

@@ -47,7 +47,7 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Reci
         "class_names": list(dataset.class_names),
         "preprocess": {
             "input_px": how.input_px,
-            "fit": how.fit,
+            "fit": how.resize_mode,
             "resize": "antialiased bilinear",
             "key": how.key,
         },
@@ -55,7 +55,9 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Reci
         "promise": to_promise and asdict(to_promise),
         "temperature": fitted.temperature,
         "model": {
-            "quality": (backbone.name if isinstance(backbone, Converted) else probe_of(recipe).quality)[:LONGEST_NAME],
+            "quality": (backbone.name if isinstance(backbone, Converted) else probe_of(recipe).reading.quality)[
+                :LONGEST_NAME
+            ],
             "backbone": backbone.title[:LONGEST_NAME],
             "input_px": backbone.input_px,
             "precision": PRECISION,

@@ -9,6 +9,7 @@ from tellapart.classifier.probe import FittedProbe
 from tellapart.data.source import require_trainable, scan
 from tellapart.data.split import Split
 from tellapart.engine.trial import remember_graph
+from tellapart.errors import InputError
 from tellapart.evaluation.document import test_evaluation
 from tellapart.evaluation.next_steps import next_steps
 from tellapart.evaluation.robustness import robustness as spoil
@@ -27,7 +28,7 @@ from tellapart.model.artifact import (
 from tellapart.model.compose import compose
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
-from tellapart.recipe import Probe, Recipe, probe_of
+from tellapart.recipe import LinearProbe, Reading, Recipe, probe_of
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import remember
 from tellapart.timing import Progress, Stopwatch, no_progress
@@ -42,6 +43,7 @@ def train(
     output: str | os.PathLike[str],
     recipe: Recipe | None = None,
     *,
+    quality: str | None = None,
     options: TrainingOptions | None = None,
     force: bool = False,
     advice: bool = True,
@@ -54,7 +56,8 @@ def train(
     Args:
         source: a folder of class folders, train/val/test folders, a zip of either, a CSV or JSONL file, or `hf:NAME`.
         output: the model folder; written as a whole at the very end, so a stopped run changes nothing.
-        recipe: a `Probe`, `FineTune` or `Scratch` with its hyper-parameters; the default, a probe, suits most sets.
+        recipe: a `LinearProbe`, `FineTune` or `Scratch` with its hyper-parameters; the default, a probe, suits most.
+        quality: `fast`, `balanced` or `best`: which bundled network looks at the photos, where no recipe says it.
         options: of a network that is trained: whom to tell of each epoch, and whether to go on from an earlier run.
         force: whether an existing model folder may be replaced.
         advice: whether to say what to do next: heads are fitted on parts of the photos for it.
@@ -66,9 +69,14 @@ def train(
         InputError: something about the photos or the output that the person can mend.
         TrainingError: the written model would not answer as it was tested.
     """
-    recipe, output, clock = recipe or Probe(), Path(output), Stopwatch()
+    if recipe is not None and quality is not None:
+        raise InputError(
+            "Both a recipe and a quality were given.", hint="Name the quality in the recipe: Reading(quality=…)."
+        )
+    recipe = recipe or LinearProbe(Reading(quality=quality or Reading.quality))
+    output, clock = Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
-    prepared = _trainable(source, probe_of(recipe), progress, clock)
+    prepared = _trainable(source, probe_of(recipe).reading, progress, clock)
     with clock("split"):
         split = divide(prepared, recipe, may_cross=not robustness)
     with clock("head"):
@@ -110,12 +118,12 @@ def _write(output: Path, files: Json, prepared: Prepared, split: Split) -> None:
         remember(model, {kind: [places[i] for i in chosen] for kind, chosen in kinds.items()})
 
 
-def _trainable(source: str | os.PathLike[str], recipe: Probe, progress: Progress, clock: Stopwatch) -> Prepared:
+def _trainable(source: str | os.PathLike[str], reading: Reading, progress: Progress, clock: Stopwatch) -> Prepared:
     """The photos of `source`, if a classifier can be trained on those that can be read."""
     with clock("scan"):
         dataset = scan(source)
         require_trainable(dataset)
-    prepared = prepare(dataset, extractor_for(recipe.quality, recipe.fit), progress, clock)
+    prepared = prepare(dataset, extractor_for(reading.quality, reading.resize_mode), progress, clock)
     require_trainable(prepared.dataset)
     return prepared
 

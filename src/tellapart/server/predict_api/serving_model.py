@@ -103,7 +103,7 @@ def _facts(artifact: Artifact, evaluation: Mapping[str, Any], examples: list[str
         "quality": manifest["model"]["quality"],
         "backbone": manifest["model"]["backbone"],
         "input_px": artifact.preprocess.input_px,
-        "fit": artifact.preprocess.fit,
+        "fit": artifact.preprocess.resize_mode,
         "has_heatmap": has_heatmap(artifact.model),
         "sha256": manifest["files"][MODEL],
         "examples": shown,
