@@ -108,14 +108,14 @@ def main() -> None:
         return
     rows = []
     for backbone, fit in CANDIDATES:
-        how = Preprocess(backbone.input_px, fit)
+        preprocessing = Preprocess(backbone.input_px, fit)
         row: dict[str, object] = {"backbone": backbone.title, "fit": fit}
         if options.speed:
-            rates = speed(scan(options.data / SETS["clothing"]), Extractor(backbone, how))
+            rates = speed(scan(options.data / SETS["clothing"]), Extractor(backbone, preprocessing))
             row["photos_per_s"] = {"median": statistics.median(rates), "min": min(rates), "max": max(rates)}
         else:
             cache = FeatureCache()
-            extractor = Extractor(backbone, how, cache)
+            extractor = Extractor(backbone, preprocessing, cache)
             row |= {
                 name: accuracy(scan(options.data / place), extractor, LinearProbe()) for name, place in SETS.items()
             }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from tellapart.classifier.probe import FittedProbe, fit_probe, make_folds
+from tellapart.classifier.probe import CalibratedHead, fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
@@ -146,25 +146,25 @@ def _part_of(instruments: Photos) -> np.ndarray:
     return deal(instruments.labels, instruments.scenes, [0.8, 0.2], seed=PART_SEED)
 
 
-def fit(photos: Photos, seed: int, quality: str = LinearProbe.quality) -> FittedProbe:
+def fit(photos: Photos, seed: int, quality: str = LinearProbe.quality) -> CalibratedHead:
     """A model of `photos`, as `tellapart train` fits it."""
     recipe = LinearProbe(Reading(quality=quality), seed=seed)
     folds, imagenet = make_folds(photos.labels, photos.scenes, recipe), QUALITIES[quality].imagenet
     return fit_probe(photos.features, photos.labels, folds, photos.n_classes, recipe, imagenet=imagenet)
 
 
-def refused(fitted: FittedProbe, unknown: np.ndarray, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def refused(fitted: CalibratedHead, unknown: np.ndarray, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N,) bool each: who gets "none of these", and who gets "not sure"."""
     limits = fitted.thresholds
     far = unknown > (np.inf if limits.unknown_score is None else limits.unknown_score)
     return far, ~far & (probs.max(axis=1) < (0 if limits.confidence is None else limits.confidence))
 
 
-def asked(fitted: FittedProbe, photos: Photos) -> tuple[np.ndarray, np.ndarray]:
+def asked(fitted: CalibratedHead, photos: Photos) -> tuple[np.ndarray, np.ndarray]:
     return refused(fitted, fitted.centres.unknown_scores(photos.features), fitted.probs(photos.features))
 
 
-def of_training(fitted: FittedProbe) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def of_training(fitted: CalibratedHead) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Unknown scores, probabilities and labels of the photos learned from, by probes that had not seen them."""
     said = fitted.out_of_fold
     return said.unknown, calibrated(said.logits, fitted.temperature), said.labels

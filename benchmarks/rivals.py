@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from photo_sets import Photos
 from tellapart.classifier.ood import directions
-from tellapart.classifier.probe import FittedProbe
+from tellapart.classifier.probe import CalibratedHead
 
 OURS, CONFIDENCE = "tellapart", "1 - largest probability"
 FORMER_CENTRES, FORMER_PHOTOS = 8, 10  # a class, and photos of a centre on average
@@ -33,7 +33,7 @@ def former_centres(seen: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarra
     return directions(np.concatenate(centres).astype(np.float32), None)
 
 
-def scores(fitted: FittedProbe, train: Photos, seed: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+def scores(fitted: CalibratedHead, train: Photos, seed: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """From features to unknown scores: ours, and what it is held against."""
     seen = directions(train.features, None)
     points = {

@@ -39,7 +39,7 @@ SILENT = "No name, strong"
 
 def scenes(dataset: Dataset, recipe: LinearProbe, model) -> np.ndarray:
     """Which photos belong together, found as training finds it."""
-    features = Extractor(QUALITIES[recipe.quality], model.how).extract(dataset)
+    features = Extractor(QUALITIES[recipe.quality], model.preprocessing).extract(dataset)
     groups = np.arange(dataset.n) + dataset.n  # an unreadable photo stands alone
     groups[features.usable] = find_duplicates(
         np.asarray(features.values[features.usable]), features.pixel_hashes[features.usable]

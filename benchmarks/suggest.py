@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import measure
-from tellapart.classifier.probe import FittedProbe, fit_probe, make_folds
+from tellapart.classifier.probe import CalibratedHead, fit_probe, make_folds
 from tellapart.data.duplicates import exact_pairs, find_duplicates, group
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
@@ -149,7 +149,7 @@ def load(place) -> Photos:
     return Photos(features, dataset.labels[use], found.scenes, copies)
 
 
-def model(photos: Photos, n_classes: int) -> FittedProbe:
+def model(photos: Photos, n_classes: int) -> CalibratedHead:
     folds = make_folds(photos.labels, photos.scenes, RECIPE)
     return fit_probe(photos.features, photos.labels, folds, n_classes, RECIPE, imagenet=IMAGENET)
 

@@ -56,9 +56,9 @@ def test_a_photo_of_the_right_size_is_left_alone(px, fit):
 @given(SIDES, SIDES, st.sampled_from(["crop", "squash"]))
 def test_commutes_with_mirroring(height, width, fit):
     image = noise(height, width)
-    how = Preprocess(16, fit)
-    mirrored_after = preprocess(image, how)[:, ::-1].astype(int)
-    assert np.abs(preprocess(image[:, ::-1].copy(), how) - mirrored_after).max() <= 1
+    preprocessing = Preprocess(16, fit)
+    mirrored_after = preprocess(image, preprocessing)[:, ::-1].astype(int)
+    assert np.abs(preprocess(image[:, ::-1].copy(), preprocessing) - mirrored_after).max() <= 1
 
 
 def test_crop_does_not_see_the_ends_and_squash_does():
@@ -79,21 +79,21 @@ def test_crop_is_what_a_person_gets_who_says_nothing():
 
 @pytest.mark.parametrize("px", [224, 288])
 def test_a_photo_and_its_thumbnail_come_out_alike(shared_data, px):
-    how = Preprocess(px)
+    preprocessing = Preprocess(px)
     for name in ("hotdog", "pizza", "cheeseburger"):
         path = shared_data / "burger_examples" / f"{name}.jpg"
         image = np.asarray(Image.open(path).convert("RGB"))
-        side = max(how.min_side_px, min(image.shape[:2]) // 2) / min(image.shape[:2])
+        side = max(preprocessing.min_side_px, min(image.shape[:2]) // 2) / min(image.shape[:2])
         size = [max(1, round(side * s)) for s in image.shape[1::-1]]
         thumbnail = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
-        difference = np.abs(preprocess(image, how).astype(int) - preprocess(thumbnail, how))
+        difference = np.abs(preprocess(image, preprocessing).astype(int) - preprocess(thumbnail, preprocessing))
         assert difference.mean() < 3
 
 
 def test_decoding_small_enough_changes_little(shared_data):
     """The margin of DECODE_MARGIN keeps what scaling while decoding changes below 3 of 255."""
-    how = Preprocess(96)
+    preprocessing = Preprocess(96)
     for name in ("hotdog", "pizza", "cheeseburger"):
         data = (shared_data / "burger_examples" / f"{name}.jpg").read_bytes()
-        whole = preprocess(decode(data), how).astype(int)
-        assert np.abs(whole - preprocess(decode(data, min_side_px=how.min_side_px), how)).mean() < 3
+        whole = preprocess(decode(data), preprocessing).astype(int)
+        assert np.abs(whole - preprocess(decode(data, min_side_px=preprocessing.min_side_px), preprocessing)).mean() < 3

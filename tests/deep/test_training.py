@@ -24,7 +24,7 @@ SMALL = Scratch(probe=FAST, network="tutorial-cnn", epochs=2, batch_size=16, aug
 
 def accuracy(fitted, photos):
     rows = fitted.prepared.values[photos]
-    return (fitted.probe.probs(rows).argmax(axis=1) == fitted.prepared.dataset.labels[photos]).mean()
+    return (fitted.calibrated.probs(rows).argmax(axis=1) == fitted.prepared.dataset.labels[photos]).mean()
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def tuned(garments):
 
 def test_a_tuned_network_has_both_kinds_of_features(tuned):
     assert tuned.prepared.backbone.n_features == tuned.prepared.values.shape[1] == 2560
-    assert tuned.prepared.how.input_px == 96
-    assert tuned.probe.head.weight.shape == (4, 2560)
+    assert tuned.prepared.preprocessing.input_px == 96
+    assert tuned.calibrated.head.weight.shape == (4, 2560)
     assert tuned.history["n_train"] + tuned.history["n_val"] == len(tuned.split.learned)
     assert len(tuned.history["epochs"]) == 2
 
@@ -60,7 +60,7 @@ def test_the_joined_head_is_no_worse_on_what_chose_it_than_what_was_learned():
 
 
 def test_none_of_these_goes_by_the_untrained_features(tuned):
-    centres = tuned.probe.centres
+    centres = tuned.calibrated.centres
     assert centres.vectors.shape[1] == 1280 + 1000
     changed = np.array(tuned.prepared.values[:5])
     changed[:, 1280:] *= -3
@@ -107,7 +107,7 @@ def test_a_frozen_network_of_timm_is_a_probe_and_its_features_are_kept(garments,
     path = tmp_path / "weights.safetensors"
     save_file(timm.create_model("resnet10t", pretrained=False).state_dict(), path)
     prepared, split = garments
-    recipe = replace(FAST, network="resnet10t", weights=str(path), input_px=64)
+    recipe = replace(FAST, reading=Reading("fast", network="resnet10t", weights=str(path), input_px=64))
     first, again = (fit(prepared, split, recipe) for _ in range(2))
     assert first.prepared.backbone.name == "resnet10t"
     assert first.prepared.backbone.key == again.prepared.backbone.key
@@ -159,11 +159,11 @@ def test_what_answers_has_learned_from_all_photos_and_goes_by_what_it_said_befor
     prepared, split = garments
     assert tuned.history["again"]["n_epochs"] == tuned.history["best_epoch"]
     assert f"on {len(split.learned)} photos" in tuned.prepared.backbone.source
-    labels, before = prepared.dataset.labels[split.val], tuned.probe.out_of_fold.logits
-    after = tuned.probe.head.logits(tuned.prepared.values[split.val]).astype(np.float64)
+    labels, before = prepared.dataset.labels[split.val], tuned.calibrated.out_of_fold.logits
+    after = tuned.calibrated.head.logits(tuned.prepared.values[split.val]).astype(np.float64)
     assert before.shape == after.shape
     assert nll(after, labels, 1.0) < nll(before, labels, 1.0)
-    assert tuned.probe.temperature == fit_temperature(before, labels)
+    assert tuned.calibrated.temperature == fit_temperature(before, labels)
 
 
 def test_once_leaves_out_the_photos_that_choose(garments):
@@ -171,8 +171,8 @@ def test_once_leaves_out_the_photos_that_choose(garments):
     once = fit(prepared, split, replace(TUNED, refit=False))
     assert once.history["again"] is None
     assert f"on {len(split.train)} photos" in once.prepared.backbone.source
-    answered = once.probe.head.logits(once.prepared.values[split.val])
-    assert np.allclose(answered, once.probe.out_of_fold.logits, atol=1e-3)
+    answered = once.calibrated.head.logits(once.prepared.values[split.val])
+    assert np.allclose(answered, once.calibrated.out_of_fold.logits, atol=1e-3)
 
 
 def test_a_training_stopped_in_its_second_half_goes_on_to_the_same_network(garments, tuned, tmp_path):
@@ -196,7 +196,7 @@ def test_a_training_stopped_in_its_second_half_goes_on_to_the_same_network(garme
     assert told[-1].val_loss is None
     resumed, _ = train_network(prepared, split, TUNED, checkpoint_path=place, resume=True)
     assert resumed.backbone.key == tuned.prepared.backbone.key
-    assert np.array_equal(resumed.head.weight, tuned.probe.head.weight)
+    assert np.array_equal(resumed.head.weight, tuned.calibrated.head.weight)
 
 
 class Poisoned:
@@ -230,7 +230,7 @@ def test_another_network_is_asked_about_the_photos_that_chose_as_it_is(garments)
     prepared, split = garments
     fitted = fit(prepared, split, SMALL)
     held_out = fitted.prepared.values[split.val]
-    assert np.allclose(fitted.probe.out_of_fold.logits, fitted.probe.head.logits(held_out), atol=1e-5)
+    assert np.allclose(fitted.calibrated.out_of_fold.logits, fitted.calibrated.head.logits(held_out), atol=1e-5)
     assert fitted.history["again"] is None
 
 

@@ -42,8 +42,8 @@ def photos(shared_data):
 
 
 def to_pixels(photos, px, n=3):
-    how = Preprocess(px)
-    return np.stack([preprocess(decode(data), how) for data in photos[:n]])
+    preprocessing = Preprocess(px)
+    return np.stack([preprocess(decode(data), preprocessing) for data in photos[:n]])
 
 
 def session(model):

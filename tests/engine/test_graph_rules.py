@@ -589,8 +589,8 @@ def ask(folder):
         artifact = load_artifact(folder)
         predictor = Predictor.from_artifact(artifact, explains=True)
         rng = np.random.default_rng(1)
-        how = artifact.preprocess
-        pixels = rng.integers(0, 256, (how.input_px, how.input_px, 3), np.uint8)
+        preprocessing = artifact.preprocess
+        pixels = rng.integers(0, 256, (preprocessing.input_px, preprocessing.input_px, 3), np.uint8)
         for image in (pixels, pixels // 3, np.full_like(pixels, 100)):
             probs = np.array(list(predictor.predict(image).probs.values()))
             assert np.isfinite(probs).all()

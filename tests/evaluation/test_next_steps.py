@@ -54,7 +54,7 @@ def steps_of(prepared, recipe=RECIPE, *, crossed=False, progress=no_progress):
         split = make_split(labels, found.scenes, found.copies)
     learned = fit(prepared, split, recipe)
     evaluation = evaluation_of(learned)
-    return next_steps(learned, evaluation, progress), evaluation, learned
+    return next_steps(learned, evaluation, progress, can_fine_tune=True), evaluation, learned
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_only_photos_that_train_are_suspects(swapped):
 
 def test_the_curve_is_the_one_of_the_training_photos(swapped):
     prepared, steps, _, learned, _ = swapped
-    split, folds, fitted = learned.split, learned.folds, learned.probe
+    split, folds, fitted = learned.split, learned.folds, learned.calibrated
     chosen = split.learned
     again = learning_curve(
         prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.scenes[chosen], 3, RECIPE,
@@ -195,7 +195,7 @@ def good(n_train=(100, 100, 100), **more):
 def curve(swapped):
     """Any curve."""
     prepared, _, _, learned, _ = swapped
-    split, folds, fitted = learned.split, learned.folds, learned.probe
+    split, folds, fitted = learned.split, learned.folds, learned.calibrated
     chosen = split.learned
     return learning_curve(
         prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.scenes[chosen], 3, RECIPE,
@@ -228,5 +228,5 @@ def test_a_cross_validation_has_no_test_photos(curve):
 
 def test_the_same_photos_give_the_same_steps(swapped):
     prepared, steps, evaluation, learned, _ = swapped
-    again = next_steps(replace(learned, prepared=replace(prepared)), evaluation, no_progress)
+    again = next_steps(replace(learned, prepared=replace(prepared)), evaluation, no_progress, can_fine_tune=True)
     assert again == steps

@@ -62,15 +62,17 @@ def test_the_answers_are_those_of_the_model_about_the_spoiled_photos(result, pre
     """The whole once more, one photo and one variant after the other, by the public parts."""
     right, unsure, none = (dict.fromkeys(VARIANTS, 0) for _ in range(3))
     for index in range(dataset.n - 1):
-        image = decode(dataset.read(index), min_side_px=predictor.how.min_side_px)
+        image = decode(dataset.read(index), min_side_px=predictor.preprocessing.min_side_px)
         for variant in VARIANTS:
             small = working_size(image)
             if variant.severity:
-                pixels = preprocess(corrupt(small, variant.name, variant.severity, seed=(1, index)), predictor.how)
+                pixels = preprocess(
+                    corrupt(small, variant.name, variant.severity, seed=(1, index)), predictor.preprocessing
+                )
             elif variant.kelvin:
-                pixels = preprocess(white_balance(small, variant.kelvin), predictor.how)
+                pixels = preprocess(white_balance(small, variant.kelvin), predictor.preprocessing)
             else:
-                pixels = preprocess(image, predictor.how)
+                pixels = preprocess(image, predictor.preprocessing)
                 pixels = border_only(pixels) if variant == BORDER else pixels
             got = predictor.predict(pixels)  # already of the model's size, so preprocessing leaves it alone
             right[variant] += got.class_name == dataset.class_names[dataset.labels[index]]

@@ -29,23 +29,25 @@ def artifact(model):
 @pytest.fixture(scope="module", params=["crop", "squash"])
 def fitted(request, artifact):
     """(how, session of the browser's graph) for each fit."""
-    how = Preprocess(artifact.preprocess.input_px, request.param)
-    return how, onnxruntime.InferenceSession(web_graph(artifact.model, how), providers=["CPUExecutionProvider"])
+    preprocessing = Preprocess(artifact.preprocess.input_px, request.param)
+    return preprocessing, onnxruntime.InferenceSession(
+        web_graph(artifact.model, preprocessing), providers=["CPUExecutionProvider"]
+    )
 
 
 @pytest.mark.parametrize("sides", SIDES, ids=str)
 def test_its_pixels_are_pillows(fitted, sides):
-    how, session = fitted
+    preprocessing, session = fitted
     image = np.random.default_rng(sum(sides)).integers(0, 256, (*sides, 3), dtype=np.uint8)
     (pixels,) = session.run(["pixels"], {"photo": image})
-    assert np.array_equal(pixels[0], preprocess(image, how))
+    assert np.array_equal(pixels[0], preprocess(image, preprocessing))
 
 
 def test_its_answers_and_heat_are_the_models(artifact, fitted):
-    how, session = fitted
-    predictor = Predictor(artifact.class_names, how, artifact.thresholds, artifact.model, explains=True)
+    preprocessing, session = fitted
+    predictor = Predictor(artifact.class_names, preprocessing, artifact.thresholds, artifact.model, explains=True)
     image = decode(generated()[0][1])
-    said = predictor.answers(preprocess(image, how))
+    said = predictor.answers(preprocess(image, preprocessing))
     probs, unknown, heat = session.run(["probs", "unknown_score", "heat"], {"photo": image})
     assert np.abs(probs[0] - said.probs).max() < 1e-3
     assert abs(unknown[0] - said.unknown_score) < 1e-4
@@ -100,10 +102,10 @@ def test_it_is_small(artifact):
 
 @pytest.mark.parametrize("side", [300, 449, 900, 1795])
 def test_a_large_photo_is_averaged_block_by_block(side):
-    how = Preprocess(224, "crop")
+    preprocessing = Preprocess(224, "crop")
     image = np.random.default_rng(side).integers(0, 256, (side, side + 3, 3), dtype=np.uint8)
     by = next((step for step in (8, 4, 2) if side >= step * 448), 1)
-    small = as_browser(_png(image), how)
+    small = as_browser(_png(image), preprocessing)
     assert small.shape == (-(-side // by), -(-(side + 3) // by), 3)
     for y, x in ((0, 0), (small.shape[0] - 1, small.shape[1] - 1)):
         block = image[y * by : (y + 1) * by, x * by : (x + 1) * by].reshape(-1, 3).mean(axis=0)

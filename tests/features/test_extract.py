@@ -63,7 +63,9 @@ def test_features_are_those_of_each_photo_alone_and_in_order(extractor, clothing
     assert clothing_features.values.shape == (clothing.n, QUALITIES["fast"].n_features)
     assert clothing_features.values.dtype == np.float32
     for i in range(0, clothing.n, 7):
-        pixels = preprocess(decode(clothing.read(i), min_side_px=extractor.how.min_side_px), extractor.how)
+        pixels = preprocess(
+            decode(clothing.read(i), min_side_px=extractor.preprocessing.min_side_px), extractor.preprocessing
+        )
         assert np.array_equal(clothing_features.values[i], compiled(extractor.backbone)(pixels)["features"])
         assert clothing_features.pixel_hashes[i] == hash_pixels(pixels).hex().encode()
     assert clothing_features.errors == {}
@@ -125,7 +127,7 @@ def test_errors_are_not_remembered(cached, some):
 def test_two_backbones_or_preprocessings_do_not_share_rows(cached, some):
     few = some.subset(range(4))
     cached.extract(few)
-    cached.made_by = cached.made_by.replace("crop", "squash")
+    cached.extractor_key = cached.extractor_key.replace("crop", "squash")
     assert cached.extract(few).n_cached == 0
 
 
@@ -257,7 +259,10 @@ def test_a_hash_that_ends_in_zero_is_known_again(extractor, monkeypatch, some):
     few = some.subset(range(2))
     prepared = SimpleNamespace(dataset=few, pixel_hashes=extractor.extract(few).pixel_hashes)
     split = Split(np.arange(2), np.zeros(0, np.int64), np.zeros(0, np.int64), "made")
-    assert ends_in_zero.hex() in model_files(b"", prepared, split)[TRAINED_ON].decode().split()
+    assert (
+        ends_in_zero.hex()
+        in model_files(b"", SimpleNamespace(prepared=prepared, split=split))[TRAINED_ON].decode().split()
+    )
 
 
 def test_other_processes_can_do_the_work(extractor, some, clothing_features):

@@ -78,18 +78,18 @@ def test_a_phone_photo_comes_out_whole_and_upright(quarter_turns):
 
 def test_the_child_of_the_server_reads_it_after_its_doors_are_closed():
     photos = [made.phone(1).bytes(), made.clear().bytes()]
-    how = Preprocess(64)
+    preprocessing = Preprocess(64)
 
     async def ask():
         pool = DecoderPool(1)
         pool.start()
         try:
-            return [await pool.decode(data, how) for data in photos]
+            return [await pool.decode(data, preprocessing) for data in photos]
         finally:
             await pool.close()
 
     for got, data in zip(asyncio.run(ask()), photos, strict=True):
-        assert np.array_equal(got, preprocess(photo.decode(data, min_side_px=how.min_side_px), how))
+        assert np.array_equal(got, preprocess(photo.decode(data, min_side_px=preprocessing.min_side_px), preprocessing))
 
 
 def test_transparency_is_laid_on_white():

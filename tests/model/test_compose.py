@@ -40,8 +40,10 @@ def graph(fitted):
 def pixels(shared_data, clothing):
     """Garments, and photos of something else."""
     others = [(shared_data / "burger_examples" / f"{name}.jpg").read_bytes() for name in ("hotdog", "pizza")]
-    how = Preprocess(QUALITIES["fast"].input_px)
-    return np.stack([preprocess(decode(data), how) for data in [*(clothing.read(i) for i in (0, 25, 50, 79)), *others]])
+    preprocessing = Preprocess(QUALITIES["fast"].input_px)
+    return np.stack(
+        [preprocess(decode(data), preprocessing) for data in [*(clothing.read(i) for i in (0, 25, 50, 79)), *others]]
+    )
 
 
 def by_onnxruntime(graph, pixels):

@@ -40,17 +40,17 @@ def predictor(model):
 
 def test_it_answers_as_predict_does(inside, predictor, clothing):
     assert inside.prediction.probs == pytest.approx(predictor.predict(clothing.places[0]).probs, abs=1e-6)
-    assert inside.pixels.shape == (predictor.how.input_px, predictor.how.input_px, 3)
+    assert inside.pixels.shape == (predictor.preprocessing.input_px, predictor.preprocessing.input_px, 3)
 
 
 def test_covering_what_is_one_colour_changes_nothing(predictor):
-    plain = np.full((predictor.how.input_px, predictor.how.input_px, 3), (120, 60, 200), np.uint8)
+    plain = np.full((predictor.preprocessing.input_px, predictor.preprocessing.input_px, 3), (120, 60, 200), np.uint8)
     assert np.abs(occlusion(predictor, plain, 0)).max() == 0
 
 
 def test_covering_says_where_something_is(predictor, inside):
     """The photo's middle on a plain ground: only covers that touch it can change the answer."""
-    side = predictor.how.input_px
+    side = predictor.preprocessing.input_px
     grey = np.rint(inside.pixels.mean(axis=(0, 1))).astype(np.uint8)
     pixels = np.tile(grey, (side, side, 1))
     low, high = side // 3, side // 2

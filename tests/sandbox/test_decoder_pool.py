@@ -36,8 +36,8 @@ FORMATS = {
 linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the kernel is not Linux")
 
 
-def here(data, how):
-    return preprocess(photo.decode(data, min_side_px=how.min_side_px), how)
+def here(data, preprocessing):
+    return preprocess(photo.decode(data, min_side_px=preprocessing.min_side_px), preprocessing)
 
 
 def with_pool(size, test):
@@ -68,10 +68,12 @@ def test_the_same_pixels_in_the_order_of_asking(shared_data):
     data = [golden_photo(), *[path.read_bytes() for path in files]]
 
     async def ask(pool):
-        return await asyncio.gather(*(pool.decode(d, how) for d in data for how in (HOW, Preprocess(96, "squash"))))
+        return await asyncio.gather(
+            *(pool.decode(d, preprocessing) for d in data for preprocessing in (HOW, Preprocess(96, "squash")))
+        )
 
     got = with_pool(2, ask)
-    expected = [here(d, how) for d in data for how in (HOW, Preprocess(96, "squash"))]
+    expected = [here(d, preprocessing) for d in data for preprocessing in (HOW, Preprocess(96, "squash"))]
     assert all(np.array_equal(a, b) for a, b in zip(got, expected, strict=True))
 
 

@@ -49,7 +49,7 @@ class OutOfFold:
 
 
 @dataclass(frozen=True)
-class FittedProbe:
+class CalibratedHead:
     """All that turns features into an answer.
 
     Args:
@@ -92,7 +92,7 @@ def fit_probe(
     *,
     imagenet: Head | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> FittedProbe:
+) -> CalibratedHead:
     """Choose C out-of-fold, then fit the head on all photos given.
 
     Args:
@@ -122,7 +122,7 @@ def fit_probe(
         head = fit_heads(features, labels, n_classes, recipe, [best])[best]
     progress(total, total)
     confidences = calibrated(out_of_fold.logits, temperature).max(axis=1)
-    return FittedProbe(
+    return CalibratedHead(
         head=head,
         temperature=temperature,
         centres=centres.result(),
@@ -133,7 +133,7 @@ def fit_probe(
     )
 
 
-def fit_around(
+def calibrate_head(
     head: Head,
     features: NDArray[np.float32],
     labels: NDArray[np.int32],
@@ -142,7 +142,7 @@ def fit_around(
     *,
     said: NDArray[np.float64] | None = None,
     imagenet: Head | None = None,
-) -> FittedProbe:
+) -> CalibratedHead:
     """What comes after a `head` that is already there: temperature, centres and thresholds.
 
     Args:
@@ -162,7 +162,7 @@ def fit_around(
     others = fit_centres(seen[train], labels[train], imagenet, seed=recipe.seed)
     out_of_fold = OutOfFold(held_out, logits, truth, others.nearness(seen[held_out], n_classes))
     confidences = calibrated(logits, temperature).max(axis=1)
-    return FittedProbe(
+    return CalibratedHead(
         head=head,
         temperature=temperature,
         centres=fit_centres(seen, labels, imagenet, seed=recipe.seed),

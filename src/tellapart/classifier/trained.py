@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.classifier.probe import FittedProbe
+from tellapart.classifier.probe import CalibratedHead
 from tellapart.data.split import Split
 from tellapart.features.prepare import Prepared
-from tellapart.recipe import LinearProbe
+from tellapart.recipe import LinearProbe, Recipe, probe_of
 
 Json = dict[str, Any]
 
@@ -24,21 +24,26 @@ class StopReason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Trained:
     """What was learned.
 
     Args:
         prepared: the photos, with the features that the head goes by.
         split: which of them learned, chose and test.
         folds: (len(split.learned),) as `fit_probe` has them.
-        probe: the head, and all that comes after it.
-        recipe: how photos were read, divided and compared.
+        calibrated: the head, and all that comes after it.
+        recipe: what was asked for.
         history: how the training of a network went; None for a head alone.
     """
 
     prepared: Prepared
     split: Split
     folds: NDArray[np.int32]
-    probe: FittedProbe
-    recipe: LinearProbe
+    calibrated: CalibratedHead
+    recipe: Recipe
     history: Json | None = None
+
+    @property
+    def probe(self) -> LinearProbe:
+        """How photos were read, and how heads learn from them."""
+        return probe_of(self.recipe)

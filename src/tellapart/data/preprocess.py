@@ -45,7 +45,7 @@ class Preprocess:
         return f"{self.resize_mode}-bilinear-1@{self.input_px}"
 
 
-def preprocess(image: NDArray[np.uint8], how: Preprocess) -> NDArray[np.uint8]:
+def preprocess(image: NDArray[np.uint8], preprocessing: Preprocess) -> NDArray[np.uint8]:
     """The (px, px, 3) uint8 pixels of `image` (H, W, 3) uint8 that a network gets.
 
     Resizing is Pillow's antialiased bilinear filter: every source pixel counts, so a 48-megapixel photo and its
@@ -53,9 +53,9 @@ def preprocess(image: NDArray[np.uint8], how: Preprocess) -> NDArray[np.uint8]:
     """
     height_px, width_px = image.shape[:2]
     box = (0.0, 0.0, float(width_px), float(height_px))
-    if how.resize_mode == "crop":
+    if preprocessing.resize_mode == "crop":
         side_px = min(height_px, width_px)
         left, top = (width_px - side_px) / 2, (height_px - side_px) / 2
         box = (left, top, left + side_px, top + side_px)
-    size = (how.input_px, how.input_px)
+    size = (preprocessing.input_px, preprocessing.input_px)
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=box))

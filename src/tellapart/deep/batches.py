@@ -122,13 +122,13 @@ def read_pixels(
     dataset: Dataset, side_px: int, resize_mode: ResizeMode, progress: Progress, chosen: NDArray[np.int64] | None = None
 ) -> NDArray[np.uint8]:
     """(N, side_px, side_px, 3) uint8 of the photos `chosen`, or of all, memory-mapped; the others stay 0."""
-    how = Preprocess(side_px, resize_mode)
+    preprocessing = Preprocess(side_px, resize_mode)
     pixels = memory_mapped((dataset.n, side_px, side_px, 3), np.dtype(np.uint8))
     wanted = np.arange(dataset.n) if chosen is None else chosen
 
     def read(k: int) -> None:
         index = int(wanted[k])
-        pixels[index] = preprocess(decode(dataset.read(index), min_side_px=how.min_side_px), how)
+        pixels[index] = preprocess(decode(dataset.read(index), min_side_px=preprocessing.min_side_px), preprocessing)
 
     _each(read, range(len(wanted)), lambda done: progress(STAGE, done, len(wanted)))
     return pixels

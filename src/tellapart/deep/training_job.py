@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from tellapart.classifier.probe import FittedProbe, fit_probe, make_folds
+from tellapart.classifier.probe import CalibratedHead, fit_probe, make_folds
 from tellapart.data.split import Split
 from tellapart.deep.augment import Augment
 from tellapart.deep.batches import Batches
@@ -88,7 +88,7 @@ def make_task(
 
 def probe_on(
     features: NDArray[np.float32], photos: NDArray[np.int64], prepared: Prepared, recipe: LinearProbe
-) -> FittedProbe:
+) -> CalibratedHead:
     """The probe on untrained `features` (len(photos), D) of these photos."""
     labels, scenes = prepared.dataset.labels[photos], prepared.duplicates.scenes[photos]
     folds = make_folds(labels, scenes, recipe)

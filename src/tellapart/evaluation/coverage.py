@@ -17,7 +17,7 @@ from tellapart.classifier.decision import (
     fit_thresholds,
     withheld,
 )
-from tellapart.classifier.probe import FittedProbe, OutOfFold
+from tellapart.classifier.probe import CalibratedHead, OutOfFold
 from tellapart.engine.ood_reference import Strangers
 from tellapart.metrics.conformal import Promise, observed_in_band, promise
 from tellapart.metrics.intervals import wilson
@@ -34,7 +34,11 @@ def promised(thresholds: Thresholds) -> Promise | None:
 
 
 def refusals(
-    said: Crossed, labels: NDArray[np.int32], class_names: Sequence[str], fitted: FittedProbe, others: Strangers | None
+    said: Crossed,
+    labels: NDArray[np.int32],
+    class_names: Sequence[str],
+    fitted: CalibratedHead,
+    others: Strangers | None,
 ) -> Json:
     """The report card of "none of these" and "not sure".
 
@@ -110,7 +114,7 @@ def _promise_said(thresholds: Thresholds, promised: Promise | None) -> list[str]
     return sentences
 
 
-def _strangers(fitted: FittedProbe, others: Strangers, class_names: Sequence[str]) -> list[Json]:
+def _strangers(fitted: CalibratedHead, others: Strangers, class_names: Sequence[str]) -> list[Json]:
     """How many photos of each source are refused, worst first, and the names of those that are not."""
     unknown = fitted.centres.unknown_scores(others.features)
     probs = fitted.probs(others.features)

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from tellapart.checks.audit import classes_of_one, conflicting, imbalance_sentence, leaked_pairs
 from tellapart.classifier.cross_validation import Crossed, cross_validate
-from tellapart.classifier.probe import FittedProbe
 from tellapart.classifier.temperature import calibrated
-from tellapart.classifier.trained import Fitted
+from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
@@ -60,12 +59,12 @@ def score(
     return evaluate_predictions(probs, to_column[dataset.labels[test]], class_names, photos, **more)
 
 
-def test_evaluation(learned: Fitted) -> Json:
+def test_evaluation(trained: Trained) -> Json:
     """All about the test photos, which took no part in fitting anything."""
-    prepared, split, fitted, recipe = learned.prepared, learned.split, learned.probe, learned.recipe
+    prepared, split, head = trained.prepared, trained.split, trained.calibrated
     dataset, names = prepared.dataset, prepared.dataset.class_names
     chosen, scenes = split.learned, prepared.duplicates.scenes
-    said = _asked(prepared, split, fitted, recipe)
+    said = _asked(trained)
     return score(
         said.probs,
         dataset,
@@ -74,13 +73,13 @@ def test_evaluation(learned: Fitted) -> Json:
         n_train_per_class=np.bincount(dataset.labels[chosen], minlength=len(names)).tolist(),
         groups=scenes[split.test],
         logits_probs_uncalibrated=said.raw_probs,
-        temperature=fitted.temperature,
+        temperature=head.temperature,
         crossed=split.kind == "crossed",
     ) | {
-        "unknown": refusals(said, dataset.labels[split.test], names, fitted, strangers(prepared.backbone)),
+        "unknown": refusals(said, dataset.labels[split.test], names, head, strangers(prepared.backbone)),
         "leaks": leaks_json(prepared, split, said.probs),
         "label_conflicts": conflicts_json(prepared),
-        "split": split_json(split, recipe),
+        "split": split_json(split, trained.probe),
         "duplicates": pairs_json(dataset, prepared.duplicates.pairs),
         "imbalance": imbalance_sentence(dataset.subset(chosen)),
         "warnings": warnings_for(prepared, split),
@@ -88,14 +87,15 @@ def test_evaluation(learned: Fitted) -> Json:
     }
 
 
-def _asked(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: LinearProbe) -> Crossed:
-    """What is said about the test photos: by the probe, or, where it learned from them, by probes that did not."""
+def _asked(trained: Trained) -> Crossed:
+    """What is said about the test photos: by the head, or, where it learned from them, by heads that did not."""
+    prepared, split, head = trained.prepared, trained.split, trained.calibrated
     if split.folds is not None:
-        return cross_validate(prepared, split.folds, recipe)
+        return cross_validate(prepared, split.folds, trained.probe)
     features = prepared.values[split.test]
-    logits = fitted.head.logits(features)
-    probs, raw_probs = calibrated(logits, fitted.temperature), calibrated(logits, 1.0)
-    return Crossed(raw_probs, probs, fitted.centres.unknown_scores(features))
+    logits = head.head.logits(features)
+    probs, raw_probs = calibrated(logits, head.temperature), calibrated(logits, 1.0)
+    return Crossed(raw_probs, probs, head.centres.unknown_scores(features))
 
 
 def counts_json(dataset: Dataset, skipped: Sequence[Skipped]) -> Json:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tellapart.classifier.probe import FittedProbe, fit_heads
+from tellapart.classifier.probe import CalibratedHead, fit_heads
 from tellapart.data.split import ALWAYS_TRAINS
 from tellapart.metrics.intervals import worth
 from tellapart.parallel import n_cores
@@ -184,7 +184,7 @@ def learning_curve(
     scenes: NDArray[np.int32],
     n_classes: int,
     recipe: LinearProbe,
-    fitted: FittedProbe,
+    fitted: CalibratedHead,
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LearningCurve | None:

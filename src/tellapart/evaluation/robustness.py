@@ -162,12 +162,12 @@ def _ask_all(
 
 def _ask(predictor: Predictor, dataset: Dataset, index: int, seed: int) -> NDArray[np.int64] | None:
     """(V, 2) of one photo: the likeliest class, and which of `_STATES` was answered; None if it cannot be read."""
-    how = predictor.how
+    preprocessing = predictor.preprocessing
     try:
-        image = photo.decode(dataset.read(index), min_side_px=how.min_side_px)
+        image = photo.decode(dataset.read(index), min_side_px=preprocessing.min_side_px)
     except PhotoError:
         return None
-    clean, small = preprocess(image, how), working_size(image, at_least_px=how.input_px)
+    clean, small = preprocess(image, preprocessing), working_size(image, at_least_px=preprocessing.input_px)
     codes = np.empty((len(VARIANTS), 2), np.int64)
     for row, variant in enumerate(VARIANTS):
         if variant == CLEAN:
@@ -175,9 +175,9 @@ def _ask(predictor: Predictor, dataset: Dataset, index: int, seed: int) -> NDArr
         elif variant == BORDER:
             pixels = border_only(clean)  # of what the network sees, not of what the crop removes
         elif variant.kelvin is not None:
-            pixels = preprocess(white_balance(small, variant.kelvin), how)
+            pixels = preprocess(white_balance(small, variant.kelvin), preprocessing)
         else:
-            pixels = preprocess(corrupt(small, variant.name, variant.severity or "", seed=(seed, index)), how)
+            pixels = preprocess(corrupt(small, variant.name, variant.severity or "", seed=(seed, index)), preprocessing)
         answers = predictor.answers(pixels)
         instead = withheld(answers.probs, answers.unknown_score or 0.0, predictor.thresholds)
         codes[row] = answers.probs.argmax(), _STATES.index(instead)

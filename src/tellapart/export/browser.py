@@ -77,14 +77,14 @@ class BrowserForm:
     Args:
         files: {relative name: content} of the folder.
         program: path of the browser.
-        how: how the model reads a photo.
+        preprocessing: how the model reads a photo.
         sandboxed: whether the browser keeps its sandbox.
         bound: the largest difference accepted.
     """
 
     files: Mapping[str, bytes]
     program: str
-    how: Preprocess
+    preprocessing: Preprocess
     sandboxed: bool = field(default_factory=lambda: not _is_root())
     bound: float = FROM_FILES
 
@@ -99,7 +99,9 @@ class BrowserForm:
         if self.sandboxed or photo.ours:
             return photo.data
         buffer = io.BytesIO()
-        Image.fromarray(decode(photo.data, min_side_px=self.how.min_side_px)).save(buffer, "PNG", compress_level=1)
+        Image.fromarray(decode(photo.data, min_side_px=self.preprocessing.min_side_px)).save(
+            buffer, "PNG", compress_level=1
+        )
         return buffer.getvalue()
 
     def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Said]:

@@ -105,11 +105,11 @@ def _form(artifact: Artifact, files: Mapping[str, bytes], graph: bytes, *, vendo
     )
 
 
-def as_browser(data: bytes, how: Preprocess) -> Array:
+def as_browser(data: bytes, preprocessing: Preprocess) -> Array:
     """The (H, W, 3) uint8 that a browser feeds the graph: decoded at full size, a large photo averaged."""
     image = photo.decode(data)
     side = min(image.shape[:2])
-    by = next((step for step in (8, 4, 2) if side >= step * how.min_side_px), 1)
+    by = next((step for step in (8, 4, 2) if side >= step * preprocessing.min_side_px), 1)
     if by == 1:
         return image
     rows, columns = (np.arange(0, size, by) for size in image.shape[:2])

@@ -23,7 +23,7 @@ TURN = [1, 0, 2]  # rows become columns
 OUTPUTS = ("probs", "unknown_score", "imagenet_logits")
 
 
-def web_graph(model: bytes, how: Preprocess) -> bytes:
+def web_graph(model: bytes, preprocessing: Preprocess) -> bytes:
     """The graph in `model` with its preprocessing in front.
 
     `photo` (uint8, H×W×3, RGB, upright) → `pixels` (1, px, px, 3) uint8, `probs` (1, C), `unknown_score` (1,), and
@@ -31,13 +31,17 @@ def web_graph(model: bytes, how: Preprocess) -> bytes:
     """
     original = onnx.load_model_from_string(model)
     g = GraphBuilder()
-    _add_preprocess(g, how)
+    _add_preprocess(g, preprocessing)
     g.include(original)
     heated = has_heatmap(model)
     if heated:
         _add_heat(g)
     outputs = [_plain(value) for value in original.graph.output if value.name in OUTPUTS]
-    outputs.append(helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, how.input_px, how.input_px, 3]))
+    outputs.append(
+        helper.make_tensor_value_info(
+            "pixels", TensorProto.UINT8, [1, preprocessing.input_px, preprocessing.input_px, 3]
+        )
+    )
     if heated:
         outputs.append(helper.make_tensor_value_info(HEAT, TensorProto.FLOAT, ["h", "w"]))
     photo = helper.make_tensor_value_info(PHOTO, TensorProto.UINT8, ["H", "W", 3])
@@ -55,9 +59,9 @@ def _plain(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, [1, *dims[1:]])
 
 
-def _add_preprocess(g: GraphBuilder, how: Preprocess) -> None:
+def _add_preprocess(g: GraphBuilder, preprocessing: Preprocess) -> None:
     """`photo` → `pixels`, as data/preprocess.py does it, in the order of Pillow's two passes."""
-    px = how.input_px
+    px = preprocessing.input_px
     numbers = {"zero": 0, "half": 0.5, "one": 1, "two": 2, "px": px, "unit": UNIT, "part": 1 / UNIT}
     for name, value in numbers.items():
         g.constant(f"pre.{name}", np.float64(value))
@@ -72,12 +76,12 @@ def _add_preprocess(g: GraphBuilder, how: Preprocess) -> None:
     _add_order(g)
     g.constant("pre.lines", np.array([0, -1], np.int64))
     g.add("Reshape", ["pre.lying", "pre.lines"], ["pre.first.flat"])
-    _add_sums(g, "first", "pre.first.flat", how)  # (px, n*3)
+    _add_sums(g, "first", "pre.first.flat", preprocessing)  # (px, n*3)
     g.constant("pre.apart", np.array([px, -1, 3], np.int64))
     g.add("Reshape", ["pre.first.sums", "pre.apart"], ["pre.halfway"])
     g.add("Transpose", ["pre.halfway"], ["pre.halfway.turned"], perm=TURN)  # (n, px, 3)
     g.add("Reshape", ["pre.halfway.turned", "pre.lines"], ["pre.second.flat"])
-    _add_sums(g, "second", "pre.second.flat", how)  # (px, px*3)
+    _add_sums(g, "second", "pre.second.flat", preprocessing)  # (px, px*3)
     g.add("Reshape", ["pre.second.sums", "pre.apart"], ["pre.whole"])
     g.add("Transpose", ["pre.whole"], ["pre.whole.turned"], perm=TURN)
     g.add("Where", ["pre.rows_first", "pre.whole.turned", "pre.whole"], ["pre.upright"])
@@ -130,7 +134,7 @@ def _branch(node: onnx.NodeProto, output: str) -> onnx.GraphProto:
     return helper.make_graph([node], output, [], [value])
 
 
-def _add_sums(g: GraphBuilder, axis: str, lines: str, how: Preprocess) -> None:
+def _add_sums(g: GraphBuilder, axis: str, lines: str, preprocessing: Preprocess) -> None:
     """`pre.AXIS.sums` (px, M), the weighted sums over the first axis of `lines` (n, M), rounded to whole numbers.
 
     Output i is centred at b + (i + ½)·s, where the box that is kept starts at b and holds s lines for each output.
@@ -141,8 +145,8 @@ def _add_sums(g: GraphBuilder, axis: str, lines: str, how: Preprocess) -> None:
     def name(part: str) -> str:
         return f"pre.{axis}.{part}"
 
-    size, px = f"pre.{axis}", how.input_px
-    box = "pre.side" if how.resize_mode == "crop" else size
+    size, px = f"pre.{axis}", preprocessing.input_px
+    box = "pre.side" if preprocessing.resize_mode == "crop" else size
     g.add("Sub", [size, box], [name("spare")])
     g.add("Mul", [name("spare"), "pre.half"], [name("start")])
     g.add("Div", [box, "pre.px"], [name("scale")])

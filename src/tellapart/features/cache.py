@@ -69,10 +69,10 @@ def default_path() -> Path:
     return cache_folder() / "features.sqlite"
 
 
-def embedding_key(photo: bytes, made_by: str) -> bytes:
-    """The key of a photo's bytes under one backbone and preprocessing, named by `made_by`: 32 bytes."""
+def embedding_key(photo: bytes, extractor_key: str) -> bytes:
+    """The key of a photo's bytes under one backbone and preprocessing, named by `extractor_key`: 32 bytes."""
     content = hashlib.sha256(photo).digest()
-    return hashlib.sha256(content + made_by.encode()).digest()
+    return hashlib.sha256(content + extractor_key.encode()).digest()
 
 
 class FeatureCache:

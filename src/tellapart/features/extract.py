@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
@@ -97,15 +98,15 @@ class Extractor:
 
     Args:
         backbone: which networks make the features.
-        how: preprocessing; its `input_px` is the backbone's.
+        preprocessing: preprocessing; its `input_px` is the backbone's.
         cache: where features are looked up and kept; None to compute all.
     """
 
-    def __init__(self, backbone: Backbone, how: Preprocess, cache: FeatureCache | None = None) -> None:
+    def __init__(self, backbone: Backbone, preprocessing: Preprocess, cache: FeatureCache | None = None) -> None:
         self.backbone = backbone
-        self.how = how
+        self.preprocessing = preprocessing
         self.cache = cache
-        self.made_by = f"{backbone.key} {how.key}"
+        self.extractor_key = f"{backbone.key} {preprocessing.key}"
 
     def extract(
         self, photos: Photos, *, progress: Progress = no_progress, executor: Executor | None = None
@@ -153,13 +154,13 @@ class Extractor:
             started = time.perf_counter()
             try:
                 data = photos.read(index)
-                key = embedding_key(data, self.made_by)
+                key = embedding_key(data, self.extractor_key)
                 known = self.cache.get(key) if self.cache else None
                 if known is not None:
                     chunk.found[index] = known
                     chunk.reused.append(key)
                     continue
-                pixels = preprocess(decode(data, min_side_px=self.how.min_side_px), self.how)
+                pixels = preprocess(decode(data, min_side_px=self.preprocessing.min_side_px), self.preprocessing)
             except PhotoError as error:
                 chunk.errors[index] = error
                 continue
@@ -231,8 +232,16 @@ def memory_mapped(shape: tuple[int, ...], dtype: np.dtype[_Number]) -> NDArray[_
         ) from error
 
 
-def extractor_for(quality: str, resize_mode: ResizeMode) -> Extractor:
-    """What makes features with the bundled backbone of `quality`, and keeps them between runs.
+@contextmanager
+def cached_extractor(backbone: Backbone, preprocessing: Preprocess) -> Iterator[Extractor]:
+    """What makes features, and keeps them between runs; its cache is closed at the end."""
+    with closing(FeatureCache()) as cache:
+        yield Extractor(backbone, preprocessing, cache)
+
+
+@contextmanager
+def bundled_extractor(quality: str, resize_mode: ResizeMode) -> Iterator[Extractor]:
+    """The same with the bundled backbone of `quality`.
 
     Raises:
         InputError: there is no such quality.
@@ -240,4 +249,5 @@ def extractor_for(quality: str, resize_mode: ResizeMode) -> Extractor:
     if quality not in QUALITIES:
         raise InputError(f"There is no quality '{quality}'.", hint=f"Choose one of: {', '.join(QUALITIES)}.")
     backbone = QUALITIES[quality]
-    return Extractor(backbone, Preprocess(backbone.input_px, resize_mode), FeatureCache())
+    with cached_extractor(backbone, Preprocess(backbone.input_px, resize_mode)) as extractor:
+        yield extractor

@@ -1,6 +1,7 @@
 """From what the person named to photos that can be trained on: readable, with features, copies found."""
 
 import hashlib
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +12,7 @@ from tellapart.data.preprocess import Preprocess, ResizeMode
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError
-from tellapart.features.cache import FeatureCache
-from tellapart.features.extract import Extractor, Features
+from tellapart.features.extract import Extractor, Features, cached_extractor
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, Stopwatch
 
@@ -31,7 +31,7 @@ class Prepared:
         skipped: every file found but not used, with its reason.
         features: as extracted, with timings and the number that came from the cache.
         backbone: what made the features.
-        how: how a photo becomes the backbone's pixels.
+        preprocessing: how a photo becomes the backbone's pixels.
     """
 
     dataset: Dataset
@@ -41,7 +41,7 @@ class Prepared:
     skipped: tuple[Skipped, ...]
     features: Features
     backbone: Backbone
-    how: Preprocess
+    preprocessing: Preprocess
 
 
 def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: Stopwatch) -> Prepared:
@@ -74,7 +74,7 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
         skipped=tuple(sorted((*dataset.skipped, *unreadable), key=lambda s: s.photo)),
         features=features,
         backbone=extractor.backbone,
-        how=extractor.how,
+        preprocessing=extractor.preprocessing,
     )
 
 
@@ -88,16 +88,17 @@ def seen_by(
     Args:
         prepared: the photos.
         backbone: whose features they get.
-        fit: how a photo becomes square.
+        resize_mode: how a photo becomes square.
         progress: called with (stage, done, total).
         keep: whether the features are remembered between runs.
 
     Raises:
         PhotoError: a photo can no longer be read.
     """
-    how = Preprocess(backbone.input_px, resize_mode)
-    cache = FeatureCache() if keep else None
-    features = Extractor(backbone, how, cache).extract(prepared.dataset, progress=progress)
+    preprocessing = Preprocess(backbone.input_px, resize_mode)
+    opened = cached_extractor(backbone, preprocessing) if keep else nullcontext(Extractor(backbone, preprocessing))
+    with opened as extractor:
+        features = extractor.extract(prepared.dataset, progress=progress)
     for error in features.errors.values():
         raise error
     return replace(
@@ -106,7 +107,7 @@ def seen_by(
         pixel_hashes=features.pixel_hashes,
         features=features,
         backbone=backbone,
-        how=how,
+        preprocessing=preprocessing,
     )
 
 

@@ -88,8 +88,8 @@ class Artifact:
     @property
     def preprocess(self) -> Preprocess:
         """How a photo becomes the graph's pixels."""
-        how = self.manifest["preprocess"]
-        return Preprocess(how["input_px"], how["fit"])
+        preprocessing = self.manifest["preprocess"]
+        return Preprocess(preprocessing["input_px"], preprocessing["fit"])
 
     @property
     def thresholds(self) -> Thresholds:
@@ -265,7 +265,9 @@ def _depth(value: object) -> int:
 
 
 def _is_complete(manifest: Mapping[str, Any]) -> bool:
-    names, how, limits, files = (manifest.get(k) for k in ("class_names", "preprocess", "thresholds", "files"))
+    names, preprocessing, limits, files = (
+        manifest.get(k) for k in ("class_names", "preprocess", "thresholds", "files")
+    )
     model, data = manifest.get("model"), manifest.get("data")
     return (
         isinstance(names, list)
@@ -276,10 +278,10 @@ def _is_complete(manifest: Mapping[str, Any]) -> bool:
         and _is_texts([model.get(k) for k in ("quality", "backbone", "tellapart")])
         and isinstance(data, dict)
         and isinstance(data.get("n_train"), int)
-        and isinstance(how, dict)
-        and isinstance(how.get("input_px"), int)
-        and 8 <= how["input_px"] <= 2048
-        and how.get("fit") in ("squash", "crop")
+        and isinstance(preprocessing, dict)
+        and isinstance(preprocessing.get("input_px"), int)
+        and 8 <= preprocessing["input_px"] <= 2048
+        and preprocessing.get("fit") in ("squash", "crop")
         and isinstance(limits, dict)
         and set(limits) == {"unknown_score", "confidence", "n"}
         and isinstance(limits["n"], int)

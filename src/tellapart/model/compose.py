@@ -8,14 +8,14 @@ import numpy as np
 from onnx import TensorProto
 
 from tellapart.classifier.ood import LOGIT_WEIGHT, Centres
-from tellapart.classifier.probe import FittedProbe
+from tellapart.classifier.probe import CalibratedHead
 from tellapart.engine.backbone import Backbone, GraphBuilder, Shapes
 from tellapart.engine.quantize import whole
 
 SMALLEST_NORM = np.float32(np.finfo(np.float32).tiny)  # so that features of zero have a direction
 
 
-def compose(backbone: Backbone, fitted: FittedProbe, metadata: Mapping[str, Any]) -> bytes:
+def compose(backbone: Backbone, fitted: CalibratedHead, metadata: Mapping[str, Any]) -> bytes:
     """The whole classifier as one serialised graph.
 
     `pixels` (uint8, N×px×px×3, RGB) → `probs` (N, C) after temperature, `logits` (N, C) before it, `unknown_score`

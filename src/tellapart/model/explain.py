@@ -17,8 +17,7 @@ from tellapart.data.source import Dataset, scan, scan_photos
 from tellapart.engine.backbone import QUALITIES, Backbone, Converted, needed
 from tellapart.engine.runner import Network
 from tellapart.errors import InputError
-from tellapart.features.cache import FeatureCache
-from tellapart.features.extract import Extractor
+from tellapart.features.extract import cached_extractor
 from tellapart.model.artifact import MODEL, Artifact, load_artifact
 from tellapart.model.cam import class_activation, for_class, head_weight
 from tellapart.model.prediction import Prediction, Predictor
@@ -244,8 +243,8 @@ def _neighbours(
     places = _places(artifact, among)
     if not places:
         return ()
-    extractor = Extractor(_backbone(artifact, len(own)), artifact.preprocess, FeatureCache())
-    features = extractor.extract(Dataset.from_lists(places, ["photo"] * len(places)), progress=progress)
+    with cached_extractor(_backbone(artifact, len(own)), artifact.preprocess) as extractor:
+        features = extractor.extract(Dataset.from_lists(places, ["photo"] * len(places)), progress=progress)
     use = features.usable
     rows = features.values[use]
     cosines = rows @ own / np.maximum(np.linalg.norm(rows, axis=1) * np.linalg.norm(own), np.finfo(np.float32).tiny)

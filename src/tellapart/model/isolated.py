@@ -35,7 +35,7 @@ class ApartPredictor:
             self._decoders.start()
         try:
             data = await asyncio.to_thread(photo.read, path)
-            pixels = await self._decoders.decode(data, self._predictor.how)
+            pixels = await self._decoders.decode(data, self._predictor.preprocessing)
         except PhotoError as error:
             return Prediction("", None, error=error.message), None
         answers = await asyncio.to_thread(self._predictor.answers, pixels)

@@ -87,7 +87,7 @@ class Predictor:
 
     Args:
         class_names: (C,) in the order of the graph's probabilities.
-        how: preprocessing.
+        preprocessing: preprocessing.
         thresholds: when no class name is answered.
         model: serialised graph with `pixels` → `probs` and perhaps `unknown_score` and `imagenet_logits`.
         streams: photos in flight at once.
@@ -97,7 +97,7 @@ class Predictor:
     def __init__(
         self,
         class_names: tuple[str, ...],
-        how: Preprocess,
+        preprocessing: Preprocess,
         thresholds: Thresholds,
         model: bytes,
         *,
@@ -105,11 +105,11 @@ class Predictor:
         explains: bool = False,
     ) -> None:
         self.class_names = class_names
-        self.how = how
+        self.preprocessing = preprocessing
         self.thresholds = thresholds
         self._streams = streams
         optional = ["unknown_score", "imagenet_logits", *(["feature_map"] if explains else [])]
-        self._network = Network(model, how.input_px, ["probs"], optional=optional, streams=streams)
+        self._network = Network(model, preprocessing.input_px, ["probs"], optional=optional, streams=streams)
 
     @classmethod
     def from_artifact(cls, artifact: Artifact, *, streams: int = 1, explains: bool = False) -> "Predictor":
@@ -145,7 +145,7 @@ class Predictor:
         Raises:
             PhotoError: the photo cannot be read.
         """
-        return preprocess(photo.decode(data, min_side_px=self.how.min_side_px), self.how)
+        return preprocess(photo.decode(data, min_side_px=self.preprocessing.min_side_px), self.preprocessing)
 
     @overload
     def predict(self, photos: PhotoLike) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is one photo
@@ -187,9 +187,9 @@ class Predictor:
         if isinstance(item, np.ndarray):
             if item.dtype != np.uint8 or item.ndim != 3 or item.shape[2] != 3 or 0 in item.shape:
                 raise PhotoError("An image array must be (H, W, 3) uint8.", code="unsupported")
-            return preprocess(item, self.how)
+            return preprocess(item, self.preprocessing)
         if isinstance(item, Image.Image):
-            return preprocess(photo.decode_image(item, min_side_px=self.how.min_side_px), self.how)
+            return preprocess(photo.decode_image(item, min_side_px=self.preprocessing.min_side_px), self.preprocessing)
         return self.pixels(item if isinstance(item, bytes) else photo.read(item))
 
     def prediction(self, answers: Answers, name: str = "") -> Prediction:

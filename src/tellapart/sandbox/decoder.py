@@ -56,9 +56,9 @@ def main() -> None:
         _answer(answered, asked.read(n_bytes), Preprocess(input_px, RESIZE_MODES[fit]))
 
 
-def _answer(answered: BinaryIO, data: bytes, how: Preprocess) -> None:
+def _answer(answered: BinaryIO, data: bytes, preprocessing: Preprocess) -> None:
     try:
-        pixels = preprocess(photo.decode(data, min_side_px=how.min_side_px), how)
+        pixels = preprocess(photo.decode(data, min_side_px=preprocessing.min_side_px), preprocessing)
     except PhotoError as error:
         refusal = {"code": error.code, "message": error.message, "hint": error.hint}
         _say(answered, REFUSED, json.dumps(refusal).encode())

@@ -88,12 +88,14 @@ class _Child:
         self.missing = tuple(json.loads(content))  # it has read no photo yet, so it is believed
         self.ready = True
 
-    async def decode(self, data: Photo, how: Preprocess) -> NDArray[np.uint8]:
+    async def decode(self, data: Photo, preprocessing: Preprocess) -> NDArray[np.uint8]:
         """Raises PhotoError, or _DiedError."""
-        shape = (how.input_px, how.input_px, 3)
+        shape = (preprocessing.input_px, preprocessing.input_px, 3)
         view = memoryview(data)
         try:
-            self.stdin.write(ASKED.pack(len(view), how.input_px, RESIZE_MODES.index(how.resize_mode)))
+            self.stdin.write(
+                ASKED.pack(len(view), preprocessing.input_px, RESIZE_MODES.index(preprocessing.resize_mode))
+            )
             for at in range(0, len(view), _CHUNK_BYTES):
                 self.stdin.write(view[at : at + _CHUNK_BYTES])
                 await self.stdin.drain()
@@ -156,7 +158,7 @@ class DecoderPool:
             child.kill()
         await asyncio.gather(*(child.process.wait() for child in self._children))
 
-    async def decode(self, data: Photo, how: Preprocess, spend: Spend | None = None) -> NDArray[np.uint8]:
+    async def decode(self, data: Photo, preprocessing: Preprocess, spend: Spend | None = None) -> NDArray[np.uint8]:
         """The (px, px, 3) uint8 pixels that a network gets for a photo's bytes, in the order of asking.
 
         Whoever is cancelled while waiting frees the place. A photo that is being decoded is finished all the same,
@@ -167,7 +169,7 @@ class DecoderPool:
         """
         while not (child := await self._idle.get()).alive:
             pass
-        task = asyncio.create_task(self._use(child, data, how, spend))
+        task = asyncio.create_task(self._use(child, data, preprocessing, spend))
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
@@ -177,11 +179,13 @@ class DecoderPool:
         if not task.cancelled():
             task.exception()  # whoever asked may be gone
 
-    async def _use(self, child: _Child, data: Photo, how: Preprocess, spend: Spend | None) -> NDArray[np.uint8]:
+    async def _use(
+        self, child: _Child, data: Photo, preprocessing: Preprocess, spend: Spend | None
+    ) -> NDArray[np.uint8]:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                pixels = await child.decode(data, how)
+                pixels = await child.decode(data, preprocessing)
         except PhotoError:
             self._idle.put_nowait(child)
             raise

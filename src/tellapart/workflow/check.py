@@ -7,7 +7,7 @@ from tellapart.checks.inspection import inspect
 from tellapart.classifier.cross_validation import out_of_fold_probs
 from tellapart.data.source import require_trainable, scan
 from tellapart.errors import InputError
-from tellapart.features.extract import extractor_for
+from tellapart.features.extract import bundled_extractor
 from tellapart.features.prepare import Prepared, prepare
 from tellapart.recipe import LinearProbe, Reading
 from tellapart.timing import Progress, Stopwatch, no_progress
@@ -27,8 +27,8 @@ def check(
         InputError: there is no such source, or nothing in it can be read.
     """
     recipe = LinearProbe(Reading(quality=quality))
-    extractor = extractor_for(quality, recipe.reading.resize_mode)
-    prepared = prepare(scan(source), extractor, progress, Stopwatch())
+    with bundled_extractor(quality, recipe.reading.resize_mode) as extractor:
+        prepared = prepare(scan(source), extractor, progress, Stopwatch())
     untrainable = _untrainable(prepared)
     said = None if untrainable else out_of_fold_probs(prepared, recipe, progress)
     return prepared, [*untrainable, *inspect(prepared, said, progress)]

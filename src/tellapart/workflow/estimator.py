@@ -8,13 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.data.duplicates import find_duplicates
-from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
-from tellapart.engine.backbone import QUALITIES
 from tellapart.errors import InputError, MissingExtraError
 from tellapart.extras import INSTALL_SKLEARN
-from tellapart.features.cache import FeatureCache
-from tellapart.features.extract import Extractor
+from tellapart.features.extract import bundled_extractor
 from tellapart.recipe import LinearProbe, Reading
 from tellapart.text import quoted
 
@@ -97,17 +94,10 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return winners
 
     def _features(self, paths: Paths) -> tuple[NDArray[np.float32], NDArray[np.bytes_]]:
-        if self.quality not in QUALITIES:
-            raise InputError(f"There is no quality '{self.quality}'.", hint=f"Choose one of: {', '.join(QUALITIES)}.")
         paths = [os.fspath(path) for path in np.asarray(paths, object).ravel()]
         dataset = Dataset.from_lists(paths, ["photo"] * len(paths))
-        backbone = QUALITIES[self.quality]
-        cache = FeatureCache()
-        try:
-            how = Preprocess(backbone.input_px, self.fit_photos)  # type: ignore[arg-type]  # checked by Preprocess
-            features = Extractor(backbone, how, cache).extract(dataset)
-        finally:
-            cache.close()
+        with bundled_extractor(self.quality, self.fit_photos) as extractor:  # type: ignore[arg-type]  # checked there
+            features = extractor.extract(dataset)
         for index, error in sorted(features.errors.items()):
             raise InputError(f"{quoted(dataset.photos[index])}: {error.message}", hint=error.hint) from error
         return features.values, features.pixel_hashes

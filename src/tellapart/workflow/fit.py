@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.classifier.probe import fit_around, fit_probe, make_folds
-from tellapart.classifier.trained import Fitted
+from tellapart.classifier.probe import calibrate_head, fit_probe, make_folds
+from tellapart.classifier.trained import Trained
 from tellapart.data.split import (
     ALWAYS_TRAINS,
     FEW_TEST_PHOTOS,
@@ -23,7 +23,7 @@ from tellapart.data.split import (
 from tellapart.errors import MissingExtraError
 from tellapart.extras import INSTALL_DEEP, has_deep
 from tellapart.features.prepare import Prepared, seen_by
-from tellapart.recipe import LinearProbe, Recipe, Training, probe_of
+from tellapart.recipe import FineTune, LinearProbe, Recipe, Scratch, Training, probe_of
 from tellapart.timing import Progress, no_progress
 
 
@@ -71,7 +71,7 @@ def fit(
     recipe: Recipe,
     options: TrainingOptions | None = None,
     progress: Progress = no_progress,
-) -> Fitted:
+) -> Trained:
     """Learn from the photos of `split` as the recipe says.
 
     Raises:
@@ -79,7 +79,7 @@ def fit(
         InputError: the recipe names something that is not there.
         TrainingError: training cannot go on.
     """
-    if isinstance(recipe, Training):
+    if isinstance(recipe, FineTune | Scratch):
         return _fit_network(prepared, split, recipe, options or TrainingOptions(), progress)
     reading = recipe.reading
     if reading.network:
@@ -90,7 +90,7 @@ def fit(
         prepared = seen_by(prepared, backbone, reading.resize_mode, progress, keep=True)
     folds = _folds(prepared, split, recipe)
     learned = split.learned
-    probe = fit_probe(
+    calibrated = fit_probe(
         prepared.values[learned],
         prepared.dataset.labels[learned],
         folds,
@@ -99,12 +99,12 @@ def fit(
         imagenet=prepared.backbone.imagenet,
         progress=lambda done, total: progress("fitting the head", done, total),
     )
-    return Fitted(prepared, split, folds, probe, recipe)
+    return Trained(prepared, split, folds, calibrated, recipe)
 
 
 def _fit_network(
-    prepared: Prepared, split: Split, recipe: Training, options: TrainingOptions, progress: Progress
-) -> Fitted:
+    prepared: Prepared, split: Split, recipe: FineTune | Scratch, options: TrainingOptions, progress: Progress
+) -> Trained:
     """Train a network, and look at all photos with the graph that it became: what is tested is what is kept."""
     _require_deep()
     from tellapart.deep.training import train_network
@@ -112,7 +112,7 @@ def _fit_network(
     trained, history = train_network(prepared, split, recipe, **vars(options), progress=progress)
     prepared = seen_by(prepared, trained.backbone, recipe.probe.reading.resize_mode, progress, keep=False)
     learned = split.learned
-    probe = fit_around(
+    calibrated = calibrate_head(
         trained.head,
         prepared.values[learned],
         prepared.dataset.labels[learned],
@@ -122,7 +122,7 @@ def _fit_network(
         imagenet=trained.backbone.imagenet,
     )
     folds = _folds(prepared, split, recipe.probe)
-    return Fitted(prepared, split, folds, probe, recipe.probe, history)
+    return Trained(prepared, split, folds, calibrated, recipe, history)
 
 
 def _folds(prepared: Prepared, split: Split, recipe: LinearProbe) -> NDArray[np.int32]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.classifier.probe import FittedProbe
+from tellapart.classifier.trained import Trained
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import Split
@@ -17,10 +17,10 @@ from tellapart.engine.runner import PRECISION
 from tellapart.errors import TrainingError
 from tellapart.evaluation.coverage import promised
 from tellapart.evaluation.document import inside
-from tellapart.features.prepare import Prepared, fingerprint
+from tellapart.features.prepare import fingerprint
 from tellapart.model.artifact import MODEL, TRAINED_ON
 from tellapart.model.prediction import Predictor
-from tellapart.recipe import Recipe, probe_of, recipe_json
+from tellapart.recipe import recipe_json
 from tellapart.report.card import render_card
 from tellapart.report.page import render_page
 from tellapart.report.sections import shown_photos
@@ -37,25 +37,26 @@ FEW_CLASSES = 3  # that fit into a title
 PACKAGES = ("numpy", "onnx", "openvino", "pillow", "scipy")
 
 
-def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Recipe, *, name: str) -> Json:
+def describe(trained: Trained, *, name: str) -> Json:
     """The manifest, but for the hashes of the files; its texts as they can be printed anywhere."""
-    backbone, dataset, how = prepared.backbone, prepared.dataset, prepared.how
+    prepared, split, calibrated = trained.prepared, trained.split, trained.calibrated
+    backbone, dataset, preprocessing = prepared.backbone, prepared.dataset, prepared.preprocessing
     chosen = split.learned
-    to_promise = promised(fitted.thresholds)
+    to_promise = promised(calibrated.thresholds)
     described = {
         "name": name[:LONGEST_NAME],
         "class_names": list(dataset.class_names),
         "preprocess": {
-            "input_px": how.input_px,
-            "fit": how.resize_mode,
+            "input_px": preprocessing.input_px,
+            "fit": preprocessing.resize_mode,
             "resize": "antialiased bilinear",
-            "key": how.key,
+            "key": preprocessing.key,
         },
-        "thresholds": asdict(fitted.thresholds),
+        "thresholds": asdict(calibrated.thresholds),
         "promise": to_promise and asdict(to_promise),
-        "temperature": fitted.temperature,
+        "temperature": calibrated.temperature,
         "model": {
-            "quality": (backbone.name if isinstance(backbone, Converted) else probe_of(recipe).reading.quality)[
+            "quality": (backbone.name if isinstance(backbone, Converted) else trained.probe.reading.quality)[
                 :LONGEST_NAME
             ],
             "backbone": backbone.title[:LONGEST_NAME],
@@ -68,7 +69,7 @@ def describe(prepared: Prepared, split: Split, fitted: FittedProbe, recipe: Reci
             "mirrored": getattr(backbone, "mirrored", False),
             "networks": backbone.origin,
         },
-        "recipe": recipe_json(recipe) | {"chosen_inverse_regularisation": fitted.inverse_regularisation},
+        "recipe": recipe_json(trained.recipe) | {"chosen_inverse_regularisation": calibrated.inverse_regularisation},
         "data": {
             "n_train": len(chosen),
             "n_test": len(split.test),
@@ -97,28 +98,26 @@ def model_facts(model: bytes, description: Json) -> Json:
     return facts
 
 
-def proven(
-    model: bytes, description: Json, prepared: Prepared, split: Split, fitted: FittedProbe
-) -> tuple[Json, dict[str, bytes]]:
+def proven(model: bytes, description: Json, trained: Trained) -> tuple[Json, dict[str, bytes]]:
     """The proof that the written graph answers as was tested, and a few small test photos that it answers rightly.
 
     Raises:
         TrainingError: a probability differs by more than `MAX_PROOF_DIFFERENCE`.
         ArtifactError: it is a graph that would be refused when the model is loaded.
     """
-    how = description["preprocess"]
-    refuse_unsafe(model, n_classes=len(description["class_names"]), input_px=how["input_px"])
-    preprocess = Preprocess(how["input_px"], how["fit"])
-    predictor = Predictor(prepared.dataset.class_names, preprocess, fitted.thresholds, model)
-    return _prove(predictor, prepared, split, fitted), _examples(predictor, prepared.dataset, split)
+    described, dataset = description["preprocess"], trained.prepared.dataset
+    refuse_unsafe(model, n_classes=len(description["class_names"]), input_px=described["input_px"])
+    preprocessing = Preprocess(described["input_px"], described["fit"])
+    predictor = Predictor(dataset.class_names, preprocessing, trained.calibrated.thresholds, model)
+    return _prove(predictor, trained), _examples(predictor, dataset, trained.split)
 
 
-def _prove(predictor: Predictor, prepared: Prepared, split: Split, fitted: FittedProbe) -> Json:
+def _prove(predictor: Predictor, trained: Trained) -> Json:
     """Some test photos through the written graph, file to probabilities, compared with what was tested."""
-    dataset = prepared.dataset
+    dataset, split = trained.prepared.dataset, trained.split
     tested = split.test if len(split.test) else split.train
     some = tested[np.linspace(0, len(tested) - 1, min(PROOF_PHOTOS, len(tested))).astype(int)]
-    expected = fitted.probs(prepared.values[some])
+    expected = trained.calibrated.probs(trained.prepared.values[some])
     got = np.stack([predictor.answers(predictor.pixels(dataset.read(int(i)))).probs for i in some])
     largest = float(np.abs(got - expected).max())
     if largest > MAX_PROOF_DIFFERENCE:
@@ -164,10 +163,10 @@ def card(evaluation: Json, description: Json) -> bytes:
     return render_card(evaluation, description).encode()
 
 
-def model_files(model: bytes, prepared: Prepared, split: Split) -> dict[str, bytes]:
+def model_files(model: bytes, trained: Trained) -> dict[str, bytes]:
     """The graph, and the hashes by which a training photo is known again.
 
     A hash cannot be turned back into a photo; `evaluate` uses them to say when it is shown what was trained on.
     """
-    hashes = np.unique(prepared.pixel_hashes[split.learned]).astype(str)
+    hashes = np.unique(trained.prepared.pixel_hashes[trained.split.learned]).astype(str)
     return {MODEL: model, TRAINED_ON: "".join(f"{h}\n" for h in hashes).encode()}

@@ -5,15 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tellapart.classifier.probe import FittedProbe
+from tellapart.classifier.trained import Trained
 from tellapart.data.source import require_trainable, scan
-from tellapart.data.split import Split
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
 from tellapart.evaluation.document import test_evaluation
 from tellapart.evaluation.next_steps import next_steps
 from tellapart.evaluation.robustness import robustness as spoil
-from tellapart.features.extract import extractor_for
+from tellapart.extras import has_deep
+from tellapart.features.extract import bundled_extractor
 from tellapart.features.prepare import Prepared, prepare
 from tellapart.model.artifact import (
     CARD,
@@ -69,53 +69,61 @@ def train(
         InputError: something about the photos or the output that the person can mend.
         TrainingError: the written model would not answer as it was tested.
     """
-    if recipe is not None and quality is not None:
-        raise InputError(
-            "Both a recipe and a quality were given.", hint="Name the quality in the recipe: Reading(quality=…)."
-        )
-    recipe = recipe or LinearProbe(Reading(quality=quality or Reading.quality))
-    output, clock = Path(output), Stopwatch()
+    recipe, output, clock = _chosen(recipe, quality), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
     prepared = _trainable(source, probe_of(recipe).reading, progress, clock)
     with clock("split"):
         split = divide(prepared, recipe, may_cross=not robustness)
     with clock("head"):
-        learned = fit(prepared, split, recipe, options, progress)
-        prepared, fitted = learned.prepared, learned.probe
+        trained = fit(prepared, split, recipe, options, progress)
     with clock("model"):
-        description = describe(prepared, split, fitted, recipe, name=output.name)
-        model = compose(prepared.backbone, fitted, description)
+        description = describe(trained, name=output.name)
+        model = compose(trained.prepared.backbone, trained.calibrated, description)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
-        proof = beside.submit(proven, model, description, prepared, split, fitted)
+        proof = beside.submit(proven, model, description, trained)
         with clock("test"):
-            evaluation = test_evaluation(learned)
+            evaluation = test_evaluation(trained)
         if advice:
             with clock("advice"):
-                evaluation |= next_steps(learned, evaluation, progress, look=shortcuts)
+                evaluation |= next_steps(trained, evaluation, progress, can_fine_tune=has_deep(), look=shortcuts)
         with clock("proof"):
             facts, examples = proof.result()
-        evaluation |= {"model": model_facts(model, description), "proof": facts, "training": learned.history}
+    evaluation |= {"model": model_facts(model, description), "proof": facts, "training": trained.history}
     if robustness:
         with clock("robustness"):
-            evaluation["robustness"] = _spoiled(model, prepared, split, fitted, progress)
+            evaluation["robustness"] = _spoiled(model, trained, progress)
     with clock("report"):
-        files = model_files(model, prepared, split) | examples
+        files = model_files(model, trained) | examples
         files |= {REPORT: page(evaluation, prepared.dataset, output.name), CARD: card(evaluation, description)}
     evaluation["timings_s"] = clock.rounded()
-    _write(output, seal(description, {**files, EVALUATION: to_json(evaluation)}), prepared, split)
-    checkpoint_of(output).unlink(missing_ok=True)
+    _write(output, seal(description, {**files, EVALUATION: to_json(evaluation)}), trained)
     return evaluation
 
 
-def _write(output: Path, files: Json, prepared: Prepared, split: Split) -> None:
-    """The model folder, and in the cache, where its photos are: they prove its exports, and explain its answers."""
+def _chosen(recipe: Recipe | None, quality: str | None) -> Recipe:
+    """The recipe, or a probe of this quality."""
+    if recipe is None:
+        return LinearProbe(Reading(quality=quality or Reading.quality))
+    if quality is not None:
+        raise InputError(
+            "Both a recipe and a quality were given.", hint="Name the quality in the recipe: Reading(quality=…)."
+        )
+    return recipe
+
+
+def _write(output: Path, files: Json, trained: Trained) -> None:
+    """The model folder, and in the cache, where its photos are: they prove its exports, and explain its answers.
+
+    What a stopped training would have gone on from is no longer needed then.
+    """
     write_folder(output, files)
+    dataset, split = trained.prepared.dataset, trained.split
     model = sha256(files[MODEL])
-    remember_graph(model, n_classes=len(prepared.dataset.class_names), input_px=prepared.how.input_px)
-    if prepared.dataset.archive is None:
-        places = prepared.dataset.places
+    remember_graph(model, n_classes=len(dataset.class_names), input_px=trained.prepared.preprocessing.input_px)
+    if dataset.archive is None:
         kinds = {"test": split.test, "train": split.learned}
-        remember(model, {kind: [places[i] for i in chosen] for kind, chosen in kinds.items()})
+        remember(model, {kind: [dataset.places[i] for i in chosen] for kind, chosen in kinds.items()})
+    checkpoint_of(output).unlink(missing_ok=True)
 
 
 def _trainable(source: str | os.PathLike[str], reading: Reading, progress: Progress, clock: Stopwatch) -> Prepared:
@@ -123,13 +131,15 @@ def _trainable(source: str | os.PathLike[str], reading: Reading, progress: Progr
     with clock("scan"):
         dataset = scan(source)
         require_trainable(dataset)
-    prepared = prepare(dataset, extractor_for(reading.quality, reading.resize_mode), progress, clock)
+    with bundled_extractor(reading.quality, reading.resize_mode) as extractor:
+        prepared = prepare(dataset, extractor, progress, clock)
     require_trainable(prepared.dataset)
     return prepared
 
 
-def _spoiled(model: bytes, prepared: Prepared, split: Split, fitted: FittedProbe, progress: Progress) -> Json:
+def _spoiled(model: bytes, trained: Trained, progress: Progress) -> Json:
     """How the written graph answers about spoiled test photos."""
-    predictor = Predictor(prepared.dataset.class_names, prepared.how, fitted.thresholds, model, streams=n_cores())
-    groups = prepared.duplicates.scenes[split.test]
-    return spoil(predictor, prepared.dataset, split.test, groups=groups, progress=progress)
+    prepared, test = trained.prepared, trained.split.test
+    dataset, thresholds = prepared.dataset, trained.calibrated.thresholds
+    predictor = Predictor(dataset.class_names, prepared.preprocessing, thresholds, model, streams=n_cores())
+    return spoil(predictor, dataset, test, groups=prepared.duplicates.scenes[test], progress=progress)

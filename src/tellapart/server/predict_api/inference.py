@@ -82,7 +82,7 @@ class Answerer:
 
     async def serve(self, model: ServingModel) -> bool:
         """Let `model` answer from now on, if it answers the golden photo as it must; whether it does."""
-        pixels = await self.decoders.decode(golden_photo(), model.predictor.how)
+        pixels = await self.decoders.decode(golden_photo(), model.predictor.preprocessing)
         passed: bool = await self._in_thread(is_as_expected, model.predictor, pixels)
         if passed:
             self._model = model
@@ -129,7 +129,7 @@ class Answerer:
 
     async def _predict_one(self, model: ServingModel, photo: Photo, heatmap: bool, spend: Spend) -> dict[str, Any]:
         try:
-            pixels = await self.decoders.decode(photo, model.predictor.how, spend)
+            pixels = await self.decoders.decode(photo, model.predictor.preprocessing, spend)
         except PhotoError as error:
             self.counters.photos.labels(error.code).inc()
             return {**EMPTY, "error": of_photo(error)}

@@ -45,7 +45,7 @@ class ServingModel:
         if heatmap and self.head is not None and answers.feature_map is not None:
             row = for_class(self.head, int(answers.probs.argmax()))
             activation = class_activation(answers.feature_map, row)
-            said["heatmap"] = data_uri(heatmap_png(activation, self.predictor.how.input_px))
+            said["heatmap"] = data_uri(heatmap_png(activation, self.predictor.preprocessing.input_px))
         said["seen"] = None
         return said
 
