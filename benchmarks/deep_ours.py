@@ -20,7 +20,7 @@ from tellapart.data.source import Dataset, scan
 from tellapart.data.split import Split, deal
 from tellapart.deep import convert, tail_tuning
 from tellapart.deep.augment import Augment
-from tellapart.deep.batches import Pixels, read_pixels
+from tellapart.deep.batches import Pixels, read_all
 from tellapart.deep.device import choose
 from tellapart.deep.loop import TrainingTask, ask, predict, train
 from tellapart.deep.networks import build
@@ -90,7 +90,7 @@ def first_cnn(folder: str, epochs: int, rate: float, augment: list[str], precisi
     device, n_classes = choose(recipe), len(dataset.class_names)
     built = build(recipe.network, n_classes)
     changes = Augment(recipe.augment, built.input_px, n_classes)
-    pixels = read_pixels(dataset, built.input_px, "squash", no_progress)  # as Keras reads them
+    pixels = read_all(dataset, built.input_px, "squash", no_progress)  # as Keras reads them
     batches = Pixels(pixels, pixels, changes, built.mean, built.std, device.torch_device)
     every = np.arange(dataset.n)
     task = TrainingTask(batches, dataset.labels, every, every[:0], np.ones(n_classes), changes, recipe, device)
@@ -164,7 +164,7 @@ def proof(folder: str, network: str, n: int) -> Json:
     torch.manual_seed(0)
     dataset = some_of(scan(folder), n)
     built = build(network, len(dataset.class_names))
-    pixels = read_pixels(dataset, built.input_px, "crop", no_progress)
+    pixels = read_all(dataset, built.input_px, "crop", no_progress)
     proofs: list[convert.Proof] = []
     prove = convert.prove
 
@@ -192,7 +192,7 @@ def tuned_proof(folder: str, quality: str, n: int) -> Json:
     backbone = job.finish(ValResult(split.train, val_logits)).backbone
     tail: Any = job.network.tail
     px = backbone.input_px
-    pixels = read_pixels(some_of(prepared.dataset, n), px, "crop", no_progress)
+    pixels = read_all(some_of(prepared.dataset, n), px, "crop", no_progress)
     before = Network(trunk(tail.place), px, ["activations"], streams=1)
     whole = Network(backbone.graph, px, ["features"], streams=1)
     activations = torch.from_numpy(np.stack([before(image)["activations"] for image in pixels]))

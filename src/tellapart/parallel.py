@@ -9,7 +9,7 @@ from typing import TypeVar
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-AHEAD = 8  # items a worker that may be in work, or done, before their turn to be given out
+AHEAD = 8  # items a worker: enough that one slow photo keeps no core waiting, few enough to hold in memory
 
 
 def n_cores() -> int:
@@ -18,7 +18,12 @@ def n_cores() -> int:
 
 
 def map_in_order(
-    work: Callable[[_Item], _Result], items: Iterable[_Item], *, n_workers: int | None = None, name: str = "work"
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    *,
+    n_workers: int | None = None,
+    ahead: int = AHEAD,
+    name: str = "work",
 ) -> Iterator[_Result]:
     """`work(item)` of each item, in their order, given out as soon as it is its turn.
 
@@ -30,12 +35,13 @@ def map_in_order(
         work: called from several threads at once.
         items: may be endless; asked for in this thread.
         n_workers: threads; None is one a core.
+        ahead: how many items a worker are taken before the turn of the first of them.
         name: of the threads, for those who look at them.
     """
     n_workers = n_workers or n_cores()
     remaining = iter(items)
     with ThreadPoolExecutor(n_workers, thread_name_prefix=name) as executor:
-        waiting = [executor.submit(work, item) for item in islice(remaining, AHEAD * n_workers)]
+        waiting = [executor.submit(work, item) for item in islice(remaining, ahead * n_workers)]
         try:
             while waiting:
                 result = waiting.pop(0).result()

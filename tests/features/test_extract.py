@@ -1,12 +1,10 @@
 """Photos become features: in order, once, on every core, and errors are data."""
 
 import gc
-import multiprocessing
 import os
 import subprocess
 import sys
 import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -131,39 +129,28 @@ def test_two_backbones_or_preprocessings_do_not_share_rows(cached, some):
     assert cached.extract(few).n_cached == 0
 
 
-@pytest.mark.parametrize("workers", [1, 5])
-def test_the_executor_is_an_argument(extractor, some, clothing_features, workers):
-    names = set()
+@pytest.mark.parametrize("cores", [1, 5])
+def test_any_number_of_cores_gives_the_same_features(extractor, some, clothing_features, cores, monkeypatch):
+    monkeypatch.setattr(module, "n_cores", lambda: cores)
+    assert extractor.extract(some).values.tobytes() == clothing_features.values[::2].tobytes()
 
-    class Watched(type(some)):
+
+def test_only_a_few_chunks_are_read_ahead(extractor, clothing, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr(module, "n_cores", lambda: 1)
+    read, most = [], []
+
+    class Counting(type(clothing)):
         def read(self, index):
-            names.add(threading.current_thread().name.split("_")[0])
+            read.append(index)
             return super().read(index)
 
-    photos = Watched(**vars(some))
-    with ThreadPoolExecutor(workers, thread_name_prefix="mine") as executor:
-        found = extractor.extract(photos, executor=executor)
-        assert executor.submit(int).result() == 0  # it is the caller's, and still open
-    assert names == {"mine"}
-    assert found.values.tobytes() == clothing_features.values[::2].tobytes()
+    def progress(stage, done, total):
+        most.append(len(read) - done)
 
-
-def test_only_a_few_chunks_are_submitted_ahead(extractor, clothing, monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 2)
-    submitted, finished, most = [], [], []
-
-    class Counting(ThreadPoolExecutor):
-        def submit(self, *args, **kwargs):
-            submitted.append(1)
-            future = super().submit(*args, **kwargs)
-            future.add_done_callback(finished.append)
-            most.append(len(submitted) - len(finished))
-            return future
-
-    with Counting(1) as executor:
-        extractor.extract(clothing.subset(range(40)), executor=executor)
-    assert len(submitted) == 20
-    assert max(most) <= module.AHEAD * module.n_cores()
+    extractor.extract(Counting(**vars(clothing.subset(range(40)))), progress=progress)
+    assert len(read) == 40
+    assert max(most) <= 2 * (module.AHEAD + 1) * (1 + module.SPARE_WORKERS)
 
 
 def test_progress_counts_every_photo_once(extractor, some):
@@ -263,13 +250,6 @@ def test_a_hash_that_ends_in_zero_is_known_again(extractor, monkeypatch, some):
         ends_in_zero.hex()
         in model_files(b"", SimpleNamespace(prepared=prepared, split=split))[TRAINED_ON].decode().split()
     )
-
-
-def test_other_processes_can_do_the_work(extractor, some, clothing_features):
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
-        found = extractor.extract(some.subset(range(8)), executor=executor)
-    assert np.array_equal(found.values, extractor.extract(some.subset(range(8))).values)
-    assert not found.errors
 
 
 def test_a_disk_without_room_is_an_error_and_no_crash():

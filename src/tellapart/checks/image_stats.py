@@ -3,11 +3,7 @@
 One pass over the photos, each decoded small. What a photo shows is not asked here; that is for features.
 """
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +12,7 @@ from PIL import Image
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 from tellapart.formats import header
-from tellapart.parallel import n_cores
+from tellapart.parallel import map_in_order
 from tellapart.timing import Progress, no_progress
 
 STAGE = "looking at photos"
@@ -97,29 +93,15 @@ def look_at(dataset: Dataset, progress: Progress = no_progress) -> Looks:
     progress(STAGE, 0, dataset.n)
     files: list[_File] = []
     numbers: list[NDArray[np.float32]] = []
-    with ThreadPoolExecutor(n_cores(), thread_name_prefix="look") as executor:
-        for chunk in _opened(dataset, executor):
-            numbers += [_measure(file.small) for file in chunk]
-            files += [replace(file, small=_NOTHING) for file in chunk]
-            progress(STAGE, len(files), dataset.n)
+
+    def open_some(start: int) -> list[_File]:
+        return [_open(dataset.read(i)) for i in range(start, min(start + CHUNK, dataset.n))]
+
+    for chunk in map_in_order(open_some, range(0, dataset.n, CHUNK), ahead=AHEAD, name="look"):
+        numbers += [_measure(file.small) for file in chunk]
+        files += [replace(file, small=_NOTHING) for file in chunk]
+        progress(STAGE, len(files), dataset.n)
     return _table(files, numbers)
-
-
-def _opened(dataset: Dataset, executor: Executor) -> Iterator[list[_File]]:
-    """Chunks of files in order, with only a few opened ahead."""
-    pending: deque[Future[list[_File]]] = deque()
-    starts = iter(range(0, dataset.n, CHUNK))
-    try:
-        while True:
-            for start in islice(starts, AHEAD * n_cores() - len(pending)):
-                rows = range(start, min(start + CHUNK, dataset.n))
-                pending.append(executor.submit(lambda rows: [_open(dataset.read(i)) for i in rows], rows))
-            if not pending:
-                return
-            yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()
 
 
 def _table(files: list[_File], rows: list[NDArray[np.float32]]) -> Looks:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.data import photo
 from tellapart.errors import InputError
 
 ResizeMode = Literal["crop", "squash"]
@@ -59,3 +60,12 @@ def preprocess(image: NDArray[np.uint8], preprocessing: Preprocess) -> NDArray[n
         box = (left, top, left + side_px, top + side_px)
     size = (preprocessing.input_px, preprocessing.input_px)
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=box))
+
+
+def read_pixels(data: bytes, preprocessing: Preprocess) -> NDArray[np.uint8]:
+    """The (px, px, 3) uint8 that a network gets of a photo's bytes.
+
+    Raises:
+        PhotoError: the photo cannot be read.
+    """
+    return preprocess(photo.decode(data, min_side_px=preprocessing.min_side_px), preprocessing)

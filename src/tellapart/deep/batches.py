@@ -5,7 +5,6 @@ that vanish with the process; an epoch reads no photo of the person's.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,14 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tellapart.data.photo import decode
-from tellapart.data.preprocess import Preprocess, ResizeMode, preprocess
+from tellapart.data.preprocess import Preprocess, ResizeMode, read_pixels
 from tellapart.data.source import Dataset
 from tellapart.deep.architectures import Triple
 from tellapart.deep.augment import Augment
 from tellapart.engine.runner import Network
 from tellapart.features.extract import memory_mapped
-from tellapart.parallel import n_cores
+from tellapart.parallel import map_in_order, n_cores
 from tellapart.timing import Progress
 
 STAGE = "decoding photos"
@@ -114,11 +112,11 @@ def read_both_sizes(
     progress: Progress,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The photos `learned` as the finished model gets them, and those `augmented` at the size they are changed at."""
-    clean = read_pixels(dataset, input_px, resize_mode, progress, learned)
-    return clean, clean if stored_px == input_px else read_pixels(dataset, stored_px, resize_mode, progress, augmented)
+    clean = read_all(dataset, input_px, resize_mode, progress, learned)
+    return clean, clean if stored_px == input_px else read_all(dataset, stored_px, resize_mode, progress, augmented)
 
 
-def read_pixels(
+def read_all(
     dataset: Dataset, side_px: int, resize_mode: ResizeMode, progress: Progress, chosen: NDArray[np.int64] | None = None
 ) -> NDArray[np.uint8]:
     """(N, side_px, side_px, 3) uint8 of the photos `chosen`, or of all, memory-mapped; the others stay 0."""
@@ -128,7 +126,7 @@ def read_pixels(
 
     def read(k: int) -> None:
         index = int(wanted[k])
-        pixels[index] = preprocess(decode(dataset.read(index), min_side_px=preprocessing.min_side_px), preprocessing)
+        pixels[index] = read_pixels(dataset.read(index), preprocessing)
 
     _each(read, range(len(wanted)), lambda done: progress(STAGE, done, len(wanted)))
     return pixels
@@ -190,6 +188,5 @@ def _parts(photos: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 def _each(work: Callable[[int], None], items: range, said: Callable[[int], None]) -> None:
     """Do `work` for each of `items` on every core."""
-    with ThreadPoolExecutor(n_cores(), thread_name_prefix="look") as executor:
-        for done, _ in enumerate(executor.map(work, items), start=1):
-            said(done)
+    for done, _ in enumerate(map_in_order(work, items, name="look"), start=1):
+        said(done)

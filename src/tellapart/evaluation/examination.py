@@ -1,7 +1,6 @@
 """Scoring a finished model on labelled photos that are new to it, through its own graph."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from tellapart.features.extract import hash_pixels
 from tellapart.metrics.conformal import Promise
 from tellapart.model.artifact import Artifact
 from tellapart.model.prediction import Answers, Predictor
-from tellapart.parallel import n_cores
+from tellapart.parallel import map_in_order
 from tellapart.text import counted, quoted, some
 from tellapart.timing import Progress
 
@@ -78,15 +77,14 @@ def answer_all(predictor: Predictor, dataset: Dataset, progress: Progress) -> An
             return error
         return predictor.answers(pixels), hash_pixels(pixels).hex()
 
-    with ThreadPoolExecutor(n_cores(), thread_name_prefix="answer") as executor:
-        for index, result in enumerate(executor.map(ask, range(dataset.n))):
-            progress("answering", index + 1, dataset.n)
-            if isinstance(result, PhotoError):
-                skipped.append(Skipped(dataset.photos[index], result.message))
-                continue
-            usable.append(index)
-            answers.append(result[0])
-            hashes.append(result[1])
+    for index, result in enumerate(map_in_order(ask, range(dataset.n), name="answer")):
+        progress("answering", index + 1, dataset.n)
+        if isinstance(result, PhotoError):
+            skipped.append(Skipped(dataset.photos[index], result.message))
+            continue
+        usable.append(index)
+        answers.append(result[0])
+        hashes.append(result[1])
     if not usable:
         raise InputError(f"No photo of {quoted(dataset.source)} can be read.")
     return Answered(

@@ -5,7 +5,6 @@ What counts is the accuracy kept: right answers on spoiled photos for each right
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +28,7 @@ from tellapart.evaluation.corruption import (
 )
 from tellapart.metrics.intervals import BOOTSTRAP_RESAMPLES, no_information_p_value, share_interval, worth
 from tellapart.model.prediction import Predictor
-from tellapart.parallel import n_cores
+from tellapart.parallel import map_in_order
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, no_progress
 
@@ -151,12 +150,11 @@ def _ask_all(
     def ask(index: int) -> NDArray[np.int64] | None:
         return _ask(predictor, dataset, index, seed)
 
-    with ThreadPoolExecutor(n_cores(), thread_name_prefix="robustness") as executor:
-        progress(STAGE, 0, n)
-        for i, result in enumerate(executor.map(ask, indices.tolist())):
-            progress(STAGE, i + 1, n)
-            if result is not None:
-                usable[i], codes[:, i] = True, result
+    progress(STAGE, 0, n)
+    for i, result in enumerate(map_in_order(ask, indices.tolist(), name="robustness")):
+        progress(STAGE, i + 1, n)
+        if result is not None:
+            usable[i], codes[:, i] = True, result
     return codes, usable
 
 

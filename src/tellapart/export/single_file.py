@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 
-from tellapart.data import photo
-from tellapart.data.preprocess import preprocess
+from tellapart.data.preprocess import read_pixels
 from tellapart.export.bundle import Built, Source, described
 from tellapart.export.graphs import Array, GraphForm, Run, any_runtime, by_openvino
 from tellapart.export.proof import FROM_PIXELS
@@ -50,9 +49,8 @@ def openvino_files(source: Source, name: str) -> Built:
 
 def from_pixels(artifact: Artifact, run: Run, through: str) -> GraphForm:
     """A graph that is asked with the very pixels that the model itself gets."""
-    how = artifact.preprocess
 
     def read(data: bytes) -> Array:
-        return np.asarray(preprocess(photo.decode(data, min_side_px=how.min_side_px), how))[None]
+        return np.asarray(read_pixels(data, artifact.preprocess))[None]
 
     return GraphForm(run, through, FROM_PIXELS, read, artifact.class_names, artifact.thresholds)

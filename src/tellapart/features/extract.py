@@ -2,8 +2,7 @@
 
 A worker takes a chunk of photos through all steps, so decoding and inference overlap without queues between them: while
 one worker decodes, another computes. Features stream into one memory-mapped array, so memory does not grow with the
-number of photos. The executor is an argument: a process pool or a cluster takes the place of threads without a change
-here.
+number of photos.
 """
 
 import errno
@@ -13,29 +12,26 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import islice
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.photo import decode
-from tellapart.data.preprocess import Preprocess, ResizeMode, preprocess
+from tellapart.data.preprocess import Preprocess, ResizeMode, read_pixels
 from tellapart.engine.backbone import QUALITIES, Backbone, build_graph
 from tellapart.engine.runner import Network
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import Embedding, FeatureCache, embedding_key
-from tellapart.parallel import n_cores
+from tellapart.parallel import map_in_order, n_cores
 from tellapart.timing import Progress, no_progress
 
 STAGE = "reading photos"
 CHUNK = 4  # photos a task: few, so that all cores finish together; a transaction for every four costs nothing
-AHEAD = 3  # chunks a core that are submitted before their turn
+AHEAD = 3  # chunks a worker that are submitted before their turn
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, a quota, a limit on the size of files
 SPARE_WORKERS = 1  # so that no core idles while a worker waits: 5 % more photos/s than one worker a core
 PIXEL_HASH_BYTES = 16
@@ -108,9 +104,7 @@ class Extractor:
         self.cache = cache
         self.extractor_key = f"{backbone.key} {preprocessing.key}"
 
-    def extract(
-        self, photos: Photos, *, progress: Progress = no_progress, executor: Executor | None = None
-    ) -> Features:
+    def extract(self, photos: Photos, *, progress: Progress = no_progress) -> Features:
         """The features of all `photos`, in their order.
 
         An unreadable photo is data, not an exception: it is listed in `errors`.
@@ -118,19 +112,21 @@ class Extractor:
         n = photos.n
         values = memory_mapped((n, self.backbone.n_features), np.dtype(np.float32))
         features = Features(values, np.zeros(n, f"S{2 * PIXEL_HASH_BYTES}"))
-        own = executor or ThreadPoolExecutor(n_cores() + SPARE_WORKERS, thread_name_prefix="embed")
         reused: list[bytes] = []
         done = 0
+
+        def embed(start: int) -> _Chunk:
+            return self._embed_chunk(photos, range(start, min(start + CHUNK, n)))
+
         try:
             progress(STAGE, 0, n)
-            for chunk in _stream(own, self._embed_chunk, photos):
+            workers = n_cores() + SPARE_WORKERS
+            for chunk in map_in_order(embed, range(0, n, CHUNK), n_workers=workers, ahead=AHEAD, name="embed"):
                 self._take(chunk, features)
                 reused += chunk.reused
                 done += len(chunk.indices)
                 progress(STAGE, done, n)
         finally:
-            if executor is None:
-                own.shutdown(cancel_futures=True)
             if self.cache:
                 self.cache.mark_used(reused)
                 self.cache.trim()
@@ -160,7 +156,7 @@ class Extractor:
                     chunk.found[index] = known
                     chunk.reused.append(key)
                     continue
-                pixels = preprocess(decode(data, min_side_px=self.preprocessing.min_side_px), self.preprocessing)
+                pixels = read_pixels(data, self.preprocessing)
             except PhotoError as error:
                 chunk.errors[index] = error
                 continue
@@ -188,23 +184,6 @@ def _compiled(backbone: Backbone) -> Network:
 def hash_pixels(pixels: NDArray[np.uint8]) -> bytes:
     """16 bytes that are equal for photos whose preprocessed `pixels` (px, px, 3) are."""
     return hashlib.sha256(pixels.data).digest()[:PIXEL_HASH_BYTES]
-
-
-def _stream(executor: Executor, task: Callable[[Photos, range], _Chunk], photos: Photos) -> Iterator[_Chunk]:
-    """Chunks as they are finished, with only a few submitted ahead."""
-    pending: set[Future[_Chunk]] = set()
-    starts = iter(range(0, photos.n, CHUNK))
-    try:
-        while True:
-            for start in islice(starts, AHEAD * n_cores() - len(pending)):
-                pending.add(executor.submit(task, photos, range(start, min(start + CHUNK, photos.n))))
-            if not pending:
-                return
-            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in finished)
-    finally:
-        for future in pending:
-            future.cancel()
 
 
 def memory_mapped(shape: tuple[int, ...], dtype: np.dtype[_Number]) -> NDArray[_Number]:

@@ -1,7 +1,6 @@
 """What a model does with a photo: where it looked, what it cannot do without, what its layers see, what is alike."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -21,7 +20,7 @@ from tellapart.features.extract import cached_extractor
 from tellapart.model.artifact import MODEL, Artifact, load_artifact
 from tellapart.model.cam import class_activation, for_class, head_weight
 from tellapart.model.prediction import Prediction, Predictor
-from tellapart.parallel import n_cores
+from tellapart.parallel import map_in_order, n_cores
 from tellapart.storage.photo_locations import recall
 from tellapart.timing import Progress, no_progress
 
@@ -163,13 +162,14 @@ def occlusion(
         return float(np.log(p / (1 - p)))
 
     drops, times = np.zeros((CELLS, CELLS)), np.zeros((CELLS, CELLS))
-    with ThreadPoolExecutor(n_cores(), thread_name_prefix="cover") as executor:
-        whole = log_odds(None)
-        for done, (cover, said) in enumerate(zip(covers, executor.map(log_odds, covers), strict=True), start=1):
-            top, bottom, left, right = cover
-            drops[top:bottom, left:right] += whole - said
-            times[top:bottom, left:right] += 1
-            progress("covering places", done, len(covers))
+    whole = log_odds(None)
+    for done, (cover, said) in enumerate(
+        zip(covers, map_in_order(log_odds, covers, name="cover"), strict=True), start=1
+    ):
+        top, bottom, left, right = cover
+        drops[top:bottom, left:right] += whole - said
+        times[top:bottom, left:right] += 1
+        progress("covering places", done, len(covers))
     return (drops / times).astype(np.float32)
 
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -13,14 +12,12 @@ from PIL import Image
 
 from tellapart.classifier.decision import NONE_OF_THESE, Thresholds, answer
 from tellapart.data import photo
-from tellapart.data.preprocess import Preprocess, preprocess
+from tellapart.data.preprocess import Preprocess, preprocess, read_pixels
 from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
 from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import PhotoError
 from tellapart.model.artifact import Artifact, load_artifact
-from tellapart.parallel import n_cores
-
-AHEAD = 8  # photos a core that may be in work before their turn to be given out
+from tellapart.parallel import map_in_order, n_cores
 
 LIKELY = 0.15  # probability of an ImageNet class to be worth naming: of 150 photos of them nine in ten names were right
 
@@ -145,7 +142,7 @@ class Predictor:
         Raises:
             PhotoError: the photo cannot be read.
         """
-        return preprocess(photo.decode(data, min_side_px=self.preprocessing.min_side_px), self.preprocessing)
+        return read_pixels(data, self.preprocessing)
 
     @overload
     def predict(self, photos: PhotoLike) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is one photo
@@ -166,14 +163,7 @@ class Predictor:
 
     def predict_many(self, photos: Iterable[PhotoLike]) -> Iterator[Prediction]:
         """Predictions in the order of `photos`, given out as they are ready; memory does not grow with their number."""
-        waiting = []
-        with ThreadPoolExecutor(self._streams, thread_name_prefix="predict") as executor:
-            for item in photos:
-                waiting.append(executor.submit(self._predict_one, item))
-                if len(waiting) > AHEAD * self._streams:
-                    yield waiting.pop(0).result()
-            for future in waiting:
-                yield future.result()
+        return map_in_order(self._predict_one, photos, n_workers=self._streams, name="predict")
 
     def _predict_one(self, item: PhotoLike) -> Prediction:
         name = os.fspath(item) if isinstance(item, (str, os.PathLike)) else ""

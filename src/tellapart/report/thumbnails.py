@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from PIL import Image
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
-from tellapart.parallel import n_cores
+from tellapart.parallel import map_in_order
 from tellapart.report.page import make_thumbnail
 
 THUMBNAIL_PX = 160
@@ -35,8 +34,7 @@ def thumbnails(dataset: Dataset, photos: Iterable[str]) -> dict[str, str]:
         return "" if image is None else make_thumbnail(image, THUMBNAIL_PX)
 
     distinct = list(dict.fromkeys(wanted))
-    with ThreadPoolExecutor(n_cores(), thread_name_prefix="thumbnail") as executor:
-        uris = dict(zip(distinct, executor.map(make, distinct), strict=True))
+    uris = dict(zip(distinct, map_in_order(make, distinct, name="thumbnail"), strict=True))
     made, room = {}, MAX_BYTES
     for name in distinct:
         room -= wanted.count(name) * len(uris[name])

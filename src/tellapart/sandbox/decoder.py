@@ -22,7 +22,7 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, ImageCms
 
 from tellapart.data import photo
-from tellapart.data.preprocess import RESIZE_MODES, Preprocess, preprocess
+from tellapart.data.preprocess import RESIZE_MODES, Preprocess, preprocess, read_pixels
 from tellapart.errors import PhotoError
 from tellapart.formats import codecs, heic
 from tellapart.sandbox import jail
@@ -58,7 +58,7 @@ def main() -> None:
 
 def _answer(answered: BinaryIO, data: bytes, preprocessing: Preprocess) -> None:
     try:
-        pixels = preprocess(photo.decode(data, min_side_px=preprocessing.min_side_px), preprocessing)
+        pixels = read_pixels(data, preprocessing)
     except PhotoError as error:
         refusal = {"code": error.code, "message": error.message, "hint": error.hint}
         _say(answered, REFUSED, json.dumps(refusal).encode())

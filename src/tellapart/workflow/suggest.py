@@ -6,7 +6,6 @@ already. On clothing and instruments that taught more than as many photos labell
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -17,13 +16,13 @@ from numpy.typing import NDArray
 
 from tellapart.data import photo
 from tellapart.data.duplicates import find_duplicates, group
-from tellapart.data.preprocess import preprocess
+from tellapart.data.preprocess import read_pixels
 from tellapart.data.source import Skipped, scan_photos
 from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.extract import hash_pixels
 from tellapart.model.artifact import Artifact, load_artifact
-from tellapart.parallel import n_cores
+from tellapart.parallel import map_in_order, n_cores
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, no_progress
 
@@ -126,12 +125,12 @@ def look_at(artifact: Artifact, photos: Sequence[str], progress: Progress) -> tu
     Raises:
         InputError: not one can be read.
     """
-    how = artifact.preprocess
-    network = Network(artifact.model, how.input_px, ["features", "probs", "unknown_score"], streams=n_cores())
+    outputs_asked = ["features", "probs", "unknown_score"]
+    network = Network(artifact.model, artifact.preprocess.input_px, outputs_asked, streams=n_cores())
 
     def ask(path: str) -> tuple[dict[str, NDArray[np.float32]], str] | PhotoError:
         try:
-            pixels = preprocess(photo.decode(photo.read(path), min_side_px=how.min_side_px), how)
+            pixels = read_pixels(photo.read(path), artifact.preprocess)
         except PhotoError as error:
             return error
         outputs = network(pixels)
@@ -139,15 +138,14 @@ def look_at(artifact: Artifact, photos: Sequence[str], progress: Progress) -> tu
         return outputs, hash_pixels(pixels).hex()
 
     said, readable, hashes, skipped = [], [], [], []
-    with ThreadPoolExecutor(n_cores(), thread_name_prefix="suggest") as executor:
-        for i, result in enumerate(executor.map(ask, photos)):
-            progress(STAGE, i + 1, len(photos))
-            if isinstance(result, PhotoError):
-                skipped.append(Skipped(photos[i], result.message))
-                continue
-            readable.append(photos[i])
-            said.append(result[0])
-            hashes.append(result[1])
+    for i, result in enumerate(map_in_order(ask, photos, name="suggest")):
+        progress(STAGE, i + 1, len(photos))
+        if isinstance(result, PhotoError):
+            skipped.append(Skipped(photos[i], result.message))
+            continue
+        readable.append(photos[i])
+        said.append(result[0])
+        hashes.append(result[1])
     if not said:
         raise InputError(
             f"Not one of {counted(len(photos), 'photo')} can be read. "
