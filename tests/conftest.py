@@ -27,6 +27,40 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+# What scripts/test --quick leaves out: whole commands, browsers, PyTorch, proofs of exports.
+NOT_QUICK = ("journeys", "web", "deep", "export", "sandbox")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--lane", choices=("quick", "default", "all"), default="default", help="how much to test; see docs/tests.md"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    lane = config.getoption("--lane")
+    tests = REPOSITORY / "tests"
+
+    def is_in(item):
+        if lane == "all":
+            return True
+        if item.get_closest_marker("thorough"):
+            return False
+        folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
+        return lane == "default" or folder not in NOT_QUICK or item.get_closest_marker("quick")
+
+    left_out = [item for item in items if not is_in(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if is_in(item)]
+
+
+@pytest.fixture(scope="session")
+def thorough(request) -> bool:
+    """Whether this is scripts/test --all."""
+    return request.config.getoption("--lane") == "all"
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real photos beside the checkout; a stranger's machine has none."""

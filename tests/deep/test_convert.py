@@ -17,7 +17,11 @@ from tellapart.deep.networks import Built, build
 from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.errors import TrainingError
 
-NETWORKS = ["first-cnn", "tutorial-cnn", "small-resnet", "resnet18", "tf_mobilenetv3_small_075", "regnety_002"]
+FEW = ["tutorial-cnn", "small-resnet", "tf_mobilenetv3_small_075"]  # a linear end, a map, and an odd one of timm
+NETWORKS = [
+    *FEW,
+    *(pytest.param(name, marks=pytest.mark.thorough) for name in ("first-cnn", "resnet18", "regnety_002")),
+]
 SHAPES = {"Shape", "Gather", "Ceil", "ConstantOfShape"}
 
 

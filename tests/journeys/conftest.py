@@ -119,13 +119,24 @@ class InProcess(CommandLine):
 
 
 @pytest.fixture(scope="session")
-def tellapart(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+def own_process(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """The command line, each time in a process of its own."""
     return CommandLine(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
-def in_process(tellapart: CommandLine) -> InProcess:
-    return InProcess(tellapart.cache)
+def in_process(own_process: CommandLine) -> InProcess:
+    """The command line without a process of its own."""
+    return InProcess(own_process.cache)
+
+
+@pytest.fixture(scope="session")
+def tellapart(thorough: bool, own_process: CommandLine, in_process: InProcess) -> CommandLine:
+    """The command line in a process of its own where everything is tested, and in this one where time counts.
+
+    What a test can see of a process (its signals, its time, what a library writes) takes `own_process`.
+    """
+    return own_process if thorough else in_process
 
 
 @pytest.fixture(scope="session")

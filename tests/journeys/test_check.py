@@ -193,14 +193,16 @@ def test_a_class_is_never_emptied(tellapart, photos, tmp_path, snapshot):
     assert snapshot(folder) == before
 
 
-def test_ctrl_c_while_moving_says_how_to_undo(tellapart, photos, tmp_path, snapshot):
+def test_ctrl_c_while_moving_says_how_to_undo(own_process, photos, tmp_path, snapshot):
     folder = tmp_path / "it's mine"
     for name in ("banjo", "drum"):
         shutil.copytree(photos / name, folder / name)
     for i in range(N_NOTES):
         (folder / "drum" / f"note {i}.txt").write_text(f"{i}")
     before = snapshot(tmp_path)
-    run = tellapart.start("check", folder, "--quality", "fast", "--fix", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = own_process.start(
+        "check", folder, "--quality", "fast", "--fix", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     moved = tmp_path / "it's mine.quarantine" / "moved.jsonl"
     deadline = time.monotonic() + 60
     while not (moved.exists() and moved.stat().st_size > 3000):
@@ -216,7 +218,7 @@ def test_ctrl_c_while_moving_says_how_to_undo(tellapart, photos, tmp_path, snaps
     n_moved = int(found[1].replace(",", ""))
     assert 0 < n_moved < N_NOTES
     assert len(list((folder / "drum").glob("*.txt"))) == N_NOTES - n_moved
-    said = tellapart.works(*shlex.split(found[2])[1:])
+    said = own_process.works(*shlex.split(found[2])[1:])
     assert said.startswith(f"{n_moved:,} file")
     assert snapshot(tmp_path) == before
 

@@ -153,9 +153,9 @@ def test_compare_and_suggest(tellapart: Any, scratch: Path, tuned: Path, fresh: 
 
 
 @pytest.fixture(scope="module")
-def served(tellapart: Any, scratch: Path) -> Iterator[str]:
+def served(own_process: Any, scratch: Path) -> Iterator[str]:
     """The address of `tellapart serve` with the model without a map."""
-    server = tellapart.start("serve", scratch, "--port", 0, stdout=-1, stderr=-3)
+    server = own_process.start("serve", scratch, "--port", 0, stdout=-1, stderr=-3)
     try:
         yield re.search(rb"http://\S+:\d+", server.stdout.readline())[0].decode()
     finally:

@@ -41,11 +41,13 @@ def test_every_epoch_is_a_line_and_the_folder_is_like_any_other(unbroken, tellap
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is not sent on Windows")
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_training_goes_on_to_the_same_model(how, unbroken, tellapart, clothing_folder, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
+def test_a_killed_training_goes_on_to_the_same_model(how, unbroken, own_process, clothing_folder, tmp_path):
     whole, _ = unbroken
     folder = tmp_path / "model"
-    with tellapart.start("train", clothing_folder, "-o", folder, *SCRATCH, stderr=subprocess.PIPE, text=True) as child:
+    with own_process.start(
+        "train", clothing_folder, "-o", folder, *SCRATCH, stderr=subprocess.PIPE, text=True
+    ) as child:
         for line in child.stderr:
             if re.match(r"\s+2/6 ", line):
                 child.send_signal(how)
@@ -56,7 +58,7 @@ def test_a_killed_training_goes_on_to_the_same_model(how, unbroken, tellapart, c
     assert folder.with_name("model.checkpoint").exists()
     if how == signal.SIGINT:
         assert "the same command with --resume" in rest
-    done = tellapart("train", clothing_folder, "-o", folder, *SCRATCH, "--resume")
+    done = own_process("train", clothing_folder, "-o", folder, *SCRATCH, "--resume")
     assert done.returncode == 0, done.stderr
     resumed = [line for line in done.stderr.splitlines() if re.match(r"\s+\d/6 ", line)]
     assert len(resumed) < 5
@@ -111,6 +113,7 @@ def test_what_is_kept_of_a_training_stopped_in_its_second_half_is_said(tmp_path,
     assert last == "Every epoch listed above 'Once more' is kept. To go on: the same command with --resume"
 
 
+@pytest.mark.thorough
 def test_a_time_limit_ends_it_with_a_model(tellapart, clothing_folder, tmp_path):
     folder = tmp_path / "model"
     options = ("--time-limit", "3s", "--epochs", "100000", "--report-to", "tensorboard")

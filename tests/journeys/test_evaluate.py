@@ -105,6 +105,7 @@ def test_help_is_short_has_examples_and_comes_at_once(tellapart, command):
     assert max(map(len, said.splitlines())) <= 120
 
 
+@pytest.mark.thorough
 def test_demo_shows_it_all_offline_and_keeps_nothing(tellapart, tmp_path):
     (tmp_path / "tmp").mkdir()
     said = tellapart.works("demo", cwd=tmp_path, TMPDIR=str(tmp_path / "tmp"))

@@ -24,14 +24,14 @@ Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def run(tellapart: Any) -> Run:
+def run(own_process: Any) -> Run:
     """Runs a project's run.py with arguments; returns what it and its commands print."""
-    commands = os.pathsep.join([str(tellapart.command.parent), os.environ.get("PATH", "")])
+    commands = os.pathsep.join([str(own_process.command.parent), os.environ.get("PATH", "")])
 
     def run(project: str, *args: object) -> str:
         done = subprocess.run(
             [sys.executable, EXAMPLES / project / "run.py", *map(str, args)],
-            env=tellapart.environment(PATH=commands, OMP_NUM_THREADS="1"),
+            env=own_process.environment(PATH=commands, OMP_NUM_THREADS="1"),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -118,6 +118,7 @@ def test_a_click_on_a_photo_of_the_blog_gets_an_answer(served: str, open_browser
     page.close()
 
 
+@pytest.mark.thorough
 def test_the_first_detector_stands_beside_always_the_same_answer_and_a_probe(
     run: Run, shared_data: Path, tmp_path: Path
 ) -> None:
@@ -133,6 +134,7 @@ def test_the_first_detector_stands_beside_always_the_same_answer_and_a_probe(
     assert (tmp_path / "out" / "first-cnn" / "model.onnx").is_file()
 
 
+@pytest.mark.thorough
 def test_market_photos_mixed_in_are_what_helps_in_a_market(run: Run, shared_data: Path, tmp_path: Path) -> None:
     for part, n in (("train_white", 12), ("test_white", 6), ("train_market", 8), ("test_market", 8)):
         for fruit in ("apple", "banana", "kiwi"):
@@ -145,6 +147,7 @@ def test_market_photos_mixed_in_are_what_helps_in_a_market(run: Run, shared_data
     assert "also trained on" in said  # frames of one turning fruit are in both parts
 
 
+@pytest.mark.thorough
 def test_instruments_of_a_hugging_face_folder(run: Run, shared_data: Path, tmp_path: Path) -> None:
     for name in ("accordion", "banjo", "drum"):
         copy_some(shared_data / "instruments" / name, tmp_path / "photos" / name, 15)
@@ -181,6 +184,7 @@ def test_a_cat_is_no_hot_dog_and_leaks_are_said(run: Run, shared_data: Path, hot
     assert int(leaks[1]) == 10
 
 
+@pytest.mark.thorough
 def test_weights_of_a_file_take_the_place_of_the_bundled_network(
     run: Run, shared_data: Path, hot_dogs: Path, tmp_path: Path
 ) -> None:

@@ -29,7 +29,6 @@ from tellapart.server.shell.limits import MAX_BODY_BYTES, MAX_PHOTOS
 from tellapart.server.shell.protocol import CONNECTIONS_EACH
 
 BOUNDARY = b"tellapart"
-SOAK = 10_000
 linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="processes are watched as on Linux")
 
 
@@ -655,8 +654,9 @@ def test_a_new_model_is_taken_and_a_broken_one_is_not(own, tellapart, model, fre
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root sees into a server, which hides its memory"
 )
-def test_ten_thousand_requests_leave_nothing_behind(own, shared_data, jpegs):
+def test_thousands_of_requests_leave_nothing_behind(own, shared_data, jpegs, thorough):
     """The promise S6: memory, files and threads are after 10,000 mixed requests what they were after 1,000."""
+    n = 10_000 if thorough else 2_000  # what leaks a file or a thread a request shows in a hundred
     hostile = [p.read_bytes() for p in sorted((shared_data / "hostile").rglob("*")) if p.is_file()]
     mixed = [photo for pair in zip(jpegs * 20, hostile, strict=False) for photo in pair if len(photo) < 2_000_000]
 
@@ -682,9 +682,9 @@ def test_ten_thousand_requests_leave_nothing_behind(own, shared_data, jpegs):
                 done.result()
         own.until(lambda: own.metric("tellapart_photos_waiting") == 0)
 
-    crowd(range(SOAK // 10))
+    crowd(range(n // 10))
     before = held()
-    crowd(range(SOAK // 10, SOAK))
+    crowd(range(n // 10, n))
     after = held()
     print(f"memory {before[0]:.0f} -> {after[0]:.0f} MB, files {before[1]} -> {after[1]}, threads {after[2]}")
     assert after[0] < 400

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 
-def at_a_terminal(tellapart, *args: object, **env: str) -> str:
+def at_a_terminal(own_process, *args: object, **env: str) -> str:
     """Everything that a person sees on an 80-column terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    run = tellapart.start(*args, stdin=theirs, stdout=theirs, stderr=theirs, env=env)
+    run = own_process.start(*args, stdin=theirs, stdout=theirs, stderr=theirs, env=env)
     os.close(theirs)
     seen, deadline = b"", time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -44,8 +44,8 @@ def many(shared_data: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_terminal_shows_bars_with_rate_and_time_left(tellapart, many, tmp_path):
-    seen = at_a_terminal(tellapart, "train", many, "-o", tmp_path / "model",
+def test_a_terminal_shows_bars_with_rate_and_time_left(own_process, many, tmp_path):
+    seen = at_a_terminal(own_process, "train", many, "-o", tmp_path / "model",
                          TELLAPART_CACHE_DIR=str(tmp_path / "cache"))  # fmt: skip
     assert "Reading photos:" in seen
     assert "photos/s" in seen
@@ -55,16 +55,16 @@ def test_a_terminal_shows_bars_with_rate_and_time_left(tellapart, many, tmp_path
     assert "test photos right" in seen
 
 
-def test_a_pipe_shows_none(tellapart, photos, tmp_path):
-    said = tellapart.works("train", photos, "-o", tmp_path / "model", "--quality", "fast",
+def test_a_pipe_shows_none(own_process, photos, tmp_path):
+    said = own_process.works("train", photos, "-o", tmp_path / "model", "--quality", "fast",
                            TELLAPART_CACHE_DIR=str(tmp_path / "cache"))  # fmt: skip
     assert "\r" not in said
     assert "\x1b" not in said
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tellapart, trained, photos):
+def test_a_reader_that_has_seen_enough_is_no_error(own_process, trained, photos):
     command = ("predict", trained, *[photos] * 40, "--json")
-    with tellapart.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+    with own_process.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         run.stdout.readline()
         run.stdout.close()
         assert run.stderr.read() == b""

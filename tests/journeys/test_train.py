@@ -157,7 +157,7 @@ def test_same_photos_and_seed_give_the_same_bytes_with_a_cold_and_a_warm_cache(
 
 def test_python_gives_the_numbers_of_the_command_line(tellapart, photos, trained, fresh, tmp_path, monkeypatch):
     monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tellapart.cache))
-    evaluation = package.train(photos, tmp_path / "model", package.LinearProbe(quality="fast", test_share=0.2))
+    evaluation = package.train(photos, tmp_path / "model", package.LinearProbe(package.Reading("fast", test_share=0.2)))
     printed = json.loads((trained / "evaluation.json").read_text("utf-8"))
     assert evaluation | {"timings_s": None} == printed | {"timings_s": None}
 
@@ -180,15 +180,15 @@ def test_force_replaces_a_model_and_leaves_nothing_beside_it(tellapart, photos, 
     assert [path.name for path in model.parent.iterdir()] == [model.name]
 
 
-def test_two_trainings_at_once_share_a_cache(tellapart, photos, tmp_path, snapshot):
+def test_two_trainings_at_once_share_a_cache(own_process, photos, tmp_path, snapshot):
     env = {"TELLAPART_CACHE_DIR": str(tmp_path / "cache")}
     models = [tmp_path / side / "model" for side in ("left", "right")]
-    runs = [tellapart.start("train", photos, "-o", model, "--quality", "fast", env=env) for model in models]
+    runs = [own_process.start("train", photos, "-o", model, "--quality", "fast", env=env) for model in models]
     assert [run.wait(120) for run in runs] == [0, 0]
     left, right = map(snapshot, models)
     assert left["model.onnx"] == right["model.onnx"]
     assert left["report.html"] == right["report.html"]
-    state = tellapart.json("cache", **env)
+    state = own_process.json("cache", **env)
     assert state["n_photos"] == len(list(Path(photos).rglob("*.jpg")))
 
 
