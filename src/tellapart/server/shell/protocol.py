@@ -101,7 +101,7 @@ class DeadlineProtocol(H11Protocol):
 
     def _takes_too_many(self) -> bool:
         """Whether this visitor has more than a share of all connections."""
-        own = sum(getattr(other, "visitor", None) == self.client_address for other in self.connections)
+        own = sum(getattr(other, "client_address", None) == self.client_address for other in self.connections)
         return self.client_address is not None and own > CONNECTIONS_EACH
 
     def connection_lost(self, exc: Exception | None) -> None:
