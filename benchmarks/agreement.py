@@ -63,7 +63,7 @@ for i, path in enumerate(sys.stdin.read().splitlines()):
     Image.fromarray(decode_careful(Path(path).read_bytes())).save(Path(sys.argv[1], f"{i:05}.png"), compress_level=1)
 """
 
-Said = dict[str, Any]
+Answer = dict[str, Any]
 
 
 def script(text: str, argument: Path, photos: Sequence[Path]) -> list[str]:
@@ -72,23 +72,23 @@ def script(text: str, argument: Path, photos: Sequence[Path]) -> list[str]:
     return subprocess.run(command, input=listed, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def from_python(model: Path, photos: Sequence[Path]) -> list[Said]:
+def from_python(model: Path, photos: Sequence[Path]) -> list[Answer]:
     return [json.loads(line) for line in script(PYTHON, model, photos)]
 
 
-def from_command_line(model: Path, photos: Sequence[Path]) -> list[Said]:
+def from_command_line(model: Path, photos: Sequence[Path]) -> list[Answer]:
     ran = measure.run(measure.tellapart("predict", model, *photos, "--json"))
     return [json.loads(line) for line in ran.output.splitlines()]
 
 
-def from_http(port: int, photos: Sequence[Path]) -> list[Said]:
+def from_http(port: int, photos: Sequence[Path]) -> list[Answer]:
     visitor = Visitor(port)
     said = [visitor.request(b"POST", b"/v1/predict", FORM, form(b"photos", photo.read_bytes())) for photo in photos]
     visitor.close()
     return [json.loads(one)["predictions"][0] for one in said]
 
 
-def from_page(browser: Any, url: str, photos: Sequence[Path]) -> list[Said]:
+def from_page(browser: Any, url: str, photos: Sequence[Path]) -> list[Answer]:
     page = browser.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -127,7 +127,7 @@ def file_server(folder: Path, headers: Mapping[str, str]) -> Iterator[str]:
         server.server_close()
 
 
-def row(name: str, form_name: str, said: Sequence[Said], known: Sequence[Said], within: float) -> measure.Row:
+def row(name: str, form_name: str, said: Sequence[Answer], known: Sequence[Answer], within: float) -> measure.Row:
     differences = [abs(one["probs"][c] - p) for one, k in zip(said, known, strict=True) for c, p in k["probs"].items()]
     same = sum(one["answer"] == k["answer"] for one, k in zip(said, known, strict=True))
     most = max(differences)

@@ -29,7 +29,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 import measure
 from duplicates import LOSSLESS, cropped
 from tellapart.checks.audit import audit
-from tellapart.checks.image_stats import Looks, look_at
+from tellapart.checks.image_stats import ImageStats, image_stats_of
 from tellapart.checks.inspection import inspect
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.quality import quality_findings
@@ -135,10 +135,10 @@ class Changed:
         return self.save(self.dataset.read(int(self.chosen[index])))
 
 
-def joined(first: Looks, second: Looks, rows: np.ndarray) -> Looks:
+def joined(first: ImageStats, second: ImageStats, rows: np.ndarray) -> ImageStats:
     """`first` with its `rows` taken from `second`."""
     columns = {}
-    for field in fields(Looks):
+    for field in fields(ImageStats):
         old, new = getattr(first, field.name), getattr(second, field.name)
         column = old.astype(np.promote_types(old.dtype, new.dtype))
         column[rows] = new
@@ -257,7 +257,7 @@ def swaps(options, sets: dict[str, Prepared]) -> list[measure.Row]:
     return rows
 
 
-def shortcuts(options, sets: dict[str, Prepared], looks: dict[str, Looks]) -> list[measure.Row]:
+def shortcuts(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) -> list[measure.Row]:
     """One class after the other gets the shortcut; a finding counts if it names the class, or a set of two, and cue."""
     rows: list[measure.Row] = []
     for kind, (cue, save) in SHORTCUTS.items():
@@ -268,7 +268,7 @@ def shortcuts(options, sets: dict[str, Prepared], looks: dict[str, Looks]) -> li
             found = named = 0
             for c in classes:
                 chosen = np.flatnonzero(dataset.labels == c)
-                planted = joined(looks[name], look_at(Changed(dataset, chosen, save)), chosen)
+                planted = joined(looks[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
                 told = [f.sentence for f in shortcut_findings(dataset, scenes, planted)]
                 about = [s for s in told if f'tells "{dataset.class_names[c]}"' in s or len(dataset.class_names) == 2]
                 found += bool(about)
@@ -279,7 +279,9 @@ def shortcuts(options, sets: dict[str, Prepared], looks: dict[str, Looks]) -> li
     return rows
 
 
-def untouched(options, sets: dict[str, Prepared], looks: dict[str, Looks], extractor: Extractor) -> list[measure.Row]:
+def untouched(
+    options, sets: dict[str, Prepared], looks: dict[str, ImageStats], extractor: Extractor
+) -> list[measure.Row]:
     """What is said of sets as they came, and of one that is nothing but a shortcut."""
     rows: list[measure.Row] = [
         {"Photos": name, "Said": _said(prepared.dataset, prepared.duplicates.scenes, looks[name])}
@@ -287,7 +289,7 @@ def untouched(options, sets: dict[str, Prepared], looks: dict[str, Looks], extra
     ]
     for name, place in {"fruits, white": "fruits/train_white", "fruits, market": "fruits/train_market"}.items():
         prepared = prepare(scan(options.data / place), extractor, no_progress, Stopwatch())
-        seen = look_at(prepared.dataset)
+        seen = image_stats_of(prepared.dataset)
         rows.append({"Photos": name, "Said": _said(prepared.dataset, prepared.duplicates.scenes, seen)})
     folders = ("train_white", "train_market")
     photos = [
@@ -295,22 +297,22 @@ def untouched(options, sets: dict[str, Prepared], looks: dict[str, Looks], extra
     ]
     both = Dataset.from_lists([path for path, _ in photos], [folder for _, folder in photos])
     prepared = prepare(both, extractor, no_progress, Stopwatch())
-    said = _said(prepared.dataset, prepared.duplicates.scenes, look_at(prepared.dataset))
+    said = _said(prepared.dataset, prepared.duplicates.scenes, image_stats_of(prepared.dataset))
     return [*rows, {"Photos": "fruits: white paper or market as the class", "Said": said}]
 
 
-def _said(dataset: Dataset, scenes: np.ndarray, looks: Looks) -> str:
+def _said(dataset: Dataset, scenes: np.ndarray, looks: ImageStats) -> str:
     return " ".join(finding.sentence for finding in shortcut_findings(dataset, scenes, looks)) or "nothing"
 
 
-def poor(options, sets: dict[str, Prepared], looks: dict[str, Looks]) -> list[measure.Row]:
+def poor(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) -> list[measure.Row]:
     rows: list[measure.Row] = []
     for kind, (finding_kind, save) in SPOILING.items():
         row: measure.Row = {"One photo in twenty": kind, "Finding": finding_kind}
         for name, prepared in sets.items():
             dataset = prepared.dataset
             chosen = np.random.default_rng(0).choice(dataset.n, max(3, round(SPOILT * dataset.n)), replace=False)
-            planted = joined(looks[name], look_at(Changed(dataset, chosen, save)), chosen)
+            planted = joined(looks[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
             found = {r[0] for f in quality_findings(dataset, planted) if f.kind == finding_kind for r in f.photos}
             right = {dataset.photos[i] for i in chosen}
             row[name] = f"{len(found & right)} of {len(chosen)}, and {len(found - right)} others"
@@ -375,7 +377,7 @@ def of_labels(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[
 
 
 def of_looks(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:
-    looks = {name: look_at(prepared.dataset) for name, prepared in sets.items()}
+    looks = {name: image_stats_of(prepared.dataset) for name, prepared in sets.items()}
     return {
         "Planted shortcuts": shortcuts(options, sets, looks),
         "Sets as they came": untouched(options, sets, looks, extractor),

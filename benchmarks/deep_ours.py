@@ -17,7 +17,7 @@ import torch
 from tellapart.classifier.trained import StopReason
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
-from tellapart.data.split import Split, deal
+from tellapart.data.split import Split, stratified_group_split
 from tellapart.deep import convert, tail_tuning
 from tellapart.deep.augment import Augment
 from tellapart.deep.batches import Pixels, read_all
@@ -55,11 +55,11 @@ def prepared_from(folder: str, quality: str, most: int = 0) -> tuple[Prepared, S
     return prepared, Split(train, val, test, "given")
 
 
-def divide(folder: str, into: str, share: float, seed: int, most: int) -> Json:
+def split_photos(folder: str, into: str, share: float, seed: int, most: int) -> Json:
     """Copies the photos of `folder` to `into`/train and `into`/val; no scene is on both sides."""
     prepared, _ = prepared_from(folder, "fast", most)
     dataset = prepared.dataset
-    part = deal(dataset.labels, prepared.duplicates.scenes, [1 - share, share], seed=seed)
+    part = stratified_group_split(dataset.labels, prepared.duplicates.scenes, [1 - share, share], seed=seed)
     for place, label, is_val in zip(dataset.places, dataset.labels, part, strict=True):
         to = Path(into, "val" if is_val else "train", dataset.class_names[label])
         to.mkdir(parents=True, exist_ok=True)
@@ -208,7 +208,7 @@ def tuned_proof(folder: str, quality: str, n: int) -> Json:
     return {"n": len(pixels), "largest_difference": float(shares.max()), "smallest_cosine": float(cosines.min())}
 
 
-TASKS = {task.__name__: task for task in (divide, first_cnn, bf16_here, tune, scratch, proof, tuned_proof)}
+TASKS = {task.__name__: task for task in (split_photos, first_cnn, bf16_here, tune, scratch, proof, tuned_proof)}
 
 if __name__ == "__main__":
     print(json.dumps(TASKS[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -17,7 +17,7 @@ import numpy as np
 import measure
 from suggest import Photos, load
 from tellapart.classifier.probe import fit_heads, fit_probe, make_folds
-from tellapart.data.split import deal
+from tellapart.data.split import stratified_group_split
 from tellapart.evaluation.learning_curve import SHARES, LearningCurve, learning_curve
 from tellapart.recipe import LinearProbe
 
@@ -41,7 +41,7 @@ def truth(photos: Photos, c: float, share: float, divisions: int) -> float:
             pool, out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             if share < 1:
                 alone = np.arange(len(pool), dtype=np.int32)
-                pool = pool[deal(photos.labels[pool], alone, [share, 1 - share], seed=seed) == 0]
+                pool = pool[stratified_group_split(photos.labels[pool], alone, [share, 1 - share], seed=seed) == 0]
             head = fit_heads(photos.features[pool], photos.labels[pool], n_classes, recipe, [c])[c]
             errors.append((head.logits(photos.features[out]).argmax(axis=1) != photos.labels[out]).mean())
     return float(np.mean(errors))
@@ -50,7 +50,9 @@ def truth(photos: Photos, c: float, share: float, divisions: int) -> float:
 def drawn_curve(photos: Photos, c: float, share: float, seed: int) -> LearningCurve:
     """The curve of a part of the photos."""
     alone = np.arange(len(photos.labels), dtype=np.int32)
-    part = photos.part(np.flatnonzero(deal(photos.labels, alone, [share, 1 - share], seed=100 + seed) == 0))
+    part = photos.part(
+        np.flatnonzero(stratified_group_split(photos.labels, alone, [share, 1 - share], seed=100 + seed) == 0)
+    )
     recipe, n_classes = recipe_for(c, seed), int(photos.labels.max()) + 1
     folds = make_folds(part.labels, part.scenes, recipe)
     fitted = fit_probe(part.features, part.labels, folds, n_classes, recipe)

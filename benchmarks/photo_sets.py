@@ -10,7 +10,7 @@ from tellapart.classifier.probe import CalibratedHead, fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
-from tellapart.data.split import deal, make_split
+from tellapart.data.split import make_split, stratified_group_split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
@@ -143,7 +143,7 @@ def all_others(sets: Mapping[str, Photos]) -> dict[str, Photos]:
 
 
 def _part_of(instruments: Photos) -> np.ndarray:
-    return deal(instruments.labels, instruments.scenes, [0.8, 0.2], seed=PART_SEED)
+    return stratified_group_split(instruments.labels, instruments.scenes, [0.8, 0.2], seed=PART_SEED)
 
 
 def fit(photos: Photos, seed: int, quality: str = LinearProbe.quality) -> CalibratedHead:
@@ -161,7 +161,7 @@ def refused(fitted: CalibratedHead, unknown: np.ndarray, probs: np.ndarray) -> t
 
 
 def asked(fitted: CalibratedHead, photos: Photos) -> tuple[np.ndarray, np.ndarray]:
-    return refused(fitted, fitted.centres.unknown_scores(photos.features), fitted.probs(photos.features))
+    return refused(fitted, fitted.centres.ood_scores(photos.features), fitted.probs(photos.features))
 
 
 def of_training(fitted: CalibratedHead) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -43,7 +43,7 @@ def scores(fitted: CalibratedHead, train: Photos, seed: int) -> dict[str, Callab
         ),
         "nearest photo (stores every photo's features)": seen,
     }
-    ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {OURS: fitted.centres.unknown_scores}
+    ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {OURS: fitted.centres.ood_scores}
     for name, vectors in points.items():
         ways[name] = lambda x, v=vectors: 1 - (directions(x, None) @ v.T).max(axis=1)
     return ways | {CONFIDENCE: lambda x: 1 - fitted.probs(x).max(axis=1)}

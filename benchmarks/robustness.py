@@ -22,7 +22,7 @@ from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
 from tellapart.evaluation.corruption import CORRUPTIONS, SEVERITIES
 from tellapart.evaluation.examination import test_part
-from tellapart.evaluation.robustness import MAX_PHOTOS, robustness
+from tellapart.evaluation.robustness import MAX_TEST_PHOTOS, robustness
 from tellapart.features.extract import Extractor
 from tellapart.model.prediction import load
 from tellapart.recipe import LinearProbe, Reading
@@ -95,7 +95,10 @@ def main() -> None:
         __doc__,
         repeats=1,
         more=lambda parser: parser.add_argument(
-            "--photos", type=int, default=MAX_PHOTOS, help=f"test photos of each set; {MAX_PHOTOS} unless told"
+            "--photos",
+            type=int,
+            default=MAX_TEST_PHOTOS,
+            help=f"test photos of each set; {MAX_TEST_PHOTOS} unless told",
         ),
     )
     recipe = LinearProbe(Reading(quality="fast")) if options.quick else LinearProbe()

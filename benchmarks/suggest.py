@@ -21,7 +21,7 @@ from tellapart.classifier.probe import CalibratedHead, fit_probe, make_folds
 from tellapart.data.duplicates import exact_pairs, find_duplicates, group
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
-from tellapart.data.split import deal
+from tellapart.data.split import stratified_group_split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
@@ -168,7 +168,7 @@ def curve(train: Photos, test: Photos, method: str, seed: int, start: int, batch
         accuracies.append(float((fitted.head.logits(test.features).argmax(axis=1) == test.labels).mean()))
         if turn < rounds:
             pool = train.part(left)
-            far, limit = fitted.centres.unknown_scores(pool.features), fitted.thresholds.unknown_score
+            far, limit = fitted.centres.ood_scores(pool.features), fitted.thresholds.unknown_score
             is_far = np.zeros(len(left), bool) if limit is None else far > limit
             told = Pool(pool.features, fitted.probs(pool.features), is_far, pool.copies, known.features, rng)
             chosen = np.array(METHODS[method](told, batch), np.int64)
@@ -195,7 +195,7 @@ def mixed(photos: Photos, others: Photos, seed: int) -> Photos:
 
 
 def held_out(photos: Photos, seed: int) -> tuple[Photos, Photos]:
-    side = deal(photos.labels, photos.scenes, [2 / 3, 1 / 3], seed=seed)
+    side = stratified_group_split(photos.labels, photos.scenes, [2 / 3, 1 / 3], seed=seed)
     return photos.part(np.flatnonzero(side == 0)), photos.part(np.flatnonzero(side == 1))
 
 

@@ -35,10 +35,10 @@ from photo_sets import (
     undivided,
 )
 from rivals import CONFIDENCE, OURS, auroc, let_through, scores
-from tellapart.classifier.cross_validation import Crossed
+from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.evaluation.coverage import refusals
-from tellapart.metrics.conformal import observed_in_band, promise
+from tellapart.metrics.conformal import guarantee, observed_in_band
 from tellapart.recipe import LinearProbe
 
 QUALITIES = ("fast", "balanced", "best")
@@ -218,7 +218,7 @@ def promise_kept(photos: Photos, seed: int) -> dict:
     fitted = fit(train, seed)
     named = ~np.logical_or(*asked(fitted, real))
     right = fitted.probs(real.features).argmax(axis=1) == real.labels
-    promised = promise(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
+    promised = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
     assert promised is not None
     observed = observed_in_band(int(named.sum()), real.n, promised)
     return {
@@ -290,7 +290,7 @@ def without_each(photos: Photos, classes: Iterable[int], seed: int) -> dict[str,
     names = [str(c) for c in range(photos.n_classes)]
     whole = fit(photos, seed)
     unknown, probs, labels = of_training(whole)
-    card = refusals(Crossed(probs, probs, unknown), labels, names, whole, None)
+    card = refusals(CrossValidated(probs, probs, unknown), labels, names, whole, None)
     estimates = {row["class_name"]: row["value"] for row in card["left_out"]}
     rows = []
     for c in classes:
@@ -307,7 +307,7 @@ def without_each(photos: Photos, classes: Iterable[int], seed: int) -> dict[str,
                 "estimate": estimates[names[c]],
                 "real": np.logical_or(*refused(fitted, of_real, real_probs)).mean(),
                 "doubt": 1 - let_through(*doubts),
-                "AUROC": auroc(of_real, fitted.centres.unknown_scores(new.features)),
+                "AUROC": auroc(of_real, fitted.centres.ood_scores(new.features)),
                 "AUROC of doubt": auroc(*doubts),
             }
         )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tellapart.checks.image_stats import Looks
+from tellapart.checks.image_stats import ImageStats
 
 
 def _ordinary(n, seed=0):
@@ -14,7 +14,7 @@ def _ordinary(n, seed=0):
         return (value + spread * rng.standard_normal(n)).astype(np.float32)
 
     size = np.full(n, 400, np.int64)
-    return Looks(
+    return ImageStats(
         format=np.full(n, "JPEG"),
         camera=np.full(n, ""),
         bytes=rng.integers(40_000, 90_000, n),

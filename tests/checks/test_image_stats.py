@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from tellapart.checks.image_stats import EDGE, MIN_EDGES, SEGMENT_PX, STEEPEST, look_at, measure, sharpness
+from tellapart.checks.image_stats import EDGE, MIN_EDGES, SEGMENT_PX, STEEPEST, image_stats_of, measure, sharpness
 from tellapart.data.source import Dataset
 from tellapart.formats.header import camera_model, read_jpeg
 
@@ -66,7 +66,7 @@ def test_what_the_file_says_is_read_from_its_content(tmp_path):
             "d.webp": (page.resize((30, 40)), {}),
         },
     )
-    looks = look_at(dataset)
+    looks = image_stats_of(dataset)
     assert looks.format.tolist() == ["JPEG", "PNG", "JPEG", "WEBP"]
     assert looks.camera.tolist() == ["Pocket 7", "", "", ""]
     assert looks.width_px.tolist() == [300, 600, 600, 30]
@@ -96,7 +96,7 @@ def test_a_camera_is_found_behind_long_parts(tmp_path):
     comment = b"\xff\xfe" + (60_002).to_bytes(2) + b"x" * 60_000
     (tmp_path / "a.jpg").write_bytes(data[:2] + comment + data[2:])
     dataset = Dataset.from_lists([tmp_path / "a.jpg"], ["a"])
-    assert look_at(dataset).camera.tolist() == ["Pocket 7"]
+    assert image_stats_of(dataset).camera.tolist() == ["Pocket 7"]
 
 
 def test_a_broken_exif_block_names_no_camera():
@@ -126,11 +126,11 @@ def test_progress_reaches_the_end_and_the_order_is_the_dataset_s(tmp_path):
     greys = np.linspace(0, 255, 40).astype(int)
     dataset = files(tmp_path, {f"{i:02}.png": (Image.new("L", (9, 9), int(g)), {}) for i, g in enumerate(greys)})
     steps = []
-    looks = look_at(dataset, lambda stage, done, total: steps.append((done, total)))
+    looks = image_stats_of(dataset, lambda stage, done, total: steps.append((done, total)))
     assert looks.brightness == pytest.approx(greys / 255, abs=1e-3)
     assert steps[0] == (0, 40)
     assert steps[-1] == (40, 40)
-    empty = look_at(dataset.subset([]))
+    empty = image_stats_of(dataset.subset([]))
     assert empty.brightness.shape == (0,)
     assert empty.border.shape == (0, looks.border.shape[1])
 

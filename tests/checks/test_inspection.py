@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tellapart.checks.audit import Finding
-from tellapart.checks.inspection import GRAVEST_FIRST, by_gravity, inspect
+from tellapart.checks.inspection import BY_SEVERITY, by_gravity, inspect
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, Skipped
@@ -33,7 +33,7 @@ def test_findings_come_gravest_first_and_name_photos_that_are_there(prepared):
     steps = []
     findings = inspect(prepared, progress=lambda *step: steps.append(step))
     kinds = [finding.kind for finding in findings]
-    assert kinds == sorted(kinds, key=GRAVEST_FIRST.index)
+    assert kinds == sorted(kinds, key=BY_SEVERITY.index)
     assert {"label_conflict", "unusable", "name_clash"} <= set(kinds)
     assert "mislabelled" not in kinds
     assert steps[-1] == ("looking at photos", 81, 81)
@@ -52,5 +52,5 @@ def test_without_enough_answers_nothing_is_said_about_labels(prepared):
 
 
 def test_every_kind_has_its_place():
-    findings = [Finding(kind, "", "") for kind in sorted(GRAVEST_FIRST)]
-    assert [finding.kind for finding in by_gravity(findings)] == list(GRAVEST_FIRST)
+    findings = [Finding(kind, "", "") for kind in sorted(BY_SEVERITY)]
+    assert [finding.kind for finding in by_gravity(findings)] == list(BY_SEVERITY)

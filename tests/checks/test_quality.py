@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from tellapart.checks.image_stats import Looks, look_at
+from tellapart.checks.image_stats import ImageStats, image_stats_of
 from tellapart.checks.quality import outlyingness, quality_findings
 from tellapart.data.source import Dataset
 
@@ -89,7 +89,7 @@ def test_a_set_of_tiny_photos_is_named_once_for_all(ordinary):
 def test_the_order_of_the_photos_changes_nothing(ordinary):
     looks = changed(changed(ordinary(40), 7, sharpness=0.4), 8, sharpness=0.2)
     order = np.random.default_rng(0).permutation(40)
-    mixed = Looks(**{field.name: getattr(looks, field.name)[order] for field in fields(Looks)})
+    mixed = ImageStats(**{field.name: getattr(looks, field.name)[order] for field in fields(ImageStats)})
     assert quality_findings(dataset_of(40), looks) == quality_findings(dataset_of(40).subset(order), mixed)
 
 
@@ -119,7 +119,7 @@ def test_planted_poor_photos_are_found_among_real_ones(clothing, tmp_path):
             change(photo.convert("RGB")).save(tmp_path / f"{kind}.jpg")
         paths[i * 10] = str(tmp_path / f"{kind}.jpg")
     dataset = Dataset.from_lists(paths, ["a", "b"] * 30)
-    findings = {finding.kind: finding for finding in quality_findings(dataset, look_at(dataset))}
+    findings = {finding.kind: finding for finding in quality_findings(dataset, image_stats_of(dataset))}
     assert set(findings) == set(spoil)
     for kind in spoil:
         assert [row[0].rsplit("/", 1)[-1] for row in findings[kind].photos] == [f"{kind}.jpg"]

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from scipy import stats
 
-from tellapart.checks.image_stats import Looks, look_at
-from tellapart.checks.shortcuts import MIN_PHOTOS_PER_CLASS, SHRINK, cross_validated, exact_p_value, shortcut_findings
+from tellapart.checks.image_stats import ImageStats, image_stats_of
+from tellapart.checks.shortcuts import MIN_SCENES_PER_CLASS, SHRINK, cross_validated, exact_p_value, shortcut_findings
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 
@@ -128,7 +128,7 @@ def test_photos_of_one_scene_prove_nothing(ordinary):
 
 
 def test_small_classes_are_not_asked_about(ordinary):
-    few = MIN_PHOTOS_PER_CLASS - 1
+    few = MIN_SCENES_PER_CLASS - 1
     labels = np.repeat([0, 1, 2], [40, 40, few])
     dataset = dataset_of(labels, 3)
     looks = planted(random_looks(ordinary, dataset.n, 4), labels == 2, camera="Box 9")
@@ -138,7 +138,7 @@ def test_small_classes_are_not_asked_about(ordinary):
 
 
 def take(looks, rows):
-    return Looks(**{field.name: getattr(looks, field.name)[rows] for field in fields(Looks)})
+    return ImageStats(**{field.name: getattr(looks, field.name)[rows] for field in fields(ImageStats)})
 
 
 def test_the_discriminant_equals_a_gaussian_one_written_out():
@@ -200,7 +200,7 @@ class Changed:
     ],
 )
 def test_shortcuts_planted_in_real_photos_are_found(clothing, change, cue):
-    looks = look_at(Changed(clothing, 1, change))
+    looks = image_stats_of(Changed(clothing, 1, change))
     findings = shortcut_findings(clothing, alone(clothing.n), looks)
     named = [finding.sentence for finding in findings if finding.sentence.startswith(f"The {cue} alone ")]
     assert len(named) == 1
@@ -208,4 +208,4 @@ def test_shortcuts_planted_in_real_photos_are_found(clothing, change, cue):
 
 
 def test_real_photos_as_they_are_have_none(clothing):
-    assert shortcut_findings(clothing, alone(clothing.n), look_at(clothing)) == []
+    assert shortcut_findings(clothing, alone(clothing.n), image_stats_of(clothing)) == []

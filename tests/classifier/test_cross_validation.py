@@ -7,7 +7,7 @@ import pytest
 
 from tellapart.classifier.cross_validation import cross_validate
 from tellapart.classifier.probe import fit_probe, make_folds
-from tellapart.data.split import crossed_split
+from tellapart.data.split import cross_validated_split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.prepare import prepare
 from tellapart.recipe import LinearProbe, Reading
@@ -23,7 +23,7 @@ def prepared(clothing, extractor):
 
 def folds_of(prepared):
     found = prepared.duplicates
-    return crossed_split(prepared.dataset.labels, found.scenes, found.copies, n_folds=RECIPE.n_folds).folds
+    return cross_validated_split(prepared.dataset.labels, found.scenes, found.copies, n_folds=RECIPE.n_folds).folds
 
 
 def test_answers_are_those_of_a_probe_fitted_without_the_fold(prepared):
@@ -35,7 +35,7 @@ def test_answers_are_those_of_a_probe_fitted_without_the_fold(prepared):
     labels, scenes = prepared.dataset.labels[~out], prepared.duplicates.scenes[~out]
     alone = fit_probe(prepared.values[~out], labels, make_folds(labels, scenes, RECIPE), 4, RECIPE, imagenet=imagenet)
     assert np.allclose(crossed.probs[out], alone.probs(prepared.values[out]), atol=1e-5)
-    assert np.allclose(crossed.unknown[out], alone.centres.unknown_scores(prepared.values[out]), atol=1e-5)
+    assert np.allclose(crossed.unknown[out], alone.centres.ood_scores(prepared.values[out]), atol=1e-5)
 
 
 def test_labels_that_mean_nothing_score_like_chance(prepared):

@@ -42,12 +42,12 @@ def test_score_is_one_minus_the_largest_cosine(n, k, seed):
         directions(rng.standard_normal((k, 6)).astype(np.float32), None), np.arange(k, dtype=np.int32), None
     )
     expected = [1 - max(cosine(f, c) for c in centres.vectors.astype(float)) for f in features.astype(float)]
-    got = centres.unknown_scores(features)
+    got = centres.ood_scores(features)
     assert got.dtype == np.float32
     assert np.allclose(got, expected, atol=1e-5)
     assert (got >= -1e-5).all()
     assert (got <= 2 + 1e-5).all()
-    assert np.allclose(centres.unknown_scores(features * np.float32(37)), got, atol=1e-5)
+    assert np.allclose(centres.ood_scores(features * np.float32(37)), got, atol=1e-5)
 
 
 @given(st.integers(0, 99))
@@ -65,7 +65,7 @@ def test_the_cosine_is_the_weighted_mean_of_both_directions_cosines(seed):
 @pytest.mark.parametrize("head", [None, some_head(4)])
 def test_features_of_zero_have_a_score(head):
     features, labels = blobs([6, 6], d=4)
-    score = fitted(features, labels, head).unknown_scores(np.zeros((1, 4), np.float32))
+    score = fitted(features, labels, head).ood_scores(np.zeros((1, 4), np.float32))
     assert np.isfinite(score).all()
 
 
@@ -78,7 +78,7 @@ def test_nearness_is_the_score_class_by_class():
     assert (nearness[:, [1, 3]] == -1).all()
     for c in (0, 2, 4):
         assert np.allclose(nearness[:, c], (seen @ centres.vectors[centres.labels == c].T).max(axis=1))
-    assert np.allclose(1 - nearness.max(axis=1), centres.unknown_scores(features), atol=1e-6)
+    assert np.allclose(1 - nearness.max(axis=1), centres.ood_scores(features), atol=1e-6)
 
 
 @settings(max_examples=10, deadline=None)
@@ -134,22 +134,22 @@ def test_tiny_classes_borrow_neighbours(sizes):
     features, labels = blobs(sizes)
     centres = fitted(features, labels)
     assert sorted(centres.labels) == [0, 1]
-    assert np.isfinite(centres.unknown_scores(features)).all()
+    assert np.isfinite(centres.ood_scores(features)).all()
 
 
 def test_photos_that_all_coincide_give_one_place():
     features = np.ones((40, 8), np.float32)
     centres = fitted(features, (np.arange(40) % 2).astype(np.int32))
-    assert np.allclose(centres.unknown_scores(features), 0, atol=1e-3)
+    assert np.allclose(centres.ood_scores(features), 0, atol=1e-3)
 
 
 def test_large_classes_are_thinned_and_many_classes_share_the_centres(monkeypatch):
-    monkeypatch.setattr(unknown, "MAX_PHOTOS", 50)
+    monkeypatch.setattr(unknown, "MAX_PHOTOS_PER_CLASS", 50)
     monkeypatch.setattr(unknown, "MAX_ALL_CENTRES", 6)
     features, labels = blobs([200, 200, 200], seed=1)
     centres = fitted(features, labels)
     assert len(centres.labels) <= 6
-    assert np.median(centres.unknown_scores(features)) < 0.2
+    assert np.median(centres.ood_scores(features)) < 0.2
 
 
 # Achieved with the fast backbone, four classes of 20 photos; other garments of the same classes are what is near.
@@ -158,7 +158,7 @@ def test_photos_of_something_else_are_further(shared_data, extractor, clothing, 
     centres = fitted(np.array(clothing_features.values), clothing.labels, QUALITIES["fast"].imagenet)
     strangers = sorted((shared_data / "unknown" / folder).iterdir())[:40]
     far = extractor.extract(Dataset.from_lists(strangers, ["unknown"] * len(strangers)))
-    scores = [centres.unknown_scores(near), centres.unknown_scores(far.values[far.usable])]
+    scores = [centres.ood_scores(near), centres.ood_scores(far.values[far.usable])]
     assert roc_auc_score(np.repeat([0, 1], list(map(len, scores))), np.concatenate(scores)) >= floor
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tellapart.data.split import ALWAYS_TRAINS, crossed_split, deal, given_split, make_split
+from tellapart.data.split import ALWAYS_TRAINS, cross_validated_split, given_split, make_split, stratified_group_split
 
 
 @st.composite
@@ -33,7 +33,7 @@ SEEDS = st.integers(0, 1000)
 @given(st.booleans().flatmap(lambda pure: grouped_photos(pure=pure)), SHARES, SEEDS)
 def test_groups_never_straddle_and_every_photo_has_a_part(photos, shares, seed):
     labels, groups = photos
-    part = deal(labels, groups, shares, seed=seed)
+    part = stratified_group_split(labels, groups, shares, seed=seed)
     assert part.shape == labels.shape
     assert part.min() >= 0
     assert part.max() < len(shares)
@@ -44,7 +44,7 @@ def test_groups_never_straddle_and_every_photo_has_a_part(photos, shares, seed):
 @given(grouped_photos(), SHARES, SEEDS)
 def test_every_class_is_in_as_many_parts_as_it_has_groups_for(photos, shares, seed):
     labels, groups = photos
-    part = deal(labels, groups, shares, seed=seed)
+    part = stratified_group_split(labels, groups, shares, seed=seed)
     for c in np.unique(labels):
         n_groups = len(np.unique(groups[labels == c]))
         n_parts = len(np.unique(part[labels == c]))
@@ -55,7 +55,7 @@ def test_every_class_is_in_as_many_parts_as_it_has_groups_for(photos, shares, se
 @given(grouped_photos(), SHARES, SEEDS)
 def test_shares_are_kept_to_within_one_group(photos, shares, seed):
     labels, groups = photos
-    part = deal(labels, groups, shares, seed=seed)
+    part = stratified_group_split(labels, groups, shares, seed=seed)
     for c in np.unique(labels):
         own = labels == c
         largest = np.unique(groups[own], return_counts=True)[1].max()
@@ -68,7 +68,7 @@ def test_shares_are_kept_to_within_one_group(photos, shares, seed):
 
 def test_shares_of_single_photos_are_exact_to_one_photo():
     labels = np.repeat(np.arange(4, dtype=np.int32), [100, 33, 7, 250])
-    part = deal(labels, np.arange(390, dtype=np.int32), [0.8, 0.2], seed=0)
+    part = stratified_group_split(labels, np.arange(390, dtype=np.int32), [0.8, 0.2], seed=0)
     for c in range(4):
         n = (labels == c).sum()
         assert abs((part[labels == c] == 1).sum() - 0.2 * n) < 1
@@ -78,9 +78,9 @@ def test_shares_of_single_photos_are_exact_to_one_photo():
 @given(grouped_photos(), SHARES, SEEDS)
 def test_same_seed_same_split_and_group_numbers_mean_nothing(photos, shares, seed):
     labels, groups = photos
-    part = deal(labels, groups, shares, seed=seed)
-    assert np.array_equal(part, deal(labels.copy(), groups.copy(), shares, seed=seed))
-    assert np.array_equal(part, deal(labels, groups * 7 + 3, shares, seed=seed))
+    part = stratified_group_split(labels, groups, shares, seed=seed)
+    assert np.array_equal(part, stratified_group_split(labels.copy(), groups.copy(), shares, seed=seed))
+    assert np.array_equal(part, stratified_group_split(labels, groups * 7 + 3, shares, seed=seed))
 
 
 def test_another_seed_is_another_split():
@@ -97,7 +97,10 @@ def test_another_seed_is_another_split():
 def test_shuffling_photos_keeps_all_promises(photos, seed):
     labels, groups = photos
     order = np.random.default_rng(seed).permutation(len(labels))
-    part, moved = (deal(a, b, [0.8, 0.2], seed=seed) for a, b in ((labels, groups), (labels[order], groups[order])))
+    part, moved = (
+        stratified_group_split(a, b, [0.8, 0.2], seed=seed)
+        for a, b in ((labels, groups), (labels[order], groups[order]))
+    )
     assert one_part_each(groups[order], moved)
     for c in np.unique(labels):
         own = labels == c
@@ -191,7 +194,7 @@ def test_a_crossed_split_tests_every_photo_once_and_keeps_scenes_whole(seed):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, 60).astype(np.int32)
     scenes = (np.arange(60) // 2).astype(np.int32)
-    split = crossed_split(labels, scenes, np.arange(60, dtype=np.int32), n_folds=5, seed=seed)
+    split = cross_validated_split(labels, scenes, np.arange(60, dtype=np.int32), n_folds=5, seed=seed)
     assert split.kind == "crossed"
     assert split.test.tolist() == split.learned.tolist() == list(range(60))
     assert set(split.folds) == set(range(5))
@@ -201,7 +204,7 @@ def test_a_crossed_split_tests_every_photo_once_and_keeps_scenes_whole(seed):
 def test_a_crossed_split_divides_a_class_of_one_scene_and_says_so():
     labels = np.array([0] * 10 + [1] * 10, np.int32)
     scenes = np.array([*range(10), *[10] * 10], np.int32)
-    split = crossed_split(labels, scenes, np.arange(20, dtype=np.int32), n_folds=5)
+    split = cross_validated_split(labels, scenes, np.arange(20, dtype=np.int32), n_folds=5)
     assert split.undivided == (1,)
     assert len(set(split.folds[labels == 1])) > 1
 
@@ -211,7 +214,7 @@ def test_a_crossed_split_divides_a_class_of_one_scene_and_says_so():
 def test_nobody_is_tested_by_a_head_that_never_saw_the_class(photos, n_folds, seed):
     """Whatever is tangled: without any fold, every class of the photos in it still trains."""
     labels, scenes, copies = photos
-    split = crossed_split(labels, scenes, copies, n_folds=n_folds, seed=seed)
+    split = cross_validated_split(labels, scenes, copies, n_folds=n_folds, seed=seed)
     assert split.learned.tolist() == list(range(len(labels)))
     assert split.test.tolist() == np.flatnonzero(split.folds != ALWAYS_TRAINS).tolist()
     for fold in np.unique(split.folds[split.test]):
@@ -226,10 +229,10 @@ def test_nobody_is_tested_by_a_head_that_never_saw_the_class(photos, n_folds, se
 def test_a_class_of_copies_always_trains():
     labels = np.repeat(np.arange(2, dtype=np.int32), 10)
     copies = np.array([*range(10), *[10] * 10], np.int32)
-    crossed = crossed_split(labels, copies, copies, n_folds=5)
+    crossed = cross_validated_split(labels, copies, copies, n_folds=5)
     assert crossed.test.tolist() == list(range(10))
     assert (crossed.folds[10:] == ALWAYS_TRAINS).all()
     made = make_split(labels, copies, copies, test_share=0.5)
     assert set(range(10, 20)) <= set(made.train.tolist())
-    alike = crossed_split(labels, np.zeros(20, np.int32), np.zeros(20, np.int32), n_folds=5)
+    alike = cross_validated_split(labels, np.zeros(20, np.int32), np.zeros(20, np.int32), n_folds=5)
     assert len(alike.test) == 0

@@ -64,7 +64,7 @@ def test_none_of_these_goes_by_the_untrained_features(tuned):
     assert centres.vectors.shape[1] == 1280 + 1000
     changed = np.array(tuned.prepared.values[:5])
     changed[:, 1280:] *= -3
-    assert np.array_equal(centres.unknown_scores(changed), centres.unknown_scores(tuned.prepared.values[:5]))
+    assert np.array_equal(centres.ood_scores(changed), centres.ood_scores(tuned.prepared.values[:5]))
 
 
 def test_the_same_seed_gives_the_same_network(garments):

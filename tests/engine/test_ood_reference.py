@@ -11,7 +11,7 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.engine import ood_reference as module
 from tellapart.engine.backbone import QUALITIES, Bundled
-from tellapart.engine.ood_reference import FOLDER, strangers
+from tellapart.engine.ood_reference import FOLDER, ood_reference
 from tellapart.errors import ArtifactError
 from tellapart.features.extract import Extractor
 
@@ -26,16 +26,16 @@ def copied(tmp_path, monkeypatch):
     for path in FOLDER.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(module, "FOLDER", tmp_path)
-    strangers.cache_clear()
+    ood_reference.cache_clear()
     yield tmp_path
-    strangers.cache_clear()
+    ood_reference.cache_clear()
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_every_quality_has_seen_them(quality):
     """Fails when a backbone has changed: run `scripts/make_strangers ../shared/data/unknown` again."""
     backbone = QUALITIES[quality]
-    known = strangers(backbone)
+    known = ood_reference(backbone)
     assert known is not None, f"{quality} is {backbone.key} now; make the strangers again"
     assert known.features.shape == (N_PHOTOS, backbone.n_features)
     assert known.features.dtype == np.float32
@@ -49,11 +49,11 @@ def test_nothing_is_kept_of_backbones_that_are_gone():
 
 
 def test_a_backbone_that_has_not_seen_them_has_none():
-    assert strangers(Bundled(("lite0",), 96)) is None
+    assert ood_reference(Bundled(("lite0",), 96)) is None
 
 
 def test_there_are_three_sources_in_words():
-    known = strangers(QUALITIES["fast"])
+    known = ood_reference(QUALITIES["fast"])
     assert {source: known.sources.count(source) for source in set(known.sources)} == {
         "everyday things": 150, "cups": 30, "patterns and surfaces": 30,
     }  # fmt: skip
@@ -83,9 +83,9 @@ def test_a_damaged_file_is_refused(copied, harm):
         data = bytearray((copied / "balanced.f16").read_bytes())
     file.write_bytes(data)
     with pytest.raises(ArtifactError, match=r"fast\.f16 is damaged") as refused:
-        strangers(QUALITIES["fast"])
+        ood_reference(QUALITIES["fast"])
     assert refused.value.hint == "Install tellapart again."
-    assert strangers(QUALITIES["balanced"]) is not None
+    assert ood_reference(QUALITIES["balanced"]) is not None
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def shown(shared_data):
 
 def test_names_and_sources_are_those_of_the_photos(shown):
     script, paths = shown
-    known = strangers(QUALITIES["fast"])
+    known = ood_reference(QUALITIES["fast"])
     assert known.sources == tuple(script.SOURCES[path.parent.name] for path in paths)
     assert known.names == tuple(script.name_of(path) for path in paths)
 
@@ -116,7 +116,7 @@ def test_features_are_what_the_backbone_makes_of_them(shown, quality, extractor)
     backbone = QUALITIES[quality]
     reader = extractor if quality == "fast" else Extractor(backbone, Preprocess(backbone.input_px))
     made = reader.extract(Dataset.from_lists([paths[i] for i in rows], ["stranger"] * len(rows))).values
-    kept = strangers(backbone).features[rows]
+    kept = ood_reference(backbone).features[rows]
     assert np.abs(made).max() > 1
     # float16 keeps 11 bits; other processors add in another order
     assert np.allclose(made, kept, rtol=2**-10, atol=2e-3)

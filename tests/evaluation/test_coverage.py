@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tellapart.classifier.cross_validation import Crossed
+from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds
 from tellapart.classifier.probe import fit_probe, make_folds
-from tellapart.engine.ood_reference import Strangers
+from tellapart.engine.ood_reference import OodReference
 from tellapart.evaluation.coverage import promised, real_photos, refusals
-from tellapart.metrics.conformal import observed_in_band, promise
+from tellapart.metrics.conformal import guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
 from tellapart.recipe import LinearProbe, Reading
 
@@ -30,7 +30,7 @@ def photos(per_class, seed=0, d=24, spread=0.5):
         return (centres[which] + spread * rng.standard_normal((len(which), d))).astype(np.float32)
 
     sources = ("cups",) * 12 + ("cloth",) * 9 + ("cups",) * 4
-    return around(labels), labels, Strangers(around(other), sources, tuple(f"thing {i}" for i in range(25)))
+    return around(labels), labels, OodReference(around(other), sources, tuple(f"thing {i}" for i in range(25)))
 
 
 def fitted_on(features, labels):
@@ -40,7 +40,7 @@ def fitted_on(features, labels):
 
 def said_of(fitted, features):
     probs = fitted.probs(features)
-    return Crossed(probs, probs, fitted.centres.unknown_scores(features))
+    return CrossValidated(probs, probs, fitted.centres.ood_scores(features))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_real_photos_are_counted_as_loops_count_them(known, card):
     fitted, fresh, labels, _ = known
     limits, counts = fitted.thresholds, dict.fromkeys(("named", "right", "unsure", "none"), 0)
     for probs, unknown, label in zip(
-        fitted.probs(fresh), fitted.centres.unknown_scores(fresh), labels.tolist(), strict=True
+        fitted.probs(fresh), fitted.centres.ood_scores(fresh), labels.tolist(), strict=True
     ):
         if unknown > limits.unknown_score:
             counts["none"] += 1
@@ -82,7 +82,7 @@ def test_real_photos_are_counted_as_loops_count_them(known, card):
 
 def test_the_promise_and_what_was_seen_of_it(known, card):
     fitted = known[0]
-    expected = promise(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
+    expected = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
     assert promised(fitted.thresholds) == expected
     assert card["promise"] == vars(expected)
     assert card["observed"] == vars(observed_in_band(card["n_named"], 90, expected))
@@ -116,7 +116,7 @@ def test_strangers_are_counted_by_source_and_those_that_passed_are_named(known, 
     fitted, _, _, others = known
     expected = {}
     for features, source, name in zip(others.features, others.sources, others.names, strict=True):
-        unknown = float(fitted.centres.unknown_scores(features[None])[0])
+        unknown = float(fitted.centres.ood_scores(features[None])[0])
         probs = fitted.probs(features[None])[0]
         row = expected.setdefault(source, {"n": 0, "n_refused": 0, "n_none_of_these": 0, "passed": []})
         row["n"] += 1

@@ -9,7 +9,7 @@ import pytest
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
-from tellapart.data.split import crossed_split, make_split
+from tellapart.data.split import cross_validated_split, make_split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.evaluation.advice import MOST, advise
 from tellapart.evaluation.document import test_evaluation as evaluation_of
@@ -49,7 +49,7 @@ def steps_of(prepared, recipe=RECIPE, *, crossed=False, progress=no_progress):
     """All that training does before, and its next steps."""
     found, labels = prepared.duplicates, prepared.dataset.labels
     if crossed:
-        split = crossed_split(labels, found.scenes, found.copies, n_folds=recipe.n_folds)
+        split = cross_validated_split(labels, found.scenes, found.copies, n_folds=recipe.n_folds)
     else:
         split = make_split(labels, found.scenes, found.copies)
     learned = fit(prepared, split, recipe)

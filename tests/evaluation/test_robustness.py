@@ -16,7 +16,7 @@ from tellapart.evaluation.robustness import (
     BALANCES,
     BORDER,
     DAMAGE,
-    MAX_PHOTOS,
+    MAX_TEST_PHOTOS,
     VARIANTS,
     _chosen,
     kept_intervals,
@@ -202,7 +202,7 @@ def test_photos_are_chosen_from_each_class_in_proportion(sizes, at_most, seed):
 
 def test_another_seed_chooses_other_photos():
     labels = np.arange(1000) % 7
-    assert set(_chosen(labels, MAX_PHOTOS, 0)) != set(_chosen(labels, MAX_PHOTOS, 1))
+    assert set(_chosen(labels, MAX_TEST_PHOTOS, 0)) != set(_chosen(labels, MAX_TEST_PHOTOS, 1))
 
 
 def _answers(n, p_clean, p_kept, p_gained, seed):

@@ -119,7 +119,7 @@ def _scores(n_right, n, n_commonest, class_name="shirt"):
     ],
 )
 def test_headline_word_for_word(scores, expected):
-    assert headline(scores) == expected
+    assert str(headline(scores)) == expected
 
 
 def test_scores_equal_scikit_learn():
@@ -137,7 +137,7 @@ def test_scores_equal_scikit_learn():
         expected = twin(labels, answers, average=None)
         assert [c[metric]["value"] for c in evaluation["per_class"]] == pytest.approx(expected)
         assert all(c[metric]["low"] <= c[metric]["value"] <= c[metric]["high"] for c in evaluation["per_class"])
-    assert evaluation["headline"] == headline(evaluation)
+    assert evaluation["headline"] == str(headline(evaluation))
 
 
 def test_baseline_is_the_commonest_class_of_the_test_photos():

@@ -6,12 +6,12 @@ import pytest
 
 from tellapart.errors import TrainingError
 from tellapart.export.photos import ProofPhoto, generated
-from tellapart.export.proof import Said, prove, sentences
+from tellapart.export.proof import Answer, prove, sentences
 from tellapart.model.prediction import Prediction
 
 
 @dataclass(frozen=True)
-class Form:
+class ExportRunner:
     through: str = "a test"
     bound: float = 0.02
 
@@ -26,11 +26,11 @@ def photo(name="hat.jpg", p=0.9, unknown=0.3):
 
 
 def said(p=0.9, unknown=0.3, answer=None):
-    return Said(answer or ("hat" if p >= 0.5 else "shoe"), {"hat": p, "shoe": 1 - p}, unknown, 0.01)
+    return Answer(answer or ("hat" if p >= 0.5 else "shoe"), {"hat": p, "shoe": 1 - p}, unknown, 0.01)
 
 
 def test_agreement_is_counted():
-    proof = prove([photo(), photo()], [said(0.91), said(0.9, answer="not sure")], Form(), "2 photos")
+    proof = prove([photo(), photo()], [said(0.91), said(0.9, answer="not sure")], ExportRunner(), "2 photos")
     assert (proof.n, proof.n_same) == (2, 1)  # within the bound an answer may tip over a threshold, and is counted
     assert proof.largest_difference == pytest.approx(0.01)
     assert proof.ms_a_photo == 10
@@ -40,27 +40,27 @@ def test_agreement_is_counted():
 @pytest.mark.parametrize("bad", [said(0.87), said(0.9, unknown=0.33), said(float("nan"), answer="hat")])
 def test_a_difference_above_the_bound_is_refused(bad):
     with pytest.raises(TrainingError, match=r'"far\.jpg" differently'):
-        prove([photo(), photo("far.jpg")], [said(), bad], Form(), "")
+        prove([photo(), photo("far.jpg")], [said(), bad], ExportRunner(), "")
 
 
 def test_a_class_missing_is_refused():
     with pytest.raises(TrainingError):
-        prove([photo()], [Said("hat", {"hat": 0.9}, 0.3, 0.01)], Form(), "")
+        prove([photo()], [Answer("hat", {"hat": 0.9}, 0.3, 0.01)], ExportRunner(), "")
 
 
 def test_another_class_passes_only_where_the_model_itself_wavers():
-    assert prove([photo(p=0.505)], [said(0.495)], Form(), "").n_same == 0
+    assert prove([photo(p=0.505)], [said(0.495)], ExportRunner(), "").n_same == 0
     with pytest.raises(TrainingError):
-        prove([photo(p=0.515)], [said(0.499)], Form(), "")
+        prove([photo(p=0.515)], [said(0.499)], ExportRunner(), "")
 
 
 def test_photos_that_the_form_cannot_read_are_counted_apart():
-    unread = Said(None, {}, None, 0.01)
-    proof = prove([photo(), photo()], [said(), unread], Form(), "")
+    unread = Answer(None, {}, None, 0.01)
+    proof = prove([photo(), photo()], [said(), unread], ExportRunner(), "")
     assert (proof.n, proof.n_unreadable) == (1, 1)
     assert "1 photo" in sentences(proof)[-1]
     with pytest.raises(TrainingError, match="could not read any"):
-        prove([photo()], [unread], Form(), "")
+        prove([photo()], [unread], ExportRunner(), "")
 
 
 def test_generated_images_are_the_same_everywhere_and_always():

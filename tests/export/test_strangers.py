@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from tellapart.data.preprocess import Preprocess
-from tellapart.export.browser import BrowserForm
-from tellapart.export.bundle import Source, rendered
+from tellapart.export.browser import BrowserRunner
+from tellapart.export.bundle import ModelSource, rendered
 from tellapart.export.docker import docker_folder
 from tellapart.export.photos import ProofPhoto, gather, generated
 from tellapart.export.space import gradio_space, static_space
@@ -41,7 +41,7 @@ def named(model, tmp_path):
         (folder / REPORT).write_text("<script>alert(1)</script>")
         record["files"][REPORT] = sha256((folder / REPORT).read_bytes())
         (folder / MANIFEST).write_text(json.dumps(record))
-        return Source(folder, load_artifact(folder), no_progress)
+        return ModelSource(folder, load_artifact(folder), no_progress)
 
     return make
 
@@ -104,7 +104,7 @@ def asked(model, clothing_folder):
 
 
 def test_chromium_without_its_sandbox_sees_no_byte_of_a_photo_that_is_not_ours(model, asked):
-    form = BrowserForm({}, "chromium", load_artifact(model).preprocess, sandboxed=False)
+    form = BrowserRunner({}, "chromium", load_artifact(model).preprocess, sandboxed=False)
     for photo in asked[:5]:
         assert not photo.ours
         handed = form.handed(photo)
@@ -118,7 +118,7 @@ def test_chromium_without_its_sandbox_sees_no_byte_of_a_photo_that_is_not_ours(m
 def test_ours_are_handed_over_as_they_are(model):
     artifact = load_artifact(model)
     photos = gather(None, artifact, Predictor.from_artifact(artifact), no_progress).photos
-    form = BrowserForm({}, "chromium", artifact.preprocess, sandboxed=False)
+    form = BrowserRunner({}, "chromium", artifact.preprocess, sandboxed=False)
     ours = [photo for photo in photos if photo.ours]
     assert [(photo.name, photo.data) for photo in ours] == generated()
     assert all(form.handed(photo) == photo.data for photo in ours)
@@ -126,14 +126,14 @@ def test_ours_are_handed_over_as_they_are(model):
 
 
 def test_a_sandboxed_chromium_decodes_all(asked):
-    form = BrowserForm({}, "chromium", Preprocess(224, "crop"), sandboxed=True)
+    form = BrowserRunner({}, "chromium", Preprocess(224, "crop"), sandboxed=True)
     assert form.handed(asked[0]) == asked[0].data
     assert form.through == "Chromium, from a plain file server"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="root is of systems like Unix")
 def test_root_has_no_sandbox():
-    assert BrowserForm({}, "chromium", Preprocess(224, "crop")).sandboxed == (os.geteuid() != 0)
+    assert BrowserRunner({}, "chromium", Preprocess(224, "crop")).sandboxed == (os.geteuid() != 0)
 
 
 def test_a_photo_by_a_name_like_ours_is_not_ours(model, tmp_path):

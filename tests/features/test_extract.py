@@ -150,7 +150,7 @@ def test_only_a_few_chunks_are_read_ahead(extractor, clothing, monkeypatch):
 
     extractor.extract(Counting(**vars(clothing.subset(range(40)))), progress=progress)
     assert len(read) == 40
-    assert max(most) <= 2 * (module.AHEAD + 1) * (1 + module.SPARE_WORKERS)
+    assert max(most) <= 2 * (module.CHUNKS_AHEAD + 1) * (1 + module.SPARE_WORKERS)
 
 
 def test_progress_counts_every_photo_once(extractor, some):

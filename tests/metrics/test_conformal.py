@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, fit_thresholds
-from tellapart.metrics.conformal import observed_in_band, promise
+from tellapart.metrics.conformal import guarantee, observed_in_band
 from tellapart.model.artifact import PROMISE
 
 GATES = (FAR_SHARE, DOUBT_SHARE)
@@ -20,14 +20,14 @@ GATES = (FAR_SHARE, DOUBT_SHARE)
     [(50, 89, 99.5), (100, 90, 98), (200, 92, 98), (500, 93, 97), (1000, 94, 96)],
 )
 def test_band_of_one_gate_as_published(n, low, high):
-    got = promise(n, 0.05)
+    got = guarantee(n, 0.05)
     assert 100 * got.low == pytest.approx(low, abs=0.51)
     assert 100 * got.high == pytest.approx(high, abs=0.51)
 
 
 @given(st.integers(1, 5000), st.floats(0.001, 0.3))
 def test_band_of_one_gate_is_a_central_beta(n, share):
-    got = promise(n, share)
+    got = guarantee(n, share)
     rank = int(share * (n + 1) + 1e-9)
     if rank == 0:
         assert got is None
@@ -40,15 +40,15 @@ def test_band_of_one_gate_is_a_central_beta(n, share):
 
 @pytest.mark.parametrize(("share", "least"), [(0.05, 19), (0.02, 49), (0.01, 99), (0.29, 3)])
 def test_too_few_photos_promise_nothing(share, least):
-    assert promise(least - 1, share) is None
-    assert promise(least, share) is not None
-    assert promise(0, share) is None
-    assert promise(least) is None
+    assert guarantee(least - 1, share) is None
+    assert guarantee(least, share) is not None
+    assert guarantee(0, share) is None
+    assert guarantee(least) is None
 
 
 def test_ranks_are_those_of_the_thresholds():
     for n in range(3000):
-        got = promise(n, *GATES)
+        got = guarantee(n, *GATES)
         far, doubt = int(FAR_SHARE * (n + 1)), int(DOUBT_SHARE * (n + 1))
         limits = fit_thresholds(np.zeros(n), np.zeros(n)) if n < 100 else None
         assert (got is None) == (far + doubt == 0)
@@ -59,8 +59,8 @@ def test_ranks_are_those_of_the_thresholds():
 
 @given(st.integers(99, 5000))  # both gates are there
 def test_two_gates_promise_no_more_than_they_can_and_no_less_than_one(n):
-    both = promise(n, *GATES)
-    alone = [promise(n, share) for share in GATES]
+    both = guarantee(n, *GATES)
+    alone = [guarantee(n, share) for share in GATES]
     assert both.low <= min(one.low for one in alone)
     assert both.high == min(one.high for one in alone)
     assert both.low < both.kept < both.high
@@ -100,7 +100,7 @@ def _limits(unknown, confidences):
 @pytest.mark.parametrize("n", [60, 200, 1000])
 def test_the_band_of_two_gates_holds_whatever_they_share(draw, n):
     """Measured over n of 33 to 1000: each end missed by 0 to 0.033 of 1,500 models, 0.025 expected at the most."""
-    rng, promised, n_models = np.random.default_rng(0), promise(n, *GATES), 2000
+    rng, promised, n_models = np.random.default_rng(0), guarantee(n, *GATES), 2000
     kept, held = [], []
     for _ in range(n_models):
         far, doubt = _limits(*draw(rng, n))
@@ -118,7 +118,7 @@ def test_the_band_of_two_gates_holds_whatever_they_share(draw, n):
 def test_the_ends_of_the_band_are_no_wider_than_they_must_be():
     """Gates that never agree reach the low end, gates that always do reach the high one."""
     rng, n = np.random.default_rng(1), 200
-    promised = promise(n, *GATES)
+    promised = guarantee(n, *GATES)
     apart, nested = ([KEPT[draw](*_limits(*draw(rng, n))) for _ in range(2000)] for draw in (_apart, _nested))
     assert np.quantile(apart, 0.025) == pytest.approx(promised.low, abs=0.005)
     assert np.quantile(nested, 0.975) == pytest.approx(promised.high, abs=0.005)
@@ -126,7 +126,7 @@ def test_the_ends_of_the_band_are_no_wider_than_they_must_be():
 
 @given(st.integers(20, 400), st.integers(0, 300))
 def test_observed_band_is_a_central_beta_binomial(n, n_test):
-    promised = promise(n, 0.05)
+    promised = guarantee(n, 0.05)
     got = observed_in_band(0, n_test, promised)
     law = stats.betabinom(n_test, n + 1 - promised.n_refused, promised.n_refused)
     assert law.cdf(got.low - 1) < 0.025 <= law.cdf(got.low) + 1e-9
@@ -135,7 +135,7 @@ def test_observed_band_is_a_central_beta_binomial(n, n_test):
 
 
 def test_observed_band_is_wider_than_the_promise_and_nears_it():
-    promised = promise(200, *GATES)
+    promised = guarantee(200, *GATES)
     few, many = observed_in_band(48, 50, promised), observed_in_band(95_000, 100_000, promised)
     assert few.low / 50 < promised.low - 0.02
     assert many.low / 100_000 == pytest.approx(promised.low, abs=0.001)
@@ -143,7 +143,7 @@ def test_observed_band_is_wider_than_the_promise_and_nears_it():
 
 
 def test_the_verdict_is_whether_the_count_is_inside():
-    promised = promise(200, *GATES)
+    promised = guarantee(200, *GATES)
     band = observed_in_band(0, 100, promised)
     verdicts = [observed_in_band(k, 100, promised).holds for k in range(101)]
     assert verdicts == [band.low <= k <= band.high for k in range(101)]
@@ -154,4 +154,4 @@ def test_the_verdict_is_whether_the_count_is_inside():
 
 
 def test_a_model_folder_keeps_all_of_it():
-    assert set(asdict(promise(100, *GATES))) == PROMISE
+    assert set(asdict(guarantee(100, *GATES))) == PROMISE

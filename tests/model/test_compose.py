@@ -67,7 +67,7 @@ def test_the_graph_answers_as_the_fitted_head(graph, fitted, pixels, run):
     assert np.allclose(got["probs"], fitted.probs(features), atol=1e-4)
     assert np.allclose(got["probs"].sum(axis=1), 1, atol=1e-5)
     assert got["unknown_score"].shape == (len(pixels),)
-    assert np.allclose(got["unknown_score"], fitted.centres.unknown_scores(features), atol=1e-5)
+    assert np.allclose(got["unknown_score"], fitted.centres.ood_scores(features), atol=1e-5)
     assert got["feature_map"].shape[:2] == features.shape
 
 
@@ -122,7 +122,7 @@ def test_other_backbones_and_numbers_of_classes(backbone, c, pixels):
     for run in (by_onnxruntime, by_openvino):
         got = run(graph, small)
         assert np.allclose(got["probs"], fitted.probs(got["features"]), atol=1e-4)
-        assert np.allclose(got["unknown_score"], fitted.centres.unknown_scores(got["features"]), atol=1e-5)
+        assert np.allclose(got["unknown_score"], fitted.centres.ood_scores(got["features"]), atol=1e-5)
 
 
 def test_unknown_score_of_a_photo_without_features(fitted):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tellapart.storage.cache_folder import cache_folder
-from tellapart.storage.photo_locations import MOST_MODELS, forget, recall, remember
+from tellapart.storage.photo_locations import MOST_MODELS, forget_locations, load_locations, save_locations
 
 
 @pytest.fixture(autouse=True)
@@ -24,49 +24,49 @@ def photos(tmp_path):
 
 
 def test_what_is_still_there_comes_back_in_order(photos):
-    remember("a" * 64, {"test": photos})
-    assert recall("a" * 64, "test") == photos
+    save_locations("a" * 64, {"test": photos})
+    assert load_locations("a" * 64, "test") == photos
     os.unlink(photos[1])
-    assert recall("a" * 64, "test") == [photos[0], *photos[2:]]
-    assert recall("b" * 64, "test") == recall("a" * 64, "train") == []
+    assert load_locations("a" * 64, "test") == [photos[0], *photos[2:]]
+    assert load_locations("b" * 64, "test") == load_locations("a" * 64, "train") == []
 
 
 def test_relative_paths_are_found_from_elsewhere(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    remember("a" * 64, {"test": ["a.jpg"], "train": []})
+    save_locations("a" * 64, {"test": ["a.jpg"], "train": []})
     monkeypatch.chdir("/")
-    assert recall("a" * 64, "test") == photos[:1]
+    assert load_locations("a" * 64, "test") == photos[:1]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"3", b"[3, null]", b"\xff", b'{"test": 1}'])
 def test_a_damaged_record_is_none(photos, content):
-    remember("a" * 64, {"test": photos})
+    save_locations("a" * 64, {"test": photos})
     (cache_folder() / "known" / f"{'a' * 64}.json").write_bytes(content)
-    assert recall("a" * 64, "test") == []
+    assert load_locations("a" * 64, "test") == []
 
 
 def test_a_folder_that_cannot_be_written_is_no_fault(photos, tmp_path):
     (tmp_path / "cache").write_bytes(b"a file where the folder should be")
-    remember("a" * 64, {"test": photos})
-    assert recall("a" * 64, "test") == []
-    forget()
+    save_locations("a" * 64, {"test": photos})
+    assert load_locations("a" * 64, "test") == []
+    forget_locations()
 
 
 def test_files_of_the_person_s_own_stay(photos):
-    remember("a" * 64, {"test": photos})
+    save_locations("a" * 64, {"test": photos})
     own = cache_folder() / "known" / "notes.json"
     own.write_text("mine")
-    forget()
+    forget_locations()
     assert own.read_text() == "mine"
-    assert recall("a" * 64, "test") == []
+    assert load_locations("a" * 64, "test") == []
 
 
 def test_old_models_are_forgotten(photos):
     for i in range(MOST_MODELS + 5):
-        remember(f"{i:064}", {"test": photos})
+        save_locations(f"{i:064}", {"test": photos})
         os.utime(cache_folder() / "known" / f"{i:064}.json", (i, i))
-    remember("f" * 64, {"test": photos})
-    assert recall(f"{0:064}", "test") == []
-    assert recall("f" * 64, "test") == photos
-    forget()
-    assert recall("f" * 64, "test") == []
+    save_locations("f" * 64, {"test": photos})
+    assert load_locations(f"{0:064}", "test") == []
+    assert load_locations("f" * 64, "test") == photos
+    forget_locations()
+    assert load_locations("f" * 64, "test") == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tellapart.errors import InputError
-from tellapart.workflow.suggest import FAR_SHARE, choose, suggest
+from tellapart.workflow.suggest import MOST_FAR_SHARE, choose, suggest
 
 
 def pool(n, seed=0, c=3, d=8):
@@ -85,7 +85,7 @@ def test_far_photos_take_only_their_share():
     probs[:50] = [0.34, 0.33, 0.33]  # the closest calls of all
     chosen = choose(features, probs, far, copies, 20)
     assert len(chosen) == 20
-    assert far[chosen].sum() == round(FAR_SHARE * 20)
+    assert far[chosen].sum() == round(MOST_FAR_SHARE * 20)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ GRID = 7  # cells a side; the outer ones are the outer seventh of the photo
 LINE_PX = 2  # of SHORT_SIDE_PX: a frame drawn around the photo
 DARKEST, BRIGHTEST = 0.005, 0.98  # quantiles of luma; a thing on white paper may fill one pixel in a hundred
 CHUNK = 8  # photos a task
-AHEAD = 4  # chunks a core that are opened before their turn
+CHUNKS_AHEAD = 4  # chunks a core that are opened before their turn
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as in JPEG
 
 _RING = np.array(
@@ -35,7 +35,7 @@ _NOTHING = np.zeros((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True)
-class Looks:
+class ImageStats:
     """The looks of N photos. Fractions of the full range are in [0, 1].
 
     Args:
@@ -78,7 +78,7 @@ class _File:
     small: NDArray[np.uint8]
 
 
-def look_at(dataset: Dataset, progress: Progress = no_progress) -> Looks:
+def image_stats_of(dataset: Dataset, progress: Progress = no_progress) -> ImageStats:
     """The looks of every photo of `dataset`, in their order.
 
     Workers decode; this thread alone measures, for arithmetic on small arrays gains nothing from a second thread.
@@ -97,17 +97,17 @@ def look_at(dataset: Dataset, progress: Progress = no_progress) -> Looks:
     def open_some(start: int) -> list[_File]:
         return [_open(dataset.read(i)) for i in range(start, min(start + CHUNK, dataset.n))]
 
-    for chunk in map_in_order(open_some, range(0, dataset.n, CHUNK), ahead=AHEAD, name="look"):
+    for chunk in map_in_order(open_some, range(0, dataset.n, CHUNK), ahead=CHUNKS_AHEAD, name="look"):
         numbers += [_measure(file.small) for file in chunk]
         files += [replace(file, small=_NOTHING) for file in chunk]
         progress(STAGE, len(files), dataset.n)
     return _table(files, numbers)
 
 
-def _table(files: list[_File], rows: list[NDArray[np.float32]]) -> Looks:
+def _table(files: list[_File], rows: list[NDArray[np.float32]]) -> ImageStats:
     n_border = (4 * GRID - 4) * 4 + 16
     numbers = np.stack(rows) if rows else np.zeros((0, 6 + n_border), np.float32)
-    return Looks(
+    return ImageStats(
         format=np.array([file.format for file in files], np.str_),
         camera=np.array([file.camera for file in files], np.str_),
         bytes=np.array([file.bytes for file in files], np.int64),

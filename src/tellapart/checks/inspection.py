@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.checks.audit import Finding, audit
-from tellapart.checks.image_stats import look_at
+from tellapart.checks.image_stats import image_stats_of
 from tellapart.checks.mislabels import mislabel_findings
 from tellapart.checks.names import name_findings
 from tellapart.checks.quality import quality_findings
@@ -15,7 +15,7 @@ from tellapart.features.prepare import Prepared
 from tellapart.timing import Progress, no_progress
 
 # By how much each makes the score a lie or the model worse.
-GRAVEST_FIRST = (
+BY_SEVERITY = (
     "label_conflict",
     "leak",
     "mislabelled",
@@ -51,7 +51,7 @@ def inspect(
         PhotoError: a photo cannot be read any more.
     """
     dataset = prepared.dataset
-    looks = look_at(dataset, progress)
+    looks = image_stats_of(dataset, progress)
     findings = [
         *audit(dataset, prepared.skipped, prepared.duplicates),
         *name_findings(dataset.class_names),
@@ -65,4 +65,4 @@ def inspect(
 
 def by_gravity(findings: Sequence[Finding]) -> list[Finding]:
     """`findings`, gravest first; those of one kind stay in their order."""
-    return sorted(findings, key=lambda finding: GRAVEST_FIRST.index(finding.kind))
+    return sorted(findings, key=lambda finding: BY_SEVERITY.index(finding.kind))

@@ -19,7 +19,7 @@ from tellapart.data.source import Dataset
 from tellapart.text import counted, quoted
 
 MIN_PHOTOS = 100  # with answers; of fewer, the heads know too little: half of the suspects were right all along
-MIN_PHOTOS_PER_CLASS = 10  # with answers, on average; for the same reason
+MIN_ANSWERS_PER_CLASS = 10  # with answers, on average; for the same reason
 LARGEST_SCENE = 0.2  # of a class; without a larger scene in training, heads hardly know the class they judge
 UNLIKELY = 0.2  # the given class's odds, against an average other class's
 SURE = (
@@ -56,7 +56,7 @@ def suspects(
     """
     n_classes = probs.shape[1]
     known = ~np.isnan(probs).any(axis=1)
-    enough = max(MIN_PHOTOS, MIN_PHOTOS_PER_CLASS * len(np.unique(labels[known])))
+    enough = max(MIN_PHOTOS, MIN_ANSWERS_PER_CLASS * len(np.unique(labels[known])))
     if n_classes < 2 or np.count_nonzero(known) < enough:
         return []
     given = probs[np.arange(len(probs)), labels]

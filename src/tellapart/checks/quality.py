@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.checks.audit import Finding
-from tellapart.checks.image_stats import Looks
+from tellapart.checks.image_stats import ImageStats
 from tellapart.data.source import Dataset
 from tellapart.text import counted
 
@@ -29,7 +29,7 @@ ODD_RATIO = 3.0  # longer side over shorter side: a middle square then shows a t
 FAR_LONGER = 1.5  # times the ratio that 9 of 10 photos of the set stay below
 
 
-def quality_findings(dataset: Dataset, looks: Looks) -> list[Finding]:
+def quality_findings(dataset: Dataset, looks: ImageStats) -> list[Finding]:
     """What stands out among the looks of the photos of `dataset`, each finding's worst photos first."""
     return [
         *_empty(dataset, looks),
@@ -64,7 +64,7 @@ def _are(n: int) -> str:
     return f"{counted(n, 'photo')} {'is' if n == 1 else 'are'}"
 
 
-def _empty(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def _empty(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
     found = _worst_first(_is_empty(looks), -looks.contrast)
     if len(found):
         photos = [dataset.photos[i] for i in found]
@@ -78,11 +78,11 @@ def _empty(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
         )
 
 
-def _is_empty(looks: Looks) -> NDArray[np.bool_]:
+def _is_empty(looks: ImageStats) -> NDArray[np.bool_]:
     return looks.contrast < EMPTY * np.maximum(looks.brightest, DIMMEST)
 
 
-def _blurred(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def _blurred(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
     standing_out = outlyingness(looks.sharpness) < -STANDS_OUT
     found = _worst_first((looks.sharpness < BLURRED) & standing_out & ~_is_empty(looks), -looks.sharpness)
     if len(found):
@@ -95,7 +95,7 @@ def _blurred(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
         )
 
 
-def _dark(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def _dark(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
     standing_out = outlyingness(looks.brightest) < -STANDS_OUT
     found = _worst_first((looks.brightest < DARK) & standing_out & ~_is_empty(looks), -looks.brightest)
     if len(found):
@@ -108,7 +108,7 @@ def _dark(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
         )
 
 
-def _burnt_out(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def _burnt_out(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
     standing_out = outlyingness(looks.darkest) > STANDS_OUT
     found = _worst_first((looks.darkest > BURNT_OUT) & standing_out & ~_is_empty(looks), looks.darkest)
     if len(found):
@@ -121,7 +121,7 @@ def _burnt_out(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
         )
 
 
-def _tiny(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def _tiny(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
     short = np.minimum(looks.width_px, looks.height_px)
     usual = float(np.median(short)) if len(short) else 0.0
     found = _worst_first((short < TINY_PX) | ((short < SMALL_PX) & (short < FAR_SMALLER * usual)), -short)
@@ -137,7 +137,7 @@ def _tiny(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
         )
 
 
-def _odd_shapes(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def _odd_shapes(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
     long, short = np.maximum(looks.width_px, looks.height_px), np.minimum(looks.width_px, looks.height_px)
     ratio = long / np.maximum(short, 1)
     usual = float(np.quantile(ratio, 0.9)) if len(ratio) else 1.0

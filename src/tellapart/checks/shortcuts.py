@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from scipy import linalg, special
 
 from tellapart.checks.audit import Finding
-from tellapart.checks.image_stats import Looks
+from tellapart.checks.image_stats import ImageStats
 from tellapart.data.source import Dataset
-from tellapart.data.split import deal
+from tellapart.data.split import stratified_group_split
 from tellapart.metrics.intervals import no_information_p_value
 from tellapart.text import quoted, some
 
-MIN_PHOTOS_PER_CLASS = 10  # of different scenes; smaller classes are left out of the question
-MAX_PHOTOS = 10_000  # dealt to the classes evenly; enough to see any cue that matters
+MIN_SCENES_PER_CLASS = 10  # of different scenes; smaller classes are left out of the question
+MAX_PHOTOS_ASKED = 10_000  # dealt to the classes evenly; enough to see any cue that matters
 N_FOLDS = 5
 N_BINS = 8  # of a number: a cue may lie in the middle of its range
 MAX_KINDS = 20  # of formats or cameras, the commonest; the others count as one
@@ -63,7 +63,7 @@ class Cue:
     balanced: NDArray[np.int64]
 
 
-def cue_columns(looks: Looks) -> dict[str, NDArray[np.float64]]:
+def cue_columns(looks: ImageStats) -> dict[str, NDArray[np.float64]]:
     """{cue: (N, D)} what the classifier of each cue may look at; of two as clear, the first is named."""
     width, height, size = (a.astype(np.float64) for a in (looks.width_px, looks.height_px, looks.bytes))
     light = (looks.brightness, looks.contrast, looks.darkest, looks.brightest)
@@ -94,12 +94,14 @@ def _binned(*numbers: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.concatenate(columns, axis=1).astype(np.float64)
 
 
-def read_cues(looks: Looks, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[Cue]:
+def read_cues(looks: ImageStats, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[Cue]:
     """What each cue makes of the photos `rows` (M,) of `labels` (M,), which run from 0 without a gap.
 
     A cue in which all photos are alike is left out.
     """
-    folds = deal(labels.astype(np.int32), np.arange(len(rows), dtype=np.int32), [1 / N_FOLDS] * N_FOLDS, seed=0)
+    folds = stratified_group_split(
+        labels.astype(np.int32), np.arange(len(rows), dtype=np.int32), [1 / N_FOLDS] * N_FOLDS, seed=0
+    )
     cues = []
     for name, columns in cue_columns(looks).items():
         x = columns[rows]
@@ -148,7 +150,7 @@ def _discriminant(
     return weight, -(weight * means).sum(axis=1) / 2, np.log(counts / counts.sum())
 
 
-def shortcut_findings(dataset: Dataset, scenes: NDArray[np.int32], looks: Looks) -> list[Finding]:
+def shortcut_findings(dataset: Dataset, scenes: NDArray[np.int32], looks: ImageStats) -> list[Finding]:
     """Cues that tell the classes of `dataset` apart without the thing itself; none where there are too few photos.
 
     Args:
@@ -181,8 +183,8 @@ def _asked(labels: NDArray[np.int32], scenes: NDArray[np.int32]) -> NDArray[np.i
     """(M,) the first photo of each scene, of classes with enough of them, and not too many of any class."""
     first = np.sort(np.unique(scenes, return_index=True)[1])
     counts = np.bincount(labels[first], minlength=1)
-    enough = counts >= MIN_PHOTOS_PER_CLASS
-    most = max(MIN_PHOTOS_PER_CLASS, MAX_PHOTOS // max(1, int(enough.sum())))
+    enough = counts >= MIN_SCENES_PER_CLASS
+    most = max(MIN_SCENES_PER_CLASS, MAX_PHOTOS_ASKED // max(1, int(enough.sum())))
     rng = np.random.default_rng(0)
     parts = [rng.permutation(first[labels[first] == c])[:most] for c in np.flatnonzero(enough)]
     return np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))

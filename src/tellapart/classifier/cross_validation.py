@@ -14,7 +14,7 @@ from tellapart.timing import Progress, no_progress
 
 
 @dataclass(frozen=True)
-class Crossed:
+class CrossValidated:
     """What probes said about photos that took no part in choosing or fitting anything of them.
 
     Args:
@@ -45,7 +45,7 @@ def out_of_fold_probs(prepared: Prepared, recipe: LinearProbe, progress: Progres
     return fitted.out_of_fold_probs(dataset.n)
 
 
-def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearProbe) -> Crossed:
+def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearProbe) -> CrossValidated:
     """The answers of one whole probe a fold, regularisation and temperature chosen inside it once more.
 
     Args:
@@ -72,7 +72,7 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearP
         )
         logits = fitted.head.logits(prepared.values[out])
         raw_probs[out], probs[out] = calibrated(logits, 1.0), calibrated(logits, fitted.temperature)
-        unknown[out] = fitted.centres.unknown_scores(prepared.values[out])
+        unknown[out] = fitted.centres.ood_scores(prepared.values[out])
 
     asked = folds != ALWAYS_TRAINS
-    return Crossed(raw_probs[asked], probs[asked], unknown[asked])
+    return CrossValidated(raw_probs[asked], probs[asked], unknown[asked])

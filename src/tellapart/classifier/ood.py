@@ -17,7 +17,9 @@ from tellapart.engine.quantize import rounded
 LOGIT_WEIGHT = np.float32(0.7)  # of the logits' direction beside the features'; 0.5 to 1 do as well
 MAX_CENTRES = 32  # a class
 MAX_ALL_CENTRES = 2048  # of all classes together, though at least one a class
-MAX_PHOTOS = 2000  # of a class that its centres are means of; a thousand photos have shown what there is to show
+MAX_PHOTOS_PER_CLASS = (
+    2000  # of a class that its centres are means of; a thousand photos have shown what there is to show
+)
 PHOTOS_PER_CENTRE = 5  # on average
 LEAST_PHOTOS = 3  # of a centre, so that it is a mean of photos: k-means gives an odd photo a cluster of its own
 ITERATIONS = 10  # of k-means
@@ -48,7 +50,7 @@ class Centres:
             nearest[:, c] = cosines[:, self.labels == c].max(axis=1)
         return nearest
 
-    def unknown_scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def ood_scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N,) in [0, 2] for `features` (N, D), higher is further; the same formula as in the model's graph."""
         return np.asarray(1 - (directions(features, self.imagenet) @ self.vectors.T).max(axis=1), np.float32)
 
@@ -96,8 +98,8 @@ def fit_centres(
     vectors, of_class = [], []
     for c in classes:
         own = np.flatnonzero(labels == c)
-        if len(own) > MAX_PHOTOS:
-            own = np.sort(rng.choice(own, MAX_PHOTOS, replace=False))
+        if len(own) > MAX_PHOTOS_PER_CLASS:
+            own = np.sort(rng.choice(own, MAX_PHOTOS_PER_CLASS, replace=False))
         clusters = _clusters(seen, own, most, sketch, rng)
         vectors += [seen[members].sum(axis=0) for members in clusters]
         of_class += [int(c)] * len(clusters)

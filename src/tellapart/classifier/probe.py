@@ -16,7 +16,7 @@ from tellapart.classifier.decision import Thresholds, fit_thresholds
 from tellapart.classifier.logistic import regularisation_path
 from tellapart.classifier.ood import Centres, directions, fit_centres
 from tellapart.classifier.temperature import calibrated, fit_temperature, nll
-from tellapart.data.split import deal
+from tellapart.data.split import stratified_group_split
 from tellapart.engine.head import Head
 from tellapart.parallel import n_cores
 from tellapart.recipe import LinearProbe
@@ -175,7 +175,7 @@ def calibrate_head(
 
 def make_folds(labels: NDArray[np.int32], scenes: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:
     """(N,) fold numbers: stratified, and photos of one scene in one fold."""
-    return deal(labels, scenes, [1 / recipe.n_folds] * recipe.n_folds, seed=recipe.seed)
+    return stratified_group_split(labels, scenes, [1 / recipe.n_folds] * recipe.n_folds, seed=recipe.seed)
 
 
 def _fewer(labels: NDArray[np.int32], folds: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:
@@ -183,7 +183,7 @@ def _fewer(labels: NDArray[np.int32], folds: NDArray[np.int32], recipe: LinearPr
     if len(folds) <= recipe.max_choosing_photos:
         return folds
     share = recipe.max_choosing_photos / len(folds)
-    part = deal(labels, np.arange(len(labels), dtype=np.int32), [share, 1 - share], seed=recipe.seed)
+    part = stratified_group_split(labels, np.arange(len(labels), dtype=np.int32), [share, 1 - share], seed=recipe.seed)
     return np.where(part == 0, folds, NEVER_USED).astype(np.int32)
 
 

@@ -17,12 +17,12 @@ def cache(clear: bool, as_json: bool) -> None:
     """Show or clear what is remembered of photos already read."""
     from tellapart.engine.trial import forget_graphs
     from tellapart.features.cache import FeatureCache
-    from tellapart.storage.photo_locations import forget
+    from tellapart.storage.photo_locations import forget_locations
 
     store = FeatureCache()
     n_cleared = store.clear() if clear else 0
     if clear:
-        forget()
+        forget_locations()
         forget_graphs()
     state = store.state()
     store.close()

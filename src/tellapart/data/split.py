@@ -41,7 +41,7 @@ class Split:
         return np.sort(np.concatenate([self.train, self.val]))
 
 
-def deal(
+def stratified_group_split(
     labels: NDArray[np.int32], groups: NDArray[np.int32], shares: Sequence[float], *, seed: int
 ) -> NDArray[np.int32]:
     """(N,) part number of each photo: groups stay whole, and each class is spread as `shares` say.
@@ -113,7 +113,7 @@ def make_split(
     return Split(train, np.zeros(0, np.int64), test, "made", divided)
 
 
-def crossed_split(
+def cross_validated_split(
     labels: NDArray[np.int32], scenes: NDArray[np.int32], copies: NDArray[np.int32], *, n_folds: int, seed: int = 0
 ) -> Split:
     """All photos learn, and all test, in folds that no scene straddles; classes of one scene as in `make_split`.
@@ -131,11 +131,11 @@ def _deal_every_class(
 ) -> tuple[NDArray[np.int32], tuple[int, ...]]:
     """(N,) parts with every class in two of them or more if it can be, and those whose scenes were divided for it."""
     divided: list[int] = []
-    part = deal(labels, scenes, shares, seed=seed)
+    part = stratified_group_split(labels, scenes, shares, seed=seed)
     while lacking := [c for c in _classes_missing_a_side(labels, part) if c not in divided]:
         divided = sorted([*divided, *lacking])  # dividing a scene of two classes may leave the other one short
         groups = np.where(np.isin(labels, divided), copies + scenes.max() + 1, scenes)
-        part = deal(labels, groups.astype(np.int32), shares, seed=seed)
+        part = stratified_group_split(labels, groups.astype(np.int32), shares, seed=seed)
     return part, tuple(divided)
 
 

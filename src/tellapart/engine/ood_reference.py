@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent / "strangers"
 
 
 @dataclass(frozen=True)
-class Strangers:
+class OodReference:
     """N photos by source.
 
     Args:
@@ -35,7 +35,7 @@ class Strangers:
 
 
 @cache
-def strangers(backbone: Backbone) -> Strangers | None:
+def ood_reference(backbone: Backbone) -> OodReference | None:
     """The strangers as `backbone` sees them; None for one that they were not shown to.
 
     Raises:
@@ -50,4 +50,4 @@ def strangers(backbone: Backbone) -> Strangers | None:
         raise ArtifactError(f"The file {known['file']} is damaged.", hint="Install tellapart again.")
     features = np.frombuffer(data, np.float16).reshape(-1, backbone.n_features).astype(np.float32)
     photos = record["photos"]
-    return Strangers(features, tuple(p["source"] for p in photos), tuple(p["name"] for p in photos))
+    return OodReference(features, tuple(p["source"] for p in photos), tuple(p["name"] for p in photos))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.classifier.cross_validation import Crossed
+from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import (
     DOUBT_SHARE,
     FAR_SHARE,
@@ -18,8 +18,8 @@ from tellapart.classifier.decision import (
     withheld,
 )
 from tellapart.classifier.probe import CalibratedHead, OutOfFold
-from tellapart.engine.ood_reference import Strangers
-from tellapart.metrics.conformal import Promise, observed_in_band, promise
+from tellapart.engine.ood_reference import OodReference
+from tellapart.metrics.conformal import Guarantee, guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted
 
@@ -28,17 +28,17 @@ NAMED = 6  # strangers that passed, listed by name
 Json = dict[str, Any]
 
 
-def promised(thresholds: Thresholds) -> Promise | None:
+def promised(thresholds: Thresholds) -> Guarantee | None:
     """What share of real photos gets a class name, with its band; None where nothing is promised."""
-    return promise(thresholds.n, FAR_SHARE, DOUBT_SHARE)
+    return guarantee(thresholds.n, FAR_SHARE, DOUBT_SHARE)
 
 
 def refusals(
-    said: Crossed,
+    said: CrossValidated,
     labels: NDArray[np.int32],
     class_names: Sequence[str],
     fitted: CalibratedHead,
-    others: Strangers | None,
+    others: OodReference | None,
 ) -> Json:
     """The report card of "none of these" and "not sure".
 
@@ -63,7 +63,7 @@ def real_photos(
     unknown: NDArray[np.floating],
     labels: NDArray[np.int32],
     thresholds: Thresholds,
-    promised: Promise | None,
+    promised: Guarantee | None,
 ) -> Json:
     """How many test photos get a class name at all, how many of those names are right, and what was promised.
 
@@ -96,7 +96,7 @@ def real_photos(
     }
 
 
-def _promise_said(thresholds: Thresholds, promised: Promise | None) -> list[str]:
+def _promise_said(thresholds: Thresholds, promised: Guarantee | None) -> list[str]:
     if thresholds.unknown_score is None:
         least = round(1 / FAR_SHARE) - 1
         return [
@@ -114,9 +114,9 @@ def _promise_said(thresholds: Thresholds, promised: Promise | None) -> list[str]
     return sentences
 
 
-def _strangers(fitted: CalibratedHead, others: Strangers, class_names: Sequence[str]) -> list[Json]:
+def _strangers(fitted: CalibratedHead, others: OodReference, class_names: Sequence[str]) -> list[Json]:
     """How many photos of each source are refused, worst first, and the names of those that are not."""
-    unknown = fitted.centres.unknown_scores(others.features)
+    unknown = fitted.centres.ood_scores(others.features)
     probs = fitted.probs(others.features)
     said = [withheld(p, float(u), fitted.thresholds) for p, u in zip(probs, unknown, strict=True)]
     rows = []

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.checks.audit import classes_of_one, conflicting, imbalance_sentence, leaked_pairs
-from tellapart.classifier.cross_validation import Crossed, cross_validate
+from tellapart.classifier.cross_validation import CrossValidated, cross_validate
 from tellapart.classifier.temperature import calibrated
 from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import Pair
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
-from tellapart.engine.ood_reference import strangers
+from tellapart.engine.ood_reference import ood_reference
 from tellapart.evaluation.coverage import refusals
 from tellapart.evaluation.scores import evaluate_predictions
 from tellapart.features.prepare import Prepared
@@ -76,7 +76,7 @@ def test_evaluation(trained: Trained) -> Json:
         temperature=head.temperature,
         crossed=split.kind == "crossed",
     ) | {
-        "unknown": refusals(said, dataset.labels[split.test], names, head, strangers(prepared.backbone)),
+        "unknown": refusals(said, dataset.labels[split.test], names, head, ood_reference(prepared.backbone)),
         "leaks": leaks_json(prepared, split, said.probs),
         "label_conflicts": conflicts_json(prepared),
         "split": split_json(split, trained.probe),
@@ -87,7 +87,7 @@ def test_evaluation(trained: Trained) -> Json:
     }
 
 
-def _asked(trained: Trained) -> Crossed:
+def _asked(trained: Trained) -> CrossValidated:
     """What is said about the test photos: by the head, or, where it learned from them, by heads that did not."""
     prepared, split, head = trained.prepared, trained.split, trained.calibrated
     if split.folds is not None:
@@ -95,7 +95,7 @@ def _asked(trained: Trained) -> Crossed:
     features = prepared.values[split.test]
     logits = head.head.logits(features)
     probs, raw_probs = calibrated(logits, head.temperature), calibrated(logits, 1.0)
-    return Crossed(raw_probs, probs, head.centres.unknown_scores(features))
+    return CrossValidated(raw_probs, probs, head.centres.ood_scores(features))
 
 
 def counts_json(dataset: Dataset, skipped: Sequence[Skipped]) -> Json:

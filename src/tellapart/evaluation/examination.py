@@ -12,7 +12,7 @@ from tellapart.errors import InputError, PhotoError
 from tellapart.evaluation.coverage import real_photos
 from tellapart.evaluation.document import counts_json, inside, leaks_and_rest, score
 from tellapart.features.extract import hash_pixels
-from tellapart.metrics.conformal import Promise
+from tellapart.metrics.conformal import Guarantee
 from tellapart.model.artifact import Artifact
 from tellapart.model.prediction import Answers, Predictor
 from tellapart.parallel import map_in_order
@@ -116,7 +116,7 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     column = np.array([names.index(name) for name in readable.class_names], np.int32)
     skipped = sorted((*dataset.skipped, *answered.skipped), key=lambda s: s.photo)
     kept = artifact.manifest.get("promise")
-    promised = Promise(**kept) if kept else None
+    promised = Guarantee(**kept) if kept else None
     return score(answered.probs, readable, everyone, names) | {
         "unknown": real_photos(
             answered.probs, answered.unknown, column[readable.labels], artifact.thresholds, promised

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tellapart.checks.audit import Finding
-from tellapart.checks.image_stats import look_at
+from tellapart.checks.image_stats import image_stats_of
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.classifier.trained import Trained
@@ -63,4 +63,4 @@ def next_steps(
 
 def _shortcuts(prepared: Prepared, progress: Progress) -> list[Finding]:
     """What beside the subject tells the classes apart, in all photos."""
-    return shortcut_findings(prepared.dataset, prepared.duplicates.scenes, look_at(prepared.dataset, progress))
+    return shortcut_findings(prepared.dataset, prepared.duplicates.scenes, image_stats_of(prepared.dataset, progress))

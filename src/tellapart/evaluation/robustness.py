@@ -33,7 +33,7 @@ from tellapart.text import counted, quoted
 from tellapart.timing import Progress, no_progress
 
 STAGE = "robustness"
-MAX_PHOTOS = 300  # of the test; with 34 answers each, one to two minutes on two cores
+MAX_TEST_PHOTOS = 300  # of the test; with 34 answers each, one to two minutes on two cores
 CLEARLY_P = 0.01  # of the borders alone; a warning that comes by chance once in a hundred models
 HARDLY_HURT = 0.95  # accuracy kept from which on nobody would notice
 
@@ -92,7 +92,7 @@ def robustness(
     groups: NDArray[np.integer] | None = None,
     seed: int = 0,
     progress: Progress = no_progress,
-    max_photos: int = MAX_PHOTOS,
+    max_photos: int = MAX_TEST_PHOTOS,
 ) -> Json:
     """How many right answers a model keeps on spoiled test photos, ready for `json.dump`.
 

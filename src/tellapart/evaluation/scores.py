@@ -1,6 +1,7 @@
 """Predictions on test photos -> every number of the report, as one JSON-able dict."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -83,12 +84,30 @@ def evaluate_predictions(
         "most_wrong": _most_wrong(probs, labels, answers, class_names, photos),
         "confused_pairs": _confused_pairs(confusion, class_names),
     }
-    evaluation["headline"] = headline(evaluation)
+    evaluation["headline"] = str(headline(evaluation))
     return evaluation
 
 
-def headline(evaluation: Mapping[str, Any]) -> str:
-    """The one sentence to remember, with what would be a poor score beside it; plain text, not HTML.
+@dataclass(frozen=True)
+class Headline:
+    """The one sentence to remember, in its parts; plain text, not HTML.
+
+    Args:
+        score: how many are right of how many.
+        plausible: the range beside it, in brackets; empty where it says nothing.
+        rest: what puts the score in its place.
+    """
+
+    score: str
+    plausible: str = ""
+    rest: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.score, self.plausible, self.rest) if part)
+
+
+def headline(evaluation: Mapping[str, Any]) -> Headline:
+    """The score, with what would be a poor score beside it.
 
     All its numbers are photos of the test set, so that they compare at sight.
 
@@ -97,27 +116,27 @@ def headline(evaluation: Mapping[str, Any]) -> str:
     """
     n, accuracy, baseline = evaluation["n_test"], evaluation["accuracy"], evaluation["baseline"]
     if n == 0:
-        return "There are no test photos, so nothing is known about how well this works."
+        return Headline("There are no test photos, so nothing is known about how well this works.")
     low, high = (f"{round(accuracy[end] * n):,}" for end in ("low", "high"))
     crossed = evaluation.get("method") == "cross-validation"
     tested = f"{'' if crossed else 'test '}photo{'s' if n > 1 else ''}"
-    sentences = [
-        f"{accuracy['n_right']:,} of {n:,} {tested} right ({f'{low} to {high}' if low != high else low} is plausible)."
-    ]
-    if crossed:
-        sentences.append("Each was answered by a model that had not seen it.")
+    rest = ["Each was answered by a model that had not seen it."] if crossed else []
     if baseline["n_right"] == n:
-        sentences.append(f"Every test photo is '{baseline['class_name']}', so this says nothing about the others.")
+        rest.append(f"Every test photo is '{baseline['class_name']}', so this says nothing about the others.")
     else:
-        sentences.append(f"Always answering '{baseline['class_name']}' would get {baseline['n_right']:,}.")
+        rest.append(f"Always answering '{baseline['class_name']}' would get {baseline['n_right']:,}.")
         if baseline["p_value"] > NOT_CLEARLY_BETTER_P:
-            sentences.append(
+            rest.append(
                 f"This is not clearly better than always answering '{baseline['class_name']}'"
                 f" (p = {baseline['p_value']:.2g})."
             )
     if n < FEW_TEST_PHOTOS:
-        sentences.append(f"With so few {'photos' if crossed else 'test photos'} the score is a rough guess.")
-    return " ".join(sentences)
+        rest.append(f"With so few {'photos' if crossed else 'test photos'} the score is a rough guess.")
+    return Headline(
+        f"{accuracy['n_right']:,} of {n:,} {tested} right",
+        f"({f'{low} to {high}' if low != high else low} is plausible).",
+        " ".join(rest),
+    )
 
 
 def _check_inputs(

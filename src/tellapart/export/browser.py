@@ -20,7 +20,7 @@ from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess
 from tellapart.errors import TrainingError
 from tellapart.export.photos import ProofPhoto
-from tellapart.export.proof import FROM_FILES, Said
+from tellapart.export.proof import FROM_FILES, Answer
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 START_S = 90  # a cold browser on a busy machine, and the model's loading
@@ -66,7 +66,7 @@ def find_chromium() -> str | None:
 
 
 @dataclass(frozen=True)
-class BrowserForm:
+class BrowserRunner:
     """A static page as an exported form.
 
     For root, Chromium works only without its sandbox, and a photo that took over a decoder there would have the whole
@@ -104,7 +104,7 @@ class BrowserForm:
         )
         return buffer.getvalue()
 
-    def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Said]:
+    def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Answer]:
         """Answers in the order of `photos`; the first photo is asked once more ahead of all, to warm up."""
         visit = _Visit([self.handed(photo) for photo in (*photos[:1], *photos)], Queue(), threading.Event())
         pages = {f"{PROOF}.html": PAGE.encode(), f"{PROOF}.js": SCRIPT.encode()}
@@ -152,7 +152,7 @@ def _run(program: str, url: str, sandboxed: bool) -> None:
         subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=VISIT_S, check=False)  # noqa: S603
 
 
-def _next(said: "Queue[Any]", patience_s: float) -> Said:
+def _next(said: "Queue[Any]", patience_s: float) -> Answer:
     try:
         one = said.get(timeout=patience_s)
     except Empty as error:
@@ -162,7 +162,7 @@ def _next(said: "Queue[Any]", patience_s: float) -> Said:
     if "failed" in one:
         raise TrainingError(f"The page does not work in the browser: {one['failed']}", hint="Nothing was written.")
     probs = {str(name): float(p) for name, p in one["probs"]}
-    return Said(one["answer"], probs, one["unknownScore"], one["ms"] / 1000)
+    return Answer(one["answer"], probs, one["unknownScore"], one["ms"] / 1000)
 
 
 def _serve(files: Mapping[str, bytes], visit: _Visit) -> ThreadingHTTPServer:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from tellapart.export.proof import Form
+from tellapart.export.proof import ExportRunner
 from tellapart.model.artifact import EXAMPLES, Artifact, to_json
 from tellapart.text import as_markdown, shown
 from tellapart.timing import Progress
@@ -19,7 +19,7 @@ NOT_PLAIN = re.compile(r"[^a-z0-9]+")  # what package.py replaces in the names o
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """The model to export.
 
     Args:
@@ -50,7 +50,7 @@ def class_of_example(file_name: str, class_names: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Built:
+class Bundle:
     """An export, ready to be proven and written.
 
     Args:
@@ -63,12 +63,12 @@ class Built:
 
     files: Mapping[str, bytes]
     model: str
-    form: Form
+    form: ExportRunner
     next_step: str
     notes: tuple[str, ...] = ()
 
 
-Build = Callable[[Source, str], Built]
+Build = Callable[[ModelSource, str], Bundle]
 """From the model and the name of the target folder to an export."""
 
 

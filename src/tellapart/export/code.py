@@ -21,7 +21,7 @@ FOR_ANSWERS = ("numpy", "onnx", "openvino", "pi-heif-decoder", "pillow", "platfo
 FOR_THE_SERVER = ("click", "h11", "msgspec", "prometheus-client", "starlette", "tqdm", "uvicorn")
 PACKAGE = Path(__file__).parents[1]
 # Weights that only training and "imagenet" need: 34 MB that answer nothing.
-FOR_TRAINING = re.compile(r"engine/(backbones/.*\.onnx|strangers/.*\.f16)$")
+ONLY_FOR_TRAINING = re.compile(r"engine/(backbones/.*\.onnx|strangers/.*\.f16)$")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files give the same wheel
 LINUX = {
     "os_name": "posix",
@@ -36,13 +36,13 @@ def code_files() -> dict[str, bytes]:
     """{name inside the package: content} of the installed tellapart, without what only training needs."""
     paths = (p for p in sorted(PACKAGE.rglob("*")) if p.is_file() and "__pycache__" not in p.parts)
     named = ((p.relative_to(PACKAGE).as_posix(), p) for p in paths)
-    return {name: path.read_bytes() for name, path in named if not FOR_TRAINING.search(name)}
+    return {name: path.read_bytes() for name, path in named if not ONLY_FOR_TRAINING.search(name)}
 
 
 def licences() -> dict[str, bytes]:
     """{name: content} of the licence texts that came with the install; whoever gets a copy of the code gets them too.
 
-    Source: Apache License 2.0, section 4 (a); PEP 639, License-File.
+    ModelSource: Apache License 2.0, section 4 (a); PEP 639, License-File.
     """
     about = distribution(NAME)
     names = [f"licenses/{name}" for name in about.metadata.get_all("License-File") or []]
@@ -52,7 +52,7 @@ def licences() -> dict[str, bytes]:
 def wheel() -> tuple[str, bytes]:
     """(file name, content) of a wheel of the installed tellapart, without what only training needs.
 
-    Source: PEP 427, The Wheel Binary Package Format 1.0, 2012.
+    ModelSource: PEP 427, The Wheel Binary Package Format 1.0, 2012.
     """
     about = distribution(NAME)
     info = f"{NAME}-{about.version}.dist-info"

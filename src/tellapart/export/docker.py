@@ -3,10 +3,10 @@
 import platform
 import re
 
-from tellapart.export.bundle import Built, Source, rendered
+from tellapart.export.bundle import Bundle, ModelSource, rendered
 from tellapart.export.code import FOR_ANSWERS, FOR_THE_SERVER, NAME, code_files, own_version, pins, wheel
 from tellapart.export.hashes import DEBIAN, hashed_pins
-from tellapart.export.subprocess_runner import CarriedForm
+from tellapart.export.subprocess_runner import SubprocessRunner
 from tellapart.model.artifact import MODEL, seal, sha256
 from tellapart.text import shown
 
@@ -17,7 +17,7 @@ UNHASHED = (
 )
 
 
-def docker_folder(source: Source, name: str) -> Built:
+def docker_folder(source: ModelSource, name: str) -> Bundle:
     """Dockerfile, wheel, pins and the model folder as it is."""
     artifact = source.artifact
     wheel_name, packed = wheel()
@@ -45,16 +45,18 @@ def docker_folder(source: Source, name: str) -> Built:
         wheel_name: packed,
         **model,
     }
-    return Built(
+    return Bundle(
         files=files,
         model=f"model/{MODEL}",
-        form=CarriedForm({**code, **model}, f"the tellapart {own_version()} in the folder, in a process of its own"),
+        form=SubprocessRunner(
+            {**code, **model}, f"the tellapart {own_version()} in the folder, in a process of its own"
+        ),
         next_step=f"docker build --pull -t {facts['tag']} {name}",
         notes=() if machines else (UNHASHED,),
     )
 
 
-def model_folder(source: Source, prefix: str) -> dict[str, bytes]:
+def model_folder(source: ModelSource, prefix: str) -> dict[str, bytes]:
     """{prefix + name: content} of a model folder with what answering needs.
 
     The report and the card stay at home: they are pages, in a stranger's model a stranger's, and a folder that is put

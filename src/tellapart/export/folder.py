@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.errors import ArtifactError, InputError
-from tellapart.export.bundle import Build, Built, Source
+from tellapart.export.bundle import Build, Bundle, ModelSource
 from tellapart.export.docker import docker_folder
 from tellapart.export.photos import gather
-from tellapart.export.proof import Proof, Said, prove
+from tellapart.export.proof import Answer, Proof, prove
 from tellapart.export.runtime import from_folder
 from tellapart.export.single_file import onnx_file, openvino_files
 from tellapart.export.space import SPACES
@@ -111,7 +111,7 @@ def export(
     engine = None if runtime is None else from_folder(Path(runtime))
     artifact = load_artifact(folder)
     asked = gather(photos, artifact, Predictor.from_artifact(artifact), progress)
-    built = build(Source(folder, artifact, progress, engine), target.name)
+    built = build(ModelSource(folder, artifact, progress, engine), target.name)
     answers = _counted(built.form(asked.photos), len(asked.photos), progress)
     proof = prove(asked.photos, answers, built.form, asked.origin)
     write_folder(target, {**built.files, RECORD: _record(to, artifact, built, proof)})
@@ -143,7 +143,7 @@ def _build_of(to: str, sdk: str | None) -> Build:
     return SPACES[sdk]
 
 
-def _record(to: str, artifact: Artifact, built: Built, proof: Proof) -> bytes:
+def _record(to: str, artifact: Artifact, built: Bundle, proof: Proof) -> bytes:
     return to_json(
         {
             "to": to,
@@ -164,7 +164,7 @@ def _written_before(target: Path) -> Set[str]:
         return frozenset()
 
 
-def _counted(said: Iterator[Said], total: int, progress: Progress) -> Iterator[Said]:
+def _counted(said: Iterator[Answer], total: int, progress: Progress) -> Iterator[Answer]:
     for done, one in enumerate(said, start=1):
         progress("proving the export", done, total)
         yield one

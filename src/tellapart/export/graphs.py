@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tellapart.classifier.decision import Thresholds, answer
 from tellapart.engine.runner import PRECISION
 from tellapart.export.photos import ProofPhoto
-from tellapart.export.proof import Said
+from tellapart.export.proof import Answer
 
 Array = NDArray[Any]
 Run = Callable[[Array], dict[str, Array]]
@@ -70,7 +70,7 @@ def any_runtime(model: bytes) -> tuple[Run, str]:
 
 
 @dataclass(frozen=True)
-class GraphForm:
+class GraphRunner:
     """A graph as an exported form.
 
     Args:
@@ -89,7 +89,7 @@ class GraphForm:
     class_names: Sequence[str]
     thresholds: Thresholds
 
-    def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Said]:
+    def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Answer]:
         """Answers in the order of `photos`."""
         for photo in photos:
             started = time.perf_counter()
@@ -97,8 +97,8 @@ class GraphForm:
             seconds = time.perf_counter() - started
             yield self._said(outputs, seconds)
 
-    def _said(self, outputs: Mapping[str, Array], seconds: float) -> Said:
+    def _said(self, outputs: Mapping[str, Array], seconds: float) -> Answer:
         probs = np.asarray(outputs["probs"][0], np.float64)
         unknown = float(outputs["unknown_score"][0]) if "unknown_score" in outputs else None
         named = dict(zip(self.class_names, map(float, probs), strict=True))
-        return Said(answer(self.class_names, probs, unknown or 0.0, self.thresholds), named, unknown, seconds)
+        return Answer(answer(self.class_names, probs, unknown or 0.0, self.thresholds), named, unknown, seconds)

@@ -13,7 +13,7 @@ from tellapart.data.source import scan_photos
 from tellapart.errors import InputError, PhotoError
 from tellapart.model.artifact import MODEL, Artifact
 from tellapart.model.prediction import Prediction, Predictor
-from tellapart.storage.photo_locations import recall
+from tellapart.storage.photo_locations import load_locations
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress
 
@@ -73,7 +73,7 @@ def gather(folder: str | None, artifact: Artifact, predictor: Predictor, progres
     if folder is not None:
         named = list(_read_all(scan_photos([folder])))
         origin = f"from {quoted(folder)}"
-    elif tested := list(_read_all(recall(artifact.manifest["files"][MODEL], "test"))):
+    elif tested := list(_read_all(load_locations(artifact.manifest["files"][MODEL], "test"))):
         named, made = tested, generated()
         origin = f"{counted(len(tested), 'test photo')} of the model and {len(_GENERATED)} generated images"
     else:

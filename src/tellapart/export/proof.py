@@ -16,7 +16,7 @@ FROM_PIXELS = 0.001  # of a probability: runtimes add up in another order
 
 
 @dataclass(frozen=True)
-class Said:
+class Answer:
     """What an exported form says about one photo.
 
     Args:
@@ -32,7 +32,7 @@ class Said:
     seconds: float
 
 
-class Form(Protocol):
+class ExportRunner(Protocol):
     """An exported form that can be asked."""
 
     @property
@@ -43,7 +43,7 @@ class Form(Protocol):
     def bound(self) -> float:
         """The largest difference in probability that is accepted."""
 
-    def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Said]:
+    def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Answer]:
         """Answers in the order of `photos`."""
 
 
@@ -78,7 +78,7 @@ class Proof:
         return asdict(self)
 
 
-def prove(photos: Sequence[ProofPhoto], said: Iterable[Said], form: Form, origin: str) -> Proof:
+def prove(photos: Sequence[ProofPhoto], said: Iterable[Answer], form: ExportRunner, origin: str) -> Proof:
     """The proof that a form answers as the model does.
 
     Raises:
@@ -111,20 +111,20 @@ def prove(photos: Sequence[ProofPhoto], said: Iterable[Said], form: Form, origin
     )
 
 
-def _difference(photo: ProofPhoto, got: Said) -> float:
+def _difference(photo: ProofPhoto, got: Answer) -> float:
     """The largest difference of a probability; NaN where one is missing."""
     expected = photo.expected.probs or {}
     return float(np.max([abs(p - got.probs.get(name, np.nan)) for name, p in expected.items()]))
 
 
-def _flipped(photo: ProofPhoto, got: Said, bound: float) -> bool:
+def _flipped(photo: ProofPhoto, got: Answer, bound: float) -> bool:
     """Whether another class is likeliest, although the model saw a clear difference between the two."""
     expected = photo.expected.probs or {}
     winner = max(got.probs, key=lambda name: got.probs[name])
     return max(expected.values()) - expected[winner] >= bound
 
 
-def _refusal(photo: ProofPhoto, got: Said, form: Form, difference: float) -> TrainingError:
+def _refusal(photo: ProofPhoto, got: Answer, form: ExportRunner, difference: float) -> TrainingError:
     return TrainingError(
         f"The exported form answers {quoted(photo.name)} differently: {got.answer} instead of "
         f"{photo.expected.answer}, by {difference:.4f} (at most {form.bound:g}).",

@@ -8,19 +8,19 @@ import numpy as np
 import openvino
 
 from tellapart.data.preprocess import read_pixels
-from tellapart.export.bundle import Built, Source, described
-from tellapart.export.graphs import Array, GraphForm, Run, any_runtime, by_openvino
+from tellapart.export.bundle import Bundle, ModelSource, described
+from tellapart.export.graphs import Array, GraphRunner, Run, any_runtime, by_openvino
 from tellapart.export.proof import FROM_PIXELS
 from tellapart.model.artifact import MODEL, Artifact
 
 IR = "model"  # .xml and .bin
 
 
-def onnx_file(source: Source, name: str) -> Built:
+def onnx_file(source: ModelSource, name: str) -> Bundle:
     """The model's own ONNX file with its labels and a page on using it."""
     artifact = source.artifact
     run, through = any_runtime(artifact.model)
-    return Built(
+    return Bundle(
         files={MODEL: artifact.model, **described(artifact)},
         model=MODEL,
         form=from_pixels(artifact, run, through),
@@ -28,7 +28,7 @@ def onnx_file(source: Source, name: str) -> Built:
     )
 
 
-def openvino_files(source: Source, name: str) -> Built:
+def openvino_files(source: ModelSource, name: str) -> Bundle:
     """The model in OpenVINO's format, made and run by the OpenVINO that is installed here."""
     artifact = source.artifact
     graph = openvino.Core().read_model(artifact.model)
@@ -39,7 +39,7 @@ def openvino_files(source: Source, name: str) -> Built:
         openvino.save_model(graph, xml, compress_to_fp16=False)
         files = {path.name: path.read_bytes() for path in sorted(Path(made).iterdir())}
         run = by_openvino(xml)
-    return Built(
+    return Bundle(
         files={**files, **described(artifact)},
         model=f"{IR}.bin",
         form=from_pixels(artifact, run, f"OpenVINO {version('openvino')}"),
@@ -47,10 +47,10 @@ def openvino_files(source: Source, name: str) -> Built:
     )
 
 
-def from_pixels(artifact: Artifact, run: Run, through: str) -> GraphForm:
+def from_pixels(artifact: Artifact, run: Run, through: str) -> GraphRunner:
     """A graph that is asked with the very pixels that the model itself gets."""
 
     def read(data: bytes) -> Array:
         return np.asarray(read_pixels(data, artifact.preprocess))[None]
 
-    return GraphForm(run, through, FROM_PIXELS, read, artifact.class_names, artifact.thresholds)
+    return GraphRunner(run, through, FROM_PIXELS, read, artifact.class_names, artifact.thresholds)

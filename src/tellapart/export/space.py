@@ -4,11 +4,11 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from tellapart.export.bundle import Build, Built, Source, rendered
+from tellapart.export.bundle import Build, Bundle, ModelSource, rendered
 from tellapart.export.code import FOR_ANSWERS, NAME, code_files, licences, own_version, pins
 from tellapart.export.docker import model_folder
 from tellapart.export.proof import FROM_FILES
-from tellapart.export.subprocess_runner import APART, CarriedForm
+from tellapart.export.subprocess_runner import APART, SubprocessRunner
 from tellapart.export.web import Host, page_folder
 from tellapart.model.artifact import MODEL, to_json
 from tellapart.text import as_markdown, shown
@@ -18,7 +18,7 @@ CAPS = {"pillow": "12.3.0"}  # the newest that this Gradio takes beside it
 SHORT = 60  # letters of a short description that Hugging Face takes
 # A Space's large files lie in Hugging Face's storage. Should its host send visitors there for them, the page lets it.
 HUGGING_FACE = Host(storage=" https://huggingface.co https://*.hf.co", asked="no other site than Hugging Face is asked")
-SPARED = ("web/", "export/", "report/")  # parts of tellapart that its app does not need
+EXCLUDED_PACKAGES = ("web/", "export/", "report/")  # parts of tellapart that its app does not need
 PUBLIC = "Its examples hold small copies of some of your test photos, for all to see once it is public."
 CAPPED = (
     f"Gradio {GRADIO} takes no newer Pillow than {CAPS['pillow']}, which has known faults; it decodes photos there, in "
@@ -26,17 +26,17 @@ CAPPED = (
 )
 
 
-def static_space(source: Source, name: str) -> Built:
+def static_space(source: ModelSource, name: str) -> Bundle:
     """The page that runs the model in the visitor's browser, with the front matter of a static Space."""
     built = page_folder(source, name, HUGGING_FACE, rendered("space/static.md", _facts(source)))
-    return Built(built.files, built.model, built.form, built.next_step, (*built.notes, PUBLIC))
+    return Bundle(built.files, built.model, built.form, built.next_step, (*built.notes, PUBLIC))
 
 
-def gradio_space(source: Source, name: str) -> Built:
+def gradio_space(source: ModelSource, name: str) -> Bundle:
     """app.py, the code and the model it asks, pins and the front matter."""
     facts = _facts(source)
     model = model_folder(source, "model/")
-    code = {f"{NAME}/{n}": content for n, content in code_files().items() if not n.startswith(SPARED)}
+    code = {f"{NAME}/{n}": content for n, content in code_files().items() if not n.startswith(EXCLUDED_PACKAGES)}
     about = {
         "name": facts["title"],
         "title": as_markdown(facts["title"]),  # the page shows both as Markdown
@@ -52,10 +52,10 @@ def gradio_space(source: Source, name: str) -> Built:
         **{f"{NAME}/{name}": text for name, text in licences().items()},
         **model,
     }
-    return Built(
+    return Bundle(
         files=files,
         model=f"model/{MODEL}",
-        form=CarriedForm(
+        form=SubprocessRunner(
             {**code, **model}, f"the tellapart {own_version()} in the folder, decoding in a child process", APART
         ),
         next_step=f"Try it: pip install gradio=={GRADIO}, then python {name}/app.py",
@@ -66,7 +66,7 @@ def gradio_space(source: Source, name: str) -> Built:
 SPACES: Mapping[str, Build] = {"static": static_space, "gradio": gradio_space}
 
 
-def _facts(source: Source) -> Mapping[str, Any]:
+def _facts(source: ModelSource) -> Mapping[str, Any]:
     """What the templates say of the model."""
     artifact = source.artifact
     return {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tellapart.errors import TrainingError
 from tellapart.export.photos import ProofPhoto
-from tellapart.export.proof import FROM_PIXELS, Said
+from tellapart.export.proof import FROM_PIXELS, Answer
 
 PATIENCE_S = 600  # for the whole proof, on a slow and busy machine
 SCRIPT = """
@@ -46,7 +46,7 @@ asyncio.run(main())
 
 
 @dataclass(frozen=True)
-class CarriedForm:
+class SubprocessRunner:
     """A package `tellapart` and a folder `model`, as an exported form.
 
     Args:
@@ -61,7 +61,7 @@ class CarriedForm:
     script: str = SCRIPT
     bound: float = FROM_PIXELS
 
-    def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Said]:
+    def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Answer]:
         """Answers in the order of `photos`; the first photo is asked once more ahead of all, to warm up."""
         with tempfile.TemporaryDirectory(prefix="tellapart-") as place:
             asked = {f"photos/{i:06}": photo.data for i, photo in enumerate((*photos[:1], *photos))}
@@ -74,7 +74,7 @@ class CarriedForm:
             raise TrainingError("The exported code did not answer every photo.", hint="Nothing was written.")
         for line in lines[1:]:
             said = json.loads(line)
-            yield Said(said["answer"], said["probs"], said["unknown_score"], said["seconds"])
+            yield Answer(said["answer"], said["probs"], said["unknown_score"], said["seconds"])
 
 
 def _asked(place: str, script: str) -> list[str]:

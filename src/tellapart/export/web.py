@@ -11,11 +11,11 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.engine.backbone import imagenet_class_names
 from tellapart.errors import TellapartError
 from tellapart.export import runtime
-from tellapart.export.browser import BrowserForm, find_chromium
-from tellapart.export.bundle import TEMPLATES, Built, Source, class_of_example, rendered
+from tellapart.export.browser import BrowserRunner, find_chromium
+from tellapart.export.bundle import TEMPLATES, Bundle, ModelSource, class_of_example, rendered
 from tellapart.export.code import licences
-from tellapart.export.graphs import Array, GraphForm, any_runtime
-from tellapart.export.proof import FROM_FILES, Form
+from tellapart.export.graphs import Array, GraphRunner, any_runtime
+from tellapart.export.proof import FROM_FILES, ExportRunner
 from tellapart.export.web_graph import web_graph
 from tellapart.model.artifact import MODEL, Artifact, sha256, to_json
 from tellapart.model.cam import has_heatmap
@@ -49,13 +49,13 @@ class Host:
 ANY_HOST = Host()
 
 
-def web_folder(source: Source, name: str) -> Built:
+def web_folder(source: ModelSource, name: str) -> Bundle:
     """The page, the model with its preprocessing inside, the runtime, and what to do with the folder."""
     facts = {"name": shown(source.artifact.manifest["name"]), "runtime": runtime.TITLE, "bound": FROM_FILES}
     return page_folder(source, name, ANY_HOST, rendered("web/README.md", facts))
 
 
-def page_folder(source: Source, name: str, host: Host, readme: bytes) -> Built:
+def page_folder(source: ModelSource, name: str, host: Host, readme: bytes) -> Bundle:
     """The page for `host`, with its README.md."""
     source.progress("fetching the runtime", 0, 1)
     engine = source.runtime or runtime.vendored()
@@ -79,7 +79,7 @@ def page_folder(source: Source, name: str, host: Host, readme: bytes) -> Built:
             f"The model has {len(graph) / 1e6:.1f} MB to fetch, much for a phone; --recipe probe --quality fast trains "
             "one of about 9."
         )
-    return Built(
+    return Bundle(
         files=files,
         model=FOLDER + MODEL,
         form=_form(source.artifact, files, graph, vendored=engine is not None),
@@ -88,14 +88,14 @@ def page_folder(source: Source, name: str, host: Host, readme: bytes) -> Built:
     )
 
 
-def _form(artifact: Artifact, files: Mapping[str, bytes], graph: bytes, *, vendored: bool) -> Form:
+def _form(artifact: Artifact, files: Mapping[str, bytes], graph: bytes, *, vendored: bool) -> ExportRunner:
     """The page in a browser where there is one; its graph with our decoder otherwise."""
     program = find_chromium()
     if program and vendored:
-        return BrowserForm(files, program, artifact.preprocess)
+        return BrowserRunner(files, program, artifact.preprocess)
     run, through = any_runtime(graph)
     why = "no Chromium was found" if program is None else "the runtime is not in the folder"
-    return GraphForm(
+    return GraphRunner(
         run,
         f"{through}, not a browser, because {why}",
         FROM_FILES,
@@ -148,7 +148,7 @@ def _replaced(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def _model_files(source: Source, graph: bytes, engine: Mapping[str, bytes] | None) -> dict[str, bytes]:
+def _model_files(source: ModelSource, graph: bytes, engine: Mapping[str, bytes] | None) -> dict[str, bytes]:
     """What stands in `model/`: the graph, the runtime, the examples, and what is what."""
     examples = source.examples()
     files = {MODEL: graph, **{f"examples/{name}": content for name, content in examples.items()}}
@@ -158,7 +158,7 @@ def _model_files(source: Source, graph: bytes, engine: Mapping[str, bytes] | Non
     return {FOLDER + name: content for name, content in files.items()}
 
 
-def _description(source: Source, graph: bytes, where: str) -> dict[str, Any]:
+def _description(source: ModelSource, graph: bytes, where: str) -> dict[str, Any]:
     """`model.json`: as `GET /v1/model` of the server, and what answering in the browser needs besides."""
     artifact, manifest = source.artifact, source.artifact.manifest
     pinned = where.startswith("https:")

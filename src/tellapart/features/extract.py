@@ -31,7 +31,7 @@ from tellapart.timing import Progress, no_progress
 
 STAGE = "reading photos"
 CHUNK = 4  # photos a task: few, so that all cores finish together; a transaction for every four costs nothing
-AHEAD = 3  # chunks a worker that are submitted before their turn
+CHUNKS_AHEAD = 3  # chunks a worker that are submitted before their turn
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, a quota, a limit on the size of files
 SPARE_WORKERS = 1  # so that no core idles while a worker waits: 5 % more photos/s than one worker a core
 PIXEL_HASH_BYTES = 16
@@ -121,7 +121,7 @@ class Extractor:
         try:
             progress(STAGE, 0, n)
             workers = n_cores() + SPARE_WORKERS
-            for chunk in map_in_order(embed, range(0, n, CHUNK), n_workers=workers, ahead=AHEAD, name="embed"):
+            for chunk in map_in_order(embed, range(0, n, CHUNK), n_workers=workers, ahead=CHUNKS_AHEAD, name="embed"):
                 self._take(chunk, features)
                 reused += chunk.reused
                 done += len(chunk.indices)

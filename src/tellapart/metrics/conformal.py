@@ -31,7 +31,7 @@ _ROUNDING = 1e-9  # 0.29 x 100 photos are 29, whatever the product is in floatin
 
 
 @dataclass(frozen=True)
-class Promise:
+class Guarantee:
     """What share of real photos gets a class name.
 
     Args:
@@ -66,7 +66,7 @@ class Observed:
     holds: bool
 
 
-def promise(n: int, *shares: float) -> Promise | None:
+def guarantee(n: int, *shares: float) -> Guarantee | None:
     """The share of real photos that gates promise to answer, with its band; None with too few photos for any gate.
 
     A gate that n photos are too few for is absent, as it is in the model.
@@ -82,7 +82,7 @@ def promise(n: int, *shares: float) -> Promise | None:
     most, least = sum(ranks), max(ranks, default=0)
     if least == 0:
         return None
-    return Promise(
+    return Guarantee(
         kept=1 - most / (n + 1),
         low=float(special.betaincinv(n + 1 - most, most, TAIL)),
         high=float(special.betaincinv(n + 1 - least, least, 1 - TAIL)),
@@ -92,7 +92,7 @@ def promise(n: int, *shares: float) -> Promise | None:
     )
 
 
-def observed_in_band(n_answered: int, n_test: int, promised: Promise) -> Observed:
+def observed_in_band(n_answered: int, n_test: int, promised: Guarantee) -> Observed:
     """Whether as many real test photos got a class name as promised, give or take the chance in the test photos.
 
     Wider than the promise's own band: even a model that keeps it exactly answers now more, now fewer of n_test photos.

@@ -21,7 +21,7 @@ from tellapart.model.artifact import MODEL, Artifact, load_artifact
 from tellapart.model.cam import class_activation, for_class, head_weight
 from tellapart.model.prediction import Prediction, Predictor
 from tellapart.parallel import map_in_order, n_cores
-from tellapart.storage.photo_locations import recall
+from tellapart.storage.photo_locations import load_locations
 from tellapart.timing import Progress, no_progress
 
 CELLS: Final = 12  # places a side where the photo is covered
@@ -273,7 +273,7 @@ def _places(artifact: Artifact, among: str | PathLike[str] | None) -> Sequence[s
         InputError: nothing is there, or they are inside a zip or a data set.
     """
     if among is None:
-        return recall(artifact.manifest["files"][MODEL], "train")
+        return load_locations(artifact.manifest["files"][MODEL], "train")
     if Path(among).is_dir() or not Path(among).exists():
         return scan_photos([fspath(among)])
     dataset = scan(among)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data.split import FEW_TEST_PHOTOS
+from tellapart.evaluation.scores import headline
 from tellapart.report import sections
 from tellapart.report.plots import reliability_plot
 from tellapart.report.training import learning
@@ -64,7 +65,7 @@ def render_page(evaluation: Json, thumbnails: Mapping[str, str], *, title: str, 
         shown_of_advice=SHOWN_OF_ADVICE,
         named_strangers=sections.NAMED_STRANGERS,
         few_photos=evaluation["n_test"] < FEW_TEST_PHOTOS,
-        headline=_split_headline(evaluation["headline"]),
+        headline=headline(evaluation),
         pictures=pictures,
         advice=sections.advice(evaluation),
         doubtful=sections.doubtful(evaluation),
@@ -163,14 +164,6 @@ def environment() -> jinja2.Environment:
 def _css_percent(share: float) -> str:
     """A share as a CSS length; the only kind of value that reaches a style attribute."""
     return f"{100 * min(1.0, max(0.0, float(share))):.2f}%"
-
-
-def _split_headline(headline: str) -> tuple[str, str, str]:
-    """The score, its range, and what puts it in its place; the last two may be empty."""
-    # The first sentence holds no class name, so its end is found whatever people call their classes.
-    first, plausible, rest = headline.partition(" is plausible).")
-    score, bracket, bounds = first.partition(" (")
-    return (score, bracket.strip() + bounds + plausible, rest.strip()) if plausible else (headline, "", "")
 
 
 def _weakest_first(per_class: Sequence[Json]) -> list[Json]:

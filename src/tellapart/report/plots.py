@@ -9,7 +9,7 @@ SQUARE = 280  # height of a diagram whose two axes are the same
 FLAT = 190  # height of the others
 LEAST_ANSWERED = 10  # photos; what is wrong of fewer is chance, and would set the height of the whole diagram
 LOSS_SHOWN = 4.0  # times the median: a loss beyond it, of a rough start, would press all the others flat
-AHEAD = 2.0  # times the photos: how far the learning curve looks, as `Curve.gain` does
+CURVE_REACH = 2.0  # times the photos: how far the learning curve looks, as `Curve.gain` does
 _TOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of an axis of shares from 0
 _LEAST_OCTAVES = 0.9  # between two labels below the learning curve; closer ones would touch
 
@@ -68,7 +68,7 @@ def learning_plot(curve: Json) -> Drawn:
     """
     n_now, now, gain = curve["n_now"], curve["error_now"], curve["gain_of_doubling"]
     right_now = 1 - now["value"]
-    first, last = curve["n_photos"][0], n_now * (AHEAD if gain else 1)
+    first, last = curve["n_photos"][0], n_now * (CURVE_REACH if gain else 1)
     octaves = max(_LEAST_OCTAVES, math.log2(last / first))
     bottom, step = _scale(min(*curve["accuracies"], right_now))
 

@@ -49,7 +49,7 @@ _START: Final = (
 _CODE: Final = re.compile(r"[a-z_]{1,32}")
 
 Photo = bytes | bytearray | memoryview
-Spend = Callable[[float], None]  # told the seconds that some work took
+Charge = Callable[[float], None]  # told the seconds that some work took
 
 log = logging.getLogger("tellapart.server")
 
@@ -158,18 +158,18 @@ class DecoderPool:
             child.kill()
         await asyncio.gather(*(child.process.wait() for child in self._children))
 
-    async def decode(self, data: Photo, preprocessing: Preprocess, spend: Spend | None = None) -> NDArray[np.uint8]:
+    async def decode(self, data: Photo, preprocessing: Preprocess, charge: Charge | None = None) -> NDArray[np.uint8]:
         """The (px, px, 3) uint8 pixels that a network gets for a photo's bytes, in the order of asking.
 
         Whoever is cancelled while waiting frees the place. A photo that is being decoded is finished all the same,
-        because a child cannot be interrupted but by ending it; `spend` is told what that took.
+        because a child cannot be interrupted but by ending it; `charge` is told what that took.
 
         Raises:
             PhotoError: the photo cannot be read, or decoding it ended the child.
         """
         while not (child := await self._idle.get()).alive:
             pass
-        task = asyncio.create_task(self._use(child, data, preprocessing, spend))
+        task = asyncio.create_task(self._use(child, data, preprocessing, charge))
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
@@ -180,7 +180,7 @@ class DecoderPool:
             task.exception()  # whoever asked may be gone
 
     async def _use(
-        self, child: _Child, data: Photo, preprocessing: Preprocess, spend: Spend | None
+        self, child: _Child, data: Photo, preprocessing: Preprocess, charge: Charge | None
     ) -> NDArray[np.uint8]:
         started = time.perf_counter()
         try:
@@ -198,8 +198,8 @@ class DecoderPool:
             child.kill()
             raise
         finally:
-            if spend:
-                spend(time.perf_counter() - started)
+            if charge:
+                charge(time.perf_counter() - started)
         self._idle.put_nowait(child)
         return pixels
 

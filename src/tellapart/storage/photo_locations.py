@@ -22,7 +22,7 @@ _RECORD: Final = re.compile(r"[0-9a-f]{64}\.json")
 MOST_PHOTOS: Final = 50_000  # of each kind; their paths take about 5 MB
 
 
-def remember(model_sha256: str, photos: Mapping[str, Iterable[str]]) -> None:
+def save_locations(model_sha256: str, photos: Mapping[str, Iterable[str]]) -> None:
     """Keep where a model's photos are: {kind, such as "test" or "train": paths}."""
     place = _folder() / f"{model_sha256}.json"
     with suppress(OSError, TellapartError):
@@ -34,7 +34,7 @@ def remember(model_sha256: str, photos: Mapping[str, Iterable[str]]) -> None:
             old.unlink()
 
 
-def recall(model_sha256: str, kind: str) -> list[str]:
+def load_locations(model_sha256: str, kind: str) -> list[str]:
     """Those of the model's photos of this kind that are still there, as absolute paths."""
     try:
         kept = json.loads((_folder() / f"{model_sha256}.json").read_bytes().decode("utf-8", "surrogateescape"))
@@ -43,7 +43,7 @@ def recall(model_sha256: str, kind: str) -> list[str]:
         return []
 
 
-def forget() -> None:
+def forget_locations() -> None:
     """Forget all of them."""
     for place in _records():
         with suppress(OSError):

@@ -15,10 +15,10 @@ from tellapart.data.split import (
     FEW_TEST_PHOTOS,
     TEST_SHARE,
     Split,
-    crossed_split,
-    deal,
+    cross_validated_split,
     given_split,
     make_split,
+    stratified_group_split,
 )
 from tellapart.errors import MissingExtraError
 from tellapart.extras import INSTALL_DEEP, has_deep
@@ -42,7 +42,7 @@ class TrainingOptions:
     callbacks: Iterable[Callable[[Any], None]] = ()
 
 
-def divide(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Split:
+def split_photos(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Split:
     """The split that came with the photos, or else our own that no scene straddles.
 
     Where photos are few, all of them learn and test in turn; a network is not trained so often, so it is tested on few.
@@ -53,7 +53,7 @@ def divide(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Split:
         of, seed = (dataset.labels, duplicates.scenes, duplicates.copies), probe.seed
         few = probe.reading.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS
         if may_cross and few and not isinstance(recipe, Training):
-            return crossed_split(*of, n_folds=probe.n_folds, seed=seed)
+            return cross_validated_split(*of, n_folds=probe.n_folds, seed=seed)
         split = make_split(*of, test_share=probe.reading.test_share or TEST_SHARE, seed=seed)
     return _with_val(prepared, split, recipe) if isinstance(recipe, Training) and not len(split.val) else split
 
@@ -61,7 +61,7 @@ def divide(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Split:
 def _with_val(prepared: Prepared, split: Split, recipe: Training) -> Split:
     """`split` with some of the photos that train held out to choose with; no scene is on both sides."""
     labels, scenes = prepared.dataset.labels[split.train], prepared.duplicates.scenes[split.train]
-    part = deal(labels, scenes, [1 - recipe.val_share, recipe.val_share], seed=recipe.probe.seed)
+    part = stratified_group_split(labels, scenes, [1 - recipe.val_share, recipe.val_share], seed=recipe.probe.seed)
     return replace(split, train=split.train[part == 0], val=split.train[part == 1])
 
 

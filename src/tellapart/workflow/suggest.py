@@ -28,7 +28,7 @@ from tellapart.timing import Progress, no_progress
 
 STAGE = "looking at photos"
 CLOSE_CALL = 0.5  # between the two likeliest probabilities; below it two classes compete
-FAR_SHARE = 0.2  # of the suggestions: photos far from all training ones may be a new kind of thing, or rubbish
+MOST_FAR_SHARE = 0.2  # of the suggestions: photos far from all training ones may be a new kind of thing, or rubbish
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def suggest(
     if not photos:
         raise InputError("There are no photos to choose from.", hint="Name a folder of photos without labels.")
     artifact = load_artifact(Path(model))
-    pool, skipped = look_at(artifact, photos, progress)
+    pool, skipped = image_stats_of(artifact, photos, progress)
     far = np.zeros(len(pool.photos), bool)
     if artifact.thresholds.unknown_score is not None:
         far = pool.unknown > artifact.thresholds.unknown_score
@@ -119,7 +119,7 @@ def suggest(
     return Suggested(suggestions, len(pool.photos), n_copies, skipped)
 
 
-def look_at(artifact: Artifact, photos: Sequence[str], progress: Progress) -> tuple[Pool, tuple[Skipped, ...]]:
+def image_stats_of(artifact: Artifact, photos: Sequence[str], progress: Progress) -> tuple[Pool, tuple[Skipped, ...]]:
     """What the model says about each of `photos` that can be read, and why the others cannot.
 
     Raises:
@@ -169,7 +169,7 @@ def choose(
 
     The first is the closest call. Each next one has the largest product of how close its call is, 1 - (p₁ - p₂), and
     its least squared distance to those taken, between directions of centred features. Ties go to the first photo. The
-    photos that are far from all training ones take at most FAR_SHARE of the places.
+    photos that are far from all training ones take at most MOST_FAR_SHARE of the places.
 
     Args:
         features: (N, D) of unlabelled photos.
@@ -188,7 +188,7 @@ def choose(
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     distance = np.full(len(features), 4.0)  # of opposite directions, the farthest there are
     free = np.ones(len(features), bool)
-    most_far = max(1, round(FAR_SHARE * n))
+    most_far = max(1, round(MOST_FAR_SHARE * n))
     chosen: list[int] = []
     while free.any() and len(chosen) < n:
         # Above 0 even for a sure call right beside one taken, so that it comes before what may not be taken.

@@ -30,9 +30,9 @@ from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
 from tellapart.recipe import LinearProbe, Reading, Recipe, probe_of
 from tellapart.storage.atomic import refuse_unwritable, write_folder
-from tellapart.storage.photo_locations import remember
+from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, no_progress
-from tellapart.workflow.fit import TrainingOptions, checkpoint_of, divide, fit
+from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_photos
 from tellapart.workflow.model_folder import card, describe, model_facts, model_files, page, proven
 
 Json = dict[str, Any]
@@ -73,7 +73,7 @@ def train(
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
     prepared = _trainable(source, probe_of(recipe).reading, progress, clock)
     with clock("split"):
-        split = divide(prepared, recipe, may_cross=not robustness)
+        split = split_photos(prepared, recipe, may_cross=not robustness)
     with clock("head"):
         trained = fit(prepared, split, recipe, options, progress)
     with clock("model"):
@@ -122,7 +122,7 @@ def _write(output: Path, files: Json, trained: Trained) -> None:
     remember_graph(model, n_classes=len(dataset.class_names), input_px=trained.prepared.preprocessing.input_px)
     if dataset.archive is None:
         kinds = {"test": split.test, "train": split.learned}
-        remember(model, {kind: [dataset.places[i] for i in chosen] for kind, chosen in kinds.items()})
+        save_locations(model, {kind: [dataset.places[i] for i in chosen] for kind, chosen in kinds.items()})
     checkpoint_of(output).unlink(missing_ok=True)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tellapart.server.shell import limits
-from tellapart.server.shell.limits import MAX_HELD_BYTES, MAX_PHOTOS, MAX_WAITING_PHOTOS, Hold, Holding
+from tellapart.server.shell.limits import MAX_HELD_BYTES, MAX_PHOTOS, MAX_WAITING_PHOTOS, Budget, Reservation
 from tellapart.server.shell.problem import Problem
 
 
@@ -15,41 +15,41 @@ def assert_busy(do):
 
 
 def test_it_is_given_back_whatever_happens():
-    room, share = Holding(), Holding()
+    room, share = Budget(), Budget()
 
     def fail():
-        with Hold(room, share) as hold:
-            hold.add_bytes(10)
-            hold.add_photos(3)
+        with Reservation(room, share) as reservation:
+            reservation.add_bytes(10)
+            reservation.add_photos(3)
             assert (room.photos, room.held_bytes) == (share.photos, share.held_bytes) == (3, 10)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert room == share == Holding()
+    assert room == share == Budget()
 
 
 def test_bytes_have_an_end():
-    room = Holding()
-    with Hold(room, Holding()) as hold, Hold(room, Holding()) as other:
-        hold.add_bytes(MAX_HELD_BYTES)
+    room = Budget()
+    with Reservation(room, Budget()) as reservation, Reservation(room, Budget()) as other:
+        reservation.add_bytes(MAX_HELD_BYTES)
         assert_busy(lambda: other.add_bytes(1))
-    assert room == Holding()
+    assert room == Budget()
 
 
 def test_photos_have_an_end_but_one_request_always_fits():
     assert MAX_PHOTOS <= MAX_WAITING_PHOTOS
-    room = Holding()
-    with Hold(room, Holding()) as first, Hold(room, Holding()) as second:
+    room = Budget()
+    with Reservation(room, Budget()) as first, Reservation(room, Budget()) as second:
         first.add_photos(MAX_WAITING_PHOTOS - 1)
         second.add_photos(1)
         assert_busy(lambda: second.add_photos(1))
-    assert room == Holding()
+    assert room == Budget()
 
 
 def test_one_visitor_s_share_is_not_all_of_it():
-    room, share = Holding(), Holding(most_photos=20, most_bytes=100)
-    with Hold(room, share) as first, Hold(room, share) as second, Hold(room, Holding()) as other:
+    room, share = Budget(), Budget(most_photos=20, most_bytes=100)
+    with Reservation(room, share) as first, Reservation(room, share) as second, Reservation(room, Budget()) as other:
         first.add_photos(16)
         first.add_bytes(60)
         assert_busy(lambda: second.add_photos(16))
@@ -57,7 +57,7 @@ def test_one_visitor_s_share_is_not_all_of_it():
         assert (room.photos, room.held_bytes) == (16, 60)
         other.add_photos(16)
         other.add_bytes(41)
-    assert room == Holding()
+    assert room == Budget()
 
 
 def test_a_full_request_is_far_below_all_of_them():

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tellapart.server.shell.limits import Hold, Holding
+from tellapart.server.shell.limits import Budget, Reservation
 from tellapart.server.shell.problem import Problem
-from tellapart.server.shell.rate_limit import MAX_ADDRESSES, WORK_BURST_S, WORK_SHARE, Fairness, is_among
+from tellapart.server.shell.rate_limit import MAX_ADDRESSES, WORK_BURST_S, WORK_SHARE, RateLimit, is_among
 
 ADDRESS = "203.0.113.7"
 
@@ -18,25 +18,25 @@ class Clock:
         return self.now
 
 
-def refusal(fairness, address):
+def refusal(rate_limit, address):
     with pytest.raises(Problem) as caught:
-        fairness.account(address)
+        rate_limit.account(address)
     assert (caught.value.status, caught.value.code) == (429, "too_much")
     return int(caught.value.headers["retry-after"])
 
 
-def work(fairness, address, seconds):
-    fairness.account(address).spend(seconds)
+def work(rate_limit, address, seconds):
+    rate_limit.account(address).charge(seconds)
 
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(0, 200)), min_size=5, max_size=60), st.integers(1, 64))
 def test_nobody_gets_more_than_the_share_and_the_burst(turns, cores):
     clock = Clock()
-    fairness, done, largest = Fairness(cores, clock), 0.0, 0.0
+    rate_limit, done, largest = RateLimit(cores, clock), 0.0, 0.0
     for pause, seconds in turns:
         clock.now += pause
         try:
-            work(fairness, ADDRESS, seconds)
+            work(rate_limit, ADDRESS, seconds)
         except Problem:
             continue
         done, largest = done + seconds, max(largest, seconds)
@@ -48,13 +48,13 @@ def test_nobody_gets_more_than_the_share_and_the_burst(turns, cores):
 @given(st.floats(0, 1000), st.integers(1, 64))
 def test_the_wait_that_is_told_is_long_enough_and_not_much_longer(debt, cores):
     clock = Clock()
-    fairness = Fairness(cores, clock)
-    work(fairness, ADDRESS, WORK_BURST_S + debt)
+    rate_limit = RateLimit(cores, clock)
+    work(rate_limit, ADDRESS, WORK_BURST_S + debt)
     debt = WORK_BURST_S + debt - WORK_BURST_S  # as it is in floating point, where the sum is rounded
-    wait = refusal(fairness, ADDRESS)
+    wait = refusal(rate_limit, ADDRESS)
     assert wait <= debt / (WORK_SHARE * cores) + 1
     clock.now += wait
-    work(fairness, ADDRESS, 0)
+    work(rate_limit, ADDRESS, 0)
 
 
 def test_who_is_among_the_proxies():
@@ -67,17 +67,17 @@ def test_who_is_among_the_proxies():
 
 
 def test_one_address_does_not_cost_another():
-    fairness = Fairness(2, Clock())
-    work(fairness, ADDRESS, 10_000)
-    refusal(fairness, ADDRESS)
-    work(fairness, "203.0.113.8", 1)
+    rate_limit = RateLimit(2, Clock())
+    work(rate_limit, ADDRESS, 10_000)
+    refusal(rate_limit, ADDRESS)
+    work(rate_limit, "203.0.113.8", 1)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "", None])
 def test_this_machine_is_free(address):
-    fairness = Fairness(1, Clock())
+    rate_limit = RateLimit(1, Clock())
     for _ in range(3):
-        work(fairness, address, 10_000)
+        work(rate_limit, address, 10_000)
 
 
 @pytest.mark.parametrize(
@@ -92,23 +92,23 @@ def test_this_machine_is_free(address):
     ],
 )
 def test_who_counts_as_one(first, second, same):
-    fairness = Fairness(1, Clock())
-    work(fairness, first, 10_000)
+    rate_limit = RateLimit(1, Clock())
+    work(rate_limit, first, 10_000)
     if same:
-        refusal(fairness, second)
+        refusal(rate_limit, second)
     else:
-        work(fairness, second, 1)
+        work(rate_limit, second, 1)
 
 
 def test_memory_has_an_end_and_who_holds_something_is_remembered():
     clock = Clock()
-    fairness = Fairness(2, clock)
-    account = fairness.account(ADDRESS)
-    with Hold(Holding(), account) as hold:
-        hold.add_bytes(1)
+    rate_limit = RateLimit(2, clock)
+    account = rate_limit.account(ADDRESS)
+    with Reservation(Budget(), account) as reservation:
+        reservation.add_bytes(1)
         for i in range(MAX_ADDRESSES + 500):
             clock.now += 0.001
-            work(fairness, f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", 1)
-        assert len(fairness._accounts) <= MAX_ADDRESSES
-        account.spend(10_000)
-    refusal(fairness, ADDRESS)
+            work(rate_limit, f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", 1)
+        assert len(rate_limit._accounts) <= MAX_ADDRESSES
+        account.charge(10_000)
+    refusal(rate_limit, ADDRESS)

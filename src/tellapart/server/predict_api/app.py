@@ -16,10 +16,10 @@ from tellapart.errors import ArtifactError
 from tellapart.model.artifact import MAX_EXAMPLES
 from tellapart.server.predict_api import schema
 from tellapart.server.predict_api.description import Operation, describe
-from tellapart.server.predict_api.inference import Answerer
+from tellapart.server.predict_api.inference import Inference
 from tellapart.server.shell.access_log import AccessLog
 from tellapart.server.shell.counters import RequestCounters, as_text
-from tellapart.server.shell.limits import MAX_BODY_BYTES, MAX_PHOTOS, Hold, read_body
+from tellapart.server.shell.limits import MAX_BODY_BYTES, MAX_PHOTOS, Reservation, read_body
 from tellapart.server.shell.multipart import boundary_of, photos_in
 from tellapart.server.shell.origin import OriginCheck
 from tellapart.server.shell.pages import read_pages, routes
@@ -58,12 +58,12 @@ class Settings:
     proxies: Sequence[str] = ()
 
 
-def make_app(answerer: Answerer, settings: Settings) -> ASGIApp:
-    """The application around `answerer`."""
+def make_app(inference: Inference, settings: Settings) -> ASGIApp:
+    """The application around `inference`."""
     app = Starlette(
         routes=[
-            *_api(answerer),
-            *_health(answerer),
+            *_api(inference),
+            *_health(inference),
             *(_description() if settings.docs else ()),
             *routes(read_pages(embedders=settings.origins)),
         ],
@@ -77,25 +77,25 @@ def make_app(answerer: Answerer, settings: Settings) -> ASGIApp:
     app.router.redirect_slashes = False
     known = frozenset(str(getattr(route, "path", "")) for route in app.routes)
     checked = OriginCheck(app, hosts=settings.hosts, origins=settings.origins)
-    return AccessLog(checked, RequestCounters(answerer.registry), known)
+    return AccessLog(checked, RequestCounters(inference.registry), known)
 
 
-def _api(answerer: Answerer) -> list[Route]:
+def _api(inference: Inference) -> list[Route]:
     async def predict(request: Request) -> Response:
         heatmap = _wants_heatmap(request)  # before the body is read
-        visitor = request.client.host if request.client else None
-        account = answerer.fairness.account(visitor)
-        with Hold(answerer.room, account) as hold:
-            name = answerer.model.facts["name"]
+        client_address = request.client.host if request.client else None
+        account = inference.rate_limit.account(client_address)
+        with Reservation(inference.room, account) as reservation:
+            name = inference.model.facts["name"]
             content_type = request.headers.get("content-type", "")
             boundary_of(content_type)  # before the body is read
             try:
-                body = await read_body(request, hold)
+                body = await read_body(request, reservation)
             except ClientDisconnect:
                 return GONE
             photos = photos_in(body, content_type)
-            hold.add_photos(len(photos))
-            said = await _unless_gone(request, answerer.predict(photos, heatmap=heatmap, spend=account.spend))
+            reservation.add_photos(len(photos))
+            said = await _unless_gone(request, inference.predict(photos, heatmap=heatmap, charge=account.charge))
         if said is None:
             return GONE
         if all(one["error"] for one in said):
@@ -103,11 +103,11 @@ def _api(answerer: Answerer) -> list[Route]:
         return json_response({"model": name, "predictions": said})
 
     async def model(_: Request) -> Response:
-        return json_response({**answerer.model.facts, "limits": LIMITS})
+        return json_response({**inference.model.facts, "limits": LIMITS})
 
     def example(number: int) -> Route:
         async def answer(_: Request) -> Response:
-            photos = answerer.model.examples
+            photos = inference.model.examples
             if number > len(photos):
                 raise _not_found()
             return Response(photos[number - 1], media_type="image/jpeg", headers={"cache-control": "no-cache"})
@@ -118,17 +118,19 @@ def _api(answerer: Answerer) -> list[Route]:
     return [PREDICT.route(predict), MODEL.route(model), *examples]
 
 
-def _health(answerer: Answerer) -> list[Route]:
+def _health(inference: Inference) -> list[Route]:
     async def healthz(_: Request) -> Response:
         return json_response({"alive": True})
 
     async def readyz(_: Request) -> Response:
-        if not answerer.ready:
+        if not inference.ready:
             raise busy("The server is not ready yet.")
         return json_response({"ready": True})
 
     async def metrics(_: Request) -> Response:
-        return Response(as_text(answerer.registry), headers={"content-type": METRICS_TYPE, "cache-control": "no-store"})
+        return Response(
+            as_text(inference.registry), headers={"content-type": METRICS_TYPE, "cache-control": "no-store"}
+        )
 
     endpoints = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
     return [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]

@@ -19,13 +19,13 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 
 from tellapart.errors import PhotoError, TellapartError
-from tellapart.sandbox.decoder_pool import DecoderPool, Photo, Spend
+from tellapart.sandbox.decoder_pool import Charge, DecoderPool, Photo
 from tellapart.server.predict_api.counters import PhotoCounters
 from tellapart.server.predict_api.self_test import golden_photo, is_as_expected
 from tellapart.server.predict_api.serving_model import ServingModel, open_model
-from tellapart.server.shell.limits import Holding
+from tellapart.server.shell.limits import Budget
 from tellapart.server.shell.problem import busy, of_photo
-from tellapart.server.shell.rate_limit import Fairness
+from tellapart.server.shell.rate_limit import RateLimit
 
 EMPTY: Final = {
     "answer": None,
@@ -41,7 +41,7 @@ EMPTY: Final = {
 log = logging.getLogger("tellapart.server")
 
 
-class Answerer:
+class Inference:
     """The model being served and what works for it; to be used within one event loop.
 
     Args:
@@ -52,8 +52,8 @@ class Answerer:
     def __init__(self, folder: Path, n_lanes: int) -> None:
         self.registry = CollectorRegistry()
         self.counters = PhotoCounters(self.registry)
-        self.room = Holding()
-        self.fairness = Fairness(n_lanes)
+        self.room = Budget()
+        self.rate_limit = RateLimit(n_lanes)
         self.decoders = DecoderPool(n_lanes)
         self._folder = folder
         self._n_lanes = n_lanes
@@ -104,19 +104,19 @@ class Answerer:
                     log.error("The old model goes on: the new one answers the golden photo otherwise than it must.")
             self.counters.reloads.labels("served" if passed else "refused").inc()
 
-    async def predict(self, photos: Sequence[Photo], *, heatmap: bool, spend: Spend) -> list[dict[str, Any]]:
+    async def predict(self, photos: Sequence[Photo], *, heatmap: bool, charge: Charge) -> list[dict[str, Any]]:
         """One answer a photo, in their order; a photo that cannot be read gets the reason as `error`.
 
-        `spend` is told the seconds that the work took; without the waiting.
+        `charge` is told the seconds that the work took; without the waiting.
         """
         model = self.model
         if len(photos) == 1:
-            return [await self._predict_one(model, photos[0], heatmap, spend)]
+            return [await self._predict_one(model, photos[0], heatmap, charge)]
         turns = asyncio.Semaphore(self._n_lanes)
 
         async def in_turn(photo: Photo) -> dict[str, Any]:
             async with turns:
-                return await self._predict_one(model, photo, heatmap, spend)
+                return await self._predict_one(model, photo, heatmap, charge)
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(in_turn(photo)) for photo in photos]
@@ -127,9 +127,9 @@ class Answerer:
         await self.decoders.close()
         self._threads.shutdown(cancel_futures=True)
 
-    async def _predict_one(self, model: ServingModel, photo: Photo, heatmap: bool, spend: Spend) -> dict[str, Any]:
+    async def _predict_one(self, model: ServingModel, photo: Photo, heatmap: bool, charge: Charge) -> dict[str, Any]:
         try:
-            pixels = await self.decoders.decode(photo, model.predictor.preprocessing, spend)
+            pixels = await self.decoders.decode(photo, model.predictor.preprocessing, charge)
         except PhotoError as error:
             self.counters.photos.labels(error.code).inc()
             return {**EMPTY, "error": of_photo(error)}
@@ -141,7 +141,7 @@ class Answerer:
                 return model.answer(pixels, heatmap=heatmap)
             finally:  # told from here, so that a visitor who has left by now pays too
                 with suppress(RuntimeError):  # the server has ended
-                    loop.call_soon_threadsafe(spend, time.perf_counter() - started)
+                    loop.call_soon_threadsafe(charge, time.perf_counter() - started)
 
         said: dict[str, Any] = await self._in_thread(work)
         self.counters.photos.labels("answered").inc()

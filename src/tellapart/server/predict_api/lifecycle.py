@@ -18,7 +18,7 @@ from tellapart.errors import ArtifactError
 from tellapart.parallel import n_cores
 from tellapart.sandbox import jail
 from tellapart.server.predict_api.app import Settings, make_app
-from tellapart.server.predict_api.inference import Answerer
+from tellapart.server.predict_api.inference import Inference
 from tellapart.server.predict_api.serving_model import ServingModel
 from tellapart.server.shell.protocol import DeadlineProtocol
 
@@ -65,12 +65,12 @@ async def serve(
         ArtifactError: the model cannot be trusted or understood.
     """
     jail.guard()
-    answerer = Answerer(folder, n_cores())
-    answerer.decoders.start()
-    server = _Server(_config(answerer, settings))
+    inference = Inference(folder, n_cores())
+    inference.decoders.start()
+    server = _Server(_config(inference, settings))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    starting = asyncio.create_task(_become_ready(answerer, opening, on_ready))
-    _listen_for_hangup(answerer, server)
+    starting = asyncio.create_task(_become_ready(inference, opening, on_ready))
+    _listen_for_hangup(inference, server)
     try:
         await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and starting.exception():
@@ -80,26 +80,26 @@ async def serve(
             starting.result()
     finally:
         starting.cancel()
-        await answerer.close()
+        await inference.close()
 
 
 async def _become_ready(
-    answerer: Answerer, opening: "Future[ServingModel]", on_ready: Callable[[ServingModel], None]
+    inference: Inference, opening: "Future[ServingModel]", on_ready: Callable[[ServingModel], None]
 ) -> None:
     model = await asyncio.wrap_future(opening)
-    if not await answerer.serve(model):
+    if not await inference.serve(model):
         raise ArtifactError(
             "The model answers the golden photo otherwise here than it must.",
             hint="Run `tellapart evaluate` with it on this machine.",
         )
     on_ready(model)
-    missing = answerer.decoders.missing
+    missing = inference.decoders.missing
     log.log(logging.WARNING if missing else logging.INFO, jail.describe(missing))
     if jail.runs_as_root():
         log.warning("The server runs as root: start it as a user who owns nothing.")
 
 
-def _listen_for_hangup(answerer: Answerer, server: _Server) -> None:
+def _listen_for_hangup(inference: Inference, server: _Server) -> None:
     """SIGHUP reads the model again, but for the one that a closed terminal sends: that ends the server."""
     if not hasattr(signal, "SIGHUP"):
         return
@@ -110,16 +110,16 @@ def _listen_for_hangup(answerer: Answerer, server: _Server) -> None:
         if from_terminal and not os.isatty(0):
             server.should_exit = True
             return
-        task = asyncio.ensure_future(answerer.reload())
+        task = asyncio.ensure_future(inference.reload())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup)
 
 
-def _config(answerer: Answerer, settings: Settings) -> uvicorn.Config:
+def _config(inference: Inference, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
-        make_app(answerer, settings),
+        make_app(inference, settings),
         http=DeadlineProtocol,
         ws="none",
         lifespan="off",

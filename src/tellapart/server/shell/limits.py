@@ -16,7 +16,7 @@ MAX_HELD_BYTES = 160_000_000  # of all bodies: eight full ones
 
 
 @dataclass
-class Holding:
+class Budget:
     """What some requests hold at the moment, and the most that they may hold together.
 
     Args:
@@ -30,7 +30,7 @@ class Holding:
     held_bytes: int = 0
 
 
-class Hold:
+class Reservation:
     """What one request holds, of everybody's room and of its visitor's share.
 
     A request that is still arriving holds its bytes and no more: as many slow ones as there are connections keep nobody
@@ -41,7 +41,7 @@ class Hold:
         share: of the requests from the same visitor.
     """
 
-    def __init__(self, room: Holding, share: Holding) -> None:
+    def __init__(self, room: Budget, share: Budget) -> None:
         self._holdings = (room, share)
         self._photos = 0
         self._held_bytes = 0
@@ -79,7 +79,7 @@ class Hold:
         self._photos += n
 
 
-async def read_body(request: Request, hold: Hold) -> bytearray:
+async def read_body(request: Request, reservation: Reservation) -> bytearray:
     """The body, refused as soon as it is too large, whatever its length is said to be.
 
     Raises:
@@ -95,7 +95,7 @@ async def read_body(request: Request, hold: Hold) -> bytearray:
     async for chunk in request.stream():
         if len(body) + len(chunk) > MAX_BODY_BYTES:
             raise too_large()
-        hold.add_bytes(len(chunk))
+        reservation.add_bytes(len(chunk))
         body += chunk
     return body
 

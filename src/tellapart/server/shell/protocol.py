@@ -11,7 +11,7 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from tellapart.server.shell.limits import MAX_BODY_BYTES
 from tellapart.server.shell.problem import Problem, bad_request, busy, timeout
-from tellapart.server.shell.rate_limit import is_among, visitor_of
+from tellapart.server.shell.rate_limit import client_of, is_among
 
 HEADERS_S: Final = 5.0  # from a request's first byte, or the connection's start, to the end of its headers
 BODY_S: Final = 15.0  # from the headers' end to the body's
@@ -87,7 +87,7 @@ class DeadlineProtocol(H11Protocol):
         """Starts the first deadline, or refuses the connection."""
         super().connection_made(transport)
         peer = self.client and self.client[0]
-        self.visitor = None if self._is_trusted(peer) else visitor_of(peer)
+        self.client_address = None if self._is_trusted(peer) else client_of(peer)
         if len(self.connections) > MAX_CONNECTIONS or self._takes_too_many():
             self._refuse(busy(), linger=False)
             return
@@ -101,8 +101,8 @@ class DeadlineProtocol(H11Protocol):
 
     def _takes_too_many(self) -> bool:
         """Whether this visitor has more than a share of all connections."""
-        own = sum(getattr(other, "visitor", None) == self.visitor for other in self.connections)
-        return self.visitor is not None and own > CONNECTIONS_EACH
+        own = sum(getattr(other, "client_address", None) == self.client_address for other in self.connections)
+        return self.client_address is not None and own > CONNECTIONS_EACH
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets all deadlines."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from tellapart.server.shell.limits import MAX_HELD_BYTES, MAX_WAITING_PHOTOS, Holding
+from tellapart.server.shell.limits import MAX_HELD_BYTES, MAX_WAITING_PHOTOS, Budget
 from tellapart.server.shell.problem import Problem
 
 WORK_SHARE: Final = 0.5  # of the machine, in the long run
@@ -24,18 +24,18 @@ MAX_ADDRESSES: Final = 10_000  # remembered
 
 
 @dataclass
-class Account(Holding):
+class Account(Budget):
     """What one visitor holds, and how much work they may still ask for."""
 
     work_s: float = math.inf
     counted_at: float = 0.0
 
-    def spend(self, seconds: float) -> None:
+    def charge(self, seconds: float) -> None:
         """So much work was done for them."""
         self.work_s -= seconds
 
 
-class Fairness:
+class RateLimit:
     """The accounts of all addresses; to be used within one event loop.
 
     Args:
@@ -54,22 +54,22 @@ class Fairness:
         Raises:
             Problem: 429, its work is used up.
         """
-        visitor = visitor_of(address)
-        if visitor is None:
+        client_address = client_of(address)
+        if client_address is None:
             return Account()
-        account = self._refilled(visitor)
+        account = self._refilled(client_address)
         if account.work_s <= 0:
             raise _too_much(math.floor(-account.work_s / self._refill) + 1)
         return account
 
-    def _refilled(self, visitor: str) -> Account:
+    def _refilled(self, client_address: str) -> Account:
         now = self._clock()
-        account = self._accounts.pop(visitor, None) or Account(
+        account = self._accounts.pop(client_address, None) or Account(
             int(ROOM_SHARE * MAX_WAITING_PHOTOS), int(ROOM_SHARE * MAX_HELD_BYTES), work_s=WORK_BURST_S, counted_at=now
         )
         account.work_s = min(WORK_BURST_S, account.work_s + self._refill * (now - account.counted_at))
         account.counted_at = now
-        self._accounts[visitor] = account  # the last one now
+        self._accounts[client_address] = account  # the last one now
         if len(self._accounts) > MAX_ADDRESSES:
             # Who asked longest ago has the fullest bucket, or nearly; but one who holds something stays.
             oldest = next((name for name, other in self._accounts.items() if not other.held_bytes), None)
@@ -87,7 +87,7 @@ def is_among(address: str | None, networks: Iterable[str]) -> bool:
     return any(known in ipaddress.ip_network(network) for network in networks)
 
 
-def visitor_of(address: str | None) -> str | None:
+def client_of(address: str | None) -> str | None:
     """What is counted as one visitor; None for this machine itself, and where there is no address.
 
     Whatever a proxy wrote that is no address is one visitor too, so that nobody gets more by it.
