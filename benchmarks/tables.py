@@ -1,4 +1,4 @@
-"""Write the tables of docs/ from benchmarks/results/: `scripts/bench` calls this last.
+"""Write the tables of docs/ and benchmarks/results/ from the numbers there: `scripts/bench` calls this last.
 
     python benchmarks/tables.py
 
@@ -54,7 +54,7 @@ def sections(record: dict, titles: list[str]) -> str:
 
 def main() -> None:
     """Fill every marked place for which there are results."""
-    for page in sorted((ROOT / "docs").rglob("*.md")):
+    for page in sorted([*(ROOT / "docs").rglob("*.md"), *RESULTS.glob("*.md")]):
         text = page.read_text(encoding="utf-8")
 
         def fill(found: re.Match[str]) -> str:

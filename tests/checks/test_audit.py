@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.checks.audit import audit, class_counts, imbalance_sentence, leaked_pairs, spare_copies
-from tellapart.data.duplicates import Duplicates, Pair, find_duplicates
+from tellapart.checks.audit import audit, class_counts, imbalance_sentence
+from tellapart.data.duplicates import Duplicates, Pair, find_duplicates, leaked_pairs, spare_copies
 from tellapart.data.source import Dataset, Skipped
 from tellapart.workflow.check import check
 

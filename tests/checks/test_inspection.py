@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.checks.inspection import BY_SEVERITY, by_gravity, inspect
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.preprocess import Preprocess

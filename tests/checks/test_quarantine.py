@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.checks.quarantine import LIST, README, Kept, held, plan, quarantine, undo
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
@@ -25,7 +25,7 @@ MANY = 200
 CHILD = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it otherwise
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.data.source import scan
 from tellapart.checks.quarantine import quarantine
 dataset = scan(sys.argv[1])

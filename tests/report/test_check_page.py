@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.data.duplicates import Duplicates
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Skipped, scan

@@ -1,14 +1,12 @@
 """What is wrong with a dataset, before any training: findings that a person can act on."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.duplicates import Duplicates, Pair
+from tellapart.checks.finding import Finding
+from tellapart.data.duplicates import Duplicates, Pair, classes_of_one, conflicting, leaked_pairs, spare_copies
 from tellapart.data.source import Dataset, Skipped
 from tellapart.text import counted, quoted, some
 
@@ -17,32 +15,6 @@ IMBALANCE = 3.0  # largest class over smallest, from where on it is worth saying
 SURE_OF_PIXELS = "Exact copies have the same pixels."
 SURE_OF_LIKENESS = "Of 1.4 million pairs of photos of different classes that we measured, none was called a duplicate."
 COUNTED = "Certain: counted."
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a person may want to mend.
-
-    Args:
-        kind: stable name, such as `leak`.
-        sentence: what, and how many.
-        advice: what to do.
-        photos: the photos it is about, worst first, each with a note; for pairs the photo, its twin and the kind.
-        sure: how sure this is, in words, with its number where there is one.
-        suspects: photos, named as in the dataset, that are better set aside; never all of a set of copies, unless
-            they contradict each other.
-    """
-
-    kind: str
-    sentence: str
-    advice: str
-    photos: tuple[tuple[str, ...], ...] = ()
-    sure: str = ""
-    suspects: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The finding as a JSON-able dict."""
-        return asdict(self)
 
 
 def audit(dataset: Dataset, skipped: Sequence[Skipped], duplicates: Duplicates) -> list[Finding]:
@@ -69,48 +41,6 @@ def class_counts(dataset: Dataset) -> NDArray[np.int64]:
     return np.bincount(dataset.labels, minlength=len(dataset.class_names)).astype(np.int64)
 
 
-def conflicting(labels: NDArray[np.int32], duplicates: Duplicates) -> NDArray[np.int64]:
-    """Indices of photos that show the same as a photo of another class, and of all their copies."""
-    torn = [i for p in duplicates.pairs if labels[p.first] != labels[p.second] for i in (p.first, p.second)]
-    return np.flatnonzero(np.isin(duplicates.copies, duplicates.copies[torn]))
-
-
-def classes_of_one(labels: NDArray[np.int32], groups: NDArray[np.int32]) -> list[int]:
-    """The classes of two photos or more whose photos are all of one group."""
-    members = {int(c): groups[labels == c] for c in np.unique(labels)}
-    return [c for c, own in members.items() if len(own) > 1 and (own == own[0]).all()]
-
-
-def leaked_pairs(duplicates: Duplicates, splits: NDArray[np.str_]) -> list[Pair]:
-    """For every test photo with a copy among the photos that train, one pair (test photo, its twin).
-
-    Args:
-        duplicates: among N photos.
-        splits: (N,) of "train", "val" and "test"; what is not "test" trains.
-    """
-    leaks: dict[int, Pair] = {}
-    is_test = splits == "test"
-    for group, members in _groups(duplicates.copies):
-        del group
-        twins = [m for m in members if not is_test[m]]
-        if twins:
-            leaks |= {m: Pair(m, twins[0], "exact") for m in members if is_test[m]}
-    for pair in duplicates.pairs:
-        first, second = (pair.first, pair.second) if is_test[pair.first] else (pair.second, pair.first)
-        if pair.kind == "near" and is_test[first] and not is_test[second]:
-            leaks.setdefault(first, Pair(first, second, "near"))
-    return [leaks[index] for index in sorted(leaks)]
-
-
-def _groups(numbers: NDArray[np.int32]) -> Iterator[tuple[int, list[int]]]:
-    """Groups of two members or more."""
-    order = np.argsort(numbers, kind="stable")
-    values, starts = np.unique(numbers[order], return_index=True)
-    for value, members in zip(values, np.split(order, starts[1:]), strict=True):
-        if len(members) > 1:
-            yield int(value), [int(m) for m in members]
-
-
 def _names(dataset: Dataset, pairs: Sequence[Pair]) -> tuple[tuple[str, ...], ...]:
     return tuple((dataset.photos[p.first], dataset.photos[p.second], p.kind) for p in pairs)
 
@@ -124,32 +54,6 @@ def _sure(pairs: Sequence[Pair]) -> str:
     kinds = {pair.kind for pair in pairs}
     parts = [sentence for kind, sentence in (("exact", SURE_OF_PIXELS), ("near", SURE_OF_LIKENESS)) if kind in kinds]
     return " ".join(parts)
-
-
-def spare_copies(duplicates: Duplicates, splits: NDArray[np.str_]) -> dict[str, list[int]]:
-    """{"exact": …, "near": …}: photos that may go while one that looks the same stays on the same side of the split.
-
-    Args:
-        duplicates: among N photos.
-        splits: (N,) of "train", "val" and "test", or of ""; a side is "test" or the rest.
-    """
-    is_test = splits == "test"
-    stands_for = np.arange(len(splits))
-    for _, members in _groups(duplicates.copies):
-        for side in (True, False):
-            same = [m for m in members if is_test[m] == side]
-            stands_for[same] = same[:1]
-    alike: defaultdict[int, set[int]] = defaultdict(set)
-    for pair in duplicates.pairs:
-        if pair.kind == "near" and is_test[pair.first] == is_test[pair.second]:
-            first, second = sorted((int(stands_for[pair.first]), int(stands_for[pair.second])))
-            alike[second].add(first)
-    near: set[int] = set()
-    for index in sorted(alike):  # a photo goes only for one that stays, so a chain is not reduced to its first link
-        if alike[index] - near:
-            near.add(index)
-    exact = np.flatnonzero(stands_for != np.arange(len(splits)))
-    return {"exact": [int(i) for i in exact], "near": sorted(near)}
 
 
 def _conflicts(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.checks.audit import Finding, audit
+from tellapart.checks.audit import audit
+from tellapart.checks.finding import Finding
 from tellapart.checks.image_stats import image_stats_of
 from tellapart.checks.mislabels import mislabel_findings
 from tellapart.checks.names import name_findings

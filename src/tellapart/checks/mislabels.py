@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.data.source import Dataset
 from tellapart.text import counted, quoted
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations
 
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.text import counted, quoted, some
 
 MIN_LETTERS = 6  # below it, one letter makes another word: plane and planet

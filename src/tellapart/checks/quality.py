@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.checks.image_stats import ImageStats
 from tellapart.data.source import Dataset
 from tellapart.text import counted

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.data.listing import list_folder
 from tellapart.data.source import MIN_PHOTOS_PER_CLASS, Dataset
 from tellapart.errors import InputError

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, special
 
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.checks.image_stats import ImageStats
 from tellapart.data.source import Dataset
 from tellapart.data.split import stratified_group_split

@@ -10,7 +10,7 @@ from tellapart.cli.output import print_json, say
 from tellapart.errors import InputError
 
 if TYPE_CHECKING:
-    from tellapart.checks.audit import Finding
+    from tellapart.checks.finding import Finding
     from tellapart.checks.quarantine import Quarantined
     from tellapart.features.prepare import Prepared
 

@@ -8,6 +8,7 @@ that training photo") should be right, while for *keeping photos on one side of 
 of one scene together too. docs/duplicates.md shows the measurements that both numbers come from.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -139,3 +140,71 @@ def find_duplicates(features: NDArray[np.float32], pixel_hashes: NDArray[np.byte
     pairs = [Pair(int(i), int(j), "exact") for i, j in exact] + [Pair(int(i), int(j), "near") for i, j in near]
     scenes = group(n, np.concatenate([exact, alike]))
     return Duplicates(tuple(sorted(pairs, key=lambda pair: (pair.first, pair.second))), copies, scenes)
+
+
+def conflicting(labels: NDArray[np.int32], duplicates: Duplicates) -> NDArray[np.int64]:
+    """Indices of photos that show the same as a photo of another class, and of all their copies."""
+    torn = [i for p in duplicates.pairs if labels[p.first] != labels[p.second] for i in (p.first, p.second)]
+    return np.flatnonzero(np.isin(duplicates.copies, duplicates.copies[torn]))
+
+
+def classes_of_one(labels: NDArray[np.int32], groups: NDArray[np.int32]) -> list[int]:
+    """The classes of two photos or more whose photos are all of one group."""
+    members = {int(c): groups[labels == c] for c in np.unique(labels)}
+    return [c for c, own in members.items() if len(own) > 1 and (own == own[0]).all()]
+
+
+def leaked_pairs(duplicates: Duplicates, splits: NDArray[np.str_]) -> list[Pair]:
+    """For every test photo with a copy among the photos that train, one pair (test photo, its twin).
+
+    Args:
+        duplicates: among N photos.
+        splits: (N,) of "train", "val" and "test"; what is not "test" trains.
+    """
+    leaks: dict[int, Pair] = {}
+    is_test = splits == "test"
+    for group, members in _groups(duplicates.copies):
+        del group
+        twins = [m for m in members if not is_test[m]]
+        if twins:
+            leaks |= {m: Pair(m, twins[0], "exact") for m in members if is_test[m]}
+    for pair in duplicates.pairs:
+        first, second = (pair.first, pair.second) if is_test[pair.first] else (pair.second, pair.first)
+        if pair.kind == "near" and is_test[first] and not is_test[second]:
+            leaks.setdefault(first, Pair(first, second, "near"))
+    return [leaks[index] for index in sorted(leaks)]
+
+
+def spare_copies(duplicates: Duplicates, splits: NDArray[np.str_]) -> dict[str, list[int]]:
+    """{"exact": …, "near": …}: photos that may go while one that looks the same stays on the same side of the split.
+
+    Args:
+        duplicates: among N photos.
+        splits: (N,) of "train", "val" and "test", or of ""; a side is "test" or the rest.
+    """
+    is_test = splits == "test"
+    stands_for = np.arange(len(splits))
+    for _, members in _groups(duplicates.copies):
+        for side in (True, False):
+            same = [m for m in members if is_test[m] == side]
+            stands_for[same] = same[:1]
+    alike: defaultdict[int, set[int]] = defaultdict(set)
+    for pair in duplicates.pairs:
+        if pair.kind == "near" and is_test[pair.first] == is_test[pair.second]:
+            first, second = sorted((int(stands_for[pair.first]), int(stands_for[pair.second])))
+            alike[second].add(first)
+    near: set[int] = set()
+    for index in sorted(alike):  # a photo goes only for one that stays, so a chain is not reduced to its first link
+        if alike[index] - near:
+            near.add(index)
+    exact = np.flatnonzero(stands_for != np.arange(len(splits)))
+    return {"exact": [int(i) for i in exact], "near": sorted(near)}
+
+
+def _groups(numbers: NDArray[np.int32]) -> Iterator[tuple[int, list[int]]]:
+    """Groups of two members or more."""
+    order = np.argsort(numbers, kind="stable")
+    values, starts = np.unique(numbers[order], return_index=True)
+    for value, members in zip(values, np.split(order, starts[1:]), strict=True):
+        if len(members) > 1:
+            yield int(value), [int(m) for m in members]

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.checks.audit import classes_of_one, conflicting, imbalance_sentence, leaked_pairs
+from tellapart.checks.audit import imbalance_sentence
 from tellapart.classifier.cross_validation import CrossValidated, cross_validate
 from tellapart.classifier.temperature import calibrated
 from tellapart.classifier.trained import Trained
-from tellapart.data.duplicates import Pair
+from tellapart.data.duplicates import Pair, classes_of_one, conflicting, leaked_pairs
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
 from tellapart.engine.ood_reference import ood_reference

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.checks.image_stats import image_stats_of
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.shortcuts import shortcut_findings

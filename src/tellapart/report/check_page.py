@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.checks.audit import FEW_PHOTOS, Finding, class_counts
+from tellapart.checks.audit import FEW_PHOTOS, class_counts
+from tellapart.checks.finding import Finding
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError

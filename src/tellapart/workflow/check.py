@@ -2,7 +2,7 @@
 
 import os
 
-from tellapart.checks.audit import Finding
+from tellapart.checks.finding import Finding
 from tellapart.checks.inspection import inspect
 from tellapart.classifier.cross_validation import out_of_fold_probs
 from tellapart.data.source import require_trainable, scan
