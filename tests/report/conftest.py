@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from tellapart.evaluation.corruption import CORRUPTIONS, KELVINS, SEVERITIES
 from tellapart.evaluation.scores import evaluate_predictions
-from tellapart.metrics.conformal import observed_in_band, promise
+from tellapart.metrics.conformal import guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
 
 
@@ -30,7 +30,7 @@ def share(k, n):
 
 
 def unknown(name="shirt", n_named=114):
-    promised = promise(480, 0.04, 0.01)
+    promised = guarantee(480, 0.04, 0.01)
     observed = observed_in_band(n_named, 120, promised)
     return {
         "n_named": n_named,
