@@ -66,6 +66,7 @@ def render_page(evaluation: Json, thumbnails: Mapping[str, str], *, title: str, 
         named_strangers=sections.NAMED_STRANGERS,
         few_photos=evaluation["n_test"] < FEW_TEST_PHOTOS,
         headline=headline(evaluation),
+        evaluation=evaluation,  # so that a new number is a line of a template
         pictures=pictures,
         advice=sections.advice(evaluation),
         doubtful=sections.doubtful(evaluation),
