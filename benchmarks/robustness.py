@@ -21,7 +21,7 @@ from tellapart.data.duplicates import find_duplicates
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
 from tellapart.evaluation.corruption import CORRUPTIONS, SEVERITIES
-from tellapart.evaluation.examination import test_part
+from tellapart.evaluation.document import test_part
 from tellapart.evaluation.robustness import MAX_TEST_PHOTOS, robustness
 from tellapart.features.extract import Extractor
 from tellapart.model.prediction import load

@@ -15,10 +15,8 @@ from tellapart.engine import backbone as module
 from tellapart.engine.backbone import (
     FOLDER,
     IMAGENET,
-    OPSET,
     QUALITIES,
     Bundled,
-    GraphBuilder,
     build_graph,
     build_imagenet,
     imagenet_class_names,
@@ -26,6 +24,7 @@ from tellapart.engine.backbone import (
     network_record,
     read_network,
 )
+from tellapart.engine.builder import OPSET, GraphBuilder
 from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.engine.runner import Network
 from tellapart.errors import ArtifactError

@@ -7,7 +7,8 @@ import numpy as np
 import onnx
 import pytest
 
-from tellapart.engine.backbone import Bundled, GraphBuilder, build_graph
+from tellapart.engine.backbone import Bundled, build_graph
+from tellapart.engine.builder import GraphBuilder
 from tellapart.engine.runner import Network
 from tellapart.errors import ArtifactError
 from tellapart.parallel import n_cores

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tellapart.engine.backbone import GraphBuilder
+from tellapart.engine.builder import GraphBuilder
 from tellapart.errors import ArtifactError
 from tellapart.formats.plain_jpeg import is_plain_jpeg
 from tellapart.model.artifact import (

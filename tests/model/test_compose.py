@@ -127,7 +127,7 @@ def test_other_backbones_and_numbers_of_classes(backbone, c, pixels):
 
 def test_unknown_score_of_a_photo_without_features(fitted):
     """Features of zero have no direction; the graph must not answer NaN."""
-    from tellapart.engine.backbone import GraphBuilder
+    from tellapart.engine.builder import GraphBuilder
     from tellapart.model.compose import _add_unknown_score
 
     g = GraphBuilder()

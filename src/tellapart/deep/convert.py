@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from tellapart.deep.custom_network import said
 from tellapart.deep.head_finder import ClassifierHead, TensorSite, find_head
 from tellapart.deep.networks import Built
-from tellapart.engine.backbone import OPSET, Converted, GraphBuilder, output_shapes
+from tellapart.engine.backbone import Converted, output_shapes
+from tellapart.engine.builder import OPSET, GraphBuilder
 from tellapart.engine.graph_rules import ALLOWED_OPS
 from tellapart.engine.head import Head
 from tellapart.engine.runner import Network

@@ -21,15 +21,8 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tellapart.engine.backbone import (
-    FEATURES_PER_NETWORK,
-    Bundled,
-    Converted,
-    GraphBuilder,
-    Shapes,
-    output_shapes,
-    read_network,
-)
+from tellapart.engine.backbone import FEATURES_PER_NETWORK, Bundled, Converted, output_shapes, read_network
+from tellapart.engine.builder import GraphBuilder, Shapes
 from tellapart.engine.runner import Network
 from tellapart.errors import TrainingError
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from tellapart.data.preprocess import Preprocess
-from tellapart.engine.backbone import OPSET, GraphBuilder
+from tellapart.engine.builder import OPSET, GraphBuilder
 from tellapart.model.cam import has_heatmap
 
 PHOTO = "photo"  # the input: (H, W, 3) uint8 RGB

@@ -9,7 +9,8 @@ from onnx import TensorProto
 
 from tellapart.classifier.ood import LOGIT_WEIGHT, Centres
 from tellapart.classifier.probe import CalibratedHead
-from tellapart.engine.backbone import Backbone, GraphBuilder, Shapes
+from tellapart.engine.backbone import Backbone
+from tellapart.engine.builder import GraphBuilder, Shapes
 from tellapart.engine.quantize import whole
 
 SMALLEST_NORM = np.float32(np.finfo(np.float32).tiny)  # so that features of zero have a direction

@@ -13,7 +13,8 @@ from onnx import numpy_helper
 
 from tellapart.data import photo as files
 from tellapart.data.source import Dataset, scan, scan_photos
-from tellapart.engine.backbone import QUALITIES, Backbone, Converted, needed
+from tellapart.engine.backbone import QUALITIES, Backbone, Converted
+from tellapart.engine.builder import needed
 from tellapart.engine.runner import Network
 from tellapart.errors import InputError
 from tellapart.features.extract import cached_extractor

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
-from tellapart.evaluation.document import counts_json, inside
-from tellapart.evaluation.examination import Answered, answer_all, refuse_unknown_classes, test_part
+from tellapart.evaluation.document import Answered, answer_all, counts_json, inside, refuse_unknown_classes, test_part
 from tellapart.metrics.intervals import share_interval
 from tellapart.metrics.paired import SIGNIFICANT_P, Comparison, compare_answers
 from tellapart.model.artifact import Artifact, load_artifact

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.data.source import scan
-from tellapart.evaluation.examination import answer_all, new_evaluation, refuse_unknown_classes, test_part
+from tellapart.evaluation.document import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.evaluation.robustness import robustness as spoil
 from tellapart.model.artifact import (
     EVALUATION,
