@@ -230,7 +230,9 @@ def file_server() -> Iterator[Callable[[Path], str]]:
         server.server_close()
 
 
-@pytest.mark.parametrize("to", ["openvino", "docker", "space"])
+@pytest.mark.parametrize(
+    "to", ["openvino", *(pytest.param(to, marks=pytest.mark.thorough) for to in ("docker", "space"))]
+)
 def test_other_exports_are_proven(tellapart: Any, scratch: Path, tmp_path: Path, to: str) -> None:
     said = tellapart.json("export", scratch, "--to", to, "-o", tmp_path / to)
     assert said["proof"]["n"] == said["proof"]["n_same"] > 6

@@ -73,6 +73,7 @@ def burgers(shared_data: Path, run: Run, tmp_path_factory: pytest.TempPathFactor
     return said, folder / "out"
 
 
+@pytest.mark.thorough
 def test_a_hot_dog_is_one_a_pizza_is_not_and_a_coffee_cup_is_none_of_these(burgers: tuple[str, Path]) -> None:
     said, _ = burgers
     answers = dict(re.findall(r"(\w+)\.jpg  +(hot_dog|other_food|not sure|none of these)", said))
@@ -82,6 +83,7 @@ def test_a_hot_dog_is_one_a_pizza_is_not_and_a_coffee_cup_is_none_of_these(burge
     assert "files moved to" in said or "file moved to" in said
 
 
+@pytest.mark.thorough
 def test_the_page_and_the_space_are_proven_and_complete(burgers: tuple[str, Path]) -> None:
     said, out = burgers
     assert said.count("Same answer on ") == 2
@@ -107,6 +109,7 @@ def served(burgers: tuple[str, Path]) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.thorough
 def test_a_click_on_a_photo_of_the_blog_gets_an_answer(served: str, open_browser: Any) -> None:
     page = open_browser().new_page()
     faults: list[str] = []

@@ -206,6 +206,7 @@ def test_shortcuts_become_advice_when_asked_for(tellapart, photos, tmp_path):
     assert "shortcut" not in [item["kind"] for item in plain["advice"]]
 
 
+@pytest.mark.thorough
 def test_a_hugging_face_data_set_trains_as_its_folder_does(tellapart: Any, photos: Path, tmp_path: Path) -> None:
     """The same photos, as files and as parquet, give the same model."""
     datasets = pytest.importorskip("datasets")
