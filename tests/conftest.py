@@ -25,6 +25,7 @@ CHROMIUM_FLAGS = (
 # and threads that wait for each other without a core of their own are many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 REPOSITORY = Path(__file__).resolve().parents[1]
+TESTS = REPOSITORY / "tests"
 
 
 # What scripts/test --quick leaves out: whole commands, browsers, PyTorch, proofs of exports.
@@ -37,22 +38,20 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Nothing of these folders is even imported: PyTorch and browsers take seconds."""
+    if config.getoption("--lane") == "quick" and collection_path.is_relative_to(TESTS):
+        return collection_path.relative_to(TESTS).parts[:1] in [(folder,) for folder in NOT_QUICK] or None
+    return None
+
+
 def pytest_collection_modifyitems(config, items):
     lane = config.getoption("--lane")
-    tests = REPOSITORY / "tests"
-
-    def is_in(item):
-        if lane == "all":
-            return True
-        if item.get_closest_marker("thorough"):
-            return False
-        folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
-        return lane == "default" or folder not in NOT_QUICK or item.get_closest_marker("quick")
-
-    left_out = [item for item in items if not is_in(item)]
+    beyond = {"quick": ("slow", "thorough"), "default": ("thorough",), "all": ()}[lane]
+    left_out = [item for item in items if any(map(item.get_closest_marker, beyond))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if is_in(item)]
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,8 @@ from tellapart.evaluation.robustness import (
 from tellapart.metrics.intervals import no_information_p_value
 from tellapart.model.prediction import load
 
+pytestmark = pytest.mark.slow
+
 PER_CLASS = 2
 NAMES = ("dress", "hat", "pants", "shoes")
 

@@ -27,6 +27,8 @@ from tellapart.model.explain import (
 from tellapart.model.prediction import Predictor
 from tellapart.report.inside_page import FILES, PAGE, inside_page
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def inside(model, clothing):

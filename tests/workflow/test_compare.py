@@ -17,6 +17,8 @@ from tellapart.workflow.compare import compare, sentence
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.train import train
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("dress", "hat", "pants", "shoes")
 
 
