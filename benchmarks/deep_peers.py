@@ -68,7 +68,7 @@ def plain(folder: str, network: str, px: int, precision: str, n_batches: int) ->
 
     from tellapart.data.source import scan
     from tellapart.deep.augment import Augment
-    from tellapart.deep.batches import read_pixels
+    from tellapart.deep.batches import read_all
     from tellapart.deep.device import choose
     from tellapart.recipe import FineTune
     from tellapart.timing import no_progress
@@ -79,18 +79,18 @@ def plain(folder: str, network: str, px: int, precision: str, n_batches: int) ->
     dataset = scan(folder)
     dataset = dataset.subset(np.flatnonzero(dataset.splits == "train"))
     changes = Augment(recipe.augment, px, len(dataset.class_names))
-    stored = read_pixels(dataset, changes.stored_px, "crop", no_progress)
+    stored = read_all(dataset, changes.stored_px, "crop", no_progress)
     model = load_network(network)
     model.reset_classifier(len(dataset.class_names))
     model = model.train().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    processor, times, losses = choose(recipe), [], []
+    device, times, losses = choose(recipe), [], []
     for _ in range(n_batches + 1):  # the first warms up
         started = time.perf_counter()
         chosen = np.random.default_rng(len(times)).choice(dataset.n, recipe.batch_size, replace=False)
         x = changes.photos(torch.from_numpy(stored[chosen]).permute(0, 3, 1, 2))
         x = x.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1)
-        with processor.computing():
+        with device.autocast():
             logits = model(x)
         loss = torch.nn.functional.cross_entropy(
             logits.float(), torch.from_numpy(dataset.labels[chosen]).long(), label_smoothing=recipe.label_smoothing
@@ -103,7 +103,7 @@ def plain(folder: str, network: str, px: int, precision: str, n_batches: int) ->
     return {
         "photos_per_s": recipe.batch_size * n_batches / sum(times[1:]),
         "losses": losses,
-        "is_bf16": processor.is_bf16,
+        "is_bf16": device.is_bf16,
     }
 
 

@@ -94,7 +94,7 @@ def train_network(
 
 
 def _begun(job: TrainingJob, recipe: Training, left: checkpoint.Checkpoint | None) -> TrainState:
-    """The course at its start, or as it was left."""
+    """The training at its start, or as it was left."""
     if left is None and not recipe.learning_rate:
         return init_state(job.network, job.groups, recipe, search_rate(job.network, job.groups, job.task))
     state = init_state(job.network, job.groups, recipe, recipe.learning_rate)
@@ -142,7 +142,7 @@ def _second_share(job: TrainingJob) -> float:
 
 
 def _in_time(job: TrainingJob, recipe: Training, spent_s: float) -> TrainingTask:
-    """The lesson with its part of what is left of the time limit; a step is always taken."""
+    """The task with its part of what is left of the time limit; a step is always taken."""
     if recipe.time_limit_s is None:
         return job.task
     left_s = (recipe.time_limit_s - spent_s) / (1 + _second_share(job))

@@ -37,7 +37,7 @@ class ValResult:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network after its last lesson.
+    """A network after its last step.
 
     Args:
         backbone: its graph.
@@ -53,7 +53,7 @@ class TrainedNetwork:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """A network before its first lesson.
+    """A network before its first step.
 
     Args:
         network: inputs → (N, C) logits; on its device.
