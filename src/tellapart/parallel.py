@@ -1,7 +1,7 @@
 """Every item in order, on every core."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -24,7 +24,7 @@ def map_in_order(
     n_workers: int | None = None,
     ahead: int = AHEAD,
     name: str = "work",
-) -> Iterator[_Result]:
+) -> Generator[_Result, None, None]:
     """`work(item)` of each item, in their order, given out as soon as it is its turn.
 
     Threads do the work: what takes time here, decoding and inference, leaves Python's lock alone. Items are taken as

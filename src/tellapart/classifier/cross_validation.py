@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
@@ -64,15 +65,20 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearP
     unknown = np.zeros(n, np.float32)
     imagenet = prepared.backbone.imagenet
 
-    for fold in np.unique(folds[folds != ALWAYS_TRAINS]):  # one after the other: each fit takes every core
-        out, learned = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        labels, scenes = prepared.dataset.labels[learned], prepared.duplicates.scenes[learned]
-        fitted = fit_probe(
-            prepared.values[learned], labels, make_folds(labels, scenes, recipe), n_classes, recipe, imagenet=imagenet
-        )
-        logits = fitted.head.logits(prepared.values[out])
-        raw_probs[out], probs[out] = calibrated(logits, 1.0), calibrated(logits, fitted.temperature)
-        unknown[out] = fitted.centres.ood_scores(prepared.values[out])
-
+    with threadpool_limits(1):  # the products of matrices too: their last digits go by the number of threads
+        for fold in np.unique(folds[folds != ALWAYS_TRAINS]):  # one after the other: each fit takes every core
+            out, learned = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+            labels, scenes = prepared.dataset.labels[learned], prepared.duplicates.scenes[learned]
+            fitted = fit_probe(
+                prepared.values[learned],
+                labels,
+                make_folds(labels, scenes, recipe),
+                n_classes,
+                recipe,
+                imagenet=imagenet,
+            )
+            logits = fitted.head.logits(prepared.values[out])
+            raw_probs[out], probs[out] = calibrated(logits, 1.0), calibrated(logits, fitted.temperature)
+            unknown[out] = fitted.centres.ood_scores(prepared.values[out])
     asked = folds != ALWAYS_TRAINS
     return CrossValidated(raw_probs[asked], probs[asked], unknown[asked])

@@ -17,9 +17,7 @@ from tellapart.engine.quantize import rounded
 LOGIT_WEIGHT = np.float32(0.7)  # of the logits' direction beside the features'; 0.5 to 1 do as well
 MAX_CENTRES = 32  # a class
 MAX_ALL_CENTRES = 2048  # of all classes together, though at least one a class
-MAX_PHOTOS_PER_CLASS = (
-    2000  # of a class that its centres are means of; a thousand photos have shown what there is to show
-)
+MAX_PHOTOS_PER_CLASS = 2000  # that its centres are means of; a thousand have shown what there is to show
 PHOTOS_PER_CENTRE = 5  # on average
 LEAST_PHOTOS = 3  # of a centre, so that it is a mean of photos: k-means gives an odd photo a cluster of its own
 ITERATIONS = 10  # of k-means

@@ -2,11 +2,7 @@
 
 import click
 
-from tellapart.cli.options import (
-    examples,
-    json_option,
-    progress_bars,
-)
+from tellapart.cli.options import examples, json_option, progress_bars
 from tellapart.cli.output import print_json, say
 
 DIFFERING_SHOWN = 10  # photos; --json lists all

@@ -2,13 +2,7 @@
 
 import click
 
-from tellapart.cli.options import (
-    examples,
-    force_option,
-    json_option,
-    progress_bars,
-    robustness_option,
-)
+from tellapart.cli.options import examples, force_option, json_option, progress_bars, robustness_option
 from tellapart.cli.output import print_json, print_summary, say
 
 

@@ -1,15 +1,10 @@
 """`info`: what a model is, and what reads photos here."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from tellapart.cli.options import examples, json_option
 from tellapart.cli.output import print_json, say
 from tellapart.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(

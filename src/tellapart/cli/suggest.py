@@ -1,14 +1,9 @@
 """`suggest`: what to teach a model next."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from tellapart.cli.options import examples, json_option, progress_bars
 from tellapart.cli.output import print_json, say, write_table
-
-if TYPE_CHECKING:
-    pass
 
 SKIPPED_SHOWN = 5  # files that cannot be read; --json names all
 

@@ -4,14 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.options import (
-    examples,
-    force_option,
-    json_option,
-    progress_bars,
-    quality_option,
-    robustness_option,
-)
+from tellapart.cli.options import examples, force_option, json_option, progress_bars, quality_option, robustness_option
 from tellapart.cli.output import print_json, print_summary, say
 from tellapart.cli.recipe_options import options_for, recipe_from, training_options
 

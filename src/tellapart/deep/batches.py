@@ -164,10 +164,10 @@ def look(
     total = len(learned) + n_views * len(augmented)
 
     def keep(view: int, photos: NDArray[np.int64], pixels: NDArray[np.uint8], done: int) -> None:
-        def image_stats_of(k: int) -> None:
+        def look_at(k: int) -> None:
             views[view, photos[k]] = trunk(pixels[k])["activations"].transpose(1, 2, 0)
 
-        _each(image_stats_of, range(len(photos)), lambda k: progress(VIEWS_STAGE, done + k, total))
+        _each(look_at, range(len(photos)), lambda k: progress(VIEWS_STAGE, done + k, total))
 
     done = 0
     for part in _parts(learned):

@@ -42,7 +42,7 @@ def code_files() -> dict[str, bytes]:
 def licences() -> dict[str, bytes]:
     """{name: content} of the licence texts that came with the install; whoever gets a copy of the code gets them too.
 
-    ModelSource: Apache License 2.0, section 4 (a); PEP 639, License-File.
+    Source: Apache License 2.0, section 4 (a); PEP 639, License-File.
     """
     about = distribution(NAME)
     names = [f"licenses/{name}" for name in about.metadata.get_all("License-File") or []]
@@ -52,7 +52,7 @@ def licences() -> dict[str, bytes]:
 def wheel() -> tuple[str, bytes]:
     """(file name, content) of a wheel of the installed tellapart, without what only training needs.
 
-    ModelSource: PEP 427, The Wheel Binary Package Format 1.0, 2012.
+    Source: PEP 427, The Wheel Binary Package Format 1.0, 2012.
     """
     about = distribution(NAME)
     info = f"{NAME}-{about.version}.dist-info"

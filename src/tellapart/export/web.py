@@ -17,8 +17,7 @@ from tellapart.export.code import licences
 from tellapart.export.graphs import Array, GraphRunner, any_runtime
 from tellapart.export.proof import FROM_FILES, ExportRunner
 from tellapart.export.web_graph import web_graph
-from tellapart.model.artifact import MODEL, Artifact, sha256, to_json
-from tellapart.model.cam import has_heatmap
+from tellapart.model.artifact import MODEL, Artifact, facts_of, sha256, to_json
 from tellapart.text import shown
 
 PAGES = TEMPLATES.parents[1] / "web"
@@ -170,12 +169,7 @@ def _description(source: ModelSource, graph: bytes, where: str) -> dict[str, Any
         "name": manifest["name"],
         "class_names": list(artifact.class_names),
         "headline": artifact.headline,
-        "promise": manifest.get("promise"),
-        "quality": manifest["model"]["quality"],
-        "backbone": manifest["model"]["backbone"],
-        "input_px": artifact.preprocess.input_px,
-        "fit": artifact.preprocess.resize_mode,
-        "has_heatmap": has_heatmap(artifact.model),
+        **facts_of(artifact),
         "thresholds": manifest["thresholds"],
         "sha256": manifest["files"][MODEL],
         "examples": [

@@ -37,11 +37,8 @@ def web_graph(model: bytes, preprocessing: Preprocess) -> bytes:
     if heated:
         _add_heat(g)
     outputs = [_plain(value) for value in original.graph.output if value.name in OUTPUTS]
-    outputs.append(
-        helper.make_tensor_value_info(
-            "pixels", TensorProto.UINT8, [1, preprocessing.input_px, preprocessing.input_px, 3]
-        )
-    )
+    px = preprocessing.input_px
+    outputs.append(helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, px, px, 3]))
     if heated:
         outputs.append(helper.make_tensor_value_info(HEAT, TensorProto.FLOAT, ["h", "w"]))
     photo = helper.make_tensor_value_info(PHOTO, TensorProto.UINT8, ["H", "W", 3])

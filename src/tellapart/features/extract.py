@@ -94,7 +94,7 @@ class Extractor:
 
     Args:
         backbone: which networks make the features.
-        preprocessing: preprocessing; its `input_px` is the backbone's.
+        preprocessing: how a photo becomes its pixels; its `input_px` is the backbone's.
         cache: where features are looked up and kept; None to compute all.
     """
 
@@ -118,15 +118,17 @@ class Extractor:
         def embed(start: int) -> _Chunk:
             return self._embed_chunk(photos, range(start, min(start + CHUNK, n)))
 
+        starts, workers = range(0, n, CHUNK), n_cores() + SPARE_WORKERS
+        chunks = map_in_order(embed, starts, n_workers=workers, ahead=CHUNKS_AHEAD, name="embed")
         try:
             progress(STAGE, 0, n)
-            workers = n_cores() + SPARE_WORKERS
-            for chunk in map_in_order(embed, range(0, n, CHUNK), n_workers=workers, ahead=CHUNKS_AHEAD, name="embed"):
+            for chunk in chunks:
                 self._take(chunk, features)
                 reused += chunk.reused
                 done += len(chunk.indices)
                 progress(STAGE, done, n)
         finally:
+            chunks.close()  # whatever stopped it, no worker asks the cache after this
             if self.cache:
                 self.cache.mark_used(reused)
                 self.cache.trim()

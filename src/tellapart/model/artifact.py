@@ -19,6 +19,7 @@ from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.trial import try_graph
 from tellapart.errors import ArtifactError
 from tellapart.formats.plain_jpeg import is_plain_jpeg
+from tellapart.model.cam import has_heatmap
 from tellapart.storage.atomic import restore
 from tellapart.text import LONGEST_NAME, quoted, shown
 
@@ -95,6 +96,19 @@ class Artifact:
     def thresholds(self) -> Thresholds:
         """When no class name is answered."""
         return Thresholds(**self.manifest["thresholds"])
+
+
+def facts_of(artifact: Artifact) -> dict[str, Any]:
+    """What a page of the model goes by: its promise, its network, how photos are read, whether there is a heatmap."""
+    manifest = artifact.manifest
+    return {
+        "promise": manifest.get("promise"),
+        "quality": manifest["model"]["quality"],
+        "backbone": manifest["model"]["backbone"],
+        "input_px": artifact.preprocess.input_px,
+        "fit": artifact.preprocess.resize_mode,
+        "has_heatmap": has_heatmap(artifact.model),
+    }
 
 
 def seal(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:

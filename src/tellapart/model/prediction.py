@@ -84,7 +84,7 @@ class Predictor:
 
     Args:
         class_names: (C,) in the order of the graph's probabilities.
-        preprocessing: preprocessing.
+        preprocessing: how a photo becomes the graph's pixels.
         thresholds: when no class name is answered.
         model: serialised graph with `pixels` → `probs` and perhaps `unknown_score` and `imagenet_logits`.
         streams: photos in flight at once.

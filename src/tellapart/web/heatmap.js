@@ -7,7 +7,7 @@ const GLOW = [255, 132, 38, 0.5]; // over what counted most
 
 /**
  * @param {HTMLCanvasElement} photo
- * @param {string} heatmap data URI of a PNG, as an Client gives it.
+ * @param {string} heatmap data URI of a PNG, as a Client gives it.
  * @param {[number, number, number, number]} square left, top, width and height of what it covers of the photo.
  * @returns {Promise<HTMLCanvasElement>}
  */

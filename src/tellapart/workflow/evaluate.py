@@ -7,13 +7,7 @@ from typing import Any
 from tellapart.data.source import scan
 from tellapart.evaluation.document import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.evaluation.robustness import robustness as spoil
-from tellapart.model.artifact import (
-    EVALUATION,
-    REPORT,
-    REPORT_FILES,
-    load_artifact,
-    to_json,
-)
+from tellapart.model.artifact import EVALUATION, REPORT, REPORT_FILES, load_artifact, to_json
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
 from tellapart.storage.atomic import refuse_unwritable, write_folder

@@ -15,16 +15,7 @@ from tellapart.evaluation.robustness import robustness as spoil
 from tellapart.extras import has_deep
 from tellapart.features.extract import bundled_extractor
 from tellapart.features.prepare import Prepared, prepare
-from tellapart.model.artifact import (
-    CARD,
-    EVALUATION,
-    MODEL,
-    MODEL_FILES,
-    REPORT,
-    seal,
-    sha256,
-    to_json,
-)
+from tellapart.model.artifact import CARD, EVALUATION, MODEL, MODEL_FILES, REPORT, seal, sha256, to_json
 from tellapart.model.compose import compose
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import ArtifactError
-from tellapart.model.artifact import EVALUATION, MODEL, Artifact, load_artifact
-from tellapart.model.cam import class_activation, data_uri, for_class, has_heatmap, head_weight, heatmap_png
+from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact
+from tellapart.model.cam import class_activation, data_uri, for_class, head_weight, heatmap_png
 from tellapart.model.prediction import Predictor
 
 
@@ -99,12 +99,7 @@ def _facts(artifact: Artifact, evaluation: Mapping[str, Any], examples: list[str
         "name": manifest["name"],
         "class_names": list(artifact.class_names),
         **evaluation,
-        "promise": manifest.get("promise"),
-        "quality": manifest["model"]["quality"],
-        "backbone": manifest["model"]["backbone"],
-        "input_px": artifact.preprocess.input_px,
-        "fit": artifact.preprocess.resize_mode,
-        "has_heatmap": has_heatmap(artifact.model),
+        **facts_of(artifact),
         "sha256": manifest["files"][MODEL],
         "examples": shown,
     }
