@@ -26,7 +26,7 @@ def evaluate(model: str, photos: str, output: str | None, robustness: bool, forc
     with progress_bars() as progress:
         evaluation = evaluate_model(model, photos, output=output, force=force, robustness=robustness, progress=progress)
     if as_json:
-        print_json(evaluation)
+        print_json(evaluation.to_json())
         return
     print_summary(evaluation)
     if output:

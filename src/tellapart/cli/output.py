@@ -9,6 +9,7 @@ import click
 from tellapart.text import shown, shown_lines
 
 if TYPE_CHECKING:
+    from tellapart.evaluation.evaluation import Evaluation
     from tellapart.model.prediction import Prediction
 
 
@@ -35,7 +36,7 @@ def print_json(value: object, *, indent: int | None = 2) -> None:
     click.echo(text.encode())
 
 
-def print_summary(evaluation: dict[str, Any]) -> None:
+def print_summary(evaluation: "Evaluation") -> None:
     """The headline in bold, then what a person must know beside it."""
     from tellapart.evaluation.document import summary
 
@@ -43,13 +44,13 @@ def print_summary(evaluation: dict[str, Any]) -> None:
     say(first, bold=True)
     for line in rest:
         say(line)
-    for sentence in (evaluation.get("robustness") or {}).get("sentences", []):
+    for sentence in evaluation.robustness.sentences if evaluation.robustness else ():
         say(sentence)
-    advice = evaluation.get("advice") or []
+    advice = evaluation.advice or ()
     if advice:
         say("\nWhat to do next", bold=True)
     for number, item in enumerate(advice, start=1):
-        say(f"{number}. {item['sentence']}")
+        say(f"{number}. {item.sentence}")
 
 
 def print_prediction(prediction: "Prediction", top: int, name_width: int) -> None:

@@ -83,7 +83,7 @@ def train(
             progress=progress,
         )
     if as_json:
-        print_json(evaluation)
+        print_json(evaluation.to_json())
         return
     print_summary(evaluation)
     say(f"\nModel and report: {output}/report.html   ({evaluation['timings_s']['total']:.1f} s)")

@@ -1,8 +1,8 @@
 """What to do next: at most five sentences, the one that is likely to gain most first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tellapart.classifier.probe import OutOfFold
 from tellapart.classifier.temperature import calibrated
 from tellapart.data.split import FEW_TEST_PHOTOS
+from tellapart.evaluation.evaluation import Accuracy, AccuracyOf, Advice, Evaluation, Suspect
 from tellapart.evaluation.learning_curve import USUAL_SLOPE, LearningCurve
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted, some
@@ -29,33 +30,6 @@ FINE_TUNING_HELP = 0.1  # of the mistakes; for the order alone, because nothing 
 WEAK_FEATURES = 0.05  # share of mistakes from which on fine-tuning is worth its time
 FEW_OF_CLASS = 10  # photos to learn from; if all of so few are right, 30 of 100 may still be wrong
 SHORTCUT_GAIN = 0.05  # for the order alone: what a shortcut hides shows on other photos only
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Advice:
-    """One thing to do.
-
-    Args:
-        kind: stable name: `leak`, `few_test_photos`, `label_conflict`, `shortcut`, `suspected_labels`,
-            `small_classes`, `more_photos`, `confused_pair`, `quality`, `fine_tuning` or `stop`.
-        sentence: what and why, with its number.
-        photos: those it talks about, most telling first.
-        expected_gain: share of all photos, in [0, 1], that it may set right, or that are scored wrongly without it.
-            A rough guess, for the order only; what is known stands in `numbers`.
-        numbers: what the sentence says, for machines.
-    """
-
-    kind: str
-    sentence: str
-    photos: tuple[str, ...]
-    expected_gain: float
-    numbers: Mapping[str, Any]
-
-    def to_json(self) -> Json:
-        """The advice as a JSON-able dict."""
-        return {**asdict(self), "photos": list(self.photos)}
 
 
 @dataclass(frozen=True)
@@ -110,57 +84,61 @@ def out_of_fold_mistakes(
 class _Known:
     """All that the advice rests on."""
 
-    evaluation: Mapping[str, Any]
+    evaluation: Evaluation
     curve: LearningCurve | None
     mistakes: Sequence[Mistake]
     n_out_of_fold: int
-    suspects: Sequence[tuple[str, str, str]]
+    suspects: Sequence[Suspect]
     shortcuts: Sequence[FindingLike]
     quality: str | None
     can_fine_tune: bool
 
     @property
-    def accuracy(self) -> Mapping[str, Any]:
+    def accuracy(self) -> Accuracy:
         """The score with leaked test photos left out."""
-        leaks = self.evaluation.get("leaks") or {}
-        score: Mapping[str, Any] = leaks.get("without") or self.evaluation["accuracy"]
-        return score
+        return self.without or self.evaluation.accuracy
+
+    @property
+    def without(self) -> AccuracyOf | None:
+        """The score without leaked test photos, where there are any."""
+        leaks = self.evaluation.leaks
+        return leaks.without if leaks else None
 
     @property
     def n_test(self) -> int:
         """Test photos that count."""
-        return int(self.accuracy.get("n_test", self.evaluation["n_test"]))
+        return self.without.n_test if self.without else self.evaluation.n_test
 
     @property
     def error(self) -> float:
         """Share of mistakes, out-of-fold where there is a curve, because that rests on more photos."""
         if self.curve:
             return self.curve.overall.error_at(self.curve.overall.n_now).value
-        value = self.accuracy["value"]
-        return HALF if value is None else 1 - float(value)
+        value = self.accuracy.value
+        return HALF if value is None else 1 - value
 
     @property
     def tested(self) -> str:
         """What a test photo is called: in a cross-validation none is set aside."""
-        return "photo" if self.evaluation.get("method") == "cross-validation" else "test photo"
+        return "photo" if self.evaluation.crossed else "test photo"
 
     def confusion(self) -> tuple[tuple[str, ...], NDArray[np.int64], int]:
         """Class names, (C, C) mistakes by class and answer in the test and out-of-fold, and the photos they are of."""
-        names = tuple(self.evaluation["confusion"]["class_names"])
-        matrix = np.array(self.evaluation["confusion"]["matrix"], np.int64).reshape(len(names), len(names))
+        names = self.evaluation.confusion.class_names
+        matrix = np.array(self.evaluation.confusion.matrix, np.int64).reshape(len(names), len(names))
         np.fill_diagonal(matrix, 0)
         for mistake in self.mistakes:
             matrix[names.index(mistake.class_name), names.index(mistake.answer)] += 1
-        return names, matrix, self.evaluation["n_test"] + self.n_out_of_fold
+        return names, matrix, self.evaluation.n_test + self.n_out_of_fold
 
 
 def advise(
-    evaluation: Mapping[str, Any],
+    evaluation: Evaluation,
     curve: LearningCurve | None = None,
     *,
     mistakes: Sequence[Mistake] = (),
     n_out_of_fold: int = 0,
-    suspects: Sequence[tuple[str, str, str]] = (),
+    suspects: Sequence[Suspect] = (),
     shortcuts: Sequence[FindingLike] = (),
     quality: str | None = None,
     can_fine_tune: bool = False,
@@ -172,12 +150,12 @@ def advise(
         curve: of the training photos; None where there are too few.
         mistakes: from `out_of_fold_mistakes`.
         n_out_of_fold: photos that were asked for these.
-        suspects: (photo, class name, what it looks like) of photos that may be mislabelled, most suspicious first.
+        suspects: photos that may be mislabelled, most suspicious first.
         shortcuts: findings that something beside the subject tells the classes apart.
         quality: `fast`, `balanced` or `best`, as trained; None says nothing about it.
         can_fine_tune: whether this installation can.
     """
-    if evaluation.get("method") == "cross-validation":  # its answers are about the same photos
+    if evaluation.crossed:  # its answers are about the same photos
         mistakes, n_out_of_fold = (), 0
     known = _Known(evaluation, curve, mistakes, n_out_of_fold, suspects, shortcuts, quality, can_fine_tune)
     first = [*_leaks(known), *_few_test_photos(known), *_conflicts(known), *_shortcuts(known), *_suspects(known)]
@@ -188,30 +166,30 @@ def advise(
 
 
 def _leaks(known: _Known) -> Iterator[Advice]:
-    leaks, n_test = known.evaluation.get("leaks") or {}, known.evaluation["n_test"]
-    if not leaks.get("n"):
+    leaks, n_test, without = known.evaluation.leaks, known.evaluation.n_test, known.without
+    if not leaks or not leaks.n:
         return
-    n, without = leaks["n"], leaks.get("without") or {}
+    n, n_others, n_right = leaks.n, without and without.n_test, without and without.n_right
     rest = "No other test photo is left."
-    if without.get("n_test"):
-        rest = f"Of the {without['n_test']:,} others it had {without['n_right']:,} right; that is its score."
+    if n_others:
+        rest = f"Of the {n_others:,} others it had {n_right:,} right; that is its score."
     yield Advice(
         "leak",
         f"Take {n:,} of the {n_test:,} test photos out of the test: the model has learned from the same or nearly the "
         f"same photos. {rest}",
-        tuple(pair["photo"] for pair in leaks["photos"])[:PHOTOS_SHOWN],
+        tuple(pair.photo for pair in leaks.photos)[:PHOTOS_SHOWN],
         n / n_test,
-        {"n_leaked": n, "n_test": n_test, "n_test_without": without.get("n_test"), "right": without.get("n_right")},
+        {"n_leaked": n, "n_test": n_test, "n_test_without": n_others, "right": n_right},
     )
 
 
 def _few_test_photos(known: _Known) -> Iterator[Advice]:
     if known.n_test >= FEW_TEST_PHOTOS:
         return
-    low, high = known.accuracy["low"], known.accuracy["high"]
+    low, high = known.accuracy.low, known.accuracy.high
     wanted = f"Test on {FEW_TEST_PHOTOS} photos or more, taken at another time or place."
     said, reach = "There is no test photo, so nobody can say how well this works.", HALF
-    if known.n_test:
+    if known.n_test and low is not None and high is not None:
         said = f"With {counted(known.n_test, known.tested)} nobody can say how good this is: anything from "
         said += f"{round(100 * low)} to {round(100 * high)} right of 100 is plausible."
         reach = (high - low) / 2
@@ -219,14 +197,15 @@ def _few_test_photos(known: _Known) -> Iterator[Advice]:
 
 
 def _conflicts(known: _Known) -> Iterator[Advice]:
-    n, pairs = (known.evaluation.get("label_conflicts", {}).get(key) for key in ("n", "photos"))
-    if not pairs:
+    conflicts = known.evaluation.label_conflicts
+    if not conflicts or not conflicts.photos:
         return
+    n, pairs = conflicts.n, conflicts.photos
     yield Advice(
         "label_conflict",
-        f"Look at {n:,} photos that show the same thing under different class names, first {quoted(pairs[0]['photo'])} "
-        f"and {quoted(pairs[0]['twin'])}. Delete those with the wrong name; “tellapart check” lists them all.",
-        tuple(dict.fromkeys(pair[key] for pair in pairs for key in ("photo", "twin")))[:PHOTOS_SHOWN],
+        f"Look at {n:,} photos that show the same thing under different class names, first {quoted(pairs[0].photo)} "
+        f"and {quoted(pairs[0].twin)}. Delete those with the wrong name; “tellapart check” lists them all.",
+        tuple(dict.fromkeys(photo for pair in pairs for photo in (pair.photo, pair.twin)))[:PHOTOS_SHOWN],
         n / max(n, _n_photos(known)),
         {"n_photos": n},
     )
@@ -243,32 +222,33 @@ def _suspects(known: _Known) -> Iterator[Advice]:
     n = len(known.suspects)
     if not n:
         return
-    photo, class_name, looks_like = known.suspects[0]
+    first = known.suspects[0]
     yield Advice(
         "suspected_labels",
-        f"Look at {counted(n, 'photo')} that may be in the wrong folder. The first, {quoted(photo)}, is in "
-        f"{quoted(class_name)} and looks like {quoted(looks_like)}. Move those that are wrong; leave the others.",
-        tuple(row[0] for row in known.suspects)[:PHOTOS_SHOWN],
+        f"Look at {counted(n, 'photo')} that may be in the wrong folder. The first, {quoted(first.photo)}, is in "
+        f"{quoted(first.class_name)} and looks like {quoted(first.looks_like)}. "
+        "Move those that are wrong; leave the others.",
+        tuple(suspect.photo for suspect in known.suspects)[:PHOTOS_SHOWN],
         n / max(n, _n_photos(known)),
         {"n_suspects": n, "n_photos": _n_photos(known)},
     )
 
 
 def _n_photos(known: _Known) -> int:
-    return int(known.evaluation.get("n_used") or known.evaluation["n_test"] + known.n_out_of_fold)
+    return known.evaluation.n_used or known.evaluation.n_test + known.n_out_of_fold
 
 
 def _small_classes(known: _Known) -> Iterator[Advice]:
-    small = [c for c in known.evaluation["per_class"] if (c["n_train"] or FEW_OF_CLASS) < FEW_OF_CLASS]
+    small = [c for c in known.evaluation.per_class if (c.n_train or FEW_OF_CLASS) < FEW_OF_CLASS]
     if not small:
         return
-    listed = some([f"{quoted(c['class_name'])} ({c['n_train']})" for c in small])
+    listed = some([f"{quoted(c.class_name)} ({c.n_train})" for c in small])
     yield Advice(
         "small_classes",
         f"Add photos of {listed}: with fewer than {FEW_OF_CLASS} of a class nobody can say how well it is recognised.",
         (),
-        sum(c["n_test"] * (1 - (c["recall"]["low"] or 0)) for c in small) / max(1, known.evaluation["n_test"]),
-        {"n_train": {c["class_name"]: c["n_train"] for c in small}},
+        sum(c.n_test * (1 - (c.recall.low or 0)) for c in small) / max(1, known.evaluation.n_test),
+        {"n_train": {c.class_name: c.n_train for c in small}},
     )
 
 
@@ -293,7 +273,7 @@ def _more_photos(known: _Known) -> Iterator[Advice]:
         weak = np.append(weak, (mistakes + mistakes.T)[weak[0]].argmax())
     share = float(blame[weak].sum() / blame.sum())
     value, low, high = (share * g for g in (gain.value, gain.low, gain.high))
-    n_train = {c["class_name"]: c["n_train"] for c in known.evaluation["per_class"]}
+    n_train = {c.class_name: c.n_train for c in known.evaluation.per_class}
     more = sum(n_train[names[c]] or 0 for c in weak)
     if value < LEAST_GAIN or not more:
         return
@@ -316,7 +296,7 @@ def _more_photos(known: _Known) -> Iterator[Advice]:
 
 
 def _more_photos_of_few(known: _Known) -> Iterator[Advice]:
-    n_train = [c["n_train"] for c in known.evaluation["per_class"] if c["n_train"] is not None]
+    n_train = [c.n_train for c in known.evaluation.per_class if c.n_train is not None]
     if not n_train:
         return
     gain = known.error * (1 - 2**-USUAL_SLOPE)
@@ -335,7 +315,7 @@ def _confused_pair(known: _Known) -> Iterator[Advice]:
     i, j = (int(v) for v in np.unravel_index(int(both.argmax()), both.shape))
     pair = {names[i], names[j]}
     wrong = [m.photo for m in known.mistakes if {m.class_name, m.answer} == pair]
-    wrong += [m["photo"] for m in known.evaluation["most_wrong"] if {m["class_name"], m["answer"]} == pair]
+    wrong += [m.photo for m in known.evaluation.most_wrong if {m.class_name, m.answer} == pair]
     yield Advice(
         "confused_pair",
         f"{quoted(names[i])} and {quoted(names[j])} are mixed up most: {count:,} of {n:,} photos. Look at these. "
@@ -380,8 +360,8 @@ def _fine_tuning(known: _Known) -> Iterator[Advice]:
 
 def _enough(known: _Known, work: Sequence[Advice]) -> Advice | None:
     """The advice to stop, where mistakes are no more than wrong labels explain, or no work promises to gain."""
-    n, wrong = known.n_test, known.n_test - known.accuracy["n_right"]
-    if n < FEW_TEST_PHOTOS or known.evaluation.get("warnings") or any(item.kind == "small_classes" for item in work):
+    n, wrong = known.n_test, known.n_test - known.accuracy.n_right
+    if n < FEW_TEST_PHOTOS or known.evaluation.warnings or any(item.kind == "small_classes" for item in work):
         return None  # then the test itself says little
     asked = f"{n:,} {known.tested}s"
     _, doubtful = wilson(len(known.suspects), max(len(known.suspects), _n_photos(known)))

@@ -1,8 +1,7 @@
 """Whom a model refuses a class name: real photos, strangers, and each of its own classes as if it had never seen it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +18,85 @@ from tellapart.classifier.decision import (
 )
 from tellapart.classifier.probe import CalibratedHead, OutOfFold
 from tellapart.engine.ood_reference import OodReference
-from tellapart.metrics.conformal import Guarantee, guarantee, observed_in_band
+from tellapart.metrics.conformal import Guarantee, Observed, guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted
 
 NAMED = 6  # strangers that passed, listed by name
 
-Json = dict[str, Any]
+
+@dataclass(frozen=True)
+class Passed:
+    """A photo of something else that got a class name."""
+
+    name: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class StrangerRow:
+    """How many photos of one kind of other things got no class name: the share refused, and its plausible range.
+
+    Args:
+        source: what they show.
+        n: photos asked about.
+        n_refused: of these, without a class name;
+        n_none_of_these: and with "none of these".
+        value: the share refused, in [0, 1].
+        low: of its plausible range.
+        high: of its plausible range.
+        passed: those that got a name.
+    """
+
+    source: str
+    n: int
+    n_refused: int
+    n_none_of_these: int
+    value: float
+    low: float
+    high: float
+    passed: tuple[Passed, ...]
+
+
+@dataclass(frozen=True)
+class LeftOutRow:
+    """How many photos of a class get "none of these" when it counts as never seen: the share, and its range."""
+
+    class_name: str
+    n: int
+    n_refused: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Who gets a class name, and who does not.
+
+    Args:
+        n_named: test photos that got one;
+        n_named_right: and for how many it was the right one.
+        n_not_sure: test photos that got "not sure".
+        n_none_of_these: test photos that got "none of these".
+        promise: what the model promises; None for nothing.
+        observed: how many of the test photos keep it; None without a promise or a photo.
+        sentences: all of this for people.
+        promise_in_words: the sentences about the promise.
+        strangers: photos of other things, by kind, worst first; None where it was not asked about any.
+        left_out: each class as if it had never been seen, worst first; None where that was not asked.
+    """
+
+    n_named: int
+    n_named_right: int
+    n_not_sure: int
+    n_none_of_these: int
+    promise: Guarantee | None
+    observed: Observed | None
+    sentences: tuple[str, ...]
+    promise_in_words: str
+    strangers: tuple[StrangerRow, ...] | None = None
+    left_out: tuple[LeftOutRow, ...] | None = None
 
 
 def promised(thresholds: Thresholds) -> Guarantee | None:
@@ -39,7 +110,7 @@ def refusals(
     class_names: Sequence[str],
     fitted: CalibratedHead,
     others: OodReference | None,
-) -> Json:
+) -> Coverage:
     """The report card of "none of these" and "not sure".
 
     Args:
@@ -52,10 +123,10 @@ def refusals(
     thresholds = fitted.thresholds
     card = real_photos(said.probs, said.unknown, labels, thresholds, promised(thresholds))
     far = thresholds.unknown_score
-    card["strangers"] = [] if far is None or others is None else _strangers(fitted, others, class_names)
-    card["left_out"] = [] if far is None else _left_out(fitted.out_of_fold, class_names)
-    card["sentences"] += [*_strangers_said(card["strangers"]), *_left_out_said(card["left_out"])]
-    return card
+    strangers = () if far is None or others is None else _strangers(fitted, others, class_names)
+    left_out = () if far is None else _left_out(fitted.out_of_fold, class_names)
+    sentences = (*card.sentences, *_strangers_said(strangers), *_left_out_said(left_out))
+    return replace(card, strangers=strangers, left_out=left_out, sentences=sentences)
 
 
 def real_photos(
@@ -64,7 +135,7 @@ def real_photos(
     labels: NDArray[np.int32],
     thresholds: Thresholds,
     promised: Guarantee | None,
-) -> Json:
+) -> Coverage:
     """How many test photos get a class name at all, how many of those names are right, and what was promised.
 
     Args:
@@ -84,16 +155,16 @@ def real_photos(
         f"{len(named):,} of {n:,} photos that it had not learned from got a class name, and {n_right:,} of those names "
         f"were right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”."
     )
-    return {
-        "n_named": len(named),
-        "n_named_right": n_right,
-        "n_not_sure": n_unsure,
-        "n_none_of_these": n_none,
-        "promise": promised and asdict(promised),
-        "observed": observed and asdict(observed),
-        "sentences": [counts, *in_words] if n else in_words,
-        "promise_in_words": " ".join(in_words),
-    }
+    return Coverage(
+        len(named),
+        n_right,
+        n_unsure,
+        n_none,
+        promised,
+        observed,
+        sentences=(counts, *in_words) if n else tuple(in_words),
+        promise_in_words=" ".join(in_words),
+    )
 
 
 def _promise_said(thresholds: Thresholds, promised: Guarantee | None) -> list[str]:
@@ -114,7 +185,7 @@ def _promise_said(thresholds: Thresholds, promised: Guarantee | None) -> list[st
     return sentences
 
 
-def _strangers(fitted: CalibratedHead, others: OodReference, class_names: Sequence[str]) -> list[Json]:
+def _strangers(fitted: CalibratedHead, others: OodReference, class_names: Sequence[str]) -> tuple[StrangerRow, ...]:
     """How many photos of each source are refused, worst first, and the names of those that are not."""
     unknown = fitted.centres.ood_scores(others.features)
     probs = fitted.probs(others.features)
@@ -126,34 +197,34 @@ def _strangers(fitted: CalibratedHead, others: OodReference, class_names: Sequen
         n_refused = len(own) - len(passed)
         low, high = wilson(n_refused, len(own))
         rows.append(
-            {
-                "source": source,
-                "n": len(own),
-                "n_refused": n_refused,
-                "n_none_of_these": sum(said[i] == NONE_OF_THESE for i in own),
-                "value": n_refused / len(own),
-                "low": low,
-                "high": high,
-                "passed": [{"name": others.names[i], "answer": class_names[int(probs[i].argmax())]} for i in passed],
-            }
+            StrangerRow(
+                source,
+                n=len(own),
+                n_refused=n_refused,
+                n_none_of_these=sum(said[i] == NONE_OF_THESE for i in own),
+                value=n_refused / len(own),
+                low=low,
+                high=high,
+                passed=tuple(Passed(others.names[i], class_names[int(probs[i].argmax())]) for i in passed),
+            )
         )
-    return sorted(rows, key=lambda row: row["value"])
+    return tuple(sorted(rows, key=lambda row: row.value))
 
 
-def _strangers_said(rows: Sequence[Json]) -> list[str]:
+def _strangers_said(rows: Sequence[StrangerRow]) -> list[str]:
     if not rows:
         return []
-    n, n_refused = (sum(row[key] for row in rows) for key in ("n", "n_refused"))
-    by_source = ", ".join(f"{row['n_refused']} of {row['n']} {row['source']}" for row in rows)
+    n, n_refused = sum(row.n for row in rows), sum(row.n_refused for row in rows)
+    by_source = ", ".join(f"{row.n_refused} of {row.n} {row.source}" for row in rows)
     sentence = f"Shown {n} photos of other things, it gave {n_refused} of them no class name ({by_source})."
-    passed = [f"{p['name']} (“{p['answer']}”)" for row in rows for p in row["passed"]]
+    passed = [f"{p.name} (“{p.answer}”)" for row in rows for p in row.passed]
     if passed:
         more = f" and {len(passed) - NAMED} more" if len(passed) > NAMED else ""
         sentence += f" Those that passed: {', '.join(passed[:NAMED])}{more}."
     return [sentence]
 
 
-def _left_out(said: OutOfFold, class_names: Sequence[str]) -> list[Json]:
+def _left_out(said: OutOfFold, class_names: Sequence[str]) -> tuple[LeftOutRow, ...]:
     """For each class in turn: "none of these" to its photos by centres and a threshold that know nothing of it.
 
     No head is fitted again, so "not sure" is not counted here.
@@ -167,28 +238,19 @@ def _left_out(said: OutOfFold, class_names: Sequence[str]) -> list[Json]:
             continue
         n, n_refused = int(own.sum()), int((unknown[own] > far).sum())
         low, high = wilson(n_refused, n)
-        rows.append(
-            {
-                "class_name": class_names[c],
-                "n": n,
-                "n_refused": n_refused,
-                "value": n_refused / n,
-                "low": low,
-                "high": high,
-            }
-        )
-    return sorted(rows, key=lambda row: row["value"])
+        rows.append(LeftOutRow(class_names[c], n, n_refused, n_refused / n, low, high))
+    return tuple(sorted(rows, key=lambda row: row.value))
 
 
-def _left_out_said(rows: Sequence[Json]) -> list[str]:
+def _left_out_said(rows: Sequence[LeftOutRow]) -> list[str]:
     if not rows:
         return []
-    mean, worst, best = sum(row["value"] for row in rows) / len(rows), rows[0], rows[-1]
+    mean, worst, best = sum(row.value for row in rows) / len(rows), rows[0], rows[-1]
     sentence = (
         "Something new that is close to your classes is harder. With each class in turn as if it had never been seen, "
         f"it says “none of these” to {round(100 * mean)} of 100 of its photos"
     )
     if len(rows) > 1:
-        ends = (f"{quoted(row['class_name'])} {round(100 * row['value'])}" for row in (worst, best))
+        ends = (f"{quoted(row.class_name)} {round(100 * row.value)}" for row in (worst, best))
         sentence += f" ({' to '.join(ends)})"
     return [f"{sentence}; to the others it gives the name of the closest class."]

@@ -1,6 +1,6 @@
 """All that an evaluation says: of a training's own test photos, and of photos that are new to a finished model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from tellapart.data.split import TEST_SHARE, Split
 from tellapart.engine.ood_reference import ood_reference
 from tellapart.errors import InputError, PhotoError
 from tellapart.evaluation.coverage import real_photos, refusals
+from tellapart.evaluation.evaluation import AccuracyOf, Evaluation, LabelConflicts, Leaks, SplitSummary, Twins
 from tellapart.evaluation.scores import evaluate_predictions
 from tellapart.features.extract import hash_pixels
 from tellapart.features.prepare import Prepared
@@ -36,13 +37,10 @@ def inside(dataset: Dataset, photo: str) -> str:
     return photo.removeprefix(f"{dataset.source}/")
 
 
-def pairs_json(dataset: Dataset, pairs: Sequence[Pair]) -> list[Json]:
-    """[{photo, twin, kind}] with names inside the dataset."""
+def twins(dataset: Dataset, pairs: Sequence[Pair]) -> tuple[Twins, ...]:
+    """The pairs by their names inside the dataset."""
     names = dataset.photos
-    return [
-        {"photo": inside(dataset, names[p.first]), "twin": inside(dataset, names[p.second]), "kind": p.kind}
-        for p in pairs
-    ]
+    return tuple(Twins(inside(dataset, names[p.first]), inside(dataset, names[p.second]), p.kind) for p in pairs)
 
 
 def score(
@@ -51,7 +49,7 @@ def score(
     test: NDArray[np.int64],
     class_names: Sequence[str],
     **more: Any,
-) -> Json:
+) -> Evaluation:
     """The numbers of `evaluate_predictions` for the photos `test` of `dataset`, named as inside it.
 
     Args:
@@ -67,13 +65,13 @@ def score(
     return evaluate_predictions(probs, to_column[dataset.labels[test]], class_names, photos, **more)
 
 
-def test_evaluation(trained: Trained) -> Json:
+def test_evaluation(trained: Trained) -> Evaluation:
     """All about the test photos, which took no part in fitting anything."""
     prepared, split, head = trained.prepared, trained.split, trained.calibrated
     dataset, names = prepared.dataset, prepared.dataset.class_names
     chosen, scenes = split.learned, prepared.duplicates.scenes
     said = _asked(trained)
-    return score(
+    scores = score(
         said.probs,
         dataset,
         split.test,
@@ -83,16 +81,18 @@ def test_evaluation(trained: Trained) -> Json:
         logits_probs_uncalibrated=said.raw_probs,
         temperature=head.temperature,
         crossed=split.kind == "crossed",
-    ) | {
-        "unknown": refusals(said, dataset.labels[split.test], names, head, ood_reference(prepared.backbone)),
-        "leaks": leaks_json(prepared, split, said.probs),
-        "label_conflicts": conflicts_json(prepared),
-        "split": split_json(split, trained.probe),
-        "duplicates": pairs_json(dataset, prepared.duplicates.pairs),
-        "imbalance": imbalance_sentence(dataset.subset(chosen)),
-        "warnings": warnings_for(prepared, split),
-        **counts_json(dataset, prepared.skipped),
-    }
+    )
+    return replace(
+        scores,
+        unknown=refusals(said, dataset.labels[split.test], names, head, ood_reference(prepared.backbone)),
+        leaks=leaks_in_test(prepared, split, said.probs),
+        label_conflicts=label_conflicts(prepared),
+        split=split_summary(split, trained.probe),
+        duplicates=twins(dataset, prepared.duplicates.pairs),
+        imbalance=imbalance_sentence(dataset.subset(chosen)),
+        warnings=tuple(warnings_for(prepared, split)),
+        **photo_counts(dataset, prepared.skipped),
+    )
 
 
 def _asked(trained: Trained) -> CrossValidated:
@@ -106,13 +106,10 @@ def _asked(trained: Trained) -> CrossValidated:
     return CrossValidated(raw_probs, probs, head.centres.ood_scores(features))
 
 
-def counts_json(dataset: Dataset, skipped: Sequence[Skipped]) -> Json:
-    """Found = used + skipped."""
-    return {
-        "n_found": dataset.n + len(skipped),
-        "n_used": dataset.n,
-        "skipped": [{"photo": inside(dataset, s.photo), "reason": s.reason} for s in skipped],
-    }
+def photo_counts(dataset: Dataset, skipped: Sequence[Skipped]) -> Json:
+    """Found = used + skipped, as fields of an `Evaluation`."""
+    named = tuple(Skipped(inside(dataset, s.photo), s.reason) for s in skipped)
+    return {"n_found": dataset.n + len(skipped), "n_used": dataset.n, "skipped": named}
 
 
 def warnings_for(prepared: Prepared, split: Split) -> list[str]:
@@ -151,7 +148,7 @@ def warnings_for(prepared: Prepared, split: Split) -> list[str]:
     return warnings
 
 
-def leaks_json(prepared: Prepared, split: Split, probs: NDArray[np.floating]) -> Json:
+def leaks_in_test(prepared: Prepared, split: Split, probs: NDArray[np.floating]) -> Leaks:
     """Test photos that also train, and the score without them.
 
     Args:
@@ -167,55 +164,53 @@ def leaks_json(prepared: Prepared, split: Split, probs: NDArray[np.floating]) ->
     kept = split.test[clean]
     scenes = prepared.duplicates.scenes[kept]
     without = score(probs[clean], dataset, kept, dataset.class_names, groups=scenes) if pairs else None
-    return leaks_and_rest(pairs_json(dataset, pairs), without)
+    return leaks_and_rest(twins(dataset, pairs), without)
 
 
-def conflicts_json(prepared: Prepared) -> Json:
-    """Photos that show the same as a photo of another class: how many, and the pairs."""
+def label_conflicts(prepared: Prepared) -> LabelConflicts:
+    """Photos that show the same as a photo of another class."""
     dataset, duplicates = prepared.dataset, prepared.duplicates
     pairs = [p for p in duplicates.pairs if dataset.labels[p.first] != dataset.labels[p.second]]
-    return {"n": len(conflicting(dataset.labels, duplicates)), "photos": pairs_json(dataset, pairs)}
+    return LabelConflicts(len(conflicting(dataset.labels, duplicates)), twins(dataset, pairs))
 
 
-def leaks_and_rest(photos: Sequence[Json], without: Json | None) -> Json:
+def leaks_and_rest(photos: tuple[Twins, ...], without: Evaluation | None) -> Leaks:
     """Leaked test photos, and the accuracy and headline of the evaluation `without` them."""
-    return {
-        "n": len(photos),
-        "photos": list(photos),
-        "without": without and {**without["accuracy"], "n_test": without["n_test"]},
-        "headline_without": without["headline"] if without else "",
-    }
+    if without is None:
+        return Leaks(len(photos), photos, None, "")
+    return Leaks(len(photos), photos, AccuracyOf(**vars(without.accuracy), n_test=without.n_test), without.headline)
 
 
-def split_json(split: Split, recipe: LinearProbe) -> Json:
+def split_summary(split: Split, recipe: LinearProbe) -> SplitSummary:
     """How the photos were divided."""
-    sizes = {"n_train": len(split.train), "n_val": len(split.val), "n_test": len(split.test)}
-    made: Json = {} if split.kind == "given" else {"seed": recipe.seed}
-    if split.kind == "made":
-        made["test_share"] = recipe.reading.test_share or TEST_SHARE
-    if split.folds is not None:
-        made["n_folds"] = len(np.unique(split.folds[split.test]))
-    return {"kind": split.kind, **made, **sizes}
+    return SplitSummary(
+        kind=split.kind,
+        seed=None if split.kind == "given" else recipe.seed,
+        test_share=recipe.reading.test_share or TEST_SHARE if split.kind == "made" else None,
+        n_folds=None if split.folds is None else len(np.unique(split.folds[split.test])),
+        n_train=len(split.train),
+        n_val=len(split.val),
+        n_test=len(split.test),
+    )
 
 
-def summary(evaluation: Mapping[str, Any]) -> list[str]:
+def summary(evaluation: Evaluation) -> list[str]:
     """The few sentences that are printed after a run."""
-    lines = [evaluation["headline"]]
-    leaks = evaluation.get("leaks") or {}
-    if leaks.get("n"):
+    lines = [evaluation.headline]
+    leaks = evaluation.leaks
+    if leaks and leaks.n:
         lines.append(
-            f"{leaks['n']:,} of these {evaluation['n_test']:,} test photos {'was' if leaks['n'] == 1 else 'were'} "
-            f"also trained on. Without {'it' if leaks['n'] == 1 else 'them'}: "
-            f"{leaks['headline_without']}"
+            f"{leaks.n:,} of these {evaluation.n_test:,} test photos {'was' if leaks.n == 1 else 'were'} "
+            f"also trained on. Without {'it' if leaks.n == 1 else 'them'}: "
+            f"{leaks.headline_without}"
         )
-    lines += evaluation.get("warnings", [])
-    promised = (evaluation.get("unknown") or {}).get("promise_in_words")
-    if promised:
-        lines.append(promised)
-    if evaluation.get("imbalance"):
-        lines.append(evaluation["imbalance"])
-    if evaluation.get("skipped"):
-        lines.append(f"{counted(len(evaluation['skipped']), 'file')} could not be used; the report says why.")
+    lines += evaluation.warnings or ()
+    if evaluation.unknown and evaluation.unknown.promise_in_words:
+        lines.append(evaluation.unknown.promise_in_words)
+    if evaluation.imbalance:
+        lines.append(evaluation.imbalance)
+    if evaluation.skipped:
+        lines.append(f"{counted(len(evaluation.skipped), 'file')} could not be used; the report says why.")
     return lines
 
 
@@ -293,7 +288,7 @@ def answer_all(predictor: Predictor, dataset: Dataset, progress: Progress) -> An
     )
 
 
-def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> Json:
+def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> Evaluation:
     """Every number about these answers, as `train` gives for its own test photos.
 
     Args:
@@ -306,19 +301,18 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     everyone = np.arange(readable.n)
     seen = np.array([h in artifact.trained_on for h in answered.pixel_hashes], bool)
     without = score(answered.probs[~seen], readable, everyone[~seen], names) if seen.any() else None
-    leaks = [
-        {"photo": inside(readable, readable.photos[i]), "twin": "a training photo", "kind": "exact"}
-        for i in np.flatnonzero(seen)
-    ]
+    leaks = tuple(
+        Twins(inside(readable, readable.photos[i]), "a training photo", "exact") for i in np.flatnonzero(seen)
+    )
     column = np.array([names.index(name) for name in readable.class_names], np.int32)
     skipped = sorted((*dataset.skipped, *answered.skipped), key=lambda s: s.photo)
     kept = artifact.manifest.get("promise")
     promised = Guarantee(**kept) if kept else None
-    return score(answered.probs, readable, everyone, names) | {
-        "unknown": real_photos(
-            answered.probs, answered.unknown, column[readable.labels], artifact.thresholds, promised
-        ),
-        "leaks": leaks_and_rest(leaks, without),
-        "model": artifact.manifest["model"],
-        **counts_json(readable, skipped),
-    }
+    own = column[readable.labels]
+    return replace(
+        score(answered.probs, readable, everyone, names),
+        unknown=real_photos(answered.probs, answered.unknown, own, artifact.thresholds, promised),
+        leaks=leaks_and_rest(leaks, without),
+        model=artifact.manifest["model"],
+        **photo_counts(readable, skipped),
+    )

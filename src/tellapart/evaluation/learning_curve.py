@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +56,37 @@ class PhotosNeeded:
     more: int
     low: int
     high: int | None
+
+
+@dataclass(frozen=True)
+class CurveSummary:
+    """What a report shows of a curve.
+
+    Args:
+        n_photos: learned from, at each point.
+        accuracies: the share right at each point.
+        n_asked: photos that were asked about.
+        n_now: photos there are.
+        flat: whether it may well not rise any more.
+        error_now: the share of mistakes with all of them.
+        gain_of_doubling: the share more that would be right with twice as many; None where nothing is promised.
+    """
+
+    n_photos: tuple[int, ...]
+    accuracies: tuple[float, ...]
+    n_asked: int
+    n_now: int
+    flat: bool
+    error_now: Estimate
+    gain_of_doubling: Estimate | None
+
+
+@dataclass(frozen=True)
+class LearningCurveSummary:
+    """Of all photos, and of each class in the order of their labels."""
+
+    overall: CurveSummary
+    per_class: tuple[CurveSummary | None, ...]
 
 
 @dataclass(frozen=True)
@@ -143,18 +173,17 @@ class Curve:
             return None
         return PhotosNeeded(middle, low, more([e.high for e in ahead]))
 
-    def to_json(self) -> dict[str, Any]:
+    def summary(self) -> CurveSummary:
         """The points, and what is foretold for twice the photos."""
-        now, gain = self.error_at(self.n_now), self.gain()
-        return {
-            "n_photos": list(self.n_photos),
-            "accuracies": list(self.accuracies),
-            "n_asked": self.n_asked,
-            "n_now": self.n_now,
-            "flat": self.flat,
-            "error_now": {"value": now.value, "low": now.low, "high": now.high},
-            "gain_of_doubling": gain and {"value": gain.value, "low": gain.low, "high": gain.high},
-        }
+        return CurveSummary(
+            self.n_photos,
+            self.accuracies,
+            self.n_asked,
+            self.n_now,
+            self.flat,
+            self.error_at(self.n_now),
+            self.gain(),
+        )
 
 
 @dataclass(frozen=True)
@@ -169,12 +198,11 @@ class LearningCurve:
     overall: Curve
     per_class: tuple[Curve | None, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """All curves; classes in the order of their labels."""
-        return {
-            "overall": self.overall.to_json(),
-            "per_class": [curve and curve.to_json() for curve in self.per_class],
-        }
+    def summary(self) -> LearningCurveSummary:
+        """What a report shows of it."""
+        return LearningCurveSummary(
+            self.overall.summary(), tuple(curve.summary() if curve else None for curve in self.per_class)
+        )
 
 
 def learning_curve(

@@ -1,6 +1,6 @@
 """What a person could do next, from what training has already computed."""
 
-from typing import Any
+from dataclasses import replace
 
 from tellapart.checks.finding import Finding
 from tellapart.checks.image_stats import image_stats_of
@@ -9,17 +9,16 @@ from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.classifier.trained import Trained
 from tellapart.evaluation.advice import advise, out_of_fold_mistakes
 from tellapart.evaluation.document import inside
+from tellapart.evaluation.evaluation import Evaluation, Suspect
 from tellapart.evaluation.learning_curve import learning_curve
 from tellapart.features.prepare import Prepared
 from tellapart.timing import Progress
 
-Json = dict[str, Any]
-
 
 def next_steps(
-    trained: Trained, evaluation: Json, progress: Progress, *, can_fine_tune: bool, look: bool = False
-) -> Json:
-    """The learning curve, the photos that may be in the wrong class, and at most five sentences of advice.
+    trained: Trained, evaluation: Evaluation, progress: Progress, *, can_fine_tune: bool, look: bool = False
+) -> Evaluation:
+    """The evaluation with the learning curve, the photos that may be in the wrong class, and at most five advices.
 
     Args:
         trained: the photos, and what was learned from them.
@@ -43,7 +42,9 @@ def next_steps(
         progress=lambda done, total: progress("learning curve", done, total),
     )
     said, probs = calibrated.out_of_fold, calibrated.out_of_fold_probs(len(chosen))
-    doubtful = [(photos[s.index], names[labels[s.index]], names[s.looks_like]) for s in suspects(probs, labels, scenes)]
+    doubtful = tuple(
+        Suspect(photos[s.index], names[labels[s.index]], names[s.looks_like]) for s in suspects(probs, labels, scenes)
+    )
     advice = advise(
         evaluation,
         curve,
@@ -54,11 +55,8 @@ def next_steps(
         quality=None if probe.reading.network or trained.history else probe.reading.quality,
         can_fine_tune=can_fine_tune and trained.history is None,
     )
-    return {
-        "learning_curve": curve and curve.to_json(),
-        "suspects": [{"photo": p, "class_name": c, "looks_like": other} for p, c, other in doubtful],
-        "advice": [item.to_json() for item in advice],
-    }
+    summary = curve.summary() if curve else None
+    return replace(evaluation, learning_curve=summary, suspects=doubtful, advice=tuple(advice))
 
 
 def _shortcuts(prepared: Prepared, progress: Progress) -> list[Finding]:

@@ -5,8 +5,7 @@ What counts is the accuracy kept: right answers on spoiled photos for each right
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ from tellapart.evaluation.corruption import (
     white_balance,
     working_size,
 )
-from tellapart.metrics.intervals import BOOTSTRAP_RESAMPLES, no_information_p_value, share_interval, worth
+from tellapart.metrics.intervals import Share, kept_intervals, no_information_p_value, share_interval, worth
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import map_in_order
 from tellapart.text import counted, quoted
@@ -36,8 +35,6 @@ STAGE = "robustness"
 MAX_TEST_PHOTOS = 300  # of the test; with 34 answers each, one to two minutes on two cores
 CLEARLY_P = 0.01  # of the borders alone; a warning that comes by chance once in a hundred models
 HARDLY_HURT = 0.95  # accuracy kept from which on nobody would notice
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,17 +51,91 @@ class Variant:
     severity: str | None = None
     kelvin: int | None = None
 
-    def to_json(self) -> Json:
-        """Its name, and whichever of severity and kelvin it has."""
-        more = {"severity": self.severity, "kelvin": self.kelvin}
-        return {"name": self.name} | {key: value for key, value in more.items() if value is not None}
-
 
 CLEAN = Variant("clean")
 BORDER = Variant("border only")
 DAMAGE = tuple(Variant(name, severity) for name in CORRUPTIONS for severity in SEVERITIES)
 BALANCES = tuple(Variant("white balance", kelvin=kelvin) for kelvin in KELVINS)
 VARIANTS = (CLEAN, *DAMAGE, *BALANCES, BORDER)
+
+
+@dataclass(frozen=True)
+class CleanScores(Share):
+    """The accuracy on photos as they are, and the shares that got no class name; None for no photos."""
+
+    n_right: int
+    not_sure: float | None
+    none_of_these: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantScores:
+    """What became of the photos in one variant, of which `severity` or `kelvin` says which.
+
+    Args:
+        name: of the variant.
+        severity: of a corruption.
+        kelvin: of a white balance.
+        accuracy: the share right.
+        n_right: photos right.
+        kept: right answers for each that is right as it is.
+        not_sure: the share that got "not sure".
+        none_of_these: the share that got "none of these".
+    """
+
+    name: str
+    severity: str | None = None
+    kelvin: int | None = None
+    accuracy: float | None
+    n_right: int
+    kept: Share
+    not_sure: float | None
+    none_of_these: float | None
+
+
+@dataclass(frozen=True)
+class BorderBaseline:
+    """What always answering the commonest class would get."""
+
+    class_name: str | None
+    value: float | None
+
+
+@dataclass(frozen=True)
+class BorderScores(Share):
+    """The accuracy with the middle of each photo hidden; `p_value` of it by luck alone, `clearly_above` if small."""
+
+    n_right: int
+    baseline: BorderBaseline
+    p_value: float | None
+    clearly_above: bool | None
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """How many right answers a model keeps. Shares are in [0, 1]; what cannot be known is None.
+
+    Args:
+        n: photos that were asked about.
+        n_test: test photos there are.
+        n_unreadable: of those chosen, that could not be read.
+        clean: as they are.
+        corruptions: each corruption in each severity, worst first.
+        white_balance: each wrong white balance, worst first.
+        mean_kept: the accuracy kept on average over the corruptions, white balances aside.
+        border_only: with the middle hidden.
+        sentences: the worst of it for people.
+    """
+
+    n: int
+    n_test: int
+    n_unreadable: int
+    clean: CleanScores
+    corruptions: tuple[VariantScores, ...]
+    white_balance: tuple[VariantScores, ...]
+    mean_kept: Share
+    border_only: BorderScores
+    sentences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,10 +164,9 @@ def robustness(
     seed: int = 0,
     progress: Progress = no_progress,
     max_photos: int = MAX_TEST_PHOTOS,
-) -> Json:
-    """How many right answers a model keeps on spoiled test photos, ready for `json.dump`.
+) -> Robustness:
+    """How many right answers a model keeps on spoiled test photos.
 
-    Shares are in [0, 1]. What cannot be known is None. `corruptions` and `white_balance` are sorted, worst first.
     `kept` is at least 0, above 1 where spoiled photos do better, and None where no clean photo is right.
 
     Args:
@@ -121,8 +191,19 @@ def robustness(
         state == _STATES.index(NONE_OF_THESE),
         None if groups is None else np.asarray(groups, np.intp)[used],
     )
-    counts = {"n": len(used), "n_test": len(test), "n_unreadable": len(chosen) - len(used)}
-    return counts | _summary(said, labels[used], predictor.class_names, seed)
+    known = labels[used]
+    rows = _rows(said, seed)
+    result = Robustness(
+        n=len(used),
+        n_test=len(test),
+        n_unreadable=len(chosen) - len(used),
+        clean=_clean(said),
+        corruptions=_worst_first(rows, DAMAGE) if known.size else (),
+        white_balance=_worst_first(rows, BALANCES) if known.size else (),
+        mean_kept=_mean_kept(said, seed),
+        border_only=_border(said, known, predictor.class_names),
+    )
+    return replace(result, sentences=tuple(_sentences(result)))
 
 
 _STATES = (None, NOT_SURE, NONE_OF_THESE)  # said in place of a class name
@@ -182,173 +263,120 @@ def _ask(predictor: Predictor, dataset: Dataset, index: int, seed: int) -> NDArr
     return codes
 
 
-def kept_intervals(
-    clean: NDArray[np.bool_],
-    spoiled: NDArray[np.floating],
-    *,
-    groups: NDArray[np.intp] | None = None,
-    n_resamples: int = BOOTSTRAP_RESAMPLES,
-    seed: int = 0,
-) -> NDArray[np.float64]:
-    """(V, 2) plausible range of the accuracy kept, sum(spoiled) / sum(clean), of each variant; 95 %.
-
-    A Bayesian bootstrap of photos, or of whole groups, that keeps the pairs together: each draws a weight at random.
-    Four photos that nobody took join in, of half a weight each (both right, only the clean one, only the spoiled one,
-    neither), so that the range does not shrink to a point when no answer changed. That is Jeffreys' prior.
-
-    Args:
-        clean: (N,) which photos are right as they are; N >= 1.
-        spoiled: (V, N) in [0, 1], which are right when spoiled.
-        groups: (N,) which photos belong together; None when each stands alone.
-        n_resamples: how often weights are drawn; the same draws serve all variants.
-        seed: the same seed gives the same ranges.
-
-    Source: Rubin, Ann. Stat. 9 (1981), for the weights.
-    """
-    n, n_variants = clean.size, len(spoiled)
-    group_of = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
-    n_groups = int(group_of.max()) + 1
-    sums = np.zeros((n_groups, n_variants + 1))
-    np.add.at(sums, group_of, np.column_stack([clean, spoiled.T]).astype(np.float64))
-    rng = np.random.default_rng(seed)
-    drawn = rng.standard_gamma(1.0, (n_resamples, n_groups)) @ sums
-    both, lost, gained = rng.standard_gamma(0.5, (3, n_resamples)) * n / n_groups  # "neither" adds to no sum
-    ratios = (drawn[:, 1:] + (both + gained)[:, None]) / (drawn[:, 0] + both + lost)[:, None]
-    ends: NDArray[np.float64] = np.quantile(ratios, [0.025, 0.975], axis=0).T
-    return ends
+def _worst_first(rows: Sequence[VariantScores], variants: Sequence[Variant]) -> tuple[VariantScores, ...]:
+    """Those of `rows`, which are in the order of `VARIANTS`, that belong to `variants`."""
+    by_variant = dict(zip(VARIANTS, rows, strict=True))
+    return tuple(sorted((by_variant[v] for v in variants), key=lambda row: row.n_right))
 
 
-def _summary(said: _Said, labels: NDArray[np.intp], class_names: Sequence[str], seed: int) -> Json:
-    rows = _rows(said, seed)
-    by_name = dict(zip(VARIANTS, rows, strict=True))
-
-    def worst_first(variants: Sequence[Variant]) -> list[Json]:
-        return sorted((by_name[v] for v in variants), key=lambda row: row["n_right"])
-
-    summary: Json = {
-        "clean": _clean(said),
-        "corruptions": worst_first(DAMAGE) if labels.size else [],
-        "white_balance": worst_first(BALANCES) if labels.size else [],
-        "mean_kept": _mean_kept(said, seed),
-        "border_only": _border(said, labels, class_names),
-    }
-    return summary | {"sentences": _sentences(summary, len(labels))}
-
-
-def _clean(said: _Said) -> Json:
+def _clean(said: _Said) -> CleanScores:
     right = said.right[0]
     low, high = share_interval(right, said.groups) if right.size else (None, None)
-    return {
-        "value": _mean(right),
-        "low": low,
-        "high": high,
-        "n_right": int(right.sum()),
-        "not_sure": _mean(said.not_sure[0]),
-        "none_of_these": _mean(said.none_of_these[0]),
-    }
+    n_right = int(right.sum())
+    return CleanScores(_mean(right), low, high, n_right, _mean(said.not_sure[0]), _mean(said.none_of_these[0]))
 
 
 def _mean(flags: NDArray[np.bool_]) -> float | None:
     return float(flags.mean()) if flags.size else None
 
 
-def _rows(said: _Said, seed: int) -> list[Json]:
+def _rows(said: _Said, seed: int) -> list[VariantScores]:
     """What is said about each variant, in the order of `VARIANTS`."""
     kept = _kept(said, said.right.astype(np.float64), seed)
     return [
-        variant.to_json()
-        | {
-            "accuracy": _mean(said.right[i]),
-            "n_right": int(said.right[i].sum()),
-            "kept": kept[i],
-            "not_sure": _mean(said.not_sure[i]),
-            "none_of_these": _mean(said.none_of_these[i]),
-        }
+        VariantScores(
+            name=variant.name,
+            severity=variant.severity,
+            kelvin=variant.kelvin,
+            accuracy=_mean(said.right[i]),
+            n_right=int(said.right[i].sum()),
+            kept=kept[i],
+            not_sure=_mean(said.not_sure[i]),
+            none_of_these=_mean(said.none_of_these[i]),
+        )
         for i, variant in enumerate(VARIANTS)
     ]
 
 
-def _mean_kept(said: _Said, seed: int) -> Json:
+def _mean_kept(said: _Said, seed: int) -> Share:
     """The accuracy kept on average over the corruptions, white balances aside."""
     rows = [VARIANTS.index(variant) for variant in DAMAGE]
     return _kept(said, said.right[rows].mean(axis=0, keepdims=True), seed)[0]
 
 
-def _kept(said: _Said, spoiled: NDArray[np.float64], seed: int) -> list[Json]:
+def _kept(said: _Said, spoiled: NDArray[np.float64], seed: int) -> list[Share]:
     """The accuracy kept of each row of `spoiled` (V, M); all None where no clean photo is right."""
     clean = said.right[0]
     if not clean.any():
-        return [{"value": None, "low": None, "high": None} for _ in spoiled]
+        return [Share(None, None, None)] * len(spoiled)
     values = spoiled.sum(axis=1) / clean.sum()
     ends = kept_intervals(clean, spoiled, groups=said.groups, seed=seed)
     return [
-        {"value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
+        Share(float(value), float(min(low, value)), float(max(high, value)))
         for value, (low, high) in zip(values, ends, strict=True)
     ]
 
 
-def _border(said: _Said, labels: NDArray[np.intp], class_names: Sequence[str]) -> Json:
+def _border(said: _Said, labels: NDArray[np.intp], class_names: Sequence[str]) -> BorderScores:
     """The accuracy with the middle of each photo hidden, beside always answering the commonest class."""
     if not labels.size:
-        nothing: Json = dict.fromkeys(("value", "low", "high", "p_value", "clearly_above"))
-        return nothing | {"n_right": 0, "baseline": {"class_name": None, "value": None}}
+        return BorderScores(None, None, None, 0, BorderBaseline(None, None), None, None)
     right = said.right[VARIANTS.index(BORDER)]
     counts = np.bincount(labels, minlength=len(class_names))
     baseline = float(counts.max() / len(labels))
     n = len(labels) if said.groups is None else max(1, int(worth(right, said.groups)))
     p_value = no_information_p_value(int(right.sum()) * n // len(labels), n, baseline)
     low, high = share_interval(right, said.groups)
-    return {
-        "value": _mean(right),
-        "low": low,
-        "high": high,
-        "n_right": int(right.sum()),
-        "baseline": {"class_name": class_names[int(counts.argmax())], "value": baseline},
-        "p_value": p_value,
-        "clearly_above": bool(p_value < CLEARLY_P),
-    }
+    return BorderScores(
+        _mean(right),
+        low,
+        high,
+        int(right.sum()),
+        BorderBaseline(class_names[int(counts.argmax())], baseline),
+        p_value,
+        bool(p_value < CLEARLY_P),
+    )
 
 
-def _sentences(summary: Json, n: int) -> list[str]:
+def _sentences(result: Robustness) -> list[str]:
     """At most three: the dark, what hurts most, and the borders, or else the white balance."""
+    n = result.n
     if n == 0:
         return ["There are no test photos, so nothing is known about spoiled ones."]
-    if summary["clean"]["n_right"] == 0:
+    if result.clean.n_right == 0:
         return [
             f"Not one of {counted(n, 'test photo')} is right as it is, so there is nothing to lose on spoiled ones."
         ]
-    dark = next(row for row in summary["corruptions"] if (row["name"], row["severity"]) == ("darkness", "medium"))
-    worst = next(row for row in summary["corruptions"] if row["severity"] == "strong")
-    balance = summary["white_balance"][0]
+    dark = next(row for row in result.corruptions if (row.name, row.severity) == ("darkness", "medium"))
+    worst = next(row for row in result.corruptions if row.severity == "strong")
+    balance = result.white_balance[0]
     sentences = [f"In the dark it keeps {_of_100(dark)}, measured on {counted(n, 'test photo')}."]
-    if worst["kept"]["value"] >= HARDLY_HURT:
-        sentences.append(
-            f"Nothing that was tried hurts much: at worst, with {worst['name']}, it keeps {_of_100(worst)}."
-        )
+    if (worst.kept.value or 0.0) >= HARDLY_HURT:
+        sentences.append(f"Nothing that was tried hurts much: at worst, with {worst.name}, it keeps {_of_100(worst)}.")
     else:
-        quiet = round(100 * (worst["not_sure"] + worst["none_of_these"]))
+        quiet = round(100 * ((worst.not_sure or 0.0) + (worst.none_of_these or 0.0)))
         sentences.append(
-            f"{worst['name'][0].upper()}{worst['name'][1:]} hurts most: when strong, it keeps "
+            f"{worst.name[0].upper()}{worst.name[1:]} hurts most: when strong, it keeps "
             f"{_of_100(worst)}, and says “not sure” or “none of these” to {quiet} of 100 photos."
         )
-    if summary["border_only"]["clearly_above"]:
-        sentences.append(_border_sentence(summary["border_only"]))
-    elif balance["kelvin"] != DAYLIGHT_K and balance["kept"]["value"] < HARDLY_HURT:
-        colour = "blue" if balance["kelvin"] < DAYLIGHT_K else "orange"
+    if result.border_only.clearly_above:
+        sentences.append(_border_sentence(result.border_only))
+    elif balance.kelvin != DAYLIGHT_K and (balance.kept.value or 0.0) < HARDLY_HURT:
+        colour = "blue" if (balance.kelvin or 0) < DAYLIGHT_K else "orange"
         sentences.append(f"When the white balance is wrong and photos turn {colour}, it keeps {_of_100(balance)}.")
     return sentences
 
 
-def _of_100(row: Json) -> str:
+def _of_100(row: VariantScores) -> str:
     """Such as `61 of every 100 right answers (52 to 70 is plausible)`; more than all of them is all of them."""
-    value, low, high = (min(100, round(100 * row["kept"][key])) for key in ("value", "low", "high"))
+    value, low, high = (min(100, round(100 * (end or 0.0))) for end in (row.kept.value, row.kept.low, row.kept.high))
     return f"{value} of every 100 right answers ({f'{low} to {high}' if low != high else low} is plausible)"
 
 
-def _border_sentence(border: Json) -> str:
-    value, baseline = round(100 * border["value"]), border["baseline"]
+def _border_sentence(border: BorderScores) -> str:
+    value, always = round(100 * (border.value or 0.0)), round(100 * (border.baseline.value or 0.0))
     return (
         f"With the middle of each photo hidden it still gets {value} of 100 right, where always answering "
-        f"{quoted(baseline['class_name'])} would get {round(100 * baseline['value'])}. Either your things reach the "
+        f"{quoted(border.baseline.class_name or '')} would get {always}. Either your things reach the "
         "edge of the photo, or it goes by the background: test it on photos from another place."
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 
+from tellapart.evaluation.evaluation import Evaluation
 from tellapart.report import sections
 from tellapart.report.page import percent
 from tellapart.report.training import recipe_line
@@ -22,12 +23,11 @@ class _Ready(str):
     __slots__ = ()
 
 
-def render_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def render_card(evaluation: Evaluation, manifest: Mapping[str, Any]) -> str:
     """The model card as Markdown; names are escaped, the licence is left for its owner to choose.
 
     Args:
-        evaluation: what `evaluate_predictions` returns, with any of the workflow's keys merged in: `leaks`,
-            `unknown`, `robustness`, `split`, `model`.
+        evaluation: of the model.
         manifest: of the model folder; `name` is used where present.
     """
     environment = jinja2.Environment(
@@ -43,16 +43,17 @@ def render_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> s
     card = environment.get_template("README.md.j2").render(
         evaluation=evaluation,
         name=str(manifest.get("name") or "An image classifier"),
-        class_names=evaluation["confusion"]["class_names"],
-        shown=evaluation["per_class"][:_SHOWN_CLASSES],
+        class_names=evaluation.confusion.class_names,
+        shown=evaluation.per_class[:_SHOWN_CLASSES],
         shown_classes=_SHOWN_CLASSES,
         tested=sections.tested(evaluation),
-        crossed=evaluation.get("method") == "cross-validation",
+        crossed=evaluation.crossed,
         unknown=sections.unknown(evaluation),
-        spoiled=evaluation.get("robustness") or {},
-        recipe=recipe_line(evaluation.get("training"), (manifest.get("recipe") or {}).get("kind")),
-        **{key: evaluation[key] for key in ("accuracy", "baseline", "n_test", "macro_f1", "calibration")},
-        **{key: evaluation.get(key) or {} for key in ("leaks", "split", "model")},
+        spoiled=evaluation.robustness,
+        recipe=recipe_line(evaluation.training, (manifest.get("recipe") or {}).get("kind")),
+        model=evaluation.model or {},
+        **{name: getattr(evaluation, name) for name in ("accuracy", "baseline", "n_test", "macro_f1", "calibration")},
+        **{name: getattr(evaluation, name) for name in ("leaks", "split")},
     )
     return card.encode("utf-8", "replace").decode()  # a file name may hold bytes that are no text
 

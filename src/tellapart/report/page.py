@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data.split import FEW_TEST_PHOTOS
+from tellapart.evaluation.evaluation import Calibration, ClassScores, Confusion, Evaluation, Proof
 from tellapart.evaluation.scores import headline
+from tellapart.metrics.calibration import ReliabilityBin
 from tellapart.report import sections
 from tellapart.report.plots import reliability_plot
 from tellapart.report.training import learning
@@ -26,6 +28,7 @@ LISTED = 10  # rows shown of a list before the rest is folded away
 SHOWN_WRONG = 12  # photos shown before the rest is folded away: six rows on a phone
 UNIT_SPACE = "\N{NO-BREAK SPACE}"
 SHOWN_OF_ADVICE = 6  # photos shown of one sentence of advice before the rest is folded away: one row on a laptop
+_AS_IT_IS = ("n_test", "accuracy", "baseline", "n_found", "n_used", "split", "imbalance", "leaks")
 _TWIN_KINDS = {"exact": "the same file", "near": "nearly the same photo"}
 _MODEL_FACTS = {
     "quality": "Quality",
@@ -39,13 +42,11 @@ _MODEL_FACTS = {
 Json: TypeAlias = Mapping[str, Any]
 
 
-def render_page(evaluation: Json, thumbnails: Mapping[str, str], *, title: str, model_name: str) -> str:
+def render_page(evaluation: Evaluation, thumbnails: Mapping[str, str], *, title: str, model_name: str) -> str:
     """The report as one HTML document; every name in it is escaped, nothing in it loads anything.
 
     Args:
-        evaluation: what `evaluate_predictions` returns, with any of the workflow's keys merged in: `n_found`,
-            `n_used`, `skipped`, `duplicates`, `split`, `imbalance`, `leaks`, `unknown`, `advice`, `suspects`,
-            `learning_curve`, `training`, `robustness`, `timings_s`, `model`, `proof`, `warnings`.
+        evaluation: of the model, with whatever was asked about.
         thumbnails: photo name -> data URI of an image, of those that `sections.shown_photos` names; a photo without
             one, or with any other address, is shown by its name.
         title: what was learned to be told apart.
@@ -58,39 +59,38 @@ def render_page(evaluation: Json, thumbnails: Mapping[str, str], *, title: str, 
         title=title,
         model_name=model_name,
         tested=tested,
-        crossed=evaluation.get("method") == "cross-validation",
+        crossed=evaluation.crossed,
         twin_kinds=_TWIN_KINDS,
         listed=LISTED,
         shown_wrong=SHOWN_WRONG,
         shown_of_advice=SHOWN_OF_ADVICE,
         named_strangers=sections.NAMED_STRANGERS,
-        few_photos=evaluation["n_test"] < FEW_TEST_PHOTOS,
+        few_photos=evaluation.n_test < FEW_TEST_PHOTOS,
         headline=headline(evaluation),
         evaluation=evaluation,
         pictures=pictures,
         advice=sections.advice(evaluation),
         doubtful=sections.doubtful(evaluation),
-        classes=_weakest_first(evaluation["per_class"]),
-        matrix=_matrix(evaluation["confusion"]),
-        wrong=evaluation["most_wrong"],
-        plot=reliability_plot(evaluation["calibration"]["bins"]),
-        spoken_bin=_spoken_bin(evaluation["calibration"]["bins"]),
-        leaning=_leaning(evaluation["calibration"]),
+        classes=_weakest_first(evaluation.per_class),
+        matrix=_matrix(evaluation.confusion),
+        wrong=evaluation.most_wrong,
+        plot=reliability_plot(evaluation.calibration.bins),
+        spoken_bin=_spoken_bin(evaluation.calibration.bins),
+        leaning=_leaning(evaluation.calibration),
         silence=sections.silence(evaluation),
         unknown=sections.unknown(evaluation),
         growth=sections.growth(evaluation),
         learning=learning(evaluation),
         spoiled=sections.spoiled(evaluation),
-        model_facts=_model_facts(evaluation.get("model") or {}, evaluation.get("proof"), tested),
-        warnings=evaluation.get("warnings") or [],
-        **{key: evaluation[key] for key in ("n_test", "accuracy", "baseline")},
-        n_wrong=evaluation["n_test"] - evaluation["accuracy"]["n_right"],
-        calibration=evaluation["calibration"],
-        pairs=evaluation["confused_pairs"],
-        **{key: evaluation.get(key) for key in ("n_found", "n_used", "split", "imbalance", "leaks")},
-        skipped=evaluation.get("skipped") or [],
-        duplicates=evaluation.get("duplicates") or [],
-        timings_s=evaluation.get("timings_s") or {},
+        model_facts=_model_facts(evaluation.model or {}, evaluation.proof, tested),
+        warnings=evaluation.warnings or (),
+        n_wrong=evaluation.n_test - evaluation.accuracy.n_right,
+        calibration=evaluation.calibration,
+        pairs=evaluation.confused_pairs,
+        **{name: getattr(evaluation, name) for name in _AS_IT_IS},
+        skipped=evaluation.skipped or (),
+        duplicates=evaluation.duplicates or (),
+        timings_s=evaluation.timings_s or {},
     )
     return page.encode("utf-8", "replace").decode()  # a file name may hold bytes that are no text
 
@@ -166,17 +166,17 @@ def _css_percent(share: float) -> str:
     return f"{100 * min(1.0, max(0.0, float(share))):.2f}%"
 
 
-def _weakest_first(per_class: Sequence[Json]) -> list[Json]:
+def _weakest_first(per_class: Sequence[ClassScores]) -> list[ClassScores]:
     """Classes by recall, lowest first; those without test photos last."""
-    return sorted(per_class, key=lambda c: (c["recall"]["value"] is None, c["recall"]["value"] or 0.0))
+    return sorted(per_class, key=lambda c: (c.recall.value is None, c.recall.value or 0.0))
 
 
-def _matrix(confusion: Json) -> dict[str, Any]:
+def _matrix(confusion: Confusion) -> dict[str, Any]:
     """Rows of cells with the share of their row, which is what their shade shows.
 
     A matrix too large for numbers has only the cells that are not empty: of a thousand classes there are a million.
     """
-    names = confusion["class_names"]
+    names = confusion.class_names
     numbered = len(names) <= NUMBERED_MATRIX_CLASSES
     rows = [
         {
@@ -188,28 +188,28 @@ def _matrix(confusion: Json) -> dict[str, Any]:
                 if n or numbered
             ],
         }
-        for i, (name, row) in enumerate(zip(names, confusion["matrix"], strict=True))
+        for i, (name, row) in enumerate(zip(names, confusion.matrix, strict=True))
     ]
     return {"class_names": names, "rows": rows, "numbered": numbered}
 
 
-def _spoken_bin(bins: Sequence[Json]) -> Json | None:
+def _spoken_bin(bins: Sequence[ReliabilityBin]) -> ReliabilityBin | None:
     """The bin to say aloud: the one nearest to 90 % confidence, where people begin to rely on an answer."""
-    return min(bins, key=lambda b: abs(b["confidence"] - 0.9), default=None)
+    return min(bins, key=lambda b: abs(b.confidence - 0.9), default=None)
 
 
-def _leaning(calibration: Json) -> str:
+def _leaning(calibration: Calibration) -> str:
     """'chance', or how confidences are off by more than chance explains: 'high', 'low' or 'mixed'."""
-    bins = calibration["bins"]
-    if not bins or calibration["ece"] <= calibration["ece_perfect_p95"]:
+    bins, off, by_chance = calibration.bins, calibration.ece, calibration.ece_perfect_p95
+    if off is None or by_chance is None or off <= by_chance:
         return "chance"
-    gap = sum(b["n"] * (b["confidence"] - b["share_right"]) for b in bins) / sum(b["n"] for b in bins)
-    if abs(gap) < calibration["ece"] / 2:  # some bins too high, others too low
+    gap = sum(b.n * (b.confidence - b.share_right) for b in bins) / sum(b.n for b in bins)
+    if abs(gap) < off / 2:  # some bins too high, others too low
         return "mixed"
     return "high" if gap > 0 else "low"
 
 
-def _model_facts(model: Json, proof: Json | None, tested: Mapping[str, str]) -> list[tuple[str, str]]:
+def _model_facts(model: Json, proof: Proof | None, tested: Mapping[str, str]) -> list[tuple[str, str]]:
     units = {"input_px": " px", "file_mb": " MB"}
     facts = []
     for key, label in _MODEL_FACTS.items():
@@ -218,7 +218,7 @@ def _model_facts(model: Json, proof: Json | None, tested: Mapping[str, str]) -> 
             value = f"{value} × {value}" if key == "input_px" else value
             facts.append((label, value + units.get(key, "").replace(" ", UNIT_SPACE)))
     if proof:
-        largest = math.ceil(proof["largest_difference"] * 1e6) / 1e6
-        photos = f"{proof['n']} {tested['one' if proof['n'] == 1 else 'many']}"
+        largest = math.ceil(proof.largest_difference * 1e6) / 1e6
+        photos = f"{proof.n} {tested['one' if proof.n == 1 else 'many']}"
         facts.append(("Written file asked again", f"{photos}, no probability off by more than {largest:.6f}"))
     return facts

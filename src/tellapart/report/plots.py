@@ -1,8 +1,12 @@
 """Where everything goes in the diagrams of a report: x to the right, y downwards, in each diagram's own units."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
+
+from tellapart.evaluation.evaluation import RiskCurve
+from tellapart.evaluation.learning_curve import CurveSummary
+from tellapart.metrics.calibration import ReliabilityBin
 
 WIDTH = 280
 SQUARE = 280  # height of a diagram whose two axes are the same
@@ -13,11 +17,10 @@ CURVE_REACH = 2.0  # times the photos: how far the learning curve looks, as `Cur
 _TOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of an axis of shares from 0
 _LEAST_OCTAVES = 0.9  # between two labels below the learning curve; closer ones would touch
 
-Json: TypeAlias = Mapping[str, Any]
 Drawn: TypeAlias = dict[str, Any]
 
 
-def reliability_plot(bins: Sequence[Json]) -> list[dict[str, float]]:
+def reliability_plot(bins: Sequence[ReliabilityBin]) -> list[dict[str, float]]:
     """A dot and its whisker for each bin, in a square of side SQUARE.
 
     Args:
@@ -25,16 +28,16 @@ def reliability_plot(bins: Sequence[Json]) -> list[dict[str, float]]:
     """
     return [
         {
-            "x": _x(b["confidence"]),
-            "y": _y(b["share_right"], SQUARE),
-            "top": _y(b["high"], SQUARE),
-            "bottom": _y(b["low"], SQUARE),
+            "x": _x(b.confidence),
+            "y": _y(b.share_right, SQUARE),
+            "top": _y(b.high, SQUARE),
+            "bottom": _y(b.low, SQUARE),
         }
         for b in bins
     ]
 
 
-def risk_plot(curve: Json | None, n: int, marked: Sequence[float] = ()) -> Drawn | None:
+def risk_plot(curve: RiskCurve | None, n: int, marked: Sequence[float] = ()) -> Drawn | None:
     """The share wrong (upwards) of the surest share of photos (to the right); None where photos are too few to draw.
 
     Args:
@@ -44,7 +47,7 @@ def risk_plot(curve: Json | None, n: int, marked: Sequence[float] = ()) -> Drawn
     """
     if curve is None:
         return None
-    points = [(c, r) for c, r in zip(curve["coverage"], curve["risk"], strict=True) if round(c * n) >= LEAST_ANSWERED]
+    points = [(c, r) for c, r in zip(curve.coverage, curve.risk, strict=True) if round(c * n) >= LEAST_ANSWERED]
     if len(points) < 2:
         return None
     worst = max(r for _, r in points)
@@ -60,36 +63,36 @@ def risk_plot(curve: Json | None, n: int, marked: Sequence[float] = ()) -> Drawn
     }
 
 
-def learning_plot(curve: Json) -> Drawn:
+def learning_plot(curve: CurveSummary) -> Drawn:
     """The share right (upwards) against photos learned from (to the right, each doubling as wide), and a look ahead.
 
     Args:
         curve: `learning_curve.overall` of an evaluation.
     """
-    n_now, now, gain = curve["n_now"], curve["error_now"], curve["gain_of_doubling"]
-    right_now = 1 - now["value"]
-    first, last = curve["n_photos"][0], n_now * (CURVE_REACH if gain else 1)
+    n_now, now, gain = curve.n_now, curve.error_now, curve.gain_of_doubling
+    right_now = 1 - now.value
+    first, last = curve.n_photos[0], n_now * (CURVE_REACH if gain else 1)
     octaves = max(_LEAST_OCTAVES, math.log2(last / first))
-    bottom, step = _scale(min(*curve["accuracies"], right_now))
+    bottom, step = _scale(min(*curve.accuracies, right_now))
 
     def at(n_photos: float, share: float) -> tuple[float, float]:
         height = (min(1.0, max(bottom, share)) - bottom) / (1 - bottom)
         return _x(math.log2(n_photos / first) / octaves), _y(height, FLAT)
 
-    measured = [at(*point) for point in zip(curve["n_photos"], curve["accuracies"], strict=True)]
+    measured = [at(*point) for point in zip(curve.n_photos, curve.accuracies, strict=True)]
     x, y = at(n_now, right_now)
     drawn: Drawn = {
         "line": _path(measured),
         "dots": [{"x": x, "y": y} for x, y in measured],
-        "now": {"x": x, "y": y, "top": at(n_now, 1 - now["low"])[1], "bottom": at(n_now, 1 - now["high"])[1]},
+        "now": {"x": x, "y": y, "top": at(n_now, 1 - now.low)[1], "bottom": at(n_now, 1 - now.high)[1]},
         "ahead": None,
         "band": None,
-        "x_ticks": [{"at": at(n, 1)[0], "n": n} for n in _labelled(curve["n_photos"], n_now, round(last))],
+        "x_ticks": [{"at": at(n, 1)[0], "n": n} for n in _labelled(curve.n_photos, n_now, round(last))],
         "y_ticks": [{"at": at(first, share)[1], "share": share} for share in _steps(bottom, step)],
     }
     if gain:
-        ends = [at(last, right_now + gain[key]) for key in ("low", "high")]
-        drawn["ahead"] = _path([(x, y), at(last, right_now + gain["value"])])
+        ends = [at(last, right_now + share) for share in (gain.low, gain.high)]
+        drawn["ahead"] = _path([(x, y), at(last, right_now + gain.value)])
         drawn["band"] = _path([(x, y), *ends])
     return drawn
 

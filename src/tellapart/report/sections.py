@@ -1,8 +1,7 @@
 """What the sections of a report are given: advice with its photos, who gets no name, curves, spoiled photos.
 
 Each function takes an evaluation and returns what its template shows, or nothing where the evaluation has none of it:
-`evaluate` knows less than `train`, and old evaluations know less than new ones. Names stay as they are; the template
-escapes them.
+`evaluate` knows less than `train`. Names stay as they are; the template escapes them.
 """
 
 from collections import Counter
@@ -11,6 +10,10 @@ from typing import Any, TypeAlias
 
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.evaluation.corruption import DAYLIGHT_K, SEVERITIES
+from tellapart.evaluation.coverage import Coverage, Passed
+from tellapart.evaluation.evaluation import Evaluation, Suspect, Twins
+from tellapart.evaluation.robustness import VariantScores
+from tellapart.metrics.conformal import Guarantee, Observed
 from tellapart.report.plots import LEAST_ANSWERED, learning_plot, risk_plot
 from tellapart.text import counted
 
@@ -21,7 +24,6 @@ SILENT_ABOUT = 0.2  # the least sure photos, in the sentence on what staying sil
 TABLED = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # coverages in the table below that
 CLOSE_TO_LEFT_OUT = 0.5  # of a class's photos refused, below which its like are mostly taken for another class
 
-Json: TypeAlias = Mapping[str, Any]
 Shown: TypeAlias = dict[str, Any]
 
 _PLAINLY = {
@@ -38,56 +40,55 @@ _PLAINLY = {
 _TWINS = {"exact": "the same photo as", "near": "nearly the same photo as"}
 
 
-def tested(evaluation: Json) -> dict[str, str]:
+def tested(evaluation: Evaluation) -> dict[str, str]:
     """What the photos that were scored are called, one and many: with a cross-validation none is only a test photo."""
-    kind = "" if evaluation.get("method") == "cross-validation" else "test "
+    kind = "" if evaluation.crossed else "test "
     return {"one": f"{kind}photo", "many": f"{kind}photos"}
 
 
-def advice(evaluation: Json) -> list[Shown]:
+def advice(evaluation: Evaluation) -> list[Shown]:
     """Each sentence of advice, with its photos and a note on what is known of each."""
-    suspects = evaluation.get("suspects") or []
+    suspects, leaks, conflicts = evaluation.suspects or (), evaluation.leaks, evaluation.label_conflicts
+    suspected = {p.photo: _suspected(p) for p in suspects}
     notes = {
-        "leak": _twinned((evaluation.get("leaks") or {}).get("photos", [])),
-        "label_conflict": _twinned((evaluation.get("label_conflicts") or {}).get("photos", []), both=True),
-        "suspected_labels": {p["photo"]: _suspected(p) for p in suspects},
-        "confused_pair": {p["photo"]: _suspected(p) for p in suspects}
-        | {p["photo"]: f"{p['class_name']}, taken for {p['answer']}" for p in evaluation["most_wrong"]},
+        "leak": _twinned(leaks.photos if leaks else ()),
+        "label_conflict": _twinned(conflicts.photos if conflicts else (), both=True),
+        "suspected_labels": suspected,
+        "confused_pair": suspected | {p.photo: f"{p.class_name}, taken for {p.answer}" for p in evaluation.most_wrong},
     }
     items = []
-    for item in evaluation.get("advice") or []:
-        of_kind = notes.get(item["kind"], {})
-        shown = item["photos"][:PHOTOS_OF_ADVICE]
-        named = [p["photo"] for p in suspects] if item["kind"] == "suspected_labels" else item["photos"]
-        items.append(_noted(item["sentence"], shown, named, of_kind))
+    for item in evaluation.advice or ():
+        of_kind = notes.get(item.kind, {})
+        named = [p.photo for p in suspects] if item.kind == "suspected_labels" else item.photos
+        items.append(_noted(item.sentence, item.photos[:PHOTOS_OF_ADVICE], named, of_kind))
     return items
 
 
-def doubtful(evaluation: Json) -> Shown | None:
+def doubtful(evaluation: Evaluation) -> Shown | None:
     """Photos that may be in the wrong class, where no advice speaks of them."""
-    suspects = evaluation.get("suspects") or []
-    if not suspects or any(item["kind"] == "suspected_labels" for item in evaluation.get("advice") or []):
+    suspects = evaluation.suspects or ()
+    if not suspects or any(item.kind == "suspected_labels" for item in evaluation.advice or ()):
         return None
-    photos = [p["photo"] for p in suspects]
+    photos = [p.photo for p in suspects]
     sentence = f"{counted(len(photos), 'photo')} that it learned from may be in the wrong folder."
-    return _noted(sentence, photos[:PHOTOS_OF_ADVICE], photos, {p["photo"]: _suspected(p) for p in suspects})
+    return _noted(sentence, photos[:PHOTOS_OF_ADVICE], photos, {p.photo: _suspected(p) for p in suspects})
 
 
-def shown_photos(evaluation: Json) -> list[str]:
+def shown_photos(evaluation: Evaluation) -> list[str]:
     """The names of the photos that a page shows, as often as it shows them."""
     items = [*advice(evaluation), *filter(None, [doubtful(evaluation)])]
-    return [p["photo"] for p in evaluation["most_wrong"]] + [p["photo"] for item in items for p in item["photos"]]
+    return [p.photo for p in evaluation.most_wrong] + [p["photo"] for item in items for p in item["photos"]]
 
 
-def _twinned(pairs: Sequence[Json], *, both: bool = False) -> dict[str, str]:
+def _twinned(pairs: Sequence[Twins], *, both: bool = False) -> dict[str, str]:
     """What the photos of the pairs are like, by name; of the twins too where both are to be looked at."""
-    alike = [(p["photo"], p["twin"], _TWINS.get(p["kind"], p["kind"])) for p in pairs]
+    alike = [(p.photo, p.twin, _TWINS.get(p.kind, p.kind)) for p in pairs]
     notes = {photo: f"{same} {twin}" for photo, twin, same in alike}
     return ({twin: f"{same} {photo}" for photo, twin, same in alike} | notes) if both else notes
 
 
-def _suspected(suspect: Json) -> str:
-    return f"in {suspect['class_name']}, looks like {suspect['looks_like']}"
+def _suspected(suspect: Suspect) -> str:
+    return f"in {suspect.class_name}, looks like {suspect.looks_like}"
 
 
 def _noted(sentence: str, shown: Sequence[str], named: Sequence[str], notes: Mapping[str, str]) -> Shown:
@@ -100,47 +101,46 @@ def _noted(sentence: str, shown: Sequence[str], named: Sequence[str], notes: Map
     }
 
 
-def unknown(evaluation: Json) -> Shown | None:
+def unknown(evaluation: Evaluation) -> Shown | None:
     """Who gets no class name: own photos beside what was promised, photos of other things, classes left out."""
-    card = evaluation.get("unknown") or {}
-    if "n_named" not in card:
-        return {"sentences": card["sentences"], "own": None} if card.get("sentences") else None
-    strangers, left_out = card.get("strangers") or [], card.get("left_out") or []
+    card = evaluation.unknown
+    if card is None:
+        return None
+    strangers, left_out = card.strangers or (), card.left_out or ()
     return {
-        "sentences": [],
-        "own": _own(card, evaluation["n_test"], tested(evaluation)["many"]) if evaluation["n_test"] else None,
-        "strangers": [row | {"passed": _grouped(row["passed"])} for row in strangers],
-        "n_strangers": sum(row["n"] for row in strangers),
-        "n_refused": sum(row["n_refused"] for row in strangers),
+        "own": _own(card, evaluation.n_test, tested(evaluation)["many"]) if evaluation.n_test else None,
+        "strangers": [vars(row) | {"passed": _grouped(row.passed)} for row in strangers],
+        "n_strangers": sum(row.n for row in strangers),
+        "n_refused": sum(row.n_refused for row in strangers),
         "left_out": left_out,
-        "mean_left_out": sum(row["value"] for row in left_out) / len(left_out) if left_out else None,
-        "any_close": any(row["value"] < CLOSE_TO_LEFT_OUT for row in left_out),
+        "mean_left_out": sum(row.value for row in left_out) / len(left_out) if left_out else None,
+        "any_close": any(row.value < CLOSE_TO_LEFT_OUT for row in left_out),
     }
 
 
-def _own(card: Json, n: int, photos: str) -> Shown:
-    promised, observed = card.get("promise"), card.get("observed")
-    n_named, n_unsure, n_none = card["n_named"], card["n_not_sure"], card["n_none_of_these"]
+def _own(card: Coverage, n: int, photos: str) -> Shown:
+    promised, observed = card.promise, card.observed
+    n_named, n_unsure, n_none = card.n_named, card.n_not_sure, card.n_none_of_these
     return {
         "value": n_named / n,
-        "band": [observed["low"] / n, observed["high"] / n] if observed else None,
-        "said": f"{n_named:,} of {n:,} {photos} got a class name, and {card['n_named_right']:,} of those names were "
+        "band": [observed.low / n, observed.high / n] if observed else None,
+        "said": f"{n_named:,} of {n:,} {photos} got a class name, and {card.n_named_right:,} of those names were "
         f"right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”.",
         "promised": _promised(promised, withheld=n_unsure + n_none),
         "verdict": _verdict(n_named, n, photos, observed) if observed else ("", ""),
     }
 
 
-def _promised(promised: Json | None, *, withheld: int) -> str:
+def _promised(promised: Guarantee | None, *, withheld: int) -> str:
     if promised is None:
         never = "" if withheld else " and never says “none of these”"
         return f"It promises nothing here{never}: that takes at least {_least(FAR_SHARE)} photos to learn from."
-    low, high = round(100 * promised["low"]), round(100 * promised["high"])
+    low, high = round(100 * promised.low), round(100 * promised.high)
     sentence = (
-        f"It promised a name to at least about {round(100 * promised['kept'])} of 100 photos of its classes; {low} to "
-        f"{high} is plausible with the {counted(promised['n'], 'photo')} it learned from."
+        f"It promised a name to at least about {round(100 * promised.kept)} of 100 photos of its classes; {low} to "
+        f"{high} is plausible with the {counted(promised.n, 'photo')} it learned from."
     )
-    if promised["n"] < _least(DOUBT_SHARE):
+    if promised.n < _least(DOUBT_SHARE):
         sentence += f" It never says “not sure”: that takes {_least(DOUBT_SHARE)} photos."
     return sentence
 
@@ -150,12 +150,12 @@ def _least(share: float) -> int:
     return round(1 / share) - 1
 
 
-def _verdict(n_named: int, n: int, photos: str, observed: Json) -> tuple[str, str]:
+def _verdict(n_named: int, n: int, photos: str, observed: Observed) -> tuple[str, str]:
     """Whether the promise was kept, in a word and in a sentence."""
-    fits = f"{observed['low']:,} to {observed['high']:,} of {n:,} {photos}"
-    if observed["holds"]:
+    fits = f"{observed.low:,} to {observed.high:,} of {n:,} {photos}"
+    if observed.holds:
         return "Kept.", f"Anything from {fits} would fit."
-    if n_named < observed["low"]:
+    if n_named < observed.low:
         return "Not kept.", (
             f"From {fits} would fit. These photos are less like those it learned from than they should be: learn from "
             "some of their kind too."
@@ -165,25 +165,23 @@ def _verdict(n_named: int, n: int, photos: str, observed: Json) -> tuple[str, st
     )
 
 
-def _grouped(passed: Sequence[Json]) -> list[Shown]:
+def _grouped(passed: Sequence[Passed]) -> list[Shown]:
     """The strangers that got a class name, those of one name and one answer together."""
     return [
         {"name": name, "answer": answer, "n": n}
-        for (name, answer), n in Counter((p["name"], p["answer"]) for p in passed).items()
+        for (name, answer), n in Counter((p.name, p.answer) for p in passed).items()
     ]
 
 
-def silence(evaluation: Json) -> Shown | None:
+def silence(evaluation: Evaluation) -> Shown | None:
     """What it gains to stay silent about the least sure photos."""
-    n, curve = evaluation["n_test"], evaluation.get("risk_coverage")
+    n, curve = evaluation.n_test, evaluation.risk_coverage
     if not curve:
         return None
     rows = []
     for wanted in TABLED:
         coverage, risk = next(
-            (c, r)
-            for c, r in zip(curve["coverage"], curve["risk"], strict=True)
-            if c >= min(wanted, curve["coverage"][-1])
+            (c, r) for c, r in zip(curve.coverage, curve.risk, strict=True) if c >= min(wanted, curve.coverage[-1])
         )
         n_answered = round(coverage * n)
         rows.append({"coverage": coverage, "n": n_answered, "n_wrong": round(risk * n_answered), "risk": risk})
@@ -198,56 +196,55 @@ def silence(evaluation: Json) -> Shown | None:
         "some": some,
         "all": rows[-1],
         "share": SILENT_ABOUT,
-        "area": curve["area"],
-        "excess": curve["excess"],
+        "area": curve.area,
+        "excess": curve.excess,
     }
 
 
-def growth(evaluation: Json) -> Shown | None:
+def growth(evaluation: Evaluation) -> Shown | None:
     """Whether more photos would help."""
-    curves = evaluation.get("learning_curve")
-    if not curves:
+    curves = evaluation.learning_curve
+    if curves is None:
         return None
-    overall = curves["overall"]
-    names = evaluation["confusion"]["class_names"]
+    overall, names = curves.overall, evaluation.confusion.class_names
     rows = [
-        {"class_name": name, "n_now": curve["n_now"], "now": curve["error_now"], "gain": curve["gain_of_doubling"]}
-        for name, curve in zip(names, curves["per_class"], strict=True)
+        {"class_name": name, "n_now": curve.n_now, "now": curve.error_now, "gain": curve.gain_of_doubling}
+        for name, curve in zip(names, curves.per_class, strict=True)
         if curve
     ]
     return {
         "plot": learning_plot(overall),
-        "points": list(zip(overall["n_photos"], overall["accuracies"], strict=True)),
-        "n_now": overall["n_now"],
-        "n_asked": overall["n_asked"],
-        "now": overall["error_now"],
-        "gain": overall["gain_of_doubling"],
-        "base": 100 if not overall["gain_of_doubling"] or overall["gain_of_doubling"]["value"] >= 0.0095 else 1000,
-        "classes": sorted(rows, key=lambda row: -row["now"]["value"]),
+        "points": list(zip(overall.n_photos, overall.accuracies, strict=True)),
+        "n_now": overall.n_now,
+        "n_asked": overall.n_asked,
+        "now": overall.error_now,
+        "gain": overall.gain_of_doubling,
+        "base": 100 if not overall.gain_of_doubling or overall.gain_of_doubling.value >= 0.0095 else 1000,
+        "classes": sorted(rows, key=lambda row: -row["now"].value),
     }
 
 
-def spoiled(evaluation: Json) -> Shown | None:
+def spoiled(evaluation: Evaluation) -> Shown | None:
     """How many right answers remain when photos are spoiled, the worst kind first."""
-    hard = evaluation.get("robustness")
-    if not hard:
+    hard = evaluation.robustness
+    if hard is None:
         return None
-    cells: dict[str, dict[str, Json]] = {}
-    for row in hard["corruptions"]:
-        cells.setdefault(row["name"], {})[row["severity"]] = row
+    cells: dict[str, dict[str | None, VariantScores]] = {}
+    for row in hard.corruptions:
+        cells.setdefault(row.name, {})[row.severity] = row
     kinds = [
         {"name": name, "plainly": _PLAINLY.get(name, ""), "cells": [by[severity] for severity in SEVERITIES]}
         for name, by in cells.items()
     ]
     return {
-        "sentences": hard["sentences"],
-        "n": hard["n"],
-        "n_test": hard["n_test"],
+        "sentences": hard.sentences,
+        "n": hard.n,
+        "n_test": hard.n_test,
         "severities": SEVERITIES,
-        "kinds": sorted(kinds, key=lambda kind: kind["cells"][-1]["n_right"]),
-        "mean_kept": hard["mean_kept"],
-        "balances": [row | {"colour": _colour(row["kelvin"])} for row in hard["white_balance"]],
-        "border": hard["border_only"] if hard["n"] else None,
+        "kinds": sorted(kinds, key=lambda kind: kind["cells"][-1].n_right),
+        "mean_kept": hard.mean_kept,
+        "balances": [vars(row) | {"colour": _colour(row.kelvin or 0)} for row in hard.white_balance],
+        "border": hard.border_only if hard.n else None,
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from tellapart.classifier.trained import StopReason
+from tellapart.evaluation.evaluation import Evaluation
 from tellapart.metrics.intervals import wilson
 from tellapart.report.plots import epochs_plot
 from tellapart.text import counted
@@ -33,9 +34,9 @@ _KINDS = {
 }
 
 
-def learning(evaluation: Json) -> Shown | None:
+def learning(evaluation: Evaluation) -> Shown | None:
     """What the section shows: two diagrams, how to read them, every number; None where no network was trained."""
-    history = evaluation.get("training")
+    history = evaluation.training
     if not history or not history["epochs"]:
         return None
     epochs, best = history["epochs"], history["best_epoch"]
@@ -53,7 +54,7 @@ def learning(evaluation: Json) -> Shown | None:
         "best": best,
         "aloud": [epochs[i - 1] for i in sorted({1, best or 1, len(epochs)})],
         "epochs": epochs,
-        "verdict": _verdict(history, evaluation["baseline"]["value"] or 0.0),
+        "verdict": _verdict(history, evaluation.baseline.value or 0.0),
         "notes": _notes(history),
     }
 

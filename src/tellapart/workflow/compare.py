@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
-from tellapart.evaluation.document import Answered, answer_all, counts_json, inside, refuse_unknown_classes, test_part
+from tellapart.evaluation.document import Answered, answer_all, inside, photo_counts, refuse_unknown_classes, test_part
+from tellapart.evaluation.evaluation import as_json
 from tellapart.metrics.intervals import share_interval
 from tellapart.metrics.paired import SIGNIFICANT_P, Comparison, compare_answers
 from tellapart.model.artifact import Artifact, load_artifact
@@ -146,7 +147,7 @@ def _result(a: _Contestant, b: _Contestant, dataset: Dataset) -> Json:
         "differing": differing,
         "left_out": left_out,
         "n_copies": n_copies,
-        **counts_json(dataset.subset(read), [skipped[photo] for photo in sorted(skipped)]),
+        **as_json(photo_counts(dataset.subset(read), [skipped[photo] for photo in sorted(skipped)])),
     }
 
 

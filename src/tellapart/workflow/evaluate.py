@@ -1,11 +1,12 @@
 """How well a model folder does on photos that are new to it."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tellapart.data.source import scan
 from tellapart.evaluation.document import answer_all, new_evaluation, refuse_unknown_classes, test_part
+from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.robustness import robustness as spoil
 from tellapart.model.artifact import EVALUATION, REPORT, REPORT_FILES, load_artifact, to_json
 from tellapart.model.prediction import Predictor
@@ -13,8 +14,6 @@ from tellapart.parallel import n_cores
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.timing import Progress, Stopwatch, no_progress
 from tellapart.workflow.model_folder import page
-
-Json = dict[str, Any]
 
 
 def evaluate(
@@ -25,7 +24,7 @@ def evaluate(
     force: bool = False,
     robustness: bool = False,
     progress: Progress = no_progress,
-) -> Json:
+) -> Evaluation:
     """Score a model folder on labelled photos that it has not seen; classes are matched by name.
 
     Where the source has a `test` part, only that is scored. Photos that the model was trained on are counted as leaks.
@@ -39,7 +38,7 @@ def evaluate(
         progress: called with (stage, done, total).
 
     Returns:
-        The evaluation, as in `evaluation.json`.
+        The evaluation; as a mapping it is evaluation.json: `evaluation["headline"]`.
 
     Raises:
         InputError: no such photos, or a class that the model does not know.
@@ -61,10 +60,11 @@ def evaluate(
         evaluation = new_evaluation(answers, dataset, artifact)
     if robustness:
         with clock("robustness"):
-            evaluation["robustness"] = spoil(predictor, dataset, answers.usable, progress=progress)
+            hard = spoil(predictor, dataset, answers.usable, progress=progress)
+            evaluation = replace(evaluation, robustness=hard)
     with clock("report"):
         report = page(evaluation, dataset, artifact.manifest["name"]) if output is not None else b""
-    evaluation["timings_s"] = clock.rounded()
+    evaluation = replace(evaluation, timings_s=clock.rounded())
     if output is not None:
-        write_folder(Path(output), {REPORT: report, EVALUATION: to_json(evaluation)})
+        write_folder(Path(output), {REPORT: report, EVALUATION: to_json(evaluation.to_json())})
     return evaluation

@@ -17,6 +17,7 @@ from tellapart.engine.runner import PRECISION
 from tellapart.errors import TrainingError
 from tellapart.evaluation.coverage import promised
 from tellapart.evaluation.document import inside
+from tellapart.evaluation.evaluation import Evaluation, Proof
 from tellapart.features.prepare import fingerprint
 from tellapart.model.artifact import MODEL, TRAINED_ON
 from tellapart.model.prediction import Predictor
@@ -98,7 +99,7 @@ def model_facts(model: bytes, description: Json) -> Json:
     return facts
 
 
-def proven(model: bytes, description: Json, trained: Trained) -> tuple[Json, dict[str, bytes]]:
+def proven(model: bytes, description: Json, trained: Trained) -> tuple[Proof, dict[str, bytes]]:
     """The proof that the written graph answers as was tested, and a few small test photos that it answers rightly.
 
     Raises:
@@ -112,7 +113,7 @@ def proven(model: bytes, description: Json, trained: Trained) -> tuple[Json, dic
     return _prove(predictor, trained), _examples(predictor, dataset, trained.split)
 
 
-def _prove(predictor: Predictor, trained: Trained) -> Json:
+def _prove(predictor: Predictor, trained: Trained) -> Proof:
     """Some test photos through the written graph, file to probabilities, compared with what was tested."""
     dataset, split = trained.prepared.dataset, trained.split
     tested = split.test if len(split.test) else split.train
@@ -126,7 +127,7 @@ def _prove(predictor: Predictor, trained: Trained) -> Json:
             f"The written model answers '{worst}' differently from the tested one, by {largest:.4f}.",
             hint="No model was written. Please report this, with what `pip freeze` prints.",
         )
-    return {"n": len(some), "largest_difference": largest}
+    return Proof(len(some), largest)
 
 
 def _examples(predictor: Predictor, dataset: Dataset, split: Split) -> dict[str, bytes]:
@@ -148,17 +149,17 @@ def _examples(predictor: Predictor, dataset: Dataset, split: Split) -> dict[str,
     return files
 
 
-def page(evaluation: Json, dataset: Dataset, name: str) -> bytes:
+def page(evaluation: Evaluation, dataset: Dataset, name: str) -> bytes:
     """The report on the model `name`; without timings, so that the same photos and seed give the same bytes."""
     by_name = {inside(dataset, photo): photo for photo in dataset.photos}
     wanted = [by_name[photo] for photo in shown_photos(evaluation) if photo in by_name]
     small = {inside(dataset, photo): uri for photo, uri in thumbnails(dataset, wanted).items()}
-    class_names = evaluation["confusion"]["class_names"]
+    class_names = evaluation.confusion.class_names
     title = " or ".join(class_names) if len(class_names) <= FEW_CLASSES else name
     return render_page(evaluation, small, title=title, model_name=name).encode()
 
 
-def card(evaluation: Json, description: Json) -> bytes:
+def card(evaluation: Evaluation, description: Json) -> bytes:
     """The model card."""
     return render_card(evaluation, description).encode()
 

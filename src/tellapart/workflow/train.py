@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from tellapart.data.source import require_trainable, scan
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
 from tellapart.evaluation.document import test_evaluation
+from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.next_steps import next_steps
+from tellapart.evaluation.robustness import Robustness
 from tellapart.evaluation.robustness import robustness as spoil
 from tellapart.extras import has_deep
 from tellapart.features.extract import bundled_extractor
@@ -41,7 +44,7 @@ def train(
     shortcuts: bool = False,
     robustness: bool = False,
     progress: Progress = no_progress,
-) -> Json:
+) -> Evaluation:
     """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
 
     Args:
@@ -71,23 +74,23 @@ def train(
         description = describe(trained, name=output.name)
         model = compose(trained.prepared.backbone, trained.calibrated, description)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
-        proof = beside.submit(proven, model, description, trained)
+        proving = beside.submit(proven, model, description, trained)
         with clock("test"):
             evaluation = test_evaluation(trained)
         if advice:
             with clock("advice"):
-                evaluation |= next_steps(trained, evaluation, progress, can_fine_tune=has_deep(), look=shortcuts)
+                evaluation = next_steps(trained, evaluation, progress, can_fine_tune=has_deep(), look=shortcuts)
         with clock("proof"):
-            facts, examples = proof.result()
-    evaluation |= {"model": model_facts(model, description), "proof": facts, "training": trained.history}
+            proof, examples = proving.result()
+    evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)
     if robustness:
         with clock("robustness"):
-            evaluation["robustness"] = _spoiled(model, trained, progress)
+            evaluation = replace(evaluation, robustness=_spoiled(model, trained, progress))
     with clock("report"):
         files = model_files(model, trained) | examples
         files |= {REPORT: page(evaluation, prepared.dataset, output.name), CARD: card(evaluation, description)}
-    evaluation["timings_s"] = clock.rounded()
-    _write(output, seal(description, {**files, EVALUATION: to_json(evaluation)}), trained)
+    evaluation = replace(evaluation, timings_s=clock.rounded())
+    _write(output, seal(description, {**files, EVALUATION: to_json(evaluation.to_json())}), trained)
     return evaluation
 
 
@@ -128,7 +131,7 @@ def _trainable(source: str | os.PathLike[str], reading: Reading, progress: Progr
     return prepared
 
 
-def _spoiled(model: bytes, trained: Trained, progress: Progress) -> Json:
+def _spoiled(model: bytes, trained: Trained, progress: Progress) -> Robustness:
     """How the written graph answers about spoiled test photos."""
     prepared, test = trained.prepared, trained.split.test
     dataset, thresholds = prepared.dataset, trained.calibrated.thresholds
