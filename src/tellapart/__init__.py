@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "ArtifactError": "errors",
     "Dataset": "data.source",
+    "Evaluation": "evaluation.evaluation",
     "FineTune": "recipe",
     "InputError": "errors",
     "LinearProbe": "recipe",

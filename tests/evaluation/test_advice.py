@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tellapart.classifier.probe import OutOfFold
 from tellapart.evaluation.advice import MOST, Mistake, advise, out_of_fold_mistakes
+from tellapart.evaluation.evaluation import AccuracyOf, Leaks, Suspect, Twins, as_json, evaluate_predictions
 from tellapart.evaluation.learning_curve import Curve, LearningCurve
-from tellapart.evaluation.scores import evaluate_predictions
 
 NAMES = ("hat", "shirt", "shoe")
 
@@ -31,7 +31,7 @@ def evaluation(matrix, n_train=(100, 100, 100), **more):
     probs = np.full((len(pairs), len(matrix)), 0.1)
     probs[np.arange(len(pairs)), [j for _, j in pairs]] = 1 - 0.1 * (len(matrix) - 1)
     photos = [f"test/{i}.jpg" for i in range(len(pairs))]
-    return evaluate_predictions(probs, labels, NAMES[: len(matrix)], photos, n_train_per_class=n_train) | more
+    return replace(evaluate_predictions(probs, labels, NAMES[: len(matrix)], photos, n_train_per_class=n_train), **more)
 
 
 def curve(error=0.1, slope=0.3, slope_sd=0.05, n=300):
@@ -92,25 +92,22 @@ def test_two_mistakes_are_no_pair():
 
 
 def test_leaks_give_the_score_without_them():
-    leaks = {
-        "n": 60,
-        "photos": [{"photo": f"{i}.jpg", "twin": "x.jpg", "kind": "exact"} for i in range(60)],
-        "without": {"value": 0.9, "low": 0.83, "high": 0.94, "n_right": 108, "n_test": 120},
-    }
+    leaked = tuple(Twins(f"{i}.jpg", "x.jpg", "exact") for i in range(60))
+    leaks = Leaks(60, leaked, AccuracyOf(0.9, 0.83, 0.94, 108, 120), "")
     said = advise(evaluation([[60, 0], [12, 108]], (80, 80), leaks=leaks), None, quality="best")
     item = said[0]
     assert item.kind == "leak"
     assert item.sentence.startswith("Take 60 of the 180 test photos out of the test: ")
     assert item.sentence.endswith("Of the 120 others it had 108 right; that is its score.")
     assert item.photos[0] == "0.jpg"
-    every = {"n": 5, "photos": [], "without": {"value": None, "low": None, "high": None, "n_right": 0, "n_test": 0}}
+    every = Leaks(5, (), AccuracyOf(None, None, None, 0, 0), "")
     said = advise(evaluation([[3, 0], [0, 2]], (3, 3), leaks=every))
     assert "No other test photo is left." in of_kind(said, "leak").sentence
     assert "There is no test photo" in of_kind(said, "few_test_photos").sentence
 
 
 def test_suspects_and_shortcuts_are_passed_on():
-    said = advise(evaluation(FEW_WRONG), curve(), suspects=[("a.jpg", "hat", "shoe")] * 9, shortcuts=[Found()])
+    said = advise(evaluation(FEW_WRONG), curve(), suspects=[Suspect("a.jpg", "hat", "shoe")] * 9, shortcuts=[Found()])
     item = of_kind(said, "suspected_labels")
     assert 'The first, "a.jpg", is in "hat" and looks like "shoe".' in item.sentence
     assert item.numbers["n_suspects"] == 9
@@ -167,7 +164,9 @@ def test_stop_when_mistakes_are_no_more_than_wrong_labels_explain():
     assert said[0].sentence.startswith("Stop here: 0 mistakes in 300 test photos is no more than wrong labels")
     nearly = [[97, 3, 0], [0, 100, 0], [0, 0, 100]]
     assert "stop" not in kinds(advise(evaluation(nearly, n_used=6000), curve(0.1), quality="balanced"))
-    noisy = advise(evaluation(nearly, n_used=600), curve(0.1), suspects=[("a", "hat", "shoe")] * 12, quality="balanced")
+    noisy = advise(
+        evaluation(nearly, n_used=600), curve(0.1), suspects=[Suspect("a", "hat", "shoe")] * 12, quality="balanced"
+    )
     assert kinds(noisy) == ["suspected_labels", "stop"]
 
 
@@ -195,7 +194,7 @@ def test_at_most_five_in_order_and_json(matrix, curved, error, slope, quality, n
     said = advise(
         evaluation(matrix),
         curve(error, slope) if curved else None,
-        suspects=[("a.jpg", "hat", "shoe")] * n_suspects,
+        suspects=[Suspect("a.jpg", "hat", "shoe")] * n_suspects,
         shortcuts=[Found()] * n_shortcuts,
         quality=quality,
         can_fine_tune=True,
@@ -205,7 +204,7 @@ def test_at_most_five_in_order_and_json(matrix, curved, error, slope, quality, n
     assert gains == sorted(gains, reverse=True)
     assert all(0 <= gain <= 1 for gain in gains)
     assert all(item.sentence.endswith((".", "!")) for item in said)
-    assert json.loads(json.dumps([item.to_json() for item in said], allow_nan=False)) or not said
+    assert json.loads(json.dumps(as_json(said), allow_nan=False)) or not said
 
 
 def test_mistakes_out_of_fold_are_those_of_the_logits():
@@ -224,9 +223,9 @@ def test_mistakes_out_of_fold_are_those_of_the_logits():
 
 def test_what_is_passed_in_stays_as_it_was():
     said = evaluation(FEW_WRONG)
-    before = json.dumps(said)
+    before = json.dumps(said.to_json())
     advise(said, curve(), mistakes=[Mistake("a", "hat", "shirt", 0.9)], n_out_of_fold=10)
-    assert json.dumps(said) == before
+    assert json.dumps(said.to_json()) == before
 
 
 def test_the_curve_of_all_photos_is_what_counts():

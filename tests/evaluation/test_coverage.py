@@ -10,13 +10,25 @@ from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.engine.ood_reference import OodReference
-from tellapart.evaluation.coverage import promised, real_photos, refusals
+from tellapart.evaluation import coverage
+from tellapart.evaluation.coverage import promised
+from tellapart.evaluation.evaluation import as_json
 from tellapart.metrics.conformal import guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
 from tellapart.recipe import LinearProbe, Reading
 
 NAMES = ("cat", "dog", "hen")
 RECIPE = LinearProbe(Reading(quality="fast"))
+
+
+def refusals(*args):
+    """As evaluation.json has it."""
+    return as_json(coverage.refusals(*args))
+
+
+def real_photos(*args):
+    """As evaluation.json has it."""
+    return as_json(coverage.real_photos(*args))
 
 
 def photos(per_class, seed=0, d=24, spread=0.5):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tellapart.classifier.probe import fit_heads, fit_probe, make_folds
 from tellapart.data.split import ALWAYS_TRAINS
+from tellapart.evaluation.evaluation import as_json
 from tellapart.evaluation.learning_curve import (
     FARTHEST,
     USUAL_SLOPE,
@@ -131,7 +132,7 @@ def test_a_class_with_few_photos_has_no_curve_of_its_own():
     curve, _ = curve_of(features, labels, 3)
     assert curve.per_class[2] is None
     assert curve.per_class[0] is not None
-    assert curve.to_json()["per_class"][2] is None
+    assert curve.summary().per_class[2] is None
 
 
 @pytest.mark.parametrize("sizes", [(2, 2), (1, 1), (3, 3, 3), (15, 15)])
@@ -224,7 +225,7 @@ def test_far_ahead_nothing_is_foretold():
 def test_the_usual_recipe_and_json(clothing_features, clothing):
     features, labels = np.asarray(clothing_features.values), clothing.labels
     curve, _ = curve_of(features, labels, 4, replace(LinearProbe(), inverse_regularisation=(0.01, 0.03)))
-    said = curve.to_json()
+    said = as_json(curve.summary())
     assert said["overall"]["n_asked"] == 80
     assert said["overall"]["n_now"] == 80
     assert len(said["per_class"]) == 4

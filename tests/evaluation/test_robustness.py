@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset
+from tellapart.evaluation import robustness as of_robustness
 from tellapart.evaluation.corruption import border_only, corrupt, white_balance, working_size
+from tellapart.evaluation.evaluation import as_json
 from tellapart.evaluation.robustness import (
     BALANCES,
     BORDER,
@@ -19,8 +21,6 @@ from tellapart.evaluation.robustness import (
     MAX_TEST_PHOTOS,
     VARIANTS,
     _chosen,
-    kept_intervals,
-    robustness,
 )
 from tellapart.metrics.intervals import no_information_p_value
 from tellapart.model.prediction import load
@@ -29,6 +29,11 @@ pytestmark = pytest.mark.slow
 
 PER_CLASS = 2
 NAMES = ("dress", "hat", "pants", "shoes")
+
+
+def robustness(*args, **options):
+    """As evaluation.json has it."""
+    return as_json(of_robustness.robustness(*args, **options))
 
 
 @pytest.fixture(scope="module")
@@ -205,52 +210,3 @@ def test_photos_are_chosen_from_each_class_in_proportion(sizes, at_most, seed):
 def test_another_seed_chooses_other_photos():
     labels = np.arange(1000) % 7
     assert set(_chosen(labels, MAX_TEST_PHOTOS, 0)) != set(_chosen(labels, MAX_TEST_PHOTOS, 1))
-
-
-def _answers(n, p_clean, p_kept, p_gained, seed):
-    rng = np.random.default_rng(seed)
-    clean = rng.random(n) < p_clean
-    return clean, rng.random(n) < np.where(clean, p_kept, p_gained)
-
-
-@pytest.mark.parametrize(
-    ("n", "p_clean", "p_kept", "p_gained", "burst"),
-    [(20, 0.9, 0.6, 0.1, 1), (50, 0.9, 0.98, 0.1, 1), (100, 0.5, 0.3, 0.2, 1), (20, 0.9, 0.7, 0.2, 5)],
-)
-def test_the_range_holds_the_truth_as_often_as_it_says(n, p_clean, p_kept, p_gained, burst):
-    truth = p_kept + (1 - p_clean) * p_gained / p_clean
-    n_held = 0
-    for seed in range(300):
-        clean, spoiled = (np.repeat(a, burst) for a in _answers(n, p_clean, p_kept, p_gained, seed))
-        low, high = kept_intervals(
-            clean, spoiled[None].astype(float), groups=np.arange(n * burst) // burst, n_resamples=400, seed=seed
-        )[0]
-        n_held += low <= truth <= high
-    assert n_held >= 0.91 * 300
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(1, 60), st.floats(0, 1), st.floats(0, 1), st.integers(0, 99))
-def test_ranges_are_never_a_point_nor_below_zero(n, p_kept, p_gained, seed):
-    clean, spoiled = _answers(n, 0.8, p_kept, p_gained, seed)
-    (low, high), (same_low, same_high) = kept_intervals(clean, np.array([spoiled, clean], float), n_resamples=400)
-    assert 0 <= low < high < np.inf
-    assert same_low < 1 < same_high
-
-
-def test_pairs_make_the_range_narrower_than_two_ranges_would():
-    """Half of the photos are hard either way: spoiled right answers among the clean ones vary less than by chance."""
-    clean = np.arange(200) < 100
-    paired, unpaired = np.arange(200) < 90, (np.arange(200) + 55) % 200 < 90
-    (p_low, p_high), (u_low, u_high) = kept_intervals(clean, np.array([paired, unpaired], float))
-    assert p_high - p_low < 0.5 * (u_high - u_low)
-
-
-def test_groups_widen_the_range_to_what_they_are_worth():
-    clean, spoiled = _answers(80, 0.9, 0.6, 0.1, 3)
-    once = np.diff(kept_intervals(clean, spoiled[None].astype(float)))[0, 0]
-    fivefold, more = np.repeat(clean, 5), np.repeat(spoiled, 5)[None].astype(float)
-    alone = np.diff(kept_intervals(fivefold, more))[0, 0]
-    grouped = np.diff(kept_intervals(fivefold, more, groups=np.repeat(np.arange(80), 5)))[0, 0]
-    assert alone < 0.6 * grouped
-    assert grouped == pytest.approx(once, rel=0.05)

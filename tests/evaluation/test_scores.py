@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from sklearn.metrics import (
 )
 
 from tellapart.errors import InputError
-from tellapart.evaluation.scores import evaluate_predictions, headline
+from tellapart.evaluation.evaluation import evaluate_predictions, headline
+from tellapart.evaluation.scores import Accuracy, Baseline
 from tellapart.metrics.intervals import no_information_p_value, wilson
 
 
@@ -46,19 +48,18 @@ def _answering(labels, answers, n_classes):
     )
 
 
+NOTHING = evaluate_predictions(np.zeros((0, 2)), np.zeros(0, int), ["shirt", "shoe"], [])
+
+
 def _scores(n_right, n, n_commonest, class_name="shirt"):
     """What `headline` reads, for a score of n_right of n."""
-    low, high = wilson(n_right, n)
-    return {
-        "n_test": n,
-        "accuracy": {"value": n_right / n, "low": low, "high": high, "n_right": n_right},
-        "baseline": {
-            "class_name": class_name,
-            "value": n_commonest / n,
-            "n_right": n_commonest,
-            "p_value": no_information_p_value(n_right, n, n_commonest / n),
-        },
-    }
+    p_value = no_information_p_value(n_right, n, n_commonest / n)
+    return replace(
+        NOTHING,
+        n_test=n,
+        accuracy=Accuracy(n_right / n, *wilson(n_right, n), n_right),
+        baseline=Baseline(class_name, n_commonest / n, n_commonest, p_value),
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,11 +110,7 @@ def _scores(n_right, n, n_commonest, class_name="shirt"):
             "With so few test photos the score is a rough guess.",
         ),
         (
-            {
-                "n_test": 0,
-                "accuracy": {"value": None, "low": None, "high": None, "n_right": 0},
-                "baseline": {"class_name": None, "value": None, "n_right": 0, "p_value": None},
-            },
+            NOTHING,
             "There are no test photos, so nothing is known about how well this works.",
         ),
     ],
@@ -166,7 +163,7 @@ def test_what_cannot_be_known_is_none():
 
 def test_no_test_photos_give_no_scores():
     evaluation = evaluate_predictions(np.zeros((0, 2)), np.zeros(0, int), ["a", "b"], [])
-    json.dumps(evaluation, allow_nan=False)
+    json.dumps(evaluation.to_json(), allow_nan=False)
     assert evaluation["accuracy"] == {"value": None, "low": None, "high": None, "n_right": 0}
     assert evaluation["balanced_accuracy"] is None
     assert evaluation["calibration"]["ece"] is None
@@ -265,10 +262,10 @@ def test_any_predictions_give_json_and_shuffling_changes_nothing(n, n_classes, s
         [photos[i] for i in order],
         groups=groups[order] if grouped else None,
     )
-    text = json.dumps(first, allow_nan=False)
+    text = json.dumps(first.to_json(), allow_nan=False)
     again = evaluate_predictions(probs, labels, names, photos, groups=groups if grouped else None)
-    assert text == json.dumps(again, allow_nan=False)
-    _assert_close(first, shuffled)
+    assert text == json.dumps(again.to_json(), allow_nan=False)
+    _assert_close(first.to_json(), shuffled.to_json())
 
 
 def _assert_close(first, second):

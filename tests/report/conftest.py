@@ -3,12 +3,13 @@
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 from tellapart.evaluation.corruption import CORRUPTIONS, KELVINS, SEVERITIES
-from tellapart.evaluation.scores import evaluate_predictions
+from tellapart.evaluation.evaluation import Evaluation, evaluate_predictions
 from tellapart.metrics.conformal import guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
 
@@ -21,7 +22,12 @@ def evaluation_of(n=120, names=("dress", "hat", "shirt", "shoes"), signal=1.6, c
     scores = evaluate_predictions(
         probs, labels, names, photos, n_train_per_class=[50] * len(names), crossed=crossed
     )  # fmt: skip
-    return scores | more
+    return evaluation_from({**scores, **more})
+
+
+def evaluation_from(json):
+    """An evaluation from what evaluation.json would say of it."""
+    return msgspec.convert(json, Evaluation)
 
 
 def share(k, n):
@@ -46,6 +52,7 @@ def unknown(name="shirt", n_named=114):
         ],
         "left_out": [{"class_name": f"{name} {k}", "n": 50, "n_refused": k, **share(k, 50)} for k in range(12)],
         "sentences": [f"Sentence about {name}."],
+        "promise_in_words": "",
     }  # fmt: skip
 
 
@@ -190,6 +197,7 @@ def made():
     """What the tests of this folder make pages of."""
     return SimpleNamespace(
         evaluation=evaluation_of,
+        evaluation_from=evaluation_from,
         everything=everything,
         unknown=unknown,
         curve=curve,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tellapart.evaluation.scores import evaluate_predictions
+from tellapart.evaluation.evaluation import evaluate_predictions
 from tellapart.report.card import render_card
 
 HOSTILE = [

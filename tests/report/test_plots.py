@@ -2,11 +2,15 @@
 
 import re
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tellapart.evaluation.learning_curve import CurveSummary, Estimate
+from tellapart.evaluation.scores import RiskCurve
+from tellapart.metrics.calibration import ReliabilityBin
 from tellapart.metrics.detection import risk_coverage
 from tellapart.report.plots import FLAT, LEAST_ANSWERED, SQUARE, WIDTH, learning_plot, reliability_plot, risk_plot
 
@@ -18,11 +22,11 @@ def _points(path):
 
 def _curve(confidences, right):
     curve = risk_coverage(np.asarray(confidences), np.asarray(right))
-    return {"coverage": curve.coverage.tolist(), "risk": curve.risk.tolist()}
+    return RiskCurve(tuple(curve.coverage.tolist()), tuple(curve.risk.tolist()), curve.area, curve.excess)
 
 
 def test_reliability_by_hand():
-    [dot] = reliability_plot([{"confidence": 0.5, "share_right": 0.25, "low": 0.0, "high": 1.0, "n": 9}])
+    [dot] = reliability_plot([ReliabilityBin(confidence=0.5, share_right=0.25, low=0.0, high=1.0, n=9)])
     assert dot == {"x": WIDTH / 2, "y": SQUARE * 0.75, "top": 0.0, "bottom": SQUARE}
 
 
@@ -34,10 +38,10 @@ def test_risk_is_drawn_where_it_is(n, share_right, seed):
     curve = _curve(confidences, right) if n else None
     plot = risk_plot(curve, n, [1.0])
     if plot is None:
-        assert curve is None or sum(round(c * n) >= LEAST_ANSWERED for c in curve["coverage"]) < 2
+        assert curve is None or sum(round(c * n) >= LEAST_ANSWERED for c in curve.coverage) < 2
         return
     points = _points(plot["line"])
-    shown = [(c, r) for c, r in zip(curve["coverage"], curve["risk"], strict=True) if round(c * n) >= LEAST_ANSWERED]
+    shown = [(c, r) for c, r in zip(curve.coverage, curve.risk, strict=True) if round(c * n) >= LEAST_ANSWERED]
     top = plot["y_ticks"][-1]["share"]
     twin = [[WIDTH * c, FLAT * (1 - r / top)] for c, r in shown]
     assert points == pytest.approx(np.array(twin), abs=0.06)
@@ -62,15 +66,17 @@ def test_too_few_photos_are_not_drawn():
 def test_learning_curve_stays_inside_and_ascends(points, more, error, flat):
     n_photos, accuracies = zip(*sorted(points), strict=True)
     n_now = int(n_photos[-1] * more)
-    gain = None if flat else {"value": error / 4, "low": error / 8, "high": error / 2}
+    gain = None if flat else Estimate(error / 4, error / 8, error / 2)
     plot = learning_plot(
-        {
-            "n_photos": list(n_photos),
-            "accuracies": list(accuracies),
-            "n_now": n_now,
-            "error_now": {"value": error, "low": error / 2, "high": min(1.0, 2 * error)},
-            "gain_of_doubling": gain,
-        }
+        CurveSummary(
+            n_photos,
+            accuracies,
+            n_asked=n_now,
+            n_now=n_now,
+            flat=flat,
+            error_now=Estimate(error, error / 2, min(1.0, 2 * error)),
+            gain_of_doubling=gain,
+        )
     )
     line = _points(plot["line"])
     assert (np.diff(line[:, 0]) >= 0).all()
@@ -88,7 +94,7 @@ def test_learning_curve_stays_inside_and_ascends(points, more, error, flat):
 
 
 def test_learning_curve_by_hand(made):
-    plot = learning_plot(made.curve())  # 48 to 960 photos, from 60 to 100 %
+    plot = learning_plot(msgspec.convert(made.curve(), CurveSummary))  # 48 to 960 photos, from 60 to 100 %
     octaves = np.log2(960 / 48)
     twin = [
         [WIDTH * np.log2(n / 48) / octaves, FLAT * (1 - share) / 0.4]

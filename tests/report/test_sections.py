@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tellapart.evaluation.corruption import CORRUPTIONS
-from tellapart.evaluation.scores import evaluate_predictions
+from tellapart.evaluation.evaluation import evaluate_predictions
 from tellapart.report.card import render_card
 from tellapart.report.page import render_page
 
@@ -25,7 +25,7 @@ def test_advice_comes_right_after_the_score_with_its_photos(made):
     text = _text(made, page)
     assert text.index("Test photos") < text.index("What to do next") < text.index("also among the training photos")
     assert text.index("What to do next") < text.index("Each class")
-    sentences = [text.index(item["sentence"]) for item in evaluation["advice"]]
+    sentences = [text.index(item.sentence) for item in evaluation.advice]
     assert sentences == sorted(sentences)
     assert "in shirt, looks like shirt" in text
     assert "the same photo as shirt" in text
@@ -88,12 +88,6 @@ def test_whether_the_promise_was_kept(made, change, sentence):
     assert sentence in " ".join(render_card(made.evaluation(unknown=card), {}).split())
 
 
-def test_old_evaluations_keep_their_sentences(made):
-    old = {"sentences": ["Of 100 other photos, 97 were turned away."]}
-    assert "Of 100 other photos, 97 were turned away." in _text(made, _page(made.evaluation(unknown=old)))
-    assert "Of 100 other photos, 97 were turned away." in render_card(made.evaluation(unknown=old), {})
-
-
 def test_what_staying_silent_gains(made):
     right = np.arange(100) < 90  # the ten wrong ones are the least sure
     confidences = np.linspace(0.99, 0.6, 100)
@@ -138,8 +132,8 @@ def test_spoiled_photos_of_which_nothing_is_known(made):
         row["kept"] = nothing
     page = _page(made.evaluation(robustness=none_right | {"mean_kept": nothing}))
     assert "–" in page.split('<table class="spoiled"')[1].split("</table>")[0]
-    empty = {"n": 0, "n_test": 0, "corruptions": [], "white_balance": [], "mean_kept": nothing,
-             "border_only": {}, "sentences": ["Nothing is known."]}  # fmt: skip
+    empty = none_right | {"n": 0, "n_test": 0, "corruptions": [], "white_balance": [], "mean_kept": nothing,
+                          "sentences": ["Nothing is known."]}  # fmt: skip
     assert "Nothing is known." in _text(made, _page(made.evaluation(robustness=empty)))
 
 

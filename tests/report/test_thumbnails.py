@@ -1,10 +1,13 @@
 """Which photos a page gets as thumbnails, and that it never gets too many."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from tellapart.data.source import Dataset
+from tellapart.evaluation.evaluation import Advice, Suspect
 from tellapart.report import thumbnails as pictures
 from tellapart.report.sections import shown_photos
 from tellapart.report.thumbnails import thumbnails
@@ -49,16 +52,17 @@ def test_photos_that_went_away_are_named_only(photos, tmp_path):
 
 def test_the_page_shows_every_photo_it_speaks_of(made, photos):
     names = list(photos.photos)
-    evaluation = made.evaluation(n=30, names=("a", "b")) | {
-        "advice": [
-            {"kind": "suspected_labels", "sentence": "Look.", "photos": names[:8], "expected_gain": 0, "numbers": {}}
-        ],
-        "suspects": [{"photo": name, "class_name": "a", "looks_like": "b"} for name in names[:8]],
-    }
-    evaluation["most_wrong"] = [evaluation["most_wrong"][0] | {"photo": names[9]}]
+    look = Advice("suspected_labels", "Look.", tuple(names[:8]), 0.0, {})
+    scores = made.evaluation(n=30, names=("a", "b"))
+    evaluation = replace(
+        scores,
+        advice=(look,),
+        suspects=tuple(Suspect(name, "a", "b") for name in names[:8]),
+        most_wrong=(replace(scores.most_wrong[0], photo=names[9]),),
+    )
     assert shown_photos(evaluation) == [names[9], *names[:8]]
     html = page(evaluation, photos, "noise").decode()
     assert html.count("<img ") == 9
     assert len({part.split('"')[0] for part in html.split('<img src="')[1:]}) == 9
-    evaluation["advice"][0]["photos"] = [*names[:8], "gone.jpg"]
+    evaluation = replace(evaluation, advice=(replace(look, photos=(*names[:8], "gone.jpg")),))
     assert page(evaluation, photos, "noise").decode().count("<img ") == 9

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from tellapart.classifier.probe import OutOfFold
 from tellapart.classifier.temperature import calibrated
 from tellapart.data.split import FEW_TEST_PHOTOS
-from tellapart.evaluation.evaluation import Accuracy, AccuracyOf, Advice, Evaluation, Suspect
+from tellapart.evaluation.evaluation import AccuracyOf, Advice, Evaluation, Suspect
 from tellapart.evaluation.learning_curve import USUAL_SLOPE, LearningCurve
+from tellapart.evaluation.scores import Accuracy
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted, some
 

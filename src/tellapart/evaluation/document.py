@@ -17,8 +17,15 @@ from tellapart.data.split import TEST_SHARE, Split
 from tellapart.engine.ood_reference import ood_reference
 from tellapart.errors import InputError, PhotoError
 from tellapart.evaluation.coverage import real_photos, refusals
-from tellapart.evaluation.evaluation import AccuracyOf, Evaluation, LabelConflicts, Leaks, SplitSummary, Twins
-from tellapart.evaluation.scores import evaluate_predictions
+from tellapart.evaluation.evaluation import (
+    AccuracyOf,
+    Evaluation,
+    LabelConflicts,
+    Leaks,
+    SplitSummary,
+    Twins,
+    evaluate_predictions,
+)
 from tellapart.features.extract import hash_pixels
 from tellapart.features.prepare import Prepared
 from tellapart.metrics.conformal import Guarantee

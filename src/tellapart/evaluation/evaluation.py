@@ -1,131 +1,35 @@
 """What is known of a model's answers, as one typed value; it becomes JSON at its border only, in `to_json`."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from tellapart.data.source import Skipped
+from tellapart.data.split import FEW_TEST_PHOTOS
+from tellapart.errors import InputError
+from tellapart.evaluation import scores
 from tellapart.evaluation.coverage import Coverage
 from tellapart.evaluation.learning_curve import LearningCurveSummary
 from tellapart.evaluation.robustness import Robustness
-from tellapart.metrics.calibration import ReliabilityBin
+from tellapart.evaluation.scores import (
+    Accuracy,
+    Baseline,
+    Calibration,
+    ClassScores,
+    ConfusedPair,
+    Confusion,
+    RiskCurve,
+    WrongPhoto,
+)
 from tellapart.metrics.intervals import Range, Share
 
+NOT_CLEARLY_BETTER_P = 0.05
+
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Accuracy(Share):
-    """The share right, and how many those are."""
-
-    n_right: int
-
-
-@dataclass(frozen=True)
-class ClassScores:
-    """How well one class is told apart.
-
-    Args:
-        class_name: its name.
-        n_train: photos of it learned from; None where that is not known.
-        n_test: photos of it that were asked about.
-        precision: of the answers with its name, those that were right.
-        recall: of its photos, those that were named.
-        f1: the harmonic mean of both.
-    """
-
-    class_name: str
-    n_train: int | None
-    n_test: int
-    precision: Share
-    recall: Share
-    f1: Share
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What always answering the commonest class would get; `p_value` of doing as well as the model by luck alone."""
-
-    class_name: str | None
-    value: float | None
-    n_right: int
-    p_value: float | None
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """(C, C) photos by class (rows) and answer (columns), both in the order of `class_names`."""
-
-    class_names: tuple[str, ...]
-    matrix: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True)
-class CalibrationBefore:
-    """The same measures of calibration before the temperature."""
-
-    ece: float
-    nll: float
-    brier: float
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How far confidences can be trusted; None throughout where no photo was asked about.
-
-    Args:
-        ece: expected calibration error, in [0, 1].
-        ece_perfect_mean: what a perfect model would show on as many photos, on average;
-        ece_perfect_p95: and what it would exceed one time in twenty.
-        nll: mean negative log-likelihood, in nats.
-        brier: mean Brier score.
-        temperature: that the logits were divided by; None where it is not known.
-        before: the measures before that; None where they are not known.
-        bins: photos in groups of similar confidence.
-    """
-
-    ece: float | None
-    ece_perfect_mean: float | None
-    ece_perfect_p95: float | None
-    nll: float | None
-    brier: float | None
-    temperature: float | None
-    before: CalibrationBefore | None
-    bins: tuple[ReliabilityBin, ...]
-
-
-@dataclass(frozen=True)
-class RiskCurve:
-    """The share wrong (`risk`) among the share of photos it is surest of (`coverage`), point by point.
-
-    `area` lies under the curve; a perfect order of the same photos would save `excess` of it.
-    """
-
-    coverage: tuple[float, ...]
-    risk: tuple[float, ...]
-    area: float
-    excess: float
-
-
-@dataclass(frozen=True)
-class WrongPhoto:
-    """A photo that got another class than its own, with the probabilities of both."""
-
-    photo: str
-    class_name: str
-    answer: str
-    confidence: float
-    prob_of_class: float
-
-
-@dataclass(frozen=True)
-class ConfusedPair:
-    """How often photos of one class got another."""
-
-    class_name: str
-    answer: str
-    n: int
 
 
 @dataclass(frozen=True)
@@ -325,3 +229,130 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: as_json(inner) for key, inner in value.items()}
     return [as_json(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def evaluate_predictions(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    class_names: Sequence[str],
+    photos: Sequence[str],
+    *,
+    n_train_per_class: Sequence[int] | None = None,
+    groups: ArrayLike | None = None,
+    logits_probs_uncalibrated: ArrayLike | None = None,
+    temperature: float | None = None,
+    crossed: bool = False,
+    seed: int = 0,
+) -> Evaluation:
+    """Everything the report says about answers on photos the model never saw.
+
+    Shares are in [0, 1]. What cannot be known (the recall of a class without test photos, the precision of a
+    class never answered, any score of no photos) is None, never NaN. The order of the photos changes nothing.
+
+    Args:
+        probs: (N, C) calibrated probabilities of the test photos; N may be 0. Ties go to the first class.
+        labels: (N,) true class of each, in [0, C).
+        class_names: C names, in the order of the columns of `probs`.
+        photos: N names, for the list of the most wrong.
+        n_train_per_class: how many photos of each class it learned from, C of them.
+        groups: (N,) which photos belong together (bursts, near-duplicates); intervals then widen accordingly.
+        logits_probs_uncalibrated: (N, C) probabilities before the temperature, to show what it changed.
+        temperature: the temperature itself, passed through to the report.
+        crossed: whether each photo was asked of a model that had not seen it, and none set aside.
+        seed: of the bootstrap and of the simulated perfect model; the same seed gives the same bytes.
+
+    Raises:
+        InputError: shapes that do not fit each other, labels outside [0, C), or probabilities that are not.
+    """
+    probs, labels = np.asarray(probs, np.float64), np.asarray(labels, np.intp)
+    _check_inputs(probs, labels, class_names, photos)
+    before = None if logits_probs_uncalibrated is None else np.asarray(logits_probs_uncalibrated, np.float64)
+    if before is not None:
+        _check_inputs(before, labels, class_names, photos)
+    group_of = None if groups is None else np.asarray(groups, np.intp)
+    answers = probs.argmax(axis=1)
+    confusion = scores.confusion_matrix(labels, answers, len(class_names))
+    per_class = scores.class_scores(labels, answers, class_names, n_train_per_class, group_of)
+    balanced_accuracy, interval, macro_f1 = scores.class_means(per_class, labels, answers, group_of, seed)
+    evaluation = Evaluation(
+        n_test=labels.size,
+        method="cross-validation" if crossed else "test",
+        accuracy=scores.accuracy(labels == answers, group_of),
+        balanced_accuracy=balanced_accuracy,
+        balanced_accuracy_interval=interval,
+        macro_f1=macro_f1,
+        baseline=scores.baseline(confusion, class_names),
+        per_class=per_class,
+        confusion=Confusion(tuple(class_names), tuple(tuple(row) for row in confusion.tolist())),
+        calibration=scores.calibration(probs, labels, before, temperature, seed),
+        risk_coverage=scores.risk_curve(probs, labels),
+        most_wrong=scores.most_wrong(probs, labels, answers, class_names, photos),
+        confused_pairs=scores.confused_pairs(confusion, class_names),
+        headline="",
+    )
+    return replace(evaluation, headline=str(headline(evaluation)))
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The one sentence to remember, in its parts; plain text, not HTML.
+
+    Args:
+        score: how many are right of how many.
+        plausible: the range beside it, in brackets; empty where it says nothing.
+        rest: what puts the score in its place.
+    """
+
+    score: str
+    plausible: str = ""
+    rest: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.score, self.plausible, self.rest) if part)
+
+
+def headline(evaluation: Evaluation) -> Headline:
+    """The score, with what would be a poor score beside it.
+
+    All its numbers are photos of the test set, so that they compare at sight.
+    """
+    n, accuracy, baseline, crossed = evaluation.n_test, evaluation.accuracy, evaluation.baseline, evaluation.crossed
+    if n == 0:
+        return Headline("There are no test photos, so nothing is known about how well this works.")
+    low, high = (f"{round((end or 0.0) * n):,}" for end in (accuracy.low, accuracy.high))
+    tested = f"{'' if crossed else 'test '}photo{'s' if n > 1 else ''}"
+    rest = ["Each was answered by a model that had not seen it."] if crossed else []
+    if baseline.n_right == n:
+        rest.append(f"Every test photo is '{baseline.class_name}', so this says nothing about the others.")
+    else:
+        rest.append(f"Always answering '{baseline.class_name}' would get {baseline.n_right:,}.")
+        if baseline.p_value is not None and baseline.p_value > NOT_CLEARLY_BETTER_P:
+            rest.append(
+                f"This is not clearly better than always answering '{baseline.class_name}'"
+                f" (p = {baseline.p_value:.2g})."
+            )
+    if n < FEW_TEST_PHOTOS:
+        rest.append(f"With so few {'photos' if crossed else 'test photos'} the score is a rough guess.")
+    return Headline(
+        f"{accuracy.n_right:,} of {n:,} {tested} right",
+        f"({f'{low} to {high}' if low != high else low} is plausible).",
+        " ".join(rest),
+    )
+
+
+def _check_inputs(
+    probs: NDArray[np.float64], labels: NDArray[np.intp], class_names: Sequence[str], photos: Sequence[str]
+) -> None:
+    n, n_classes = labels.size, len(class_names)
+    if labels.ndim != 1 or probs.shape != (n, n_classes) or len(photos) != n or n_classes == 0:
+        raise InputError(
+            f"Probabilities must be one row a photo and one column a class ({n}, {n_classes}). "
+            f"Got {probs.shape} for {len(photos)} photos."
+        )
+    if n and not (labels.min() >= 0 and labels.max() < n_classes):
+        raise InputError(
+            f"Labels must be in 0 to {n_classes - 1}. Got {labels.min()} to {labels.max()}.",
+            hint="Match classes by name, not by the order in which folders were found.",
+        )
+    if not (np.all(probs >= 0) and np.allclose(probs.sum(axis=1), 1, atol=1e-3)):  # also false for NaN
+        raise InputError("Probabilities must be at least 0 and sum to 1 for each photo. Got rows that do not.")

@@ -1,27 +1,13 @@
-"""Predictions on test photos -> every number of the report."""
+"""Each score of the report: what it says, and how it is computed from answers about test photos."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from tellapart.data.split import FEW_TEST_PHOTOS
-from tellapart.errors import InputError
-from tellapart.evaluation.evaluation import (
-    Accuracy,
-    Baseline,
-    Calibration,
-    CalibrationBefore,
-    ClassScores,
-    ConfusedPair,
-    Confusion,
-    Evaluation,
-    RiskCurve,
-    WrongPhoto,
-)
-from tellapart.metrics.calibration import brier, ece, ece_null_band, nll, reliability_bins
+from tellapart.metrics.calibration import ReliabilityBin, brier, ece, ece_null_band, nll, reliability_bins
 from tellapart.metrics.detection import risk_coverage
 from tellapart.metrics.intervals import (
     Range,
@@ -35,142 +21,125 @@ from tellapart.metrics.intervals import (
 
 MOST_WRONG = 24  # photos; a person looks at two screens of them and no more
 CONFUSED_PAIRS = 5
-NOT_CLEARLY_BETTER_P = 0.05
 NOTHING = Share(None, None, None)
 
-_Groups: TypeAlias = NDArray[np.intp] | None
-
-
-def evaluate_predictions(
-    probs: ArrayLike,
-    labels: ArrayLike,
-    class_names: Sequence[str],
-    photos: Sequence[str],
-    *,
-    n_train_per_class: Sequence[int] | None = None,
-    groups: ArrayLike | None = None,
-    logits_probs_uncalibrated: ArrayLike | None = None,
-    temperature: float | None = None,
-    crossed: bool = False,
-    seed: int = 0,
-) -> Evaluation:
-    """Everything the report says about answers on photos the model never saw.
-
-    Shares are in [0, 1]. What cannot be known (the recall of a class without test photos, the precision of a
-    class never answered, any score of no photos) is None, never NaN. The order of the photos changes nothing.
-
-    Args:
-        probs: (N, C) calibrated probabilities of the test photos; N may be 0. Ties go to the first class.
-        labels: (N,) true class of each, in [0, C).
-        class_names: C names, in the order of the columns of `probs`.
-        photos: N names, for the list of the most wrong.
-        n_train_per_class: how many photos of each class it learned from, C of them.
-        groups: (N,) which photos belong together (bursts, near-duplicates); intervals then widen accordingly.
-        logits_probs_uncalibrated: (N, C) probabilities before the temperature, to show what it changed.
-        temperature: the temperature itself, passed through to the report.
-        crossed: whether this is a cross-validation: photos not set aside, but each asked of a model that had not
-            seen it.
-        seed: of the bootstrap and of the simulated perfect model; the same seed gives the same bytes.
-
-    Raises:
-        InputError: shapes that do not fit each other, labels outside [0, C), or probabilities that are not.
-    """
-    probs, labels = np.asarray(probs, np.float64), np.asarray(labels, np.intp)
-    _check_inputs(probs, labels, class_names, photos)
-    before = None if logits_probs_uncalibrated is None else np.asarray(logits_probs_uncalibrated, np.float64)
-    if before is not None:
-        _check_inputs(before, labels, class_names, photos)
-    group_of = None if groups is None else np.asarray(groups, np.intp)
-    answers = probs.argmax(axis=1)
-    confusion = np.bincount(labels * len(class_names) + answers, minlength=len(class_names) ** 2)
-    confusion = confusion.reshape(len(class_names), -1)
-    per_class = _per_class(labels, answers, class_names, n_train_per_class, group_of)
-    balanced_accuracy, interval, macro_f1 = _class_means(per_class, labels, answers, group_of, seed)
-    evaluation = Evaluation(
-        n_test=labels.size,
-        method="cross-validation" if crossed else "test",
-        accuracy=_accuracy(labels == answers, group_of),
-        balanced_accuracy=balanced_accuracy,
-        balanced_accuracy_interval=interval,
-        macro_f1=macro_f1,
-        baseline=_baseline(confusion, class_names),
-        per_class=per_class,
-        confusion=Confusion(tuple(class_names), tuple(tuple(row) for row in confusion.tolist())),
-        calibration=_calibration(probs, labels, before, temperature, seed),
-        risk_coverage=_risk_curve(probs, labels),
-        most_wrong=_most_wrong(probs, labels, answers, class_names, photos),
-        confused_pairs=_confused_pairs(confusion, class_names),
-        headline="",
-    )
-    return replace(evaluation, headline=str(headline(evaluation)))
+Groups: TypeAlias = NDArray[np.intp] | None
 
 
 @dataclass(frozen=True)
-class Headline:
-    """The one sentence to remember, in its parts; plain text, not HTML.
+class Accuracy(Share):
+    """The share right, and how many those are."""
+
+    n_right: int
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """How well one class is told apart.
 
     Args:
-        score: how many are right of how many.
-        plausible: the range beside it, in brackets; empty where it says nothing.
-        rest: what puts the score in its place.
+        class_name: its name.
+        n_train: photos of it learned from; None where that is not known.
+        n_test: photos of it that were asked about.
+        precision: of the answers with its name, those that were right.
+        recall: of its photos, those that were named.
+        f1: the harmonic mean of both.
     """
 
-    score: str
-    plausible: str = ""
-    rest: str = ""
+    class_name: str
+    n_train: int | None
+    n_test: int
+    precision: Share
+    recall: Share
+    f1: Share
 
-    def __str__(self) -> str:
-        return " ".join(part for part in (self.score, self.plausible, self.rest) if part)
+
+@dataclass(frozen=True)
+class Baseline:
+    """What always answering the commonest class would get; `p_value` of doing as well as the model by luck alone."""
+
+    class_name: str | None
+    value: float | None
+    n_right: int
+    p_value: float | None
 
 
-def headline(evaluation: Evaluation) -> Headline:
-    """The score, with what would be a poor score beside it.
+@dataclass(frozen=True)
+class Confusion:
+    """(C, C) photos by class (rows) and answer (columns), both in the order of `class_names`."""
 
-    All its numbers are photos of the test set, so that they compare at sight.
+    class_names: tuple[str, ...]
+    matrix: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class CalibrationBefore:
+    """The same measures of calibration before the temperature."""
+
+    ece: float
+    nll: float
+    brier: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far confidences can be trusted; None throughout where no photo was asked about.
+
+    Args:
+        ece: expected calibration error, in [0, 1].
+        ece_perfect_mean: what a perfect model would show on as many photos, on average;
+        ece_perfect_p95: and what it would exceed one time in twenty.
+        nll: mean negative log-likelihood, in nats.
+        brier: mean Brier score.
+        temperature: that the logits were divided by; None where it is not known.
+        before: the measures before that; None where they are not known.
+        bins: photos in groups of similar confidence.
     """
-    n, accuracy, baseline, crossed = evaluation.n_test, evaluation.accuracy, evaluation.baseline, evaluation.crossed
-    if n == 0:
-        return Headline("There are no test photos, so nothing is known about how well this works.")
-    low, high = (f"{round((end or 0.0) * n):,}" for end in (accuracy.low, accuracy.high))
-    tested = f"{'' if crossed else 'test '}photo{'s' if n > 1 else ''}"
-    rest = ["Each was answered by a model that had not seen it."] if crossed else []
-    if baseline.n_right == n:
-        rest.append(f"Every test photo is '{baseline.class_name}', so this says nothing about the others.")
-    else:
-        rest.append(f"Always answering '{baseline.class_name}' would get {baseline.n_right:,}.")
-        if baseline.p_value is not None and baseline.p_value > NOT_CLEARLY_BETTER_P:
-            rest.append(
-                f"This is not clearly better than always answering '{baseline.class_name}'"
-                f" (p = {baseline.p_value:.2g})."
-            )
-    if n < FEW_TEST_PHOTOS:
-        rest.append(f"With so few {'photos' if crossed else 'test photos'} the score is a rough guess.")
-    return Headline(
-        f"{accuracy.n_right:,} of {n:,} {tested} right",
-        f"({f'{low} to {high}' if low != high else low} is plausible).",
-        " ".join(rest),
-    )
+
+    ece: float | None
+    ece_perfect_mean: float | None
+    ece_perfect_p95: float | None
+    nll: float | None
+    brier: float | None
+    temperature: float | None
+    before: CalibrationBefore | None
+    bins: tuple[ReliabilityBin, ...]
 
 
-def _check_inputs(
-    probs: NDArray[np.float64], labels: NDArray[np.intp], class_names: Sequence[str], photos: Sequence[str]
-) -> None:
-    n, n_classes = labels.size, len(class_names)
-    if labels.ndim != 1 or probs.shape != (n, n_classes) or len(photos) != n or n_classes == 0:
-        raise InputError(
-            f"Probabilities must be one row a photo and one column a class ({n}, {n_classes}). "
-            f"Got {probs.shape} for {len(photos)} photos."
-        )
-    if n and not (labels.min() >= 0 and labels.max() < n_classes):
-        raise InputError(
-            f"Labels must be in 0 to {n_classes - 1}. Got {labels.min()} to {labels.max()}.",
-            hint="Match classes by name, not by the order in which folders were found.",
-        )
-    if not (np.all(probs >= 0) and np.allclose(probs.sum(axis=1), 1, atol=1e-3)):  # also false for NaN
-        raise InputError("Probabilities must be at least 0 and sum to 1 for each photo. Got rows that do not.")
+@dataclass(frozen=True)
+class RiskCurve:
+    """The share wrong (`risk`) among the share of photos it is surest of (`coverage`), point by point.
+
+    `area` lies under the curve; a perfect order of the same photos would save `excess` of it.
+    """
+
+    coverage: tuple[float, ...]
+    risk: tuple[float, ...]
+    area: float
+    excess: float
 
 
-def _share(right: NDArray[np.bool_], groups: _Groups) -> Share:
+@dataclass(frozen=True)
+class WrongPhoto:
+    """A photo that got another class than its own, with the probabilities of both."""
+
+    photo: str
+    class_name: str
+    answer: str
+    confidence: float
+    prob_of_class: float
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """How often photos of one class got another."""
+
+    class_name: str
+    answer: str
+    n: int
+
+
+def _share(right: NDArray[np.bool_], groups: Groups) -> Share:
     """A share and its plausible range; all None when there is nothing to take a share of."""
     if right.size == 0:
         return NOTHING
@@ -178,18 +147,25 @@ def _share(right: NDArray[np.bool_], groups: _Groups) -> Share:
     return Share(float(right.mean()), low, high)
 
 
-def _accuracy(right: NDArray[np.bool_], groups: _Groups) -> Accuracy:
+def confusion_matrix(labels: NDArray[np.intp], answers: NDArray[np.intp], n_classes: int) -> NDArray[np.intp]:
+    """(C, C) photos by class (rows) and answer (columns)."""
+    return np.bincount(labels * n_classes + answers, minlength=n_classes**2).reshape(n_classes, -1)
+
+
+def accuracy(right: NDArray[np.bool_], groups: Groups) -> Accuracy:
+    """From (N,) flags, and which photos belong together."""
     share = _share(right, groups)
     return Accuracy(share.value, share.low, share.high, int(right.sum()))
 
 
-def _per_class(
+def class_scores(
     labels: NDArray[np.intp],
     answers: NDArray[np.intp],
     class_names: Sequence[str],
     n_train: Sequence[int] | None,
-    groups: _Groups,
+    groups: Groups,
 ) -> tuple[ClassScores, ...]:
+    """Of each class, from (N,) labels and answers; `n_train` photos of each were learned from."""
     return tuple(
         ClassScores(
             name,
@@ -202,11 +178,11 @@ def _per_class(
 
 
 def _precision_recall_f1(
-    is_class: NDArray[np.bool_], is_answer: NDArray[np.bool_], groups: _Groups
+    is_class: NDArray[np.bool_], is_answer: NDArray[np.bool_], groups: Groups
 ) -> tuple[Share, Share, Share]:
     """Of one class, from (N,) flags."""
 
-    def within(found: NDArray[np.bool_], among: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], _Groups]:
+    def within(found: NDArray[np.bool_], among: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Groups]:
         return found[among], None if groups is None else groups[among]
 
     precision, recall = _share(*within(is_class, is_answer)), _share(*within(is_answer, is_class))
@@ -217,11 +193,11 @@ def _precision_recall_f1(
     return precision, recall, Share(2 * overlap / (1 + overlap), *f1_interval(found, found_groups))
 
 
-def _class_means(
+def class_means(
     per_class: Sequence[ClassScores],
     labels: NDArray[np.intp],
     answers: NDArray[np.intp],
-    groups: _Groups,
+    groups: Groups,
     seed: int,
 ) -> tuple[float | None, Range, Share]:
     """Balanced accuracy, its range, and macro-F1, over the classes that have test photos.
@@ -243,7 +219,7 @@ def _class_means(
     return recall.value, Range(recall.low, recall.high), f1
 
 
-def _baseline(confusion: NDArray[np.intp], class_names: Sequence[str]) -> Baseline:
+def baseline(confusion: NDArray[np.intp], class_names: Sequence[str]) -> Baseline:
     """What always answering the commonest class of the test photos would get (the first one, if tied)."""
     n = int(confusion.sum())
     if n == 0:
@@ -254,13 +230,14 @@ def _baseline(confusion: NDArray[np.intp], class_names: Sequence[str]) -> Baseli
     return Baseline(class_names[commonest], n_right / n, n_right, p_value)
 
 
-def _calibration(
+def calibration(
     probs: NDArray[np.float64],
     labels: NDArray[np.intp],
     before: NDArray[np.float64] | None,
     temperature: float | None,
     seed: int,
 ) -> Calibration:
+    """Of (N, C) probabilities, and of those `before` the temperature."""
     if labels.size == 0:
         return Calibration(None, None, None, None, None, temperature, None, ())
     confidences, right = probs.max(axis=1), probs.argmax(axis=1) == labels
@@ -281,7 +258,7 @@ def _calibration(
     )
 
 
-def _risk_curve(probs: NDArray[np.float64], labels: NDArray[np.intp]) -> RiskCurve | None:
+def risk_curve(probs: NDArray[np.float64], labels: NDArray[np.intp]) -> RiskCurve | None:
     """What is wrong among the photos of which it is surest; None for no photos."""
     if labels.size == 0:
         return None
@@ -289,7 +266,7 @@ def _risk_curve(probs: NDArray[np.float64], labels: NDArray[np.intp]) -> RiskCur
     return RiskCurve(tuple(curve.coverage.tolist()), tuple(curve.risk.tolist()), curve.area, curve.excess)
 
 
-def _most_wrong(
+def most_wrong(
     probs: NDArray[np.float64],
     labels: NDArray[np.intp],
     answers: NDArray[np.intp],
@@ -310,7 +287,7 @@ def _most_wrong(
     )
 
 
-def _confused_pairs(confusion: NDArray[np.intp], class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
+def confused_pairs(confusion: NDArray[np.intp], class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
     """The commonest mistakes (true class, answer), most frequent first, then in class order."""
     mistakes = confusion * (1 - np.eye(len(class_names), dtype=np.intp))
     pairs = sorted(zip(*np.nonzero(mistakes), strict=True), key=lambda pair: -int(mistakes[pair]))

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data.split import FEW_TEST_PHOTOS
-from tellapart.evaluation.evaluation import Calibration, ClassScores, Confusion, Evaluation, Proof
-from tellapart.evaluation.scores import headline
+from tellapart.evaluation.evaluation import Evaluation, Proof, headline
+from tellapart.evaluation.scores import Calibration, ClassScores, Confusion
 from tellapart.metrics.calibration import ReliabilityBin
 from tellapart.report import sections
 from tellapart.report.plots import reliability_plot

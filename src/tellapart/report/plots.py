@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from tellapart.evaluation.evaluation import RiskCurve
 from tellapart.evaluation.learning_curve import CurveSummary
+from tellapart.evaluation.scores import RiskCurve
 from tellapart.metrics.calibration import ReliabilityBin
 
 WIDTH = 280
