@@ -41,7 +41,7 @@ class Photos:
 
     features: np.ndarray
     labels: np.ndarray
-    scenes: np.ndarray
+    groups: np.ndarray
     copies: np.ndarray
     hashes: np.ndarray
     names: np.ndarray
@@ -73,7 +73,7 @@ def load(options: argparse.Namespace, quality: str, names: Iterable[str] = PLACE
         sets[name] = Photos(
             features=np.array(known.values),
             labels=dataset.labels,
-            scenes=known.duplicates.scenes,
+            groups=known.duplicates.groups,
             copies=known.duplicates.copies,
             hashes=known.pixel_hashes,
             names=np.array(["/".join(place.split("/")[-2:]) for place in dataset.places]),
@@ -85,7 +85,7 @@ def load(options: argparse.Namespace, quality: str, names: Iterable[str] = PLACE
 def held_out(photos: Photos, seed: int) -> tuple[Photos, Photos]:
     """The photos that train and those that test, without leaks; divided as `train` does where no split is given."""
     if not photos.splits[0]:
-        split = make_split(photos.labels, photos.scenes, photos.copies, seed=seed)
+        split = make_split(photos.labels, photos.groups, photos.copies, seed=seed)
         return photos.part(split.train), photos.part(split.test)
     train = photos.part(photos.splits == "train")
     return train, photos.part((photos.splits == "test") & ~np.isin(photos.hashes, train.hashes))
@@ -94,7 +94,7 @@ def held_out(photos: Photos, seed: int) -> tuple[Photos, Photos]:
 def market(sets: Mapping[str, Photos]) -> Photos:
     """Fruits in a market: those that train and those that test, in one."""
     train, test = sets["fruits, market"], sets["fruits, market test"]
-    test = replace(test, scenes=test.scenes + train.n)
+    test = replace(test, groups=test.groups + train.n)
     both = Photos(*(np.concatenate([getattr(train, f.name), getattr(test, f.name)]) for f in fields(Photos)))
     return replace(both, splits=np.repeat(["train", "test"], [train.n, test.n]))
 
@@ -143,13 +143,13 @@ def all_others(sets: Mapping[str, Photos]) -> dict[str, Photos]:
 
 
 def _part_of(instruments: Photos) -> np.ndarray:
-    return stratified_group_split(instruments.labels, instruments.scenes, [0.8, 0.2], seed=PART_SEED)
+    return stratified_group_split(instruments.labels, instruments.groups, [0.8, 0.2], seed=PART_SEED)
 
 
 def fit(photos: Photos, seed: int, quality: str = LinearProbe.quality) -> CalibratedHead:
     """A model of `photos`, as `tellapart train` fits it."""
     recipe = LinearProbe(Reading(quality=quality), seed=seed)
-    folds, imagenet = make_folds(photos.labels, photos.scenes, recipe), QUALITIES[quality].imagenet
+    folds, imagenet = make_folds(photos.labels, photos.groups, recipe), QUALITIES[quality].imagenet
     return fit_probe(photos.features, photos.labels, folds, photos.n_classes, recipe, imagenet=imagenet)
 
 

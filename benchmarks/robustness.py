@@ -37,13 +37,13 @@ PLACES = {  # name in the table: training photos, test photos
 SILENT = "No name, strong"
 
 
-def scenes(dataset: Dataset, recipe: LinearProbe, model) -> np.ndarray:
+def groups_of(dataset: Dataset, recipe: LinearProbe, model) -> np.ndarray:
     """Which photos belong together, found as training finds it."""
     features = Extractor(QUALITIES[recipe.quality], model.preprocessing).extract(dataset)
     groups = np.arange(dataset.n) + dataset.n  # an unreadable photo stands alone
     groups[features.usable] = find_duplicates(
         np.asarray(features.values[features.usable]), features.pixel_hashes[features.usable]
-    ).scenes
+    ).groups
     return groups
 
 
@@ -112,7 +112,7 @@ def main() -> None:
             if not place.exists():
                 train(options.data / training, place, recipe)
             model, dataset = load(place), test_part(scan(options.data / testing))
-            groups = scenes(dataset, recipe, model)
+            groups = groups_of(dataset, recipe, model)
             started = time.perf_counter()
             result = robustness(model, dataset, np.arange(dataset.n), groups=groups, max_photos=n_photos)
             backgrounds.append(background_row(name, result, time.perf_counter() - started))

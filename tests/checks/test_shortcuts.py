@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from scipy import stats
 
 from tellapart.checks.image_stats import ImageStats, image_stats_of
-from tellapart.checks.shortcuts import MIN_SCENES_PER_CLASS, SHRINK, cross_validated, exact_p_value, shortcut_findings
+from tellapart.checks.shortcuts import MIN_GROUPS_PER_CLASS, SHRINK, cross_validated, exact_p_value, shortcut_findings
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 
@@ -118,7 +118,7 @@ def test_the_shadow_of_a_cue_is_named_only_if_it_is_as_clear(ordinary):
     assert finding.sentence.startswith("The brightness alone ")
 
 
-def test_photos_of_one_scene_prove_nothing(ordinary):
+def test_photos_of_one_group_prove_nothing(ordinary):
     labels = np.arange(80) % 2
     dataset = dataset_of(labels, 2)
     looks = planted(random_looks(ordinary, 80, 3), labels == 1, brightness=0.2)
@@ -128,7 +128,7 @@ def test_photos_of_one_scene_prove_nothing(ordinary):
 
 
 def test_small_classes_are_not_asked_about(ordinary):
-    few = MIN_SCENES_PER_CLASS - 1
+    few = MIN_GROUPS_PER_CLASS - 1
     labels = np.repeat([0, 1, 2], [40, 40, few])
     dataset = dataset_of(labels, 3)
     looks = planted(random_looks(ordinary, dataset.n, 4), labels == 2, camera="Box 9")

@@ -49,9 +49,9 @@ def steps_of(prepared, recipe=RECIPE, *, crossed=False, progress=no_progress):
     """All that training does before, and its next steps."""
     found, labels = prepared.duplicates, prepared.dataset.labels
     if crossed:
-        split = cross_validated_split(labels, found.scenes, found.copies, n_folds=recipe.n_folds)
+        split = cross_validated_split(labels, found.groups, found.copies, n_folds=recipe.n_folds)
     else:
-        split = make_split(labels, found.scenes, found.copies)
+        split = make_split(labels, found.groups, found.copies)
     learned = fit(prepared, split, recipe)
     evaluation = evaluation_of(learned)
     return next_steps(learned, evaluation, progress, can_fine_tune=True), evaluation, learned
@@ -104,7 +104,7 @@ def test_the_curve_is_the_one_of_the_training_photos(swapped):
     split, folds, fitted = learned.split, learned.folds, learned.calibrated
     chosen = split.learned
     again = learning_curve(
-        prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.scenes[chosen], 3, RECIPE,
+        prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.groups[chosen], 3, RECIPE,
         fitted,
     )  # fmt: skip
     assert steps["learning_curve"] == again.to_json()
@@ -198,7 +198,7 @@ def curve(swapped):
     split, folds, fitted = learned.split, learned.folds, learned.calibrated
     chosen = split.learned
     return learning_curve(
-        prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.scenes[chosen], 3, RECIPE,
+        prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.groups[chosen], 3, RECIPE,
         fitted,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """The head: logistic regression on standardised, frozen features, and what is fitted after it.
 
 Everything that is chosen (C, the temperature, the thresholds) is chosen on photos that the head in question has not
-seen, in folds that keep photos of one scene together. `fit_probe` is the whole story.
+seen, in folds that keep photos of one group together. `fit_probe` is the whole story.
 """
 
 from collections.abc import Callable, Sequence
@@ -173,9 +173,9 @@ def calibrate_head(
     )
 
 
-def make_folds(labels: NDArray[np.int32], scenes: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:
-    """(N,) fold numbers: stratified, and photos of one scene in one fold."""
-    return stratified_group_split(labels, scenes, [1 / recipe.n_folds] * recipe.n_folds, seed=recipe.seed)
+def make_folds(labels: NDArray[np.int32], groups: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:
+    """(N,) fold numbers: stratified, and photos of one group in one fold."""
+    return stratified_group_split(labels, groups, [1 / recipe.n_folds] * recipe.n_folds, seed=recipe.seed)
 
 
 def _fewer(labels: NDArray[np.int32], folds: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:

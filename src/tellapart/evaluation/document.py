@@ -71,7 +71,7 @@ def test_evaluation(trained: Trained) -> Json:
     """All about the test photos, which took no part in fitting anything."""
     prepared, split, head = trained.prepared, trained.split, trained.calibrated
     dataset, names = prepared.dataset, prepared.dataset.class_names
-    chosen, scenes = split.learned, prepared.duplicates.scenes
+    chosen, groups = split.learned, prepared.duplicates.groups
     said = _asked(trained)
     return score(
         said.probs,
@@ -79,7 +79,7 @@ def test_evaluation(trained: Trained) -> Json:
         split.test,
         names,
         n_train_per_class=np.bincount(dataset.labels[chosen], minlength=len(names)).tolist(),
-        groups=scenes[split.test],
+        groups=groups[split.test],
         logits_probs_uncalibrated=said.raw_probs,
         temperature=head.temperature,
         crossed=split.kind == "crossed",
@@ -165,8 +165,8 @@ def leaks_json(prepared: Prepared, split: Split, probs: NDArray[np.floating]) ->
     pairs = leaked_pairs(prepared.duplicates, splits)
     clean = ~np.isin(split.test, [p.first for p in pairs])
     kept = split.test[clean]
-    scenes = prepared.duplicates.scenes[kept]
-    without = score(probs[clean], dataset, kept, dataset.class_names, groups=scenes) if pairs else None
+    groups = prepared.duplicates.groups[kept]
+    without = score(probs[clean], dataset, kept, dataset.class_names, groups=groups) if pairs else None
     return leaks_and_rest(pairs_json(dataset, pairs), without)
 
 

@@ -133,4 +133,4 @@ def _spoiled(model: bytes, trained: Trained, progress: Progress) -> Json:
     prepared, test = trained.prepared, trained.split.test
     dataset, thresholds = prepared.dataset, trained.calibrated.thresholds
     predictor = Predictor(dataset.class_names, prepared.preprocessing, thresholds, model, streams=n_cores())
-    return spoil(predictor, dataset, test, groups=prepared.duplicates.scenes[test], progress=progress)
+    return spoil(predictor, dataset, test, groups=prepared.duplicates.groups[test], progress=progress)
