@@ -30,7 +30,7 @@ PLACES = {
 }
 MODELS = ("clothing", "hotdog", "instruments")
 SOURCES = ("objects", "cups", "textures")  # of the photos in `unknown`
-HALF_SEED = 20240  # of the half of `unknown` that the unknown score was chosen on
+HALF_SEED = 20240  # of the half of `unknown` that the OOD score was chosen on
 PART_SEED = 77  # of the four fifths of `instruments` that it was chosen on
 QUICK = 3  # with --quick, every third photo
 
@@ -105,7 +105,7 @@ def undivided(photos: Photos) -> Photos:
 
 
 def used_to_choose(names: np.ndarray) -> np.ndarray:
-    """(N,) bool, which photos of `unknown` were looked at when the unknown score was chosen."""
+    """(N,) bool, which photos of `unknown` were looked at when the OOD score was chosen."""
     rng, used = np.random.default_rng(HALF_SEED), np.zeros(len(names), bool)
     for source in ("objects", "textures", "cups"):
         own = np.flatnonzero(np.char.startswith(names, f"{source}/"))
@@ -120,7 +120,7 @@ def of_unknown(unknown: Photos, chosen: np.ndarray) -> dict[str, Photos]:
 
 
 def to_choose_with(sets: Mapping[str, Photos]) -> dict[str, Photos]:
-    """What the unknown score and the gates were chosen on: training photos, and half of `unknown`."""
+    """What the OOD score and the gates were chosen on: training photos, and half of `unknown`."""
     instruments, unknown = sets["instruments"], sets["unknown"]
     shown = {name: held_out(sets[name], 0)[0] for name in ("clothing", "hotdog")}
     shown["instruments"] = instruments.part(_part_of(instruments) == 0)
@@ -153,10 +153,10 @@ def fit(photos: Photos, seed: int, quality: str = LinearProbe.quality) -> Calibr
     return fit_probe(photos.features, photos.labels, folds, photos.n_classes, recipe, imagenet=imagenet)
 
 
-def refused(fitted: CalibratedHead, unknown: np.ndarray, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def refused(fitted: CalibratedHead, ood_scores: np.ndarray, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N,) bool each: who gets "none of these", and who gets "not sure"."""
     limits = fitted.thresholds
-    far = unknown > (np.inf if limits.unknown_score is None else limits.unknown_score)
+    far = ood_scores > (np.inf if limits.ood_score is None else limits.ood_score)
     return far, ~far & (probs.max(axis=1) < (0 if limits.confidence is None else limits.confidence))
 
 
@@ -165,6 +165,6 @@ def asked(fitted: CalibratedHead, photos: Photos) -> tuple[np.ndarray, np.ndarra
 
 
 def of_training(fitted: CalibratedHead) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unknown scores, probabilities and labels of the photos learned from, by probes that had not seen them."""
+    """OOD scores, probabilities and labels of the photos learned from, by probes that had not seen them."""
     said = fitted.out_of_fold
-    return said.unknown, calibrated(said.logits, fitted.temperature), said.labels
+    return said.ood_scores, calibrated(said.logits, fitted.temperature), said.labels

@@ -168,7 +168,7 @@ def curve(train: Photos, test: Photos, method: str, seed: int, start: int, batch
         accuracies.append(float((fitted.head.logits(test.features).argmax(axis=1) == test.labels).mean()))
         if turn < rounds:
             pool = train.part(left)
-            far, limit = fitted.centres.ood_scores(pool.features), fitted.thresholds.unknown_score
+            far, limit = fitted.centres.ood_scores(pool.features), fitted.thresholds.ood_score
             is_far = np.zeros(len(left), bool) if limit is None else far > limit
             told = Pool(pool.features, fitted.probs(pool.features), is_far, pool.copies, known.features, rng)
             chosen = np.array(METHODS[method](told, batch), np.int64)

@@ -5,7 +5,7 @@
 Models are fitted as `tellapart train` fits them and asked about photos that took no part in it. `--repeats` is the
 number of seeds: of the folds, the centres and, for `instruments`, of the split.
 
-The unknown score was chosen on training photos, on half of `unknown` (105 of 210 photos) and on four fifths of
+The OOD score was chosen on training photos, on half of `unknown` (105 of 210 photos) and on four fifths of
 `instruments`. The bars are therefore counted twice: with all of `unknown`, and with the half that was never used. What
 the gates may refuse was chosen on the same photos, and the table that says why reads no others.
 """
@@ -289,8 +289,8 @@ def without_each(photos: Photos, classes: Iterable[int], seed: int) -> dict[str,
     """(classes,) of each class's photos, what a model without it says of them."""
     names = [str(c) for c in range(photos.n_classes)]
     whole = fit(photos, seed)
-    unknown, probs, labels = of_training(whole)
-    card = refusals(CrossValidated(probs, probs, unknown), labels, names, whole, None)
+    ood_scores, probs, labels = of_training(whole)
+    card = refusals(CrossValidated(probs, probs, ood_scores), labels, names, whole, None)
     estimates = {row["class_name"]: row["value"] for row in card["left_out"]}
     rows = []
     for c in classes:
@@ -323,14 +323,14 @@ def shares(options, sets: Sets) -> list[measure.Row]:
             through: dict[str, list[float]] = {}
             unsure_wrong, unnamed_wrong = [], []
             for fitted in models:
-                unknown, probs, labels = of_training(fitted)
+                ood_scores, probs, labels = of_training(fitted)
                 limits = replace(
                     fitted.thresholds,
-                    unknown_score=-at_rank(-unknown, far_share),
+                    ood_score=-at_rank(-ood_scores, far_share),
                     confidence=at_rank(probs.max(axis=1), doubt_share),
                 )
                 model, wrong = replace(fitted, thresholds=limits), probs.argmax(axis=1) != labels
-                far, unsure = refused(model, unknown, probs)
+                far, unsure = refused(model, ood_scores, probs)
                 unsure_wrong.append(float(unsure[wrong].mean()))
                 unnamed_wrong.append(float((far | unsure)[wrong].mean()))
                 for _, source, photos in _not_of(name, {EVERY: shown}):

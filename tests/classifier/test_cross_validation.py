@@ -35,7 +35,7 @@ def test_answers_are_those_of_a_probe_fitted_without_the_fold(prepared):
     labels, groups = prepared.dataset.labels[~out], prepared.duplicates.groups[~out]
     alone = fit_probe(prepared.values[~out], labels, make_folds(labels, groups, RECIPE), 4, RECIPE, imagenet=imagenet)
     assert np.allclose(crossed.probs[out], alone.probs(prepared.values[out]), atol=1e-5)
-    assert np.allclose(crossed.unknown[out], alone.centres.ood_scores(prepared.values[out]), atol=1e-5)
+    assert np.allclose(crossed.ood_scores[out], alone.centres.ood_scores(prepared.values[out]), atol=1e-5)
 
 
 def test_labels_that_mean_nothing_score_like_chance(prepared):

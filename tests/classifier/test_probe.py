@@ -212,7 +212,7 @@ def test_tiny_sets_work(sizes):
     assert (probs.argmax(axis=1) == labels).mean() >= 0.75
     if len(labels) < 30:
         assert fitted.temperature == 1.0
-        assert fitted.thresholds.unknown_score is None
+        assert fitted.thresholds.ood_score is None
         assert fitted.thresholds.confidence is None
 
 

@@ -61,10 +61,10 @@ def card(known):
 def test_real_photos_are_counted_as_loops_count_them(known, card):
     fitted, fresh, labels, _ = known
     limits, counts = fitted.thresholds, dict.fromkeys(("named", "right", "unsure", "none"), 0)
-    for probs, unknown, label in zip(
+    for probs, ood_score, label in zip(
         fitted.probs(fresh), fitted.centres.ood_scores(fresh), labels.tolist(), strict=True
     ):
-        if unknown > limits.unknown_score:
+        if ood_score > limits.ood_score:
             counts["none"] += 1
         elif max(probs) < limits.confidence:
             counts["unsure"] += 1
@@ -98,12 +98,12 @@ def test_left_out_classes_equal_their_slow_twin(known, card):
         others = [i for i in range(len(said.labels)) if said.labels[i] != c]
         own = [i for i in range(len(said.labels)) if said.labels[i] == c]
 
-        def unknown(i, c=c):
+        def ood_score(i, c=c):
             return 1 - max(float(said.nearness[i, other]) for other in range(3) if other != c)
 
-        scores = sorted((unknown(i) for i in others), reverse=True)
+        scores = sorted((ood_score(i) for i in others), reverse=True)
         limit = scores[int(FAR_SHARE * (len(others) + 1)) - 1]
-        n_refused = sum(unknown(i) > limit + 1e-9 for i in own)
+        n_refused = sum(ood_score(i) > limit + 1e-9 for i in own)
         rows[name] = (len(own), n_refused, *wilson(n_refused, len(own)))
     assert {r["class_name"]: (r["n"], r["n_refused"], r["low"], r["high"]) for r in card["left_out"]} == rows
     values = [row["value"] for row in card["left_out"]]
@@ -116,11 +116,11 @@ def test_strangers_are_counted_by_source_and_those_that_passed_are_named(known, 
     fitted, _, _, others = known
     expected = {}
     for features, source, name in zip(others.features, others.sources, others.names, strict=True):
-        unknown = float(fitted.centres.ood_scores(features[None])[0])
+        ood_score = float(fitted.centres.ood_scores(features[None])[0])
         probs = fitted.probs(features[None])[0]
         row = expected.setdefault(source, {"n": 0, "n_refused": 0, "n_none_of_these": 0, "passed": []})
         row["n"] += 1
-        if unknown > fitted.thresholds.unknown_score:
+        if ood_score > fitted.thresholds.ood_score:
             row["n_refused"] += 1
             row["n_none_of_these"] += 1
         elif probs.max() < fitted.thresholds.confidence:
@@ -187,7 +187,7 @@ def test_a_model_that_promises_nothing_says_which_way(thresholds, says):
     """An old model has thresholds and no promise; to say that it never refuses would be wrong."""
     card = real_photos(np.array([[0.9, 0.1]]), np.array([0.9]), np.array([0], np.int32), thresholds, None)
     assert card["promise_in_words"].startswith(says)
-    assert card["n_none_of_these"] == (thresholds.unknown_score is not None)
+    assert card["n_none_of_these"] == (thresholds.ood_score is not None)
 
 
 def test_a_class_that_is_called_none_of_these_is_a_class(known):

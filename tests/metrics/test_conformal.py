@@ -52,7 +52,7 @@ def test_ranks_are_those_of_the_thresholds():
         far, doubt = int(FAR_SHARE * (n + 1)), int(DOUBT_SHARE * (n + 1))
         limits = fit_thresholds(np.zeros(n), np.zeros(n)) if n < 100 else None
         assert (got is None) == (far + doubt == 0)
-        assert limits is None or (got is None) == (limits.unknown_score is None and limits.confidence is None)
+        assert limits is None or (got is None) == (limits.ood_score is None and limits.confidence is None)
         if got:
             assert (got.n_refused, got.n_refused_least) == (far + doubt, max(far, doubt))
 
@@ -89,10 +89,10 @@ KEPT = {  # the true share within both thresholds, exactly
 }
 
 
-def _limits(unknown, confidences):
+def _limits(ood_scores, confidences):
     """Both thresholds, of scores in [0, 1]; one that there are too few photos for refuses nobody."""
-    limits = fit_thresholds(unknown, confidences)
-    far, doubt = limits.unknown_score, limits.confidence
+    limits = fit_thresholds(ood_scores, confidences)
+    far, doubt = limits.ood_score, limits.confidence
     return 1.0 if far is None else far, 0.0 if doubt is None else doubt
 
 
@@ -105,8 +105,8 @@ def test_the_band_of_two_gates_holds_whatever_they_share(draw, n):
     for _ in range(n_models):
         far, doubt = _limits(*draw(rng, n))
         kept.append(KEPT[draw](far, doubt))
-        unknown, confidences = draw(rng, 150)
-        n_answered = int(((unknown <= far) & (confidences >= doubt)).sum())
+        ood_scores, confidences = draw(rng, 150)
+        n_answered = int(((ood_scores <= far) & (confidences >= doubt)).sum())
         held.append(observed_in_band(n_answered, 150, promised).holds)
     error = 4 * np.sqrt(0.025 / n_models)
     assert np.mean(np.array(kept) < promised.low) <= 0.025 + error

@@ -21,12 +21,12 @@ class CrossValidated:
     Args:
         raw_probs: (N, C) before the temperature.
         probs: (N, C) after it.
-        unknown: (N,) unknown scores.
+        ood_scores: (N,) OOD scores.
     """
 
     raw_probs: NDArray[np.float64]
     probs: NDArray[np.float64]
-    unknown: NDArray[np.float32]
+    ood_scores: NDArray[np.float32]
 
 
 def out_of_fold_probs(prepared: Prepared, recipe: LinearProbe, progress: Progress = no_progress) -> NDArray[np.float64]:
@@ -62,7 +62,7 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearP
     """
     n_classes, n = len(prepared.dataset.class_names), prepared.dataset.n
     raw_probs, probs = np.zeros((n, n_classes)), np.zeros((n, n_classes))
-    unknown = np.zeros(n, np.float32)
+    ood_scores = np.zeros(n, np.float32)
     imagenet = prepared.backbone.imagenet
 
     with threadpool_limits(1):  # the products of matrices too: their last digits go by the number of threads
@@ -79,6 +79,6 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearP
             )
             logits = fitted.head.logits(prepared.values[out])
             raw_probs[out], probs[out] = calibrated(logits, 1.0), calibrated(logits, fitted.temperature)
-            unknown[out] = fitted.centres.ood_scores(prepared.values[out])
+            ood_scores[out] = fitted.centres.ood_scores(prepared.values[out])
     asked = folds != ALWAYS_TRAINS
-    return CrossValidated(raw_probs[asked], probs[asked], unknown[asked])
+    return CrossValidated(raw_probs[asked], probs[asked], ood_scores[asked])

@@ -50,8 +50,8 @@ def refusals(
         others: photos of something else; None where the backbone has not seen them.
     """
     thresholds = fitted.thresholds
-    card = real_photos(said.probs, said.unknown, labels, thresholds, promised(thresholds))
-    far = thresholds.unknown_score
+    card = real_photos(said.probs, said.ood_scores, labels, thresholds, promised(thresholds))
+    far = thresholds.ood_score
     card["strangers"] = [] if far is None or others is None else _strangers(fitted, others, class_names)
     card["left_out"] = [] if far is None else _left_out(fitted.out_of_fold, class_names)
     card["sentences"] += [*_strangers_said(card["strangers"]), *_left_out_said(card["left_out"])]
@@ -60,7 +60,7 @@ def refusals(
 
 def real_photos(
     probs: NDArray[np.floating],
-    unknown: NDArray[np.floating],
+    ood_scores: NDArray[np.floating],
     labels: NDArray[np.int32],
     thresholds: Thresholds,
     promised: Guarantee | None,
@@ -69,12 +69,12 @@ def real_photos(
 
     Args:
         probs: (N, C) of test photos.
-        unknown: (N,) their unknown scores.
+        ood_scores: (N,) their OOD scores.
         labels: (N,) in [0, C).
         thresholds: the model's.
         promised: what it promises; None for nothing.
     """
-    said = [withheld(p, float(u), thresholds) for p, u in zip(probs, unknown, strict=True)]
+    said = [withheld(p, float(u), thresholds) for p, u in zip(probs, ood_scores, strict=True)]
     named = [i for i, instead in enumerate(said) if instead is None]
     n_right = int((probs.argmax(axis=1) == labels)[named].sum())
     n_none, n_unsure, n = said.count(NONE_OF_THESE), said.count(NOT_SURE), len(said)
@@ -97,7 +97,7 @@ def real_photos(
 
 
 def _promise_said(thresholds: Thresholds, promised: Guarantee | None) -> list[str]:
-    if thresholds.unknown_score is None:
+    if thresholds.ood_score is None:
         least = round(1 / FAR_SHARE) - 1
         return [
             f"It never says “none of these”: it must be tried on {least} photos while it learns to promise anything."
@@ -116,9 +116,9 @@ def _promise_said(thresholds: Thresholds, promised: Guarantee | None) -> list[st
 
 def _strangers(fitted: CalibratedHead, others: OodReference, class_names: Sequence[str]) -> list[Json]:
     """How many photos of each source are refused, worst first, and the names of those that are not."""
-    unknown = fitted.centres.ood_scores(others.features)
+    ood_scores = fitted.centres.ood_scores(others.features)
     probs = fitted.probs(others.features)
-    said = [withheld(p, float(u), fitted.thresholds) for p, u in zip(probs, unknown, strict=True)]
+    said = [withheld(p, float(u), fitted.thresholds) for p, u in zip(probs, ood_scores, strict=True)]
     rows = []
     for source in dict.fromkeys(others.sources):
         own = [i for i, name in enumerate(others.sources) if name == source]
@@ -161,11 +161,11 @@ def _left_out(said: OutOfFold, class_names: Sequence[str]) -> list[Json]:
     rows = []
     for c in np.unique(said.labels):
         own = said.labels == c
-        unknown = 1 - np.delete(said.nearness, c, axis=1).max(axis=1, initial=-1)
-        far = fit_thresholds(unknown[~own], np.zeros(int((~own).sum()))).unknown_score
+        ood_scores = 1 - np.delete(said.nearness, c, axis=1).max(axis=1, initial=-1)
+        far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum()))).ood_score
         if far is None:
             continue
-        n, n_refused = int(own.sum()), int((unknown[own] > far).sum())
+        n, n_refused = int(own.sum()), int((ood_scores[own] > far).sum())
         low, high = wilson(n_refused, n)
         rows.append(
             {

@@ -226,14 +226,14 @@ class Answered:
     Args:
         usable: (M,) indices of the photos.
         probs: (M, C).
-        unknown: (M,) unknown scores.
+        ood_scores: (M,) OOD scores.
         pixel_hashes: (M,) hexadecimal.
         skipped: photos that could not be read, with reasons.
     """
 
     usable: NDArray[np.int64]
     probs: NDArray[np.float32]
-    unknown: NDArray[np.float32]
+    ood_scores: NDArray[np.float32]
     pixel_hashes: Sequence[str]
     skipped: tuple[Skipped, ...]
 
@@ -287,7 +287,7 @@ def answer_all(predictor: Predictor, dataset: Dataset, progress: Progress) -> An
     return Answered(
         np.array(usable, np.int64),
         np.stack([a.probs for a in answers]),
-        np.array([a.unknown_score for a in answers], np.float32),
+        np.array([a.ood_score for a in answers], np.float32),
         hashes,
         tuple(skipped),
     )
@@ -316,7 +316,7 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     promised = Guarantee(**kept) if kept else None
     return score(answered.probs, readable, everyone, names) | {
         "unknown": real_photos(
-            answered.probs, answered.unknown, column[readable.labels], artifact.thresholds, promised
+            answered.probs, answered.ood_scores, column[readable.labels], artifact.thresholds, promised
         ),
         "leaks": leaks_and_rest(leaks, without),
         "model": artifact.manifest["model"],

@@ -177,7 +177,7 @@ def _ask(predictor: Predictor, dataset: Dataset, index: int, seed: int) -> NDArr
         else:
             pixels = preprocess(corrupt(small, variant.name, variant.severity or "", seed=(seed, index)), preprocessing)
         answers = predictor.answers(pixels)
-        instead = withheld(answers.probs, answers.unknown_score or 0.0, predictor.thresholds)
+        instead = withheld(answers.probs, answers.ood_score or 0.0, predictor.thresholds)
         codes[row] = answers.probs.argmax(), _STATES.index(instead)
     return codes
 

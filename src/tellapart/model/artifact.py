@@ -95,7 +95,7 @@ class Artifact:
     @property
     def thresholds(self) -> Thresholds:
         """When no class name is answered."""
-        return Thresholds(**self.manifest["thresholds"])
+        return Thresholds.from_json(self.manifest["thresholds"])
 
 
 def facts_of(artifact: Artifact) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def describe(trained: Trained, *, name: str) -> Json:
             "resize": "antialiased bilinear",
             "key": preprocessing.key,
         },
-        "thresholds": asdict(calibrated.thresholds),
+        "thresholds": calibrated.thresholds.to_json(),
         "promise": to_promise and asdict(to_promise),
         "temperature": calibrated.temperature,
         "model": {
