@@ -51,7 +51,7 @@ SETS = {"clothing": "clothing/train", "instruments": "instruments", "hotdog": "h
 COPIED = 120  # photos of each set, of every kind of copy
 SWAPPED = 0.05  # of the labels
 FIRST_SEED = 100  # of the swaps; those below were looked at when the threshold was chosen
-SPOILT = 0.05  # of the photos
+CORRUPTED_SHARE = 0.05  # of the photos
 CLEANLAB = ("prune_by_noise_rate", "confident_learning")  # its default, and the counting it is named for
 FRAME = (30, 90, 200)  # a blue
 
@@ -110,7 +110,7 @@ SHORTCUTS = {
     "a thin blue frame": ("border", Saved(lambda image: framed(image, 0.01))),
     "JPEG 30": ("file size", Saved(quality=30)),
 }
-SPOILING = {
+CORRUPTIONS = {
     "blurred over 1.5 % of the side": ("blurred", Saved(lambda image: blurred(image, 0.015))),
     "shaken over 5 % of the side": ("blurred", Saved(lambda image: shaken(image, 0.05))),
     "a fifth as bright": ("dark", Saved(lambda image: darker(image, 0.2))),
@@ -307,11 +307,13 @@ def _said(dataset: Dataset, groups: np.ndarray, looks: ImageStats) -> str:
 
 def poor(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) -> list[measure.Row]:
     rows: list[measure.Row] = []
-    for kind, (finding_kind, save) in SPOILING.items():
+    for kind, (finding_kind, save) in CORRUPTIONS.items():
         row: measure.Row = {"One photo in twenty": kind, "Finding": finding_kind}
         for name, prepared in sets.items():
             dataset = prepared.dataset
-            chosen = np.random.default_rng(0).choice(dataset.n, max(3, round(SPOILT * dataset.n)), replace=False)
+            chosen = np.random.default_rng(0).choice(
+                dataset.n, max(3, round(CORRUPTED_SHARE * dataset.n)), replace=False
+            )
             planted = joined(looks[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
             found = {r[0] for f in quality_findings(dataset, planted) if f.kind == finding_kind for r in f.photos}
             right = {dataset.photos[i] for i in chosen}

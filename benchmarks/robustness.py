@@ -1,9 +1,9 @@
-"""How many right answers are left on spoiled photos, and how many come from the background alone.
+"""How many right answers are left on corrupted photos, and how many come from the background alone.
 
     python benchmarks/robustness.py ../shared/data
 
-The first two tables spoil the test photos of `clothing` in every way of `evaluation/corruption.py`, for a model of the
-default quality. The third is the worked example of a background: `fruits` on white paper, then in a market. A model
+The first two tables corrupt the test photos of `clothing` in every way of `evaluation/corruption.py`, for a model of
+the default quality. The third is the worked example of a background: `fruits` on white paper, then in a market. A model
 that saw only fruits on white paper is scored on white paper and in the market, and one that saw the market is scored
 there; each once as the photos are and once with their middle hidden. Test photos only, looked at once: no severity was
 chosen by what it does to any of these models.

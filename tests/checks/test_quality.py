@@ -106,7 +106,7 @@ def test_outlyingness_equals_its_twin_and_ignores_gaps():
 
 
 def test_planted_poor_photos_are_found_among_real_ones(clothing, tmp_path):
-    spoil = {
+    corruptions = {
         "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(min(image.size) * 0.03)),
         "dark": lambda image: ImageEnhance.Brightness(image).enhance(0.15),
         "overexposed": lambda image: image.point(lambda v: 165 + v * 90 // 255),
@@ -114,12 +114,12 @@ def test_planted_poor_photos_are_found_among_real_ones(clothing, tmp_path):
         "odd_shape": lambda image: image.resize((900, 180)),
     }
     paths = list(clothing.places[:60])
-    for i, (kind, change) in enumerate(spoil.items()):
+    for i, (kind, change) in enumerate(corruptions.items()):
         with Image.open(paths[i * 10]) as photo:
             change(photo.convert("RGB")).save(tmp_path / f"{kind}.jpg")
         paths[i * 10] = str(tmp_path / f"{kind}.jpg")
     dataset = Dataset.from_lists(paths, ["a", "b"] * 30)
     findings = {finding.kind: finding for finding in quality_findings(dataset, image_stats_of(dataset))}
-    assert set(findings) == set(spoil)
-    for kind in spoil:
+    assert set(findings) == set(corruptions)
+    for kind in corruptions:
         assert [row[0].rsplit("/", 1)[-1] for row in findings[kind].photos] == [f"{kind}.jpg"]

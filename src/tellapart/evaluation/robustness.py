@@ -1,7 +1,7 @@
-"""Does it get worse in the dark? The test photos once more, each spoiled in every way, through the model's own graph.
+"""Does it get worse in the dark? The test photos once more, each corrupted in every way, through the model's own graph.
 
 Each photo is decoded once and takes the way every photo takes, with the damage done between decoding and preprocessing.
-What counts is the accuracy kept: right answers on spoiled photos for each right answer on the same photos as they are.
+What counts is the accuracy kept: right answers on corrupted photos for each right answer on the photos as they are.
 """
 
 from collections.abc import Sequence
@@ -94,10 +94,10 @@ def robustness(
     progress: Progress = no_progress,
     max_photos: int = MAX_TEST_PHOTOS,
 ) -> Json:
-    """How many right answers a model keeps on spoiled test photos, ready for `json.dump`.
+    """How many right answers a model keeps on corrupted test photos, ready for `json.dump`.
 
     Shares are in [0, 1]. What cannot be known is None. `corruptions` and `white_balance` are sorted, worst first.
-    `kept` is at least 0, above 1 where spoiled photos do better, and None where no clean photo is right.
+    `kept` is at least 0, above 1 where corrupted photos do better, and None where no clean photo is right.
 
     Args:
         predictor: the finished model.
@@ -184,32 +184,32 @@ def _ask(predictor: Predictor, dataset: Dataset, index: int, seed: int) -> NDArr
 
 def kept_intervals(
     clean: NDArray[np.bool_],
-    spoiled: NDArray[np.floating],
+    corrupted: NDArray[np.floating],
     *,
     groups: NDArray[np.intp] | None = None,
     n_resamples: int = BOOTSTRAP_RESAMPLES,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """(V, 2) plausible range of the accuracy kept, sum(spoiled) / sum(clean), of each variant; 95 %.
+    """(V, 2) plausible range of the accuracy kept, sum(corrupted) / sum(clean), of each variant; 95 %.
 
     A Bayesian bootstrap of photos, or of whole groups, that keeps the pairs together: each draws a weight at random.
-    Four photos that nobody took join in, of half a weight each (both right, only the clean one, only the spoiled one,
+    Four photos that nobody took join in, of half a weight each (both right, only the clean one, only the corrupted one,
     neither), so that the range does not shrink to a point when no answer changed. That is Jeffreys' prior.
 
     Args:
         clean: (N,) which photos are right as they are; N >= 1.
-        spoiled: (V, N) in [0, 1], which are right when spoiled.
+        corrupted: (V, N) in [0, 1], which are right when corrupted.
         groups: (N,) which photos belong together; None when each stands alone.
         n_resamples: how often weights are drawn; the same draws serve all variants.
         seed: the same seed gives the same ranges.
 
     Source: Rubin, Ann. Stat. 9 (1981), for the weights.
     """
-    n, n_variants = clean.size, len(spoiled)
+    n, n_variants = clean.size, len(corrupted)
     group_of = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_groups = int(group_of.max()) + 1
     sums = np.zeros((n_groups, n_variants + 1))
-    np.add.at(sums, group_of, np.column_stack([clean, spoiled.T]).astype(np.float64))
+    np.add.at(sums, group_of, np.column_stack([clean, corrupted.T]).astype(np.float64))
     rng = np.random.default_rng(seed)
     drawn = rng.standard_gamma(1.0, (n_resamples, n_groups)) @ sums
     both, lost, gained = rng.standard_gamma(0.5, (3, n_resamples)) * n / n_groups  # "neither" adds to no sum
@@ -274,13 +274,13 @@ def _mean_kept(said: _Said, seed: int) -> Json:
     return _kept(said, said.right[rows].mean(axis=0, keepdims=True), seed)[0]
 
 
-def _kept(said: _Said, spoiled: NDArray[np.float64], seed: int) -> list[Json]:
-    """The accuracy kept of each row of `spoiled` (V, M); all None where no clean photo is right."""
+def _kept(said: _Said, corrupted: NDArray[np.float64], seed: int) -> list[Json]:
+    """The accuracy kept of each row of `corrupted` (V, M); all None where no clean photo is right."""
     clean = said.right[0]
     if not clean.any():
-        return [{"value": None, "low": None, "high": None} for _ in spoiled]
-    values = spoiled.sum(axis=1) / clean.sum()
-    ends = kept_intervals(clean, spoiled, groups=said.groups, seed=seed)
+        return [{"value": None, "low": None, "high": None} for _ in corrupted]
+    values = corrupted.sum(axis=1) / clean.sum()
+    ends = kept_intervals(clean, corrupted, groups=said.groups, seed=seed)
     return [
         {"value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
         for value, (low, high) in zip(values, ends, strict=True)

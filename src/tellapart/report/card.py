@@ -49,7 +49,7 @@ def render_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> s
         tested=sections.tested(evaluation),
         crossed=evaluation.get("method") == "cross-validation",
         unknown=sections.unknown(evaluation),
-        spoiled=evaluation.get("robustness") or {},
+        corrupted=evaluation.get("robustness") or {},
         recipe=recipe_line(evaluation.get("training"), (manifest.get("recipe") or {}).get("kind")),
         **{key: evaluation[key] for key in ("accuracy", "baseline", "n_test", "macro_f1", "calibration")},
         **{key: evaluation.get(key) or {} for key in ("leaks", "split", "model")},

@@ -1,4 +1,4 @@
-"""What the sections of a report are given: advice with its photos, who gets no name, curves, spoiled photos.
+"""What the sections of a report are given: advice with its photos, who gets no name, curves, corrupted photos.
 
 Each function takes an evaluation and returns what its template shows, or nothing where the evaluation has none of it:
 `evaluate` knows less than `train`, and old evaluations know less than new ones. Names stay as they are; the template
@@ -227,8 +227,8 @@ def growth(evaluation: Json) -> Shown | None:
     }
 
 
-def spoiled(evaluation: Json) -> Shown | None:
-    """How many right answers remain when photos are spoiled, the worst kind first."""
+def corrupted(evaluation: Json) -> Shown | None:
+    """How many right answers remain when photos are corrupted, the worst kind first."""
     hard = evaluation.get("robustness")
     if not hard:
         return None
