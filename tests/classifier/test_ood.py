@@ -156,8 +156,8 @@ def test_large_classes_are_thinned_and_many_classes_share_the_centres(monkeypatc
 @pytest.mark.parametrize(("folder", "floor"), [("objects", 0.97), ("cups", 0.97), ("textures", 0.97)])
 def test_photos_of_something_else_are_further(shared_data, extractor, clothing, clothing_features, near, folder, floor):
     centres = fitted(np.array(clothing_features.values), clothing.labels, QUALITIES["fast"].imagenet)
-    strangers = sorted((shared_data / "unknown" / folder).iterdir())[:40]
-    far = extractor.extract(Dataset.from_lists(strangers, ["unknown"] * len(strangers)))
+    others = sorted((shared_data / "unknown" / folder).iterdir())[:40]
+    far = extractor.extract(Dataset.from_lists(others, ["unknown"] * len(others)))
     scores = [centres.ood_scores(near), centres.ood_scores(far.values[far.usable])]
     assert roc_auc_score(np.repeat([0, 1], list(map(len, scores))), np.concatenate(scores)) >= floor
 

@@ -20,11 +20,11 @@ RECIPE = LinearProbe(Reading(quality="fast"))
 
 
 def photos(per_class, seed=0, d=24, spread=0.5):
-    """Features of three classes, labels, and as many of strangers from two sources."""
+    """Features of three classes, labels, and as many of other things from two sources."""
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((5, d))
     labels = np.repeat(np.arange(3, dtype=np.int32), per_class)
-    other = np.repeat([3, 4, 0], (12, 9, 4))  # the last four are cats that somebody took for strangers
+    other = np.repeat([3, 4, 0], (12, 9, 4))  # the last four are cats that somebody took for something else
 
     def around(which):
         return (centres[which] + spread * rng.standard_normal((len(which), d))).astype(np.float32)
@@ -45,7 +45,7 @@ def said_of(fitted, features):
 
 @pytest.fixture(scope="module")
 def known():
-    """A probe of 3 × 60 photos, new photos of the same classes, and the strangers."""
+    """A probe of 3 × 60 photos, new photos of the same classes, and the OOD reference."""
     features, labels, others = photos(60)
     fresh, fresh_labels, _ = photos(30, seed=0)
     fitted = fitted_on(features, labels)
@@ -112,7 +112,7 @@ def test_left_out_classes_equal_their_slow_twin(known, card):
     assert max(values) > 0.5, "classes this far apart are told from each other"
 
 
-def test_strangers_are_counted_by_source_and_those_that_passed_are_named(known, card):
+def test_other_photos_are_counted_by_source_and_those_that_passed_are_named(known, card):
     fitted, _, _, others = known
     expected = {}
     for features, source, name in zip(others.features, others.sources, others.names, strict=True):
@@ -139,7 +139,7 @@ def test_the_card_is_json_without_nan(card):
     assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
-def test_no_stranger_and_an_unknown_backbone_say_nothing_of_strangers(known):
+def test_no_other_photo_and_an_unknown_backbone_say_nothing_of_others(known):
     fitted, fresh, labels, _ = known
     card = refusals(said_of(fitted, fresh), labels, NAMES, fitted, None)
     assert card["strangers"] == []

@@ -38,7 +38,7 @@ def prepared_of(features, labels, names=NAMES, hashes=None):
 
 
 def blobs(sizes, seed=0, spread=1.2, d=1280):
-    """Features as wide as the fast backbone's, because an evaluation holds them against its strangers."""
+    """Features as wide as the fast backbone's, because an evaluation holds them against its OOD reference."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     centres = 3 * rng.standard_normal((len(sizes), d)) * (np.arange(d) < 100)

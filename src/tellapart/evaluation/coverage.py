@@ -1,4 +1,4 @@
-"""Whom a model refuses a class name: real photos, strangers, and each of its own classes as if it had never seen it."""
+"""Whom a model refuses a class name: real photos, the OOD reference, and each class as if it had never seen it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,7 +23,7 @@ from tellapart.metrics.conformal import Guarantee, guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted
 
-NAMED = 6  # strangers that passed, listed by name
+NAMED = 6  # of the OOD reference that passed, listed by name
 
 Json = dict[str, Any]
 
@@ -38,7 +38,7 @@ def refusals(
     labels: NDArray[np.int32],
     class_names: Sequence[str],
     fitted: CalibratedHead,
-    others: OodReference | None,
+    reference: OodReference | None,
 ) -> Json:
     """The report card of "none of these" and "not sure".
 
@@ -47,14 +47,14 @@ def refusals(
         labels: (N,) in [0, C).
         class_names: (C,).
         fitted: the probe.
-        others: photos of something else; None where the backbone has not seen them.
+        reference: photos of something else; None where the backbone has not seen them.
     """
     thresholds = fitted.thresholds
     card = real_photos(said.probs, said.ood_scores, labels, thresholds, promised(thresholds))
     far = thresholds.ood_score
-    card["strangers"] = [] if far is None or others is None else _strangers(fitted, others, class_names)
+    card["strangers"] = [] if far is None or reference is None else _ood_rows(fitted, reference, class_names)
     card["left_out"] = [] if far is None else _left_out(fitted.out_of_fold, class_names)
-    card["sentences"] += [*_strangers_said(card["strangers"]), *_left_out_said(card["left_out"])]
+    card["sentences"] += [*_ood_said(card["strangers"]), *_left_out_said(card["left_out"])]
     return card
 
 
@@ -114,14 +114,14 @@ def _promise_said(thresholds: Thresholds, promised: Guarantee | None) -> list[st
     return sentences
 
 
-def _strangers(fitted: CalibratedHead, others: OodReference, class_names: Sequence[str]) -> list[Json]:
+def _ood_rows(fitted: CalibratedHead, reference: OodReference, class_names: Sequence[str]) -> list[Json]:
     """How many photos of each source are refused, worst first, and the names of those that are not."""
-    ood_scores = fitted.centres.ood_scores(others.features)
-    probs = fitted.probs(others.features)
+    ood_scores = fitted.centres.ood_scores(reference.features)
+    probs = fitted.probs(reference.features)
     said = [withheld(p, float(u), fitted.thresholds) for p, u in zip(probs, ood_scores, strict=True)]
     rows = []
-    for source in dict.fromkeys(others.sources):
-        own = [i for i, name in enumerate(others.sources) if name == source]
+    for source in dict.fromkeys(reference.sources):
+        own = [i for i, name in enumerate(reference.sources) if name == source]
         passed = [i for i in own if said[i] is None]
         n_refused = len(own) - len(passed)
         low, high = wilson(n_refused, len(own))
@@ -134,13 +134,13 @@ def _strangers(fitted: CalibratedHead, others: OodReference, class_names: Sequen
                 "value": n_refused / len(own),
                 "low": low,
                 "high": high,
-                "passed": [{"name": others.names[i], "answer": class_names[int(probs[i].argmax())]} for i in passed],
+                "passed": [{"name": reference.names[i], "answer": class_names[int(probs[i].argmax())]} for i in passed],
             }
         )
     return sorted(rows, key=lambda row: row["value"])
 
 
-def _strangers_said(rows: Sequence[Json]) -> list[str]:
+def _ood_said(rows: Sequence[Json]) -> list[str]:
     if not rows:
         return []
     n, n_refused = (sum(row[key] for row in rows) for key in ("n", "n_refused"))

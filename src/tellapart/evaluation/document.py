@@ -244,11 +244,11 @@ def refuse_unknown_classes(dataset: Dataset, class_names: Sequence[str]) -> None
     Raises:
         InputError: names the classes it does not know, and those it does.
     """
-    strangers = [quoted(name) for name in dataset.class_names if name not in class_names]
-    if strangers:
+    unknown = [quoted(name) for name in dataset.class_names if name not in class_names]
+    if unknown:
         raise InputError(
-            f"The model does not know {counted(len(strangers), 'class', 'classes')} of {quoted(dataset.source)}: "
-            f"{some(strangers)}.",
+            f"The model does not know {counted(len(unknown), 'class', 'classes')} of {quoted(dataset.source)}: "
+            f"{some(unknown)}.",
             hint=f"It knows: {', '.join(class_names[:20])}. Rename the folders so that the names are the same.",
         )
 

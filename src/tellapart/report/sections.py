@@ -16,7 +16,7 @@ from tellapart.text import counted
 
 PHOTOS_OF_ADVICE = 24  # shown of one piece of advice, most of them folded; four rows on a laptop
 NAMED_OF_ADVICE = 500  # named after those; evaluation.json has them all
-NAMED_STRANGERS = 6  # names in a line before the rest is folded away
+NAMED_OTHERS = 6  # names in a line before the rest is folded away
 SILENT_ABOUT = 0.2  # the least sure photos, in the sentence on what staying silent gains
 TABLED = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # coverages in the table below that
 CLOSE_TO_LEFT_OUT = 0.5  # of a class's photos refused, below which its like are mostly taken for another class
@@ -105,13 +105,13 @@ def unknown(evaluation: Json) -> Shown | None:
     card = evaluation.get("unknown") or {}
     if "n_named" not in card:
         return {"sentences": card["sentences"], "own": None} if card.get("sentences") else None
-    strangers, left_out = card.get("strangers") or [], card.get("left_out") or []
+    others, left_out = card.get("strangers") or [], card.get("left_out") or []
     return {
         "sentences": [],
         "own": _own(card, evaluation["n_test"], tested(evaluation)["many"]) if evaluation["n_test"] else None,
-        "strangers": [row | {"passed": _grouped(row["passed"])} for row in strangers],
-        "n_strangers": sum(row["n"] for row in strangers),
-        "n_refused": sum(row["n_refused"] for row in strangers),
+        "others": [row | {"passed": _grouped(row["passed"])} for row in others],
+        "n_others": sum(row["n"] for row in others),
+        "n_refused": sum(row["n_refused"] for row in others),
         "left_out": left_out,
         "mean_left_out": sum(row["value"] for row in left_out) / len(left_out) if left_out else None,
         "any_close": any(row["value"] < CLOSE_TO_LEFT_OUT for row in left_out),
@@ -166,7 +166,7 @@ def _verdict(n_named: int, n: int, photos: str, observed: Json) -> tuple[str, st
 
 
 def _grouped(passed: Sequence[Json]) -> list[Shown]:
-    """The strangers that got a class name, those of one name and one answer together."""
+    """The photos of other things that got a class name, those of one name and one answer together."""
     return [
         {"name": name, "answer": answer, "n": n}
         for (name, answer), n in Counter((p["name"], p["answer"]) for p in passed).items()
