@@ -257,7 +257,7 @@ def swaps(options, sets: dict[str, Prepared]) -> list[measure.Row]:
     return rows
 
 
-def shortcuts(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) -> list[measure.Row]:
+def shortcuts(options, sets: dict[str, Prepared], stats: dict[str, ImageStats]) -> list[measure.Row]:
     """One class after the other gets the shortcut; a finding counts if it names the class, or a set of two, and cue."""
     rows: list[measure.Row] = []
     for kind, (cue, save) in SHORTCUTS.items():
@@ -268,7 +268,7 @@ def shortcuts(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) 
             found = named = 0
             for c in classes:
                 chosen = np.flatnonzero(dataset.labels == c)
-                planted = joined(looks[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
+                planted = joined(stats[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
                 told = [f.sentence for f in shortcut_findings(dataset, groups, planted)]
                 about = [s for s in told if f'tells "{dataset.class_names[c]}"' in s or len(dataset.class_names) == 2]
                 found += bool(about)
@@ -280,11 +280,11 @@ def shortcuts(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) 
 
 
 def untouched(
-    options, sets: dict[str, Prepared], looks: dict[str, ImageStats], extractor: Extractor
+    options, sets: dict[str, Prepared], stats: dict[str, ImageStats], extractor: Extractor
 ) -> list[measure.Row]:
     """What is said of sets as they came, and of one that is nothing but a shortcut."""
     rows: list[measure.Row] = [
-        {"Photos": name, "Said": _said(prepared.dataset, prepared.duplicates.groups, looks[name])}
+        {"Photos": name, "Said": _said(prepared.dataset, prepared.duplicates.groups, stats[name])}
         for name, prepared in sets.items()
     ]
     for name, place in {"fruits, white": "fruits/train_white", "fruits, market": "fruits/train_market"}.items():
@@ -301,11 +301,11 @@ def untouched(
     return [*rows, {"Photos": "fruits: white paper or market as the class", "Said": said}]
 
 
-def _said(dataset: Dataset, groups: np.ndarray, looks: ImageStats) -> str:
-    return " ".join(finding.sentence for finding in shortcut_findings(dataset, groups, looks)) or "nothing"
+def _said(dataset: Dataset, groups: np.ndarray, stats: ImageStats) -> str:
+    return " ".join(finding.sentence for finding in shortcut_findings(dataset, groups, stats)) or "nothing"
 
 
-def poor(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) -> list[measure.Row]:
+def poor(options, sets: dict[str, Prepared], stats: dict[str, ImageStats]) -> list[measure.Row]:
     rows: list[measure.Row] = []
     for kind, (finding_kind, save) in CORRUPTIONS.items():
         row: measure.Row = {"One photo in twenty": kind, "Finding": finding_kind}
@@ -314,7 +314,7 @@ def poor(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) -> li
             chosen = np.random.default_rng(0).choice(
                 dataset.n, max(3, round(CORRUPTED_SHARE * dataset.n)), replace=False
             )
-            planted = joined(looks[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
+            planted = joined(stats[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
             found = {r[0] for f in quality_findings(dataset, planted) if f.kind == finding_kind for r in f.photos}
             right = {dataset.photos[i] for i in chosen}
             row[name] = f"{len(found & right)} of {len(chosen)}, and {len(found - right)} others"
@@ -379,11 +379,11 @@ def of_labels(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[
 
 
 def of_looks(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:
-    looks = {name: image_stats_of(prepared.dataset) for name, prepared in sets.items()}
+    stats = {name: image_stats_of(prepared.dataset) for name, prepared in sets.items()}
     return {
-        "Planted shortcuts": shortcuts(options, sets, looks),
-        "Sets as they came": untouched(options, sets, looks, extractor),
-        "Planted poor photos": poor(options, sets, looks),
+        "Planted shortcuts": shortcuts(options, sets, stats),
+        "Sets as they came": untouched(options, sets, stats, extractor),
+        "Planted poor photos": poor(options, sets, stats),
     }
 
 

@@ -195,7 +195,7 @@ def _shown(name: str) -> str:
     return file.partition("_")[2].rpartition(".")[0].replace("_", " ") if source == "objects" else name
 
 
-def promises(options, sets: Sets) -> list[measure.Row]:
+def guarantees(options, sets: Sets) -> list[measure.Row]:
     """Whether as many real photos get a class name as each model promised."""
     splits = options.repeats if options.quick else SPLITS
     ways = {
@@ -207,22 +207,23 @@ def promises(options, sets: Sets) -> list[measure.Row]:
         "instruments, divided anew": (sets["instruments"], splits),
     }
     rows = [
-        promise_row(title, *[promise_kept(photos, seed) for seed in range(n)]) for title, (photos, n) in ways.items()
+        guarantee_row(title, *[guarantee_kept(photos, seed) for seed in range(n)])
+        for title, (photos, n) in ways.items()
     ]
     note(rows)
     return rows
 
 
-def promise_kept(photos: Photos, seed: int) -> dict:
+def guarantee_kept(photos: Photos, seed: int) -> dict:
     train, real = held_out(photos, seed)
     fitted = fit(train, seed)
     named = ~np.logical_or(*asked(fitted, real))
     right = fitted.probs(real.features).argmax(axis=1) == real.labels
-    promised = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
-    assert promised is not None
-    observed = observed_in_band(int(named.sum()), real.n, promised)
+    guaranteed = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
+    assert guaranteed is not None
+    observed = observed_in_band(int(named.sum()), real.n, guaranteed)
     return {
-        "promised": promised,
+        "promised": guaranteed,
         "n": real.n,
         "named": float(named.mean()),
         "kept": observed.holds,
@@ -232,13 +233,13 @@ def promise_kept(photos: Photos, seed: int) -> dict:
     }
 
 
-def promise_row(title: str, *found: dict) -> measure.Row:
-    promised, n = found[0]["promised"], sorted(f["n"] for f in found)
+def guarantee_row(title: str, *found: dict) -> measure.Row:
+    guaranteed, n = found[0]["promised"], sorted(f["n"] for f in found)
     return {
         "Photos": title,
-        "Learned from": promised.n,
+        "Learned from": guaranteed.n,
         "Tested": f"{n[0]}" if n[0] == n[-1] else f"{n[0]} to {n[-1]}",
-        "Promised": f"{100 * promised.kept:.1f} % ({100 * promised.low:.1f} to {100 * promised.high:.1f})",
+        "Promised": f"{100 * guaranteed.kept:.1f} % ({100 * guaranteed.low:.1f} to {100 * guaranteed.high:.1f})",
         "Got a class name": percent(f["named"] for f in found),
         "Kept": f"{sum(f['kept'] for f in found)} of {len(found)}",
         "Too few named": sum(f["too few"] for f in found),
@@ -388,7 +389,7 @@ def main() -> None:
     sets = every[LinearProbe.quality]
     tables = far_photos(options, every)
     tables["What passes a model of hot dogs"] = who_passes(options, sets)
-    tables["The promise"] = promises(options, sets)
+    tables["The promise"] = guarantees(options, sets)
     tables |= left_out(options, sets)
     tables["How the 5 % are shared out"] = shares(options, sets)
     tables["Real photos of a new kind"] = changed(options, sets)

@@ -89,9 +89,9 @@ def test_planted_copies_are_found(planted, kind):
 def test_unrelated_photos_are_not_called_copies(planted):
     found, copies = planted
     original = {j: i for pairs in copies.values() for i, j in pairs}
-    strangers = {(original.get(p.first, p.first), original.get(p.second, p.second)) for p in found.pairs}
-    strangers = {(i, j) for i, j in strangers if i != j}
-    assert not strangers
+    mistaken = {(original.get(p.first, p.first), original.get(p.second, p.second)) for p in found.pairs}
+    mistaken = {(i, j) for i, j in mistaken if i != j}
+    assert not mistaken
 
 
 def test_a_copy_of_a_copy_is_a_copy(planted):

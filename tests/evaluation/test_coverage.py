@@ -10,7 +10,7 @@ from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.engine.ood_reference import OodReference
-from tellapart.evaluation.coverage import promised, real_photos, refusals
+from tellapart.evaluation.coverage import guarantee_of, real_photos, refusals
 from tellapart.metrics.conformal import guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
 from tellapart.recipe import LinearProbe, Reading
@@ -83,7 +83,7 @@ def test_real_photos_are_counted_as_loops_count_them(known, card):
 def test_the_promise_and_what_was_seen_of_it(known, card):
     fitted = known[0]
     expected = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
-    assert promised(fitted.thresholds) == expected
+    assert guarantee_of(fitted.thresholds) == expected
     assert card["promise"] == vars(expected)
     assert card["observed"] == vars(observed_in_band(card["n_named"], 90, expected))
     low, high = round(100 * expected.low), round(100 * expected.high)

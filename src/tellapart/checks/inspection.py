@@ -52,12 +52,12 @@ def inspect(
         PhotoError: a photo cannot be read any more.
     """
     dataset = prepared.dataset
-    looks = image_stats_of(dataset, progress)
+    stats = image_stats_of(dataset, progress)
     findings = [
         *audit(dataset, prepared.skipped, prepared.duplicates),
         *name_findings(dataset.class_names),
-        *shortcut_findings(dataset, prepared.duplicates.groups, looks),
-        *quality_findings(dataset, looks),
+        *shortcut_findings(dataset, prepared.duplicates.groups, stats),
+        *quality_findings(dataset, stats),
     ]
     if out_of_fold_probs is not None:
         findings += mislabel_findings(dataset, out_of_fold_probs, prepared.duplicates.groups)

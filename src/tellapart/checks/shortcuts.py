@@ -63,17 +63,17 @@ class Cue:
     balanced: NDArray[np.int64]
 
 
-def cue_columns(looks: ImageStats) -> dict[str, NDArray[np.float64]]:
+def cue_columns(stats: ImageStats) -> dict[str, NDArray[np.float64]]:
     """{cue: (N, D)} what the classifier of each cue may look at; of two as clear, the first is named."""
-    width, height, size = (a.astype(np.float64) for a in (looks.width_px, looks.height_px, looks.bytes))
-    light = (looks.brightness, looks.contrast, looks.darkest, looks.brightest)
+    width, height, size = (a.astype(np.float64) for a in (stats.width_px, stats.height_px, stats.bytes))
+    light = (stats.brightness, stats.contrast, stats.darkest, stats.brightest)
     return {
-        "file format": _one_hot(looks.format),
-        "camera": _one_hot(looks.camera),
+        "file format": _one_hot(stats.format),
+        "camera": _one_hot(stats.camera),
         "size in pixels": _binned(width, height, width / height),
-        "border": looks.border.astype(np.float64),
+        "border": stats.border.astype(np.float64),
         "brightness": _binned(*light),
-        "sharpness": _binned(np.nan_to_num(looks.sharpness, nan=-1.0)),
+        "sharpness": _binned(np.nan_to_num(stats.sharpness, nan=-1.0)),
         "file size": _binned(size, size / (width * height)),
     }
 
@@ -94,7 +94,7 @@ def _binned(*numbers: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.concatenate(columns, axis=1).astype(np.float64)
 
 
-def read_cues(looks: ImageStats, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[Cue]:
+def read_cues(stats: ImageStats, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[Cue]:
     """What each cue makes of the photos `rows` (M,) of `labels` (M,), which run from 0 without a gap.
 
     A cue in which all photos are alike is left out.
@@ -103,7 +103,7 @@ def read_cues(looks: ImageStats, rows: NDArray[np.int64], labels: NDArray[np.int
         labels.astype(np.int32), np.arange(len(rows), dtype=np.int32), [1 / N_FOLDS] * N_FOLDS, seed=0
     )
     cues = []
-    for name, columns in cue_columns(looks).items():
+    for name, columns in cue_columns(stats).items():
         x = columns[rows]
         x = x[:, x.std(axis=0) > 0]
         if x.shape[1]:
@@ -150,19 +150,19 @@ def _discriminant(
     return weight, -(weight * means).sum(axis=1) / 2, np.log(counts / counts.sum())
 
 
-def shortcut_findings(dataset: Dataset, groups: NDArray[np.int32], looks: ImageStats) -> list[Finding]:
+def shortcut_findings(dataset: Dataset, groups: NDArray[np.int32], stats: ImageStats) -> list[Finding]:
     """Cues that tell the classes of `dataset` apart without the thing itself; none where there are too few photos.
 
     Args:
         dataset: N photos.
         groups: (N,) photos of one group share a number.
-        looks: of the photos.
+        stats: of the photos.
     """
     rows = _asked(dataset.labels, groups)
     classes, labels = np.unique(dataset.labels[rows], return_inverse=True)
     if len(classes) < 2:
         return []
-    cues = {cue.name: cue for cue in read_cues(looks, rows, labels)}
+    cues = {cue.name: cue for cue in read_cues(stats, rows, labels)}
     found = {name: _separated(cue, labels) for name, cue in cues.items()}
     findings = []
     for name, separated in found.items():

@@ -1,8 +1,8 @@
 """Who trains and who tests: stratified by class, and never two photos of one group on both sides.
 
-given_split     the one that came with the photos
-make_split      a share of each class is set aside for the test
-crossed_split   too few photos to set any aside: all learn, and each is tested by a head that has not seen it
+given_split             the one that came with the photos
+make_split              a share of each class is set aside for the test
+cross_validated_split   too few photos to set any aside: all learn; each is tested by a head that has not seen it
 """
 
 from collections.abc import Sequence
@@ -107,7 +107,7 @@ def make_split(
         test_share: fraction of each class to test on.
         seed: of the choice.
     """
-    part, divided = _deal_every_class(labels, groups, copies, [1 - test_share, test_share], seed)
+    part, divided = _split_every_class(labels, groups, copies, [1 - test_share, test_share], seed)
     part[np.isin(labels, _classes_missing_a_side(labels, part))] = 0
     train, test = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
     return Split(train, np.zeros(0, np.int64), test, "made", divided)
@@ -120,13 +120,13 @@ def cross_validated_split(
 
     A class that is copies of one photo has no fold: the head asked about it would never have seen its class.
     """
-    folds, divided = _deal_every_class(labels, groups, copies, [1 / n_folds] * n_folds, seed)
+    folds, divided = _split_every_class(labels, groups, copies, [1 / n_folds] * n_folds, seed)
     folds[np.isin(labels, _classes_missing_a_side(labels, folds))] = ALWAYS_TRAINS
     test = np.flatnonzero(folds != ALWAYS_TRAINS)
     return Split(np.arange(len(labels)), np.zeros(0, np.int64), test, "crossed", divided, folds)
 
 
-def _deal_every_class(
+def _split_every_class(
     labels: NDArray[np.int32], groups: NDArray[np.int32], copies: NDArray[np.int32], shares: Sequence[float], seed: int
 ) -> tuple[NDArray[np.int32], tuple[int, ...]]:
     """(N,) parts with every class in two of them or more if it can be, and those whose groups were divided for it."""

@@ -28,8 +28,8 @@ NAMED = 6  # of the OOD reference that passed, listed by name
 Json = dict[str, Any]
 
 
-def promised(thresholds: Thresholds) -> Guarantee | None:
-    """What share of real photos gets a class name, with its band; None where nothing is promised."""
+def guarantee_of(thresholds: Thresholds) -> Guarantee | None:
+    """What share of real photos gets a class name, with its band; None where nothing is guaranteed."""
     return guarantee(thresholds.n, FAR_SHARE, DOUBT_SHARE)
 
 
@@ -50,7 +50,7 @@ def refusals(
         reference: photos of something else; None where the backbone has not seen them.
     """
     thresholds = fitted.thresholds
-    card = real_photos(said.probs, said.ood_scores, labels, thresholds, promised(thresholds))
+    card = real_photos(said.probs, said.ood_scores, labels, thresholds, guarantee_of(thresholds))
     far = thresholds.ood_score
     card["strangers"] = [] if far is None or reference is None else _ood_rows(fitted, reference, class_names)
     card["left_out"] = [] if far is None else _left_out(fitted.out_of_fold, class_names)
@@ -63,23 +63,23 @@ def real_photos(
     ood_scores: NDArray[np.floating],
     labels: NDArray[np.int32],
     thresholds: Thresholds,
-    promised: Guarantee | None,
+    guaranteed: Guarantee | None,
 ) -> Json:
-    """How many test photos get a class name at all, how many of those names are right, and what was promised.
+    """How many test photos get a class name at all, how many of those names are right, and what was guaranteed.
 
     Args:
         probs: (N, C) of test photos.
         ood_scores: (N,) their OOD scores.
         labels: (N,) in [0, C).
         thresholds: the model's.
-        promised: what it promises; None for nothing.
+        guaranteed: what it guarantees; None for nothing.
     """
     said = [withheld(p, float(u), thresholds) for p, u in zip(probs, ood_scores, strict=True)]
     named = [i for i, instead in enumerate(said) if instead is None]
     n_right = int((probs.argmax(axis=1) == labels)[named].sum())
     n_none, n_unsure, n = said.count(NONE_OF_THESE), said.count(NOT_SURE), len(said)
-    observed = observed_in_band(len(named), n, promised) if promised and n else None
-    in_words = _promise_said(thresholds, promised)
+    observed = observed_in_band(len(named), n, guaranteed) if guaranteed and n else None
+    in_words = _guarantee_said(thresholds, guaranteed)
     counts = (
         f"{len(named):,} of {n:,} photos that it had not learned from got a class name, and {n_right:,} of those names "
         f"were right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”."
@@ -89,25 +89,25 @@ def real_photos(
         "n_named_right": n_right,
         "n_not_sure": n_unsure,
         "n_none_of_these": n_none,
-        "promise": promised and asdict(promised),
+        "promise": guaranteed and asdict(guaranteed),
         "observed": observed and asdict(observed),
         "sentences": [counts, *in_words] if n else in_words,
         "promise_in_words": " ".join(in_words),
     }
 
 
-def _promise_said(thresholds: Thresholds, promised: Guarantee | None) -> list[str]:
+def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> list[str]:
     if thresholds.ood_score is None:
         least = round(1 / FAR_SHARE) - 1
         return [
             f"It never says “none of these”: it must be tried on {least} photos while it learns to promise anything."
         ]
-    if promised is None:  # a model of the first days
+    if guaranteed is None:  # a model of the first days
         return ["It says “none of these”, but how many photos of your classes get a class name was never promised."]
-    low, high = round(100 * promised.low), round(100 * promised.high)
+    low, high = round(100 * guaranteed.low), round(100 * guaranteed.high)
     sentences = [
-        f"It promises that at least about {round(100 * promised.kept)} of 100 photos of your classes get a class name; "
-        f"{low} to {high} is plausible with your {counted(promised.n, 'photo')}."
+        f"It promises that at least about {round(100 * guaranteed.kept)} of 100 photos of your classes get a class "
+        f"name; {low} to {high} is plausible with your {counted(guaranteed.n, 'photo')}."
     ]
     if thresholds.confidence is None:
         sentences.append(f"It never says “not sure”; that takes {round(1 / DOUBT_SHARE) - 1} photos.")
