@@ -110,6 +110,7 @@ def test_left_out_classes_equal_their_slow_twin(known, card):
     assert values == sorted(values)
     assert values == [row["n_refused"] / row["n"] for row in card["left_out"]]
     assert max(values) > 0.5, "classes this far apart are told from each other"
+    assert card["sentences"][-1].endswith("; to the others it gives the name of the closest class.")
 
 
 def test_other_photos_are_counted_by_source_and_those_that_passed_are_named(known, card):
