@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import measure
-from serve import FORM, Visitor, form, serving
+from serve import FORM, Client, form, serving
 
 SETS = ("clothing", "hotdog")
 WITHIN, WITHIN_SAME_PIXELS = 0.02, 0.001
@@ -82,9 +82,9 @@ def from_command_line(model: Path, photos: Sequence[Path]) -> list[Answer]:
 
 
 def from_http(port: int, photos: Sequence[Path]) -> list[Answer]:
-    visitor = Visitor(port)
-    said = [visitor.request(b"POST", b"/v1/predict", FORM, form(b"photos", photo.read_bytes())) for photo in photos]
-    visitor.close()
+    client = Client(port)
+    said = [client.request(b"POST", b"/v1/predict", FORM, form(b"photos", photo.read_bytes())) for photo in photos]
+    client.close()
     return [json.loads(one)["predictions"][0] for one in said]
 
 

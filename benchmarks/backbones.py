@@ -3,7 +3,7 @@
     python benchmarks/backbones.py ../shared/data            # accuracy; the cache makes a second run quick
     python benchmarks/backbones.py ../shared/data --speed    # photos/s, on an otherwise idle machine
 
-Accuracy is out-of-fold, in folds that keep photos of one scene together, over the training photos only of `clothing`
+Accuracy is out-of-fold, in folds that keep photos of one group together, over the training photos only of `clothing`
 and `hotdog`, over `instruments`, and over the market photos of `fruits`. No test photo is read.
 """
 
@@ -50,8 +50,8 @@ def accuracy(dataset: Dataset, extractor: Extractor, recipe: LinearProbe) -> dic
     features = extractor.extract(dataset)
     use = features.usable
     x, y = np.asarray(features.values[use]), dataset.labels[use]
-    scenes = find_duplicates(x, features.pixel_hashes[use]).scenes
-    fitted = fit_probe(x, y, make_folds(y, scenes, recipe), len(dataset.class_names), recipe)
+    groups = find_duplicates(x, features.pixel_hashes[use]).groups
+    fitted = fit_probe(x, y, make_folds(y, groups, recipe), len(dataset.class_names), recipe)
     oof = fitted.out_of_fold
     return {
         "accuracy": float((oof.logits.argmax(1) == oof.labels).mean()),

@@ -51,7 +51,7 @@ SETS = {"clothing": "clothing/train", "instruments": "instruments", "hotdog": "h
 COPIED = 120  # photos of each set, of every kind of copy
 SWAPPED = 0.05  # of the labels
 FIRST_SEED = 100  # of the swaps; those below were looked at when the threshold was chosen
-SPOILT = 0.05  # of the photos
+CORRUPTED_SHARE = 0.05  # of the photos
 CLEANLAB = ("prune_by_noise_rate", "confident_learning")  # its default, and the counting it is named for
 FRAME = (30, 90, 200)  # a blue
 
@@ -110,7 +110,7 @@ SHORTCUTS = {
     "a thin blue frame": ("border", Saved(lambda image: framed(image, 0.01))),
     "JPEG 30": ("file size", Saved(quality=30)),
 }
-SPOILING = {
+CORRUPTIONS = {
     "blurred over 1.5 % of the side": ("blurred", Saved(lambda image: blurred(image, 0.015))),
     "shaken over 5 % of the side": ("blurred", Saved(lambda image: shaken(image, 0.05))),
     "a fifth as bright": ("dark", Saved(lambda image: darker(image, 0.2))),
@@ -150,10 +150,10 @@ def note(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def out_of_fold(values: np.ndarray, labels: np.ndarray, scenes: np.ndarray, n_classes: int) -> np.ndarray:
+def out_of_fold(values: np.ndarray, labels: np.ndarray, groups: np.ndarray, n_classes: int) -> np.ndarray:
     """(N, C) calibrated probabilities, or NaN."""
     recipe = LinearProbe()
-    fitted = fit_probe(values, labels, make_folds(labels, scenes, recipe), n_classes, recipe)
+    fitted = fit_probe(values, labels, make_folds(labels, groups, recipe), n_classes, recipe)
     probs = np.full((len(labels), n_classes), np.nan)
     probs[fitted.out_of_fold.indices] = calibrated(fitted.out_of_fold.logits, fitted.temperature)
     return probs
@@ -196,7 +196,7 @@ def copies(options, sets: dict[str, Prepared], extractor: Extractor) -> list[mea
             found = find_duplicates(values, np.concatenate([prepared.pixel_hashes, copied.pixel_hashes]))
             pairs = {(p.first, p.second) for p in found.pairs}
             own = {(int(i), n + j) for j, i in enumerate(chosen)}
-            scenes = found.scenes
+            groups = found.groups
             beside = [(a, b) for a, b in pairs - own - before if not _known_copy(a, b, n, chosen, prepared.duplicates)]
             rows.append(
                 {
@@ -204,7 +204,7 @@ def copies(options, sets: dict[str, Prepared], extractor: Extractor) -> list[mea
                     "Copy": kind,
                     "Copies": len(own),
                     "Named": f"{len(own & pairs) / len(own):.0%}",
-                    "Kept on one side": f"{np.mean([scenes[a] == scenes[b] for a, b in own]):.0%}",
+                    "Kept on one side": f"{np.mean([groups[a] == groups[b] for a, b in own]):.0%}",
                     "Wrong pairs": len(beside),
                 }
             )
@@ -213,18 +213,18 @@ def copies(options, sets: dict[str, Prepared], extractor: Extractor) -> list[mea
 
 
 def _known_copy(a: int, b: int, n: int, chosen: np.ndarray, duplicates: Duplicates) -> bool:
-    """Whether the originals of `a` and `b` were of one scene before anything was planted."""
+    """Whether the originals of `a` and `b` were of one group before anything was planted."""
     first, second = (int(chosen[i - n]) if i >= n else i for i in (a, b))
-    return bool(duplicates.scenes[first] == duplicates.scenes[second])
+    return bool(duplicates.groups[first] == duplicates.groups[second])
 
 
 def swaps(options, sets: dict[str, Prepared]) -> list[measure.Row]:
     rows: list[measure.Row] = []
     for name, prepared in sets.items():
-        labels, scenes = prepared.dataset.labels, prepared.duplicates.scenes
+        labels, groups = prepared.dataset.labels, prepared.duplicates.groups
         n, k = prepared.dataset.n, len(prepared.dataset.class_names)
         ways: dict[str, Callable[[np.ndarray, np.ndarray], list[int]]] = {
-            "tellapart": lambda p, y, s=scenes: [suspect.index for suspect in suspects(p, y, s)],
+            "tellapart": lambda p, y, s=groups: [suspect.index for suspect in suspects(p, y, s)],
             **{f"cleanlab, {way}": partial(cleanlab_issues, way=way) for way in CLEANLAB},
         }
         scores: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
@@ -233,12 +233,12 @@ def swaps(options, sets: dict[str, Prepared]) -> list[measure.Row]:
             swapped = rng.choice(n, round(SWAPPED * n), replace=False)
             given = labels.copy()
             given[swapped] = (labels[swapped] + rng.integers(1, k, len(swapped))) % k
-            probs = out_of_fold(prepared.values, given, scenes, k)
+            probs = out_of_fold(prepared.values, given, groups, k)
             for way, find in ways.items():
                 found = set(find(probs, given))
                 right = len(found & set(swapped.tolist()))
                 scores[way].append((right / max(1, len(found)), right / len(swapped)))
-        as_it_came = out_of_fold(prepared.values, labels, scenes, k)
+        as_it_came = out_of_fold(prepared.values, labels, groups, k)
         for way, find in ways.items():
             precision, recall = (
                 measure.spread(100 * value for value in values) for values in zip(*scores[way], strict=True)
@@ -257,19 +257,19 @@ def swaps(options, sets: dict[str, Prepared]) -> list[measure.Row]:
     return rows
 
 
-def shortcuts(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) -> list[measure.Row]:
+def shortcuts(options, sets: dict[str, Prepared], stats: dict[str, ImageStats]) -> list[measure.Row]:
     """One class after the other gets the shortcut; a finding counts if it names the class, or a set of two, and cue."""
     rows: list[measure.Row] = []
     for kind, (cue, save) in SHORTCUTS.items():
         row: measure.Row = {"All photos of one class": kind, "Cue": cue}
         for name, prepared in sets.items():
-            dataset, scenes = prepared.dataset, prepared.duplicates.scenes
+            dataset, groups = prepared.dataset, prepared.duplicates.groups
             classes = range(len(dataset.class_names))[: 1 if options.quick else 3]
             found = named = 0
             for c in classes:
                 chosen = np.flatnonzero(dataset.labels == c)
-                planted = joined(looks[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
-                told = [f.sentence for f in shortcut_findings(dataset, scenes, planted)]
+                planted = joined(stats[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
+                told = [f.sentence for f in shortcut_findings(dataset, groups, planted)]
                 about = [s for s in told if f'tells "{dataset.class_names[c]}"' in s or len(dataset.class_names) == 2]
                 found += bool(about)
                 named += any(s.startswith(f"The {cue} alone") for s in about)
@@ -280,39 +280,41 @@ def shortcuts(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) 
 
 
 def untouched(
-    options, sets: dict[str, Prepared], looks: dict[str, ImageStats], extractor: Extractor
+    options, sets: dict[str, Prepared], stats: dict[str, ImageStats], extractor: Extractor
 ) -> list[measure.Row]:
     """What is said of sets as they came, and of one that is nothing but a shortcut."""
     rows: list[measure.Row] = [
-        {"Photos": name, "Said": _said(prepared.dataset, prepared.duplicates.scenes, looks[name])}
+        {"Photos": name, "Said": _said(prepared.dataset, prepared.duplicates.groups, stats[name])}
         for name, prepared in sets.items()
     ]
     for name, place in {"fruits, white": "fruits/train_white", "fruits, market": "fruits/train_market"}.items():
         prepared = prepare(scan(options.data / place), extractor, no_progress, Stopwatch())
         seen = image_stats_of(prepared.dataset)
-        rows.append({"Photos": name, "Said": _said(prepared.dataset, prepared.duplicates.scenes, seen)})
+        rows.append({"Photos": name, "Said": _said(prepared.dataset, prepared.duplicates.groups, seen)})
     folders = ("train_white", "train_market")
     photos = [
         (path, folder) for folder in folders for path in sorted((options.data / "fruits" / folder).glob("*/*.jpg"))
     ]
     both = Dataset.from_lists([path for path, _ in photos], [folder for _, folder in photos])
     prepared = prepare(both, extractor, no_progress, Stopwatch())
-    said = _said(prepared.dataset, prepared.duplicates.scenes, image_stats_of(prepared.dataset))
+    said = _said(prepared.dataset, prepared.duplicates.groups, image_stats_of(prepared.dataset))
     return [*rows, {"Photos": "fruits: white paper or market as the class", "Said": said}]
 
 
-def _said(dataset: Dataset, scenes: np.ndarray, looks: ImageStats) -> str:
-    return " ".join(finding.sentence for finding in shortcut_findings(dataset, scenes, looks)) or "nothing"
+def _said(dataset: Dataset, groups: np.ndarray, stats: ImageStats) -> str:
+    return " ".join(finding.sentence for finding in shortcut_findings(dataset, groups, stats)) or "nothing"
 
 
-def poor(options, sets: dict[str, Prepared], looks: dict[str, ImageStats]) -> list[measure.Row]:
+def poor(options, sets: dict[str, Prepared], stats: dict[str, ImageStats]) -> list[measure.Row]:
     rows: list[measure.Row] = []
-    for kind, (finding_kind, save) in SPOILING.items():
+    for kind, (finding_kind, save) in CORRUPTIONS.items():
         row: measure.Row = {"One photo in twenty": kind, "Finding": finding_kind}
         for name, prepared in sets.items():
             dataset = prepared.dataset
-            chosen = np.random.default_rng(0).choice(dataset.n, max(3, round(SPOILT * dataset.n)), replace=False)
-            planted = joined(looks[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
+            chosen = np.random.default_rng(0).choice(
+                dataset.n, max(3, round(CORRUPTED_SHARE * dataset.n)), replace=False
+            )
+            planted = joined(stats[name], image_stats_of(Changed(dataset, chosen, save)), chosen)
             found = {r[0] for f in quality_findings(dataset, planted) if f.kind == finding_kind for r in f.photos}
             right = {dataset.photos[i] for i in chosen}
             row[name] = f"{len(found & right)} of {len(chosen)}, and {len(found - right)} others"
@@ -325,7 +327,7 @@ def seconds(options, sets: dict[str, Prepared]) -> list[measure.Row]:
     rows: list[measure.Row] = []
     for name, prepared in sets.items():
         labels, k = prepared.dataset.labels, len(prepared.dataset.class_names)
-        probs = out_of_fold(prepared.values, labels, prepared.duplicates.scenes, k)
+        probs = out_of_fold(prepared.values, labels, prepared.duplicates.groups, k)
         times = []
         for _ in range(options.repeats):
             started = time.perf_counter()
@@ -377,11 +379,11 @@ def of_labels(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[
 
 
 def of_looks(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:
-    looks = {name: image_stats_of(prepared.dataset) for name, prepared in sets.items()}
+    stats = {name: image_stats_of(prepared.dataset) for name, prepared in sets.items()}
     return {
-        "Planted shortcuts": shortcuts(options, sets, looks),
-        "Sets as they came": untouched(options, sets, looks, extractor),
-        "Planted poor photos": poor(options, sets, looks),
+        "Planted shortcuts": shortcuts(options, sets, stats),
+        "Sets as they came": untouched(options, sets, stats, extractor),
+        "Planted poor photos": poor(options, sets, stats),
     }
 
 

@@ -12,7 +12,7 @@ Seven pieces; each writes its tables into the record when it is done, and leaves
     memory    peak memory of a fine-tuning and of training a large network
     clothing  a head alone against fine-tuning, on the test photos: the only piece that looks at them
 
-All but the first and the last use `clothing`/train alone: 85 % train, the rest choose, and no scene is on both sides.
+All but the first and the last use `clothing`/train alone: 85 % train, the rest choose, and no group is on both sides.
 Every measurement is a process of its own, in turns. What these do is in deep_ours.py and deep_peers.py. Needs the
 extras `bench` and `backbones`.
 """

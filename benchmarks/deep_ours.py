@@ -56,10 +56,10 @@ def prepared_from(folder: str, quality: str, most: int = 0) -> tuple[Prepared, S
 
 
 def split_photos(folder: str, into: str, share: float, seed: int, most: int) -> Json:
-    """Copies the photos of `folder` to `into`/train and `into`/val; no scene is on both sides."""
+    """Copies the photos of `folder` to `into`/train and `into`/val; no group is on both sides."""
     prepared, _ = prepared_from(folder, "fast", most)
     dataset = prepared.dataset
-    part = stratified_group_split(dataset.labels, prepared.duplicates.scenes, [1 - share, share], seed=seed)
+    part = stratified_group_split(dataset.labels, prepared.duplicates.groups, [1 - share, share], seed=seed)
     for place, label, is_val in zip(dataset.places, dataset.labels, part, strict=True):
         to = Path(into, "val" if is_val else "train", dataset.class_names[label])
         to.mkdir(parents=True, exist_ok=True)

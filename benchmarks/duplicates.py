@@ -2,7 +2,7 @@
 
     python benchmarks/duplicates.py ../shared/data
 
-The measurement behind NEAR_DUPLICATE and SAME_SCENE in `data/duplicates.py`. From every set, photos are drawn and
+The measurement behind NEAR_DUPLICATE and SAME_GROUP in `data/duplicates.py`. From every set, photos are drawn and
 copied in the ways that copies come about; for each copy, the centred cosine of its features with those of the photo it
 was made from. Against that, the centred cosines of all pairs of photos of different classes: no such pair should be
 called a copy. (Pairs of one class are no counter-example: sets from the web hold real copies. Neither is a copy filed
@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 import measure
-from tellapart.data.duplicates import NEAR_DUPLICATE, SAME_SCENE
+from tellapart.data.duplicates import NEAR_DUPLICATE, SAME_GROUP
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
@@ -124,7 +124,7 @@ def main() -> None:
                     "99.9 %": f"{np.quantile(pairs, 0.999):.2f}",
                     "99.999 %": f"{np.quantile(pairs, 0.99999):.2f}",
                     "Highest three": ", ".join(f"{c:.2f}" for c in pairs[:-4:-1]),
-                    f"≥ {SAME_SCENE}": int((pairs >= SAME_SCENE).sum()),
+                    f"≥ {SAME_GROUP}": int((pairs >= SAME_GROUP).sum()),
                     f"≥ {NEAR_DUPLICATE}": int((pairs >= NEAR_DUPLICATE).sum()),
                 }
             )
@@ -138,11 +138,11 @@ def main() -> None:
                 "1 in 20 below": f"{np.quantile(every, 0.05):.2f}",
                 "Median": f"{np.median(every):.2f}",
             }
-            for threshold in (NEAR_DUPLICATE, SAME_SCENE):
+            for threshold in (NEAR_DUPLICATE, SAME_GROUP):
                 row[f"Found at {threshold}"] = f"{(every >= threshold).mean():.1%}"
-            lowest = min(by_set, key=lambda name: (by_set[name] >= SAME_SCENE).mean())
-            share = (by_set[lowest] >= SAME_SCENE).mean()
-            row[f"Fewest at {SAME_SCENE}"] = f"{share:.1%} ({lowest})" if share < 1 else "100.0%"
+            lowest = min(by_set, key=lambda name: (by_set[name] >= SAME_GROUP).mean())
+            share = (by_set[lowest] >= SAME_GROUP).mean()
+            row[f"Fewest at {SAME_GROUP}"] = f"{share:.1%} ({lowest})" if share < 1 else "100.0%"
             copies.append(row)
     measure.report(options, {"Copies": copies, "Photos of two classes": others}, copied_of_each_set=COPIED)
 

@@ -36,7 +36,7 @@ def truth(photos: Photos, c: float, share: float, divisions: int) -> float:
     n_classes = int(photos.labels.max()) + 1
     for seed in range(divisions):
         recipe = recipe_for(c, seed)
-        folds = make_folds(photos.labels, photos.scenes, recipe)
+        folds = make_folds(photos.labels, photos.groups, recipe)
         for fold in range(recipe.n_folds):
             pool, out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             if share < 1:
@@ -54,9 +54,9 @@ def drawn_curve(photos: Photos, c: float, share: float, seed: int) -> LearningCu
         np.flatnonzero(stratified_group_split(photos.labels, alone, [share, 1 - share], seed=100 + seed) == 0)
     )
     recipe, n_classes = recipe_for(c, seed), int(photos.labels.max()) + 1
-    folds = make_folds(part.labels, part.scenes, recipe)
+    folds = make_folds(part.labels, part.groups, recipe)
     fitted = fit_probe(part.features, part.labels, folds, n_classes, recipe)
-    curve = learning_curve(part.features, part.labels, folds, part.scenes, n_classes, recipe, fitted)
+    curve = learning_curve(part.features, part.labels, folds, part.groups, n_classes, recipe, fitted)
     assert curve is not None
     return curve
 

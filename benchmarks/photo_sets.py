@@ -30,7 +30,7 @@ PLACES = {
 }
 MODELS = ("clothing", "hotdog", "instruments")
 SOURCES = ("objects", "cups", "textures")  # of the photos in `unknown`
-HALF_SEED = 20240  # of the half of `unknown` that the unknown score was chosen on
+HALF_SEED = 20240  # of the half of `unknown` that the OOD score was chosen on
 PART_SEED = 77  # of the four fifths of `instruments` that it was chosen on
 QUICK = 3  # with --quick, every third photo
 
@@ -41,7 +41,7 @@ class Photos:
 
     features: np.ndarray
     labels: np.ndarray
-    scenes: np.ndarray
+    groups: np.ndarray
     copies: np.ndarray
     hashes: np.ndarray
     names: np.ndarray
@@ -73,7 +73,7 @@ def load(options: argparse.Namespace, quality: str, names: Iterable[str] = PLACE
         sets[name] = Photos(
             features=np.array(known.values),
             labels=dataset.labels,
-            scenes=known.duplicates.scenes,
+            groups=known.duplicates.groups,
             copies=known.duplicates.copies,
             hashes=known.pixel_hashes,
             names=np.array(["/".join(place.split("/")[-2:]) for place in dataset.places]),
@@ -85,7 +85,7 @@ def load(options: argparse.Namespace, quality: str, names: Iterable[str] = PLACE
 def held_out(photos: Photos, seed: int) -> tuple[Photos, Photos]:
     """The photos that train and those that test, without leaks; divided as `train` does where no split is given."""
     if not photos.splits[0]:
-        split = make_split(photos.labels, photos.scenes, photos.copies, seed=seed)
+        split = make_split(photos.labels, photos.groups, photos.copies, seed=seed)
         return photos.part(split.train), photos.part(split.test)
     train = photos.part(photos.splits == "train")
     return train, photos.part((photos.splits == "test") & ~np.isin(photos.hashes, train.hashes))
@@ -94,7 +94,7 @@ def held_out(photos: Photos, seed: int) -> tuple[Photos, Photos]:
 def market(sets: Mapping[str, Photos]) -> Photos:
     """Fruits in a market: those that train and those that test, in one."""
     train, test = sets["fruits, market"], sets["fruits, market test"]
-    test = replace(test, scenes=test.scenes + train.n)
+    test = replace(test, groups=test.groups + train.n)
     both = Photos(*(np.concatenate([getattr(train, f.name), getattr(test, f.name)]) for f in fields(Photos)))
     return replace(both, splits=np.repeat(["train", "test"], [train.n, test.n]))
 
@@ -105,7 +105,7 @@ def undivided(photos: Photos) -> Photos:
 
 
 def used_to_choose(names: np.ndarray) -> np.ndarray:
-    """(N,) bool, which photos of `unknown` were looked at when the unknown score was chosen."""
+    """(N,) bool, which photos of `unknown` were looked at when the OOD score was chosen."""
     rng, used = np.random.default_rng(HALF_SEED), np.zeros(len(names), bool)
     for source in ("objects", "textures", "cups"):
         own = np.flatnonzero(np.char.startswith(names, f"{source}/"))
@@ -120,7 +120,7 @@ def of_unknown(unknown: Photos, chosen: np.ndarray) -> dict[str, Photos]:
 
 
 def to_choose_with(sets: Mapping[str, Photos]) -> dict[str, Photos]:
-    """What the unknown score and the gates were chosen on: training photos, and half of `unknown`."""
+    """What the OOD score and the gates were chosen on: training photos, and half of `unknown`."""
     instruments, unknown = sets["instruments"], sets["unknown"]
     shown = {name: held_out(sets[name], 0)[0] for name in ("clothing", "hotdog")}
     shown["instruments"] = instruments.part(_part_of(instruments) == 0)
@@ -143,20 +143,20 @@ def all_others(sets: Mapping[str, Photos]) -> dict[str, Photos]:
 
 
 def _part_of(instruments: Photos) -> np.ndarray:
-    return stratified_group_split(instruments.labels, instruments.scenes, [0.8, 0.2], seed=PART_SEED)
+    return stratified_group_split(instruments.labels, instruments.groups, [0.8, 0.2], seed=PART_SEED)
 
 
 def fit(photos: Photos, seed: int, quality: str = LinearProbe.quality) -> CalibratedHead:
     """A model of `photos`, as `tellapart train` fits it."""
     recipe = LinearProbe(Reading(quality=quality), seed=seed)
-    folds, imagenet = make_folds(photos.labels, photos.scenes, recipe), QUALITIES[quality].imagenet
+    folds, imagenet = make_folds(photos.labels, photos.groups, recipe), QUALITIES[quality].imagenet
     return fit_probe(photos.features, photos.labels, folds, photos.n_classes, recipe, imagenet=imagenet)
 
 
-def refused(fitted: CalibratedHead, unknown: np.ndarray, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def refused(fitted: CalibratedHead, ood_scores: np.ndarray, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N,) bool each: who gets "none of these", and who gets "not sure"."""
     limits = fitted.thresholds
-    far = unknown > (np.inf if limits.unknown_score is None else limits.unknown_score)
+    far = ood_scores > (np.inf if limits.ood_score is None else limits.ood_score)
     return far, ~far & (probs.max(axis=1) < (0 if limits.confidence is None else limits.confidence))
 
 
@@ -165,6 +165,6 @@ def asked(fitted: CalibratedHead, photos: Photos) -> tuple[np.ndarray, np.ndarra
 
 
 def of_training(fitted: CalibratedHead) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unknown scores, probabilities and labels of the photos learned from, by probes that had not seen them."""
+    """OOD scores, probabilities and labels of the photos learned from, by probes that had not seen them."""
     said = fitted.out_of_fold
-    return said.unknown, calibrated(said.logits, fitted.temperature), said.labels
+    return said.ood_scores, calibrated(said.logits, fitted.temperature), said.labels

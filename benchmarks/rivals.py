@@ -34,7 +34,7 @@ def former_centres(seen: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarra
 
 
 def scores(fitted: CalibratedHead, train: Photos, seed: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """From features to unknown scores: ours, and what it is held against."""
+    """From features to OOD scores: ours, and what it is held against."""
     seen = directions(train.features, None)
     points = {
         "before: 8 centres a class, features alone": former_centres(seen, train.labels, seed),

@@ -1,9 +1,9 @@
-"""How many right answers are left on spoiled photos, and how many come from the background alone.
+"""How many right answers are left on corrupted photos, and how many come from the background alone.
 
     python benchmarks/robustness.py ../shared/data
 
-The first two tables spoil the test photos of `clothing` in every way of `evaluation/corruption.py`, for a model of the
-default quality. The third is the worked example of a background: `fruits` on white paper, then in a market. A model
+The first two tables corrupt the test photos of `clothing` in every way of `evaluation/corruption.py`, for a model of
+the default quality. The third is the worked example of a background: `fruits` on white paper, then in a market. A model
 that saw only fruits on white paper is scored on white paper and in the market, and one that saw the market is scored
 there; each once as the photos are and once with their middle hidden. Test photos only, looked at once: no severity was
 chosen by what it does to any of these models.
@@ -22,7 +22,8 @@ from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
 from tellapart.evaluation.corruption import CORRUPTIONS, SEVERITIES
 from tellapart.evaluation.document import test_part
-from tellapart.evaluation.robustness import MAX_TEST_PHOTOS, robustness
+from tellapart.evaluation.evaluation import as_json
+from tellapart.evaluation.robustness import MAX_TEST_PHOTOS, measure_robustness
 from tellapart.features.extract import Extractor
 from tellapart.model.prediction import load
 from tellapart.recipe import LinearProbe, Reading
@@ -37,13 +38,13 @@ PLACES = {  # name in the table: training photos, test photos
 SILENT = "No name, strong"
 
 
-def scenes(dataset: Dataset, recipe: LinearProbe, model) -> np.ndarray:
+def groups_of(dataset: Dataset, recipe: LinearProbe, model) -> np.ndarray:
     """Which photos belong together, found as training finds it."""
     features = Extractor(QUALITIES[recipe.quality], model.preprocessing).extract(dataset)
     groups = np.arange(dataset.n) + dataset.n  # an unreadable photo stands alone
     groups[features.usable] = find_duplicates(
         np.asarray(features.values[features.usable]), features.pixel_hashes[features.usable]
-    ).scenes
+    ).groups
     return groups
 
 
@@ -112,9 +113,11 @@ def main() -> None:
             if not place.exists():
                 train(options.data / training, place, recipe)
             model, dataset = load(place), test_part(scan(options.data / testing))
-            groups = scenes(dataset, recipe, model)
+            groups = groups_of(dataset, recipe, model)
             started = time.perf_counter()
-            result = robustness(model, dataset, np.arange(dataset.n), groups=groups, max_photos=n_photos)
+            result = as_json(
+                measure_robustness(model, dataset, np.arange(dataset.n), groups=groups, max_photos=n_photos)
+            )
             backgrounds.append(background_row(name, result, time.perf_counter() - started))
             sentences[name] = result["sentences"]
             if name == "clothing":

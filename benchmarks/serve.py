@@ -1,17 +1,17 @@
-"""How many photos a second `tellapart serve` answers, how long visitors wait, and what it takes.
+"""How many photos a second `tellapart serve` answers, how long clients wait, and what it takes.
 
     python benchmarks/serve.py ../shared/data
 
-Visitors are threads with one kept connection each, in a process of its own; every request carries one real JPEG of the
+Clients are threads with one kept connection each, in a process of its own; every request carries one real JPEG of the
 `clothing` test photos. Against 8 of them stands the same pipeline without a server, `Predictor.predict_many` over the
 same bytes in memory, and, where they are installed (`--peers`), the same model behind Gradio, LitServe and a
-plain FastAPI app with ONNX Runtime: benchmarks/serve_peers.py. All take turns. A visitor of Gradio uploads, asks and
+plain FastAPI app with ONNX Runtime: benchmarks/serve_peers.py. All take turns. A client of Gradio uploads, asks and
 listens, three requests a photo, as its API asks for.
 
 Waiting is measured at half load: requests come at half the rate just measured, whether or not the last was answered.
 Memory is what the kernel counts for the server and its decoding processes, shared pages split (PSS), after a warm-up of
 500 requests and after all; the server hides its memory, so this runs as root. Ready is the time from the command's
-start to the golden photo's right answer.
+start to the self-test photo's right answer.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from pathlib import Path
 
 import measure
 
-VISITORS = 8
+CLIENTS = 8
 PHOTOS = 600  # a round of one way
 SOAK, WARM_UP = 10_000, 500
 BOUNDARY = b"tellapart-bench"
@@ -51,7 +51,7 @@ print(n / (time.perf_counter() - started))
 """
 
 
-class Visitor:
+class Client:
     """One kept connection. HTTP by hand: a client library would take more of the cores than the server's own."""
 
     def __init__(self, port: int) -> None:
@@ -95,15 +95,15 @@ def form(field: bytes, photo: bytes) -> bytes:
 FORM = b"multipart/form-data; boundary=" + BOUNDARY
 
 
-def ask_form(path: bytes) -> Callable[[Visitor, bytes], None]:
-    return lambda visitor, photo: void(visitor.request(b"POST", path, FORM, form(b"photos", photo)))
+def ask_form(path: bytes) -> Callable[[Client, bytes], None]:
+    return lambda client, photo: void(client.request(b"POST", path, FORM, form(b"photos", photo)))
 
 
-def ask_gradio(visitor: Visitor, photo: bytes) -> None:
-    [place] = json.loads(visitor.request(b"POST", b"/gradio_api/upload", FORM, form(b"files", photo)))
+def ask_gradio(client: Client, photo: bytes) -> None:
+    [place] = json.loads(client.request(b"POST", b"/gradio_api/upload", FORM, form(b"files", photo)))
     given = {"data": [{"path": place, "meta": {"_type": "gradio.FileData"}}]}
-    said = visitor.request(b"POST", b"/gradio_api/call/predict", b"application/json", json.dumps(given).encode())
-    told = visitor.request(b"GET", b"/gradio_api/call/predict/" + json.loads(said)["event_id"].encode())
+    said = client.request(b"POST", b"/gradio_api/call/predict", b"application/json", json.dumps(given).encode())
+    told = client.request(b"GET", b"/gradio_api/call/predict/" + json.loads(said)["event_id"].encode())
     if b"event: complete" not in told:
         raise SystemExit(f"Gradio answered {told[:300].decode()}")
 
@@ -112,58 +112,58 @@ def void(_: object) -> None:
     pass
 
 
-def crowd(n_visitors: int, port: int, n: int, visit: Callable[[Visitor, int], None]) -> None:
-    """Visitors with a kept connection each share the turns 0 to n - 1; a turn begins when its visitor is free."""
+def crowd(n_clients: int, port: int, n: int, visit: Callable[[Client, int], None]) -> None:
+    """Clients with a kept connection each share the turns 0 to n - 1; a turn begins when its client is free."""
     turns, lock = iter(range(n)), threading.Lock()
 
     def stay() -> None:
-        visitor = Visitor(port)
+        client = Client(port)
         while True:
             with lock:
                 turn = next(turns, None)
             if turn is None:
                 break
-            visit(visitor, turn)
-        visitor.close()
+            visit(client, turn)
+        client.close()
 
-    with ThreadPoolExecutor(n_visitors) as executor:
-        for stayed in [executor.submit(stay) for _ in range(n_visitors)]:
+    with ThreadPoolExecutor(n_clients) as executor:
+        for stayed in [executor.submit(stay) for _ in range(n_clients)]:
             stayed.result()
 
 
-def at_once(port: int, ask: Callable[[Visitor, bytes], None], photos: list[bytes], n: int) -> float:
-    """Photos/s that `VISITORS` get who each ask again as soon as they are answered."""
+def at_once(port: int, ask: Callable[[Client, bytes], None], photos: list[bytes], n: int) -> float:
+    """Photos/s that `CLIENTS` get who each ask again as soon as they are answered."""
     started = time.perf_counter()
-    crowd(VISITORS, port, n, lambda visitor, turn: ask(visitor, photos[turn % len(photos)]))
+    crowd(CLIENTS, port, n, lambda client, turn: ask(client, photos[turn % len(photos)]))
     return n / (time.perf_counter() - started)
 
 
-def at_rate(port: int, ask: Callable[[Visitor, bytes], None], photos: list[bytes], n: int, rate: float) -> list[float]:
+def at_rate(port: int, ask: Callable[[Client, bytes], None], photos: list[bytes], n: int, rate: float) -> list[float]:
     """Seconds from when each of `n` requests was due, at `rate` a second, to its answer; sorted."""
     started = time.perf_counter() + 0.1
     waited: list[float] = []
 
-    def visit(visitor: Visitor, turn: int) -> None:
+    def visit(client: Client, turn: int) -> None:
         due = started + turn / rate
         time.sleep(max(0.0, due - time.perf_counter()))
-        ask(visitor, photos[turn % len(photos)])
+        ask(client, photos[turn % len(photos)])
         waited.append(time.perf_counter() - due)
 
-    crowd(4 * VISITORS, port, n, visit)
+    crowd(4 * CLIENTS, port, n, visit)
     return sorted(waited)
 
 
-def lags(port: int, ask: Callable[[Visitor, bytes], None], photos: list[bytes], n: int) -> list[float]:
+def lags(port: int, ask: Callable[[Client, bytes], None], photos: list[bytes], n: int) -> list[float]:
     """Seconds that `/healthz`, which needs nothing but the event loop, takes while the crowd asks; sorted."""
-    visitor, took = Visitor(port), []
+    client, took = Client(port), []
     with ThreadPoolExecutor(1) as beside:
         busy = beside.submit(at_once, port, ask, photos, n)
         while not busy.done():
             started = time.perf_counter()
-            visitor.request(b"GET", b"/healthz")
+            client.request(b"GET", b"/healthz")
             took.append(time.perf_counter() - started)
             time.sleep(0.01)
-    visitor.close()
+    client.close()
     return sorted(took)
 
 
@@ -302,7 +302,7 @@ def main() -> None:
         {"What": "half load, p50", "Value": f"{1000 * p50:.0f} ms"},
         {"What": "half load, p99", "Value": f"{1000 * p99:.0f} ms", "Goal": measure.goal(p99 < 4 * p50, "under 4 p50")},
         {
-            "What": f"the event loop's answer while {VISITORS} ask, p99",
+            "What": f"the event loop's answer while {CLIENTS} ask, p99",
             "Value": f"{1000 * lag[int(0.99 * len(lag))]:.0f} ms",
             "Goal": measure.goal(lag[int(0.99 * len(lag))] <= 0.05, "at most 50 ms"),
         },
@@ -322,7 +322,7 @@ def main() -> None:
             "Goal": measure.goal(after - before < 20, "under 20 MB"),
         },
     ]
-    tables = {f"{VISITORS} visitors at once": throughput, "Waiting, starting, memory": others}
+    tables = {f"{CLIENTS} visitors at once": throughput, "Waiting, starting, memory": others}
     measure.report(options, tables, photos=n, quality=options.quality)
 
 

@@ -42,11 +42,11 @@ class Photos:
 
     features: np.ndarray
     labels: np.ndarray
-    scenes: np.ndarray
+    groups: np.ndarray
     copies: np.ndarray
 
     def part(self, indices: np.ndarray) -> "Photos":
-        return Photos(self.features[indices], self.labels[indices], self.scenes[indices], self.copies[indices])
+        return Photos(self.features[indices], self.labels[indices], self.groups[indices], self.copies[indices])
 
 
 @dataclass
@@ -146,11 +146,11 @@ def load(place) -> Photos:
     found = find_duplicates(features, hashes)
     near = np.array([(p.first, p.second) for p in found.pairs], np.int64).reshape(-1, 2)
     copies = group(len(use), np.concatenate([exact_pairs(hashes), near]))
-    return Photos(features, dataset.labels[use], found.scenes, copies)
+    return Photos(features, dataset.labels[use], found.groups, copies)
 
 
 def model(photos: Photos, n_classes: int) -> CalibratedHead:
-    folds = make_folds(photos.labels, photos.scenes, RECIPE)
+    folds = make_folds(photos.labels, photos.groups, RECIPE)
     return fit_probe(photos.features, photos.labels, folds, n_classes, RECIPE, imagenet=IMAGENET)
 
 
@@ -168,7 +168,7 @@ def curve(train: Photos, test: Photos, method: str, seed: int, start: int, batch
         accuracies.append(float((fitted.head.logits(test.features).argmax(axis=1) == test.labels).mean()))
         if turn < rounds:
             pool = train.part(left)
-            far, limit = fitted.centres.ood_scores(pool.features), fitted.thresholds.unknown_score
+            far, limit = fitted.centres.ood_scores(pool.features), fitted.thresholds.ood_score
             is_far = np.zeros(len(left), bool) if limit is None else far > limit
             told = Pool(pool.features, fitted.probs(pool.features), is_far, pool.copies, known.features, rng)
             chosen = np.array(METHODS[method](told, batch), np.int64)
@@ -189,13 +189,13 @@ def mixed(photos: Photos, others: Photos, seed: int) -> Photos:
     return Photos(
         np.concatenate([photos.features, junk.features]),
         np.concatenate([photos.labels, np.full(n, -1, photos.labels.dtype)]),
-        np.concatenate([photos.scenes, junk.scenes + photos.scenes.max() + 1]),
+        np.concatenate([photos.groups, junk.groups + photos.groups.max() + 1]),
         np.concatenate([photos.copies, junk.copies + photos.copies.max() + 1]),
     )
 
 
 def held_out(photos: Photos, seed: int) -> tuple[Photos, Photos]:
-    side = stratified_group_split(photos.labels, photos.scenes, [2 / 3, 1 / 3], seed=seed)
+    side = stratified_group_split(photos.labels, photos.groups, [2 / 3, 1 / 3], seed=seed)
     return photos.part(np.flatnonzero(side == 0)), photos.part(np.flatnonzero(side == 1))
 
 

@@ -5,7 +5,7 @@
 Models are fitted as `tellapart train` fits them and asked about photos that took no part in it. `--repeats` is the
 number of seeds: of the folds, the centres and, for `instruments`, of the split.
 
-The unknown score was chosen on training photos, on half of `unknown` (105 of 210 photos) and on four fifths of
+The OOD score was chosen on training photos, on half of `unknown` (105 of 210 photos) and on four fifths of
 `instruments`. The bars are therefore counted twice: with all of `unknown`, and with the half that was never used. What
 the gates may refuse was chosen on the same photos, and the table that says why reads no others.
 """
@@ -195,7 +195,7 @@ def _shown(name: str) -> str:
     return file.partition("_")[2].rpartition(".")[0].replace("_", " ") if source == "objects" else name
 
 
-def promises(options, sets: Sets) -> list[measure.Row]:
+def guarantees(options, sets: Sets) -> list[measure.Row]:
     """Whether as many real photos get a class name as each model promised."""
     splits = options.repeats if options.quick else SPLITS
     ways = {
@@ -207,22 +207,23 @@ def promises(options, sets: Sets) -> list[measure.Row]:
         "instruments, divided anew": (sets["instruments"], splits),
     }
     rows = [
-        promise_row(title, *[promise_kept(photos, seed) for seed in range(n)]) for title, (photos, n) in ways.items()
+        guarantee_row(title, *[guarantee_kept(photos, seed) for seed in range(n)])
+        for title, (photos, n) in ways.items()
     ]
     note(rows)
     return rows
 
 
-def promise_kept(photos: Photos, seed: int) -> dict:
+def guarantee_kept(photos: Photos, seed: int) -> dict:
     train, real = held_out(photos, seed)
     fitted = fit(train, seed)
     named = ~np.logical_or(*asked(fitted, real))
     right = fitted.probs(real.features).argmax(axis=1) == real.labels
-    promised = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
-    assert promised is not None
-    observed = observed_in_band(int(named.sum()), real.n, promised)
+    guaranteed = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
+    assert guaranteed is not None
+    observed = observed_in_band(int(named.sum()), real.n, guaranteed)
     return {
-        "promised": promised,
+        "promised": guaranteed,
         "n": real.n,
         "named": float(named.mean()),
         "kept": observed.holds,
@@ -232,13 +233,13 @@ def promise_kept(photos: Photos, seed: int) -> dict:
     }
 
 
-def promise_row(title: str, *found: dict) -> measure.Row:
-    promised, n = found[0]["promised"], sorted(f["n"] for f in found)
+def guarantee_row(title: str, *found: dict) -> measure.Row:
+    guaranteed, n = found[0]["promised"], sorted(f["n"] for f in found)
     return {
         "Photos": title,
-        "Learned from": promised.n,
+        "Learned from": guaranteed.n,
         "Tested": f"{n[0]}" if n[0] == n[-1] else f"{n[0]} to {n[-1]}",
-        "Promised": f"{100 * promised.kept:.1f} % ({100 * promised.low:.1f} to {100 * promised.high:.1f})",
+        "Promised": f"{100 * guaranteed.kept:.1f} % ({100 * guaranteed.low:.1f} to {100 * guaranteed.high:.1f})",
         "Got a class name": percent(f["named"] for f in found),
         "Kept": f"{sum(f['kept'] for f in found)} of {len(found)}",
         "Too few named": sum(f["too few"] for f in found),
@@ -289,8 +290,8 @@ def without_each(photos: Photos, classes: Iterable[int], seed: int) -> dict[str,
     """(classes,) of each class's photos, what a model without it says of them."""
     names = [str(c) for c in range(photos.n_classes)]
     whole = fit(photos, seed)
-    unknown, probs, labels = of_training(whole)
-    card = refusals(CrossValidated(probs, probs, unknown), labels, names, whole, None)
+    ood_scores, probs, labels = of_training(whole)
+    card = refusals(CrossValidated(probs, probs, ood_scores), labels, names, whole, None)
     estimates = {row["class_name"]: row["value"] for row in card["left_out"]}
     rows = []
     for c in classes:
@@ -323,14 +324,14 @@ def shares(options, sets: Sets) -> list[measure.Row]:
             through: dict[str, list[float]] = {}
             unsure_wrong, unnamed_wrong = [], []
             for fitted in models:
-                unknown, probs, labels = of_training(fitted)
+                ood_scores, probs, labels = of_training(fitted)
                 limits = replace(
                     fitted.thresholds,
-                    unknown_score=-at_rank(-unknown, far_share),
+                    ood_score=-at_rank(-ood_scores, far_share),
                     confidence=at_rank(probs.max(axis=1), doubt_share),
                 )
                 model, wrong = replace(fitted, thresholds=limits), probs.argmax(axis=1) != labels
-                far, unsure = refused(model, unknown, probs)
+                far, unsure = refused(model, ood_scores, probs)
                 unsure_wrong.append(float(unsure[wrong].mean()))
                 unnamed_wrong.append(float((far | unsure)[wrong].mean()))
                 for _, source, photos in _not_of(name, {EVERY: shown}):
@@ -388,7 +389,7 @@ def main() -> None:
     sets = every[LinearProbe.quality]
     tables = far_photos(options, every)
     tables["What passes a model of hot dogs"] = who_passes(options, sets)
-    tables["The promise"] = promises(options, sets)
+    tables["The promise"] = guarantees(options, sets)
     tables |= left_out(options, sets)
     tables["How the 5 % are shared out"] = shares(options, sets)
     tables["Real photos of a new kind"] = changed(options, sets)

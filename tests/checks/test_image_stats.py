@@ -66,15 +66,15 @@ def test_what_the_file_says_is_read_from_its_content(tmp_path):
             "d.webp": (page.resize((30, 40)), {}),
         },
     )
-    looks = image_stats_of(dataset)
-    assert looks.format.tolist() == ["JPEG", "PNG", "JPEG", "WEBP"]
-    assert looks.camera.tolist() == ["Pocket 7", "", "", ""]
-    assert looks.width_px.tolist() == [300, 600, 600, 30]
-    assert looks.height_px.tolist() == [600, 300, 300, 40]
-    assert looks.bytes.tolist() == [len(dataset.read(i)) for i in range(4)]
-    assert looks.brightness == pytest.approx(np.full(4, 0.299), abs=0.01)
-    assert looks.saturation == pytest.approx(np.ones(4), abs=0.02)
-    assert looks.contrast == pytest.approx(np.zeros(4), abs=0.01)
+    stats = image_stats_of(dataset)
+    assert stats.format.tolist() == ["JPEG", "PNG", "JPEG", "WEBP"]
+    assert stats.camera.tolist() == ["Pocket 7", "", "", ""]
+    assert stats.width_px.tolist() == [300, 600, 600, 30]
+    assert stats.height_px.tolist() == [600, 300, 300, 40]
+    assert stats.bytes.tolist() == [len(dataset.read(i)) for i in range(4)]
+    assert stats.brightness == pytest.approx(np.full(4, 0.299), abs=0.01)
+    assert stats.saturation == pytest.approx(np.ones(4), abs=0.02)
+    assert stats.contrast == pytest.approx(np.zeros(4), abs=0.01)
 
 
 @pytest.mark.parametrize("length", [1, 3, 4, 5, 63, 200])
@@ -126,13 +126,13 @@ def test_progress_reaches_the_end_and_the_order_is_the_dataset_s(tmp_path):
     greys = np.linspace(0, 255, 40).astype(int)
     dataset = files(tmp_path, {f"{i:02}.png": (Image.new("L", (9, 9), int(g)), {}) for i, g in enumerate(greys)})
     steps = []
-    looks = image_stats_of(dataset, lambda stage, done, total: steps.append((done, total)))
-    assert looks.brightness == pytest.approx(greys / 255, abs=1e-3)
+    stats = image_stats_of(dataset, lambda stage, done, total: steps.append((done, total)))
+    assert stats.brightness == pytest.approx(greys / 255, abs=1e-3)
     assert steps[0] == (0, 40)
     assert steps[-1] == (40, 40)
     empty = image_stats_of(dataset.subset([]))
     assert empty.brightness.shape == (0,)
-    assert empty.border.shape == (0, looks.border.shape[1])
+    assert empty.border.shape == (0, stats.border.shape[1])
 
 
 def test_blur_is_seen_in_real_photos(clothing):

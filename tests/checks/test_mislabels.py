@@ -51,17 +51,17 @@ def test_nothing_is_claimed_from_few_photos():
     assert suspects(many, np.arange(400) % 50) == []  # 8 a class
 
 
-def test_a_class_that_is_one_scene_is_not_judged():
+def test_a_class_that_is_one_group_is_not_judged():
     labels = np.arange(200) % 2
     probs = np.where(labels[:, None] == [0, 1], 0.99, 0.01).astype(float)
-    scenes = np.arange(200)
+    groups = np.arange(200)
     odd = np.flatnonzero(labels == 1)[:60]
     probs[odd] = [0.99, 0.01]
-    assert len(suspects(probs, labels, scenes)) == 60
-    scenes[odd] = odd[0]
-    assert suspects(probs, labels, scenes) == []
-    scenes[odd[:50]] = np.arange(300, 350)
-    assert len(suspects(probs, labels, scenes)) == 60  # a scene of ten is a tenth of its class
+    assert len(suspects(probs, labels, groups)) == 60
+    groups[odd] = odd[0]
+    assert suspects(probs, labels, groups) == []
+    groups[odd[:50]] = np.arange(300, 350)
+    assert len(suspects(probs, labels, groups)) == 60  # a group of ten is a tenth of its class
 
 
 def test_the_finding_names_the_class_it_looks_like():

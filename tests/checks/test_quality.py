@@ -16,13 +16,13 @@ def dataset_of(n):
     return Dataset("photos", ("cat", "dog"), names, names, np.arange(n, dtype=np.int32) % 2, np.full(n, ""))
 
 
-def changed(looks, index, **values):
+def changed(stats, index, **values):
     new = {}
     for name, value in values.items():
-        column = getattr(looks, name).copy()
+        column = getattr(stats, name).copy()
         column[index] = value
         new[name] = column
-    return replace(looks, **new)
+    return replace(stats, **new)
 
 
 def test_ordinary_photos_give_no_finding(ordinary):
@@ -40,8 +40,8 @@ def test_ordinary_photos_give_no_finding(ordinary):
     ],
 )
 def test_poor_photos_are_named_worst_first_and_stay_where_they_are(kind, worse, poor, ordinary):
-    looks = changed(changed(ordinary(60), 11, **poor), 30, **worse)
-    [finding] = quality_findings(dataset_of(60), looks)
+    stats = changed(changed(ordinary(60), 11, **poor), 30, **worse)
+    [finding] = quality_findings(dataset_of(60), stats)
     assert finding.kind == kind
     assert [row[0] for row in finding.photos] == ["photos/030.jpg", "photos/011.jpg"]
     assert finding.sentence.startswith("2 photos are ")
@@ -60,9 +60,9 @@ def test_poor_photos_are_named_worst_first_and_stay_where_they_are(kind, worse, 
     ],
 )
 def test_a_whole_set_that_is_so_is_not_named(values, ordinary):
-    looks = ordinary(60)
-    everywhere = {name: np.full(60, value, getattr(looks, name).dtype) for name, value in values.items()}
-    assert quality_findings(dataset_of(60), replace(looks, **everywhere)) == []
+    stats = ordinary(60)
+    everywhere = {name: np.full(60, value, getattr(stats, name).dtype) for name, value in values.items()}
+    assert quality_findings(dataset_of(60), replace(stats, **everywhere)) == []
 
 
 def test_one_poor_photo_is_spoken_of_in_the_singular(ordinary):
@@ -80,17 +80,17 @@ def test_photos_of_one_colour_are_suspects_and_nothing_else_is_said_of_them(ordi
 
 
 def test_a_set_of_tiny_photos_is_named_once_for_all(ordinary):
-    looks = replace(ordinary(60), width_px=np.full(60, 32), height_px=np.full(60, 32))
-    [finding] = quality_findings(dataset_of(60), looks)
+    stats = replace(ordinary(60), width_px=np.full(60, 32), height_px=np.full(60, 32))
+    [finding] = quality_findings(dataset_of(60), stats)
     assert finding.sentence == "60 photos are tiny; the smallest is 32×32 pixels."
     assert finding.advice.startswith("If larger ones exist, use photos of at least 250 pixels a side")
 
 
 def test_the_order_of_the_photos_changes_nothing(ordinary):
-    looks = changed(changed(ordinary(40), 7, sharpness=0.4), 8, sharpness=0.2)
+    stats = changed(changed(ordinary(40), 7, sharpness=0.4), 8, sharpness=0.2)
     order = np.random.default_rng(0).permutation(40)
-    mixed = ImageStats(**{field.name: getattr(looks, field.name)[order] for field in fields(ImageStats)})
-    assert quality_findings(dataset_of(40), looks) == quality_findings(dataset_of(40).subset(order), mixed)
+    mixed = ImageStats(**{field.name: getattr(stats, field.name)[order] for field in fields(ImageStats)})
+    assert quality_findings(dataset_of(40), stats) == quality_findings(dataset_of(40).subset(order), mixed)
 
 
 def test_no_photo_and_one_photo(ordinary):
@@ -106,7 +106,7 @@ def test_outlyingness_equals_its_twin_and_ignores_gaps():
 
 
 def test_planted_poor_photos_are_found_among_real_ones(clothing, tmp_path):
-    spoil = {
+    corruptions = {
         "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(min(image.size) * 0.03)),
         "dark": lambda image: ImageEnhance.Brightness(image).enhance(0.15),
         "overexposed": lambda image: image.point(lambda v: 165 + v * 90 // 255),
@@ -114,12 +114,12 @@ def test_planted_poor_photos_are_found_among_real_ones(clothing, tmp_path):
         "odd_shape": lambda image: image.resize((900, 180)),
     }
     paths = list(clothing.places[:60])
-    for i, (kind, change) in enumerate(spoil.items()):
+    for i, (kind, change) in enumerate(corruptions.items()):
         with Image.open(paths[i * 10]) as photo:
             change(photo.convert("RGB")).save(tmp_path / f"{kind}.jpg")
         paths[i * 10] = str(tmp_path / f"{kind}.jpg")
     dataset = Dataset.from_lists(paths, ["a", "b"] * 30)
     findings = {finding.kind: finding for finding in quality_findings(dataset, image_stats_of(dataset))}
-    assert set(findings) == set(spoil)
-    for kind in spoil:
+    assert set(findings) == set(corruptions)
+    for kind in corruptions:
         assert [row[0].rsplit("/", 1)[-1] for row in findings[kind].photos] == [f"{kind}.jpg"]

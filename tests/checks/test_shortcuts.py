@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from scipy import stats
 
 from tellapart.checks.image_stats import ImageStats, image_stats_of
-from tellapart.checks.shortcuts import MIN_SCENES_PER_CLASS, SHRINK, cross_validated, exact_p_value, shortcut_findings
+from tellapart.checks.shortcuts import MIN_GROUPS_PER_CLASS, SHRINK, cross_validated, exact_p_value, shortcut_findings
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 
@@ -25,22 +25,24 @@ def alone(n):
     return np.arange(n, dtype=np.int32)
 
 
-def random_looks(ordinary, n, seed):
+def random_stats(ordinary, n, seed):
     """Looks that vary in every way, and tell nothing."""
     rng = np.random.default_rng(seed)
-    looks = ordinary(n, seed)
+    image_stats = ordinary(n, seed)
     return replace(
-        looks,
+        image_stats,
         format=rng.choice(["JPEG", "PNG"], n),
         camera=rng.choice(["", "Pocket 7", "Old one"], n),
         width_px=rng.integers(300, 900, n),
         height_px=rng.integers(300, 900, n),
-        border=rng.standard_normal(looks.border.shape).astype(np.float32),
+        border=rng.standard_normal(image_stats.border.shape).astype(np.float32),
     )
 
 
-def planted(looks, chosen, **values):
-    return replace(looks, **{name: np.where(chosen, value, getattr(looks, name)) for name, value in values.items()})
+def planted(image_stats, chosen, **values):
+    return replace(
+        image_stats, **{name: np.where(chosen, value, getattr(image_stats, name)) for name, value in values.items()}
+    )
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 8])
@@ -48,7 +50,7 @@ def test_looks_that_tell_nothing_are_no_shortcut(n_classes, ordinary):
     for seed in range(8):
         labels = np.arange(20 * n_classes) % n_classes
         dataset = dataset_of(labels, n_classes)
-        assert shortcut_findings(dataset, alone(dataset.n), random_looks(ordinary, dataset.n, seed)) == []
+        assert shortcut_findings(dataset, alone(dataset.n), random_stats(ordinary, dataset.n, seed)) == []
 
 
 @pytest.mark.parametrize(
@@ -66,8 +68,8 @@ def test_looks_that_tell_nothing_are_no_shortcut(n_classes, ordinary):
 def test_a_planted_cue_is_found_and_no_other(values, cue, n_classes, ordinary):
     labels = np.arange(30 * n_classes) % n_classes
     dataset = dataset_of(labels, n_classes)
-    looks = planted(random_looks(ordinary, dataset.n, 1), labels == 1, **values)
-    findings = shortcut_findings(dataset, alone(dataset.n), looks)
+    image_stats = planted(random_stats(ordinary, dataset.n, 1), labels == 1, **values)
+    findings = shortcut_findings(dataset, alone(dataset.n), image_stats)
     assert [f.kind for f in findings] == ["shortcut"]
     assert findings[0].sentence.startswith(f"The {cue} alone ")
     assert findings[0].sure
@@ -77,8 +79,10 @@ def test_a_planted_cue_is_found_and_no_other(values, cue, n_classes, ordinary):
 def test_the_numbers_of_the_sentence_are_the_photos(ordinary):
     labels = np.arange(120) % 6
     dataset = dataset_of(labels, 6)
-    looks = planted(replace(random_looks(ordinary, 120, 2), format=np.full(120, "JPEG")), labels == 4, format="PNG")
-    [finding] = shortcut_findings(dataset, alone(120), looks)
+    image_stats = planted(
+        replace(random_stats(ordinary, 120, 2), format=np.full(120, "JPEG")), labels == 4, format="PNG"
+    )
+    [finding] = shortcut_findings(dataset, alone(120), image_stats)
     assert finding.sentence == (
         'The file format alone tells "class 4" from the rest '
         "(finds 20 of its 20 photos, and takes 0 of the 100 others for it)."
@@ -86,8 +90,10 @@ def test_the_numbers_of_the_sentence_are_the_photos(ordinary):
     assert {row[1] for row in finding.photos} == {'"class 4"'}
     assert [row[0] for row in finding.photos] == [dataset.photos[i] for i in np.flatnonzero(labels == 4)]
     two = dataset_of(np.minimum(labels, 1), 2)
-    looks = planted(replace(random_looks(ordinary, 120, 2), format=np.full(120, "JPEG")), labels == 0, format="PNG")
-    [finding] = shortcut_findings(two, alone(120), looks)
+    image_stats = planted(
+        replace(random_stats(ordinary, 120, 2), format=np.full(120, "JPEG")), labels == 0, format="PNG"
+    )
+    [finding] = shortcut_findings(two, alone(120), image_stats)
     assert finding.sentence == (
         'The file format alone puts 120 of 120 photos into the right class; always answering "class 1" would get 100.'
     )
@@ -96,8 +102,8 @@ def test_the_numbers_of_the_sentence_are_the_photos(ordinary):
 def test_a_cue_of_all_classes_names_the_clearest_too(ordinary):
     labels = np.arange(120) % 4
     dataset = dataset_of(labels, 4)
-    looks = replace(random_looks(ordinary, 120, 2), camera=np.array(["A", "B", "C", "D"])[labels])
-    [finding] = shortcut_findings(dataset, alone(120), looks)
+    image_stats = replace(random_stats(ordinary, 120, 2), camera=np.array(["A", "B", "C", "D"])[labels])
+    [finding] = shortcut_findings(dataset, alone(120), image_stats)
     assert finding.sentence.startswith(
         'The camera alone puts 120 of 120 photos into the right class; always answering "class 0" would get 30. '
         'Above all it tells "class 0" from the rest (finds 30 of its 30 photos, and takes 0 of the 90 others for it), '
@@ -108,9 +114,9 @@ def test_a_cue_of_all_classes_names_the_clearest_too(ordinary):
 def test_the_shadow_of_a_cue_is_named_only_if_it_is_as_clear(ordinary):
     labels = np.arange(120) % 2
     dataset = dataset_of(labels, 2)
-    looks = random_looks(ordinary, 120, 2)
-    lit = planted(looks, labels == 1, brightness=0.2)
-    lit = replace(lit, border=np.where(labels[:, None] == 1, 2.0, 0.0).astype(np.float32) + 0.01 * looks.border)
+    image_stats = random_stats(ordinary, 120, 2)
+    lit = planted(image_stats, labels == 1, brightness=0.2)
+    lit = replace(lit, border=np.where(labels[:, None] == 1, 2.0, 0.0).astype(np.float32) + 0.01 * image_stats.border)
     said = [finding.sentence for finding in shortcut_findings(dataset, alone(120), lit)]
     assert [sentence.split(" alone ")[0] for sentence in said] == ["The border", "The brightness"]
     lit.border[labels == 1] -= 2 * (np.arange(60) % 6 == 0)[:, None]
@@ -118,27 +124,27 @@ def test_the_shadow_of_a_cue_is_named_only_if_it_is_as_clear(ordinary):
     assert finding.sentence.startswith("The brightness alone ")
 
 
-def test_photos_of_one_scene_prove_nothing(ordinary):
+def test_photos_of_one_group_prove_nothing(ordinary):
     labels = np.arange(80) % 2
     dataset = dataset_of(labels, 2)
-    looks = planted(random_looks(ordinary, 80, 3), labels == 1, brightness=0.2)
-    assert shortcut_findings(dataset, alone(80), looks)
+    image_stats = planted(random_stats(ordinary, 80, 3), labels == 1, brightness=0.2)
+    assert shortcut_findings(dataset, alone(80), image_stats)
     bursts = (np.arange(80) % 2 + 2 * (np.arange(80) // 20)).astype(np.int32)
-    assert shortcut_findings(dataset, bursts, looks) == []
+    assert shortcut_findings(dataset, bursts, image_stats) == []
 
 
 def test_small_classes_are_not_asked_about(ordinary):
-    few = MIN_SCENES_PER_CLASS - 1
+    few = MIN_GROUPS_PER_CLASS - 1
     labels = np.repeat([0, 1, 2], [40, 40, few])
     dataset = dataset_of(labels, 3)
-    looks = planted(random_looks(ordinary, dataset.n, 4), labels == 2, camera="Box 9")
-    assert shortcut_findings(dataset, alone(dataset.n), looks) == []
-    assert shortcut_findings(dataset.subset([]), alone(0), take(looks, [])) == []
-    assert shortcut_findings(dataset.subset([0]), alone(1), take(looks, [0])) == []
+    image_stats = planted(random_stats(ordinary, dataset.n, 4), labels == 2, camera="Box 9")
+    assert shortcut_findings(dataset, alone(dataset.n), image_stats) == []
+    assert shortcut_findings(dataset.subset([]), alone(0), take(image_stats, [])) == []
+    assert shortcut_findings(dataset.subset([0]), alone(1), take(image_stats, [0])) == []
 
 
-def take(looks, rows):
-    return ImageStats(**{field.name: getattr(looks, field.name)[rows] for field in fields(ImageStats)})
+def take(image_stats, rows):
+    return ImageStats(**{field.name: getattr(image_stats, field.name)[rows] for field in fields(ImageStats)})
 
 
 def test_the_discriminant_equals_a_gaussian_one_written_out():
@@ -200,8 +206,8 @@ class Changed:
     ],
 )
 def test_shortcuts_planted_in_real_photos_are_found(clothing, change, cue):
-    looks = image_stats_of(Changed(clothing, 1, change))
-    findings = shortcut_findings(clothing, alone(clothing.n), looks)
+    image_stats = image_stats_of(Changed(clothing, 1, change))
+    findings = shortcut_findings(clothing, alone(clothing.n), image_stats)
     named = [finding.sentence for finding in findings if finding.sentence.startswith(f"The {cue} alone ")]
     assert len(named) == 1
     assert '"hat"' in named[0]

@@ -23,7 +23,7 @@ def prepared(clothing, extractor):
 
 def folds_of(prepared):
     found = prepared.duplicates
-    return cross_validated_split(prepared.dataset.labels, found.scenes, found.copies, n_folds=RECIPE.n_folds).folds
+    return cross_validated_split(prepared.dataset.labels, found.groups, found.copies, n_folds=RECIPE.n_folds).folds
 
 
 def test_answers_are_those_of_a_probe_fitted_without_the_fold(prepared):
@@ -32,10 +32,10 @@ def test_answers_are_those_of_a_probe_fitted_without_the_fold(prepared):
     assert np.allclose(crossed.probs.sum(axis=1), 1)
     out = folds == 2
     imagenet = QUALITIES["fast"].imagenet
-    labels, scenes = prepared.dataset.labels[~out], prepared.duplicates.scenes[~out]
-    alone = fit_probe(prepared.values[~out], labels, make_folds(labels, scenes, RECIPE), 4, RECIPE, imagenet=imagenet)
+    labels, groups = prepared.dataset.labels[~out], prepared.duplicates.groups[~out]
+    alone = fit_probe(prepared.values[~out], labels, make_folds(labels, groups, RECIPE), 4, RECIPE, imagenet=imagenet)
     assert np.allclose(crossed.probs[out], alone.probs(prepared.values[out]), atol=1e-5)
-    assert np.allclose(crossed.unknown[out], alone.centres.ood_scores(prepared.values[out]), atol=1e-5)
+    assert np.allclose(crossed.ood_scores[out], alone.centres.ood_scores(prepared.values[out]), atol=1e-5)
 
 
 def test_labels_that_mean_nothing_score_like_chance(prepared):

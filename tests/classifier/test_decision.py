@@ -20,11 +20,11 @@ def rank(share, n):
 @given(st.integers(0, 2000), st.integers(0, 99))
 def test_thresholds_are_order_statistics(n, seed):
     rng = np.random.default_rng(seed)
-    unknown, confidences = rng.random(n).astype(np.float32), rng.random(n)
-    got = fit_thresholds(unknown, confidences)
+    ood_scores, confidences = rng.random(n).astype(np.float32), rng.random(n)
+    got = fit_thresholds(ood_scores, confidences)
     assert got.n == n
     k = rank(FAR_SHARE, n)
-    assert got.unknown_score == (sorted(unknown.tolist(), reverse=True)[k - 1] if k else None)
+    assert got.ood_score == (sorted(ood_scores.tolist(), reverse=True)[k - 1] if k else None)
     k = rank(DOUBT_SHARE, n)
     assert got.confidence == (sorted(confidences.tolist())[k - 1] if k else None)
 
@@ -36,7 +36,7 @@ def test_ranks_are_exact_for_every_n():
         assert int(DOUBT_SHARE * (n + 1)) == rank(DOUBT_SHARE, n)
 
 
-@pytest.mark.parametrize(("share", "which"), [(FAR_SHARE, "unknown_score"), (DOUBT_SHARE, "confidence")])
+@pytest.mark.parametrize(("share", "which"), [(FAR_SHARE, "ood_score"), (DOUBT_SHARE, "confidence")])
 def test_too_few_photos_promise_nothing(share, which):
     least = round(1 / share - 0.5)  # the smallest n with share × (n + 1) of at least 1
     least = next(n for n in range(least - 2, least + 3) if share * (n + 1) >= 1)
@@ -52,7 +52,7 @@ def test_coverage_of_new_photos(n):
     far, doubt = [], []
     for _ in range(2000):
         thresholds = fit_thresholds(rng.gumbel(size=n), rng.beta(5, 1, n))
-        far.append(np.mean(rng.gumbel(size=50) > thresholds.unknown_score))
+        far.append(np.mean(rng.gumbel(size=50) > thresholds.ood_score))
         doubt.append(np.mean(rng.beta(5, 1, 50) < thresholds.confidence))
     for shares, promised in ((far, FAR_SHARE), (doubt, DOUBT_SHARE)):
         expected, error = rank(promised, n) / (n + 1), np.std(shares) / np.sqrt(len(shares))
@@ -72,8 +72,8 @@ def test_far_is_said_before_doubt():
 
 
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.floats(0, 2))
-def test_without_thresholds_the_likeliest_class_is_always_answered(probs, unknown):
-    assert answer(NAMES, np.array(probs), unknown, Thresholds(None, None, 0)) == NAMES[int(np.argmax(probs))]
+def test_without_thresholds_the_likeliest_class_is_always_answered(probs, ood_score):
+    assert answer(NAMES, np.array(probs), ood_score, Thresholds(None, None, 0)) == NAMES[int(np.argmax(probs))]
 
 
 def test_each_threshold_works_alone():
@@ -83,19 +83,19 @@ def test_each_threshold_works_alone():
 
 
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.floats(0, 2), st.floats(0, 2), st.floats(0, 1))
-def test_an_answer_is_a_name_exactly_where_nothing_is_withheld(probs, unknown, far, doubt):
+def test_an_answer_is_a_name_exactly_where_nothing_is_withheld(probs, ood_score, far, doubt):
     limits = Thresholds(far, doubt, 100)
-    instead = withheld(np.array(probs), unknown, limits)
-    said = answer(NAMES, np.array(probs), unknown, limits)
+    instead = withheld(np.array(probs), ood_score, limits)
+    said = answer(NAMES, np.array(probs), ood_score, limits)
     assert instead in (None, "none of these", "not sure")
     assert said == (NAMES[int(np.argmax(probs))] if instead is None else instead)
 
 
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.floats(0, 2), st.floats(0, 1))
-def test_a_photo_further_away_never_gets_a_name_back(probs, unknown, step):
+def test_a_photo_further_away_never_gets_a_name_back(probs, ood_score, step):
     limits = Thresholds(0.7, 0.4, 100)
-    if withheld(np.array(probs), unknown, limits) == "none of these":
-        assert withheld(np.array(probs), unknown + step, limits) == "none of these"
+    if withheld(np.array(probs), ood_score, limits) == "none of these":
+        assert withheld(np.array(probs), ood_score + step, limits) == "none of these"
 
 
 def test_classes_may_be_called_like_the_other_answers():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from tellapart.classifier import ood as unknown
+from tellapart.classifier import ood
 from tellapart.classifier.ood import MAX_CENTRES, PHOTOS_PER_CENTRE, Centres, directions, fit_centres
 from tellapart.data.source import Dataset
 from tellapart.engine.backbone import QUALITIES
@@ -55,7 +55,7 @@ def test_the_cosine_is_the_weighted_mean_of_both_directions_cosines(seed):
     rng = np.random.default_rng(seed)
     head, (a, b) = some_head(6, seed=seed), rng.standard_normal((2, 6)).astype(np.float32)
     la, lb = (row - row.mean() for row in head.logits(np.stack([a, b])).astype(float))
-    share = 1 / (1 + float(unknown.LOGIT_WEIGHT) ** 2)
+    share = 1 / (1 + float(ood.LOGIT_WEIGHT) ** 2)
     expected = share * cosine(a, b) + (1 - share) * cosine(la, lb)
     seen = directions(np.stack([a, b]), head)
     assert np.allclose(np.linalg.norm(seen, axis=1), 1, atol=1e-5)
@@ -144,8 +144,8 @@ def test_photos_that_all_coincide_give_one_place():
 
 
 def test_large_classes_are_thinned_and_many_classes_share_the_centres(monkeypatch):
-    monkeypatch.setattr(unknown, "MAX_PHOTOS_PER_CLASS", 50)
-    monkeypatch.setattr(unknown, "MAX_ALL_CENTRES", 6)
+    monkeypatch.setattr(ood, "MAX_PHOTOS_PER_CLASS", 50)
+    monkeypatch.setattr(ood, "MAX_ALL_CENTRES", 6)
     features, labels = blobs([200, 200, 200], seed=1)
     centres = fitted(features, labels)
     assert len(centres.labels) <= 6
@@ -156,8 +156,8 @@ def test_large_classes_are_thinned_and_many_classes_share_the_centres(monkeypatc
 @pytest.mark.parametrize(("folder", "floor"), [("objects", 0.97), ("cups", 0.97), ("textures", 0.97)])
 def test_photos_of_something_else_are_further(shared_data, extractor, clothing, clothing_features, near, folder, floor):
     centres = fitted(np.array(clothing_features.values), clothing.labels, QUALITIES["fast"].imagenet)
-    strangers = sorted((shared_data / "unknown" / folder).iterdir())[:40]
-    far = extractor.extract(Dataset.from_lists(strangers, ["unknown"] * len(strangers)))
+    others = sorted((shared_data / "unknown" / folder).iterdir())[:40]
+    far = extractor.extract(Dataset.from_lists(others, ["unknown"] * len(others)))
     scores = [centres.ood_scores(near), centres.ood_scores(far.values[far.usable])]
     assert roc_auc_score(np.repeat([0, 1], list(map(len, scores))), np.concatenate(scores)) >= floor
 

@@ -173,12 +173,12 @@ def test_photos_that_always_train_are_never_asked_about():
     assert fitted.thresholds.n == 20
 
 
-def test_scenes_stay_in_one_fold():
+def test_groups_stay_in_one_fold():
     _, labels = blobs((40, 40))
-    scenes = (np.arange(80) // 4).astype(np.int32)
-    labels = (scenes % 2).astype(np.int32)
-    folds = make_folds(labels, scenes, LinearProbe())
-    assert all(len(set(folds[scenes == s])) == 1 for s in range(20))
+    groups = (np.arange(80) // 4).astype(np.int32)
+    labels = (groups % 2).astype(np.int32)
+    folds = make_folds(labels, groups, LinearProbe())
+    assert all(len(set(folds[groups == s])) == 1 for s in range(20))
     assert set(folds) == {0, 1, 2, 3, 4}
 
 
@@ -212,7 +212,7 @@ def test_tiny_sets_work(sizes):
     assert (probs.argmax(axis=1) == labels).mean() >= 0.75
     if len(labels) < 30:
         assert fitted.temperature == 1.0
-        assert fitted.thresholds.unknown_score is None
+        assert fitted.thresholds.ood_score is None
         assert fitted.thresholds.confidence is None
 
 

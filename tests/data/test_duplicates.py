@@ -11,7 +11,7 @@ from PIL import Image
 from tellapart.data import duplicates
 from tellapart.data.duplicates import (
     NEAR_DUPLICATE,
-    SAME_SCENE,
+    SAME_GROUP,
     exact_pairs,
     find_duplicates,
     group,
@@ -81,27 +81,27 @@ def test_planted_copies_are_found(planted, kind):
     found, copies = planted
     claimed, pairs = {(p.first, p.second) for p in found.pairs}, copies[kind]
     exact = [found.copies[i] == found.copies[j] for i, j in pairs]
-    as_pair, as_scene = FLOORS[kind]
+    as_pair, as_group = FLOORS[kind]
     assert np.mean(exact if kind == "exact" else [pair in claimed for pair in pairs]) >= as_pair
-    assert np.mean([found.scenes[i] == found.scenes[j] for i, j in pairs]) >= as_scene
+    assert np.mean([found.groups[i] == found.groups[j] for i, j in pairs]) >= as_group
 
 
 def test_unrelated_photos_are_not_called_copies(planted):
     found, copies = planted
     original = {j: i for pairs in copies.values() for i, j in pairs}
-    strangers = {(original.get(p.first, p.first), original.get(p.second, p.second)) for p in found.pairs}
-    strangers = {(i, j) for i, j in strangers if i != j}
-    assert not strangers
+    mistaken = {(original.get(p.first, p.first), original.get(p.second, p.second)) for p in found.pairs}
+    mistaken = {(i, j) for i, j in mistaken if i != j}
+    assert not mistaken
 
 
 def test_a_copy_of_a_copy_is_a_copy(planted):
-    """Scenes and copies are equivalence relations that hold every pair."""
+    """Groups and copies are equivalence relations that hold every pair."""
     found, _ = planted
     for p in found.pairs:
-        assert found.scenes[p.first] == found.scenes[p.second]
+        assert found.groups[p.first] == found.groups[p.second]
         assert (found.copies[p.first] == found.copies[p.second]) == (p.kind == "exact")
-    for number in np.unique(found.copies):  # scenes never divide exact copies
-        assert len(np.unique(found.scenes[found.copies == number])) == 1
+    for number in np.unique(found.copies):  # groups never divide exact copies
+        assert len(np.unique(found.groups[found.copies == number])) == 1
 
 
 def centred_cosines(features):
@@ -144,19 +144,19 @@ def test_pairs_equal_the_brute_force_twin(n, d, seed, threshold):
 
 def test_pairs_across_blocks_equal_those_within_one(monkeypatch):
     features = families(200, 16, 3)
-    whole = similar_pairs(features, SAME_SCENE)[0]
+    whole = similar_pairs(features, SAME_GROUP)[0]
     monkeypatch.setattr(duplicates, "BLOCK", 7)
-    assert {*map(tuple, similar_pairs(features, SAME_SCENE)[0].tolist())} == {*map(tuple, whole.tolist())}
+    assert {*map(tuple, similar_pairs(features, SAME_GROUP)[0].tolist())} == {*map(tuple, whole.tolist())}
 
 
 def test_sketches_find_the_pairs_that_exact_comparison_finds(monkeypatch):
     features = families(1500, 1280, 1)
-    exact = {*map(tuple, similar_pairs(features, SAME_SCENE)[0].tolist())}
+    exact = {*map(tuple, similar_pairs(features, SAME_GROUP)[0].tolist())}
     monkeypatch.setattr(duplicates, "SKETCH_FROM", 100)
     calls = []
     projection = duplicates._projection
     monkeypatch.setattr(duplicates, "_projection", lambda d: calls.append(d) or projection(d))
-    sketched = {*map(tuple, similar_pairs(features, SAME_SCENE)[0].tolist())}
+    sketched = {*map(tuple, similar_pairs(features, SAME_GROUP)[0].tolist())}
     assert calls == [1280]
     assert len(exact) > 200
     assert sketched <= exact
@@ -202,7 +202,7 @@ def test_shuffling_photos_changes_nothing(n, seed):
     order = rng.permutation(n)
     before, after = find_duplicates(features, hashes), find_duplicates(features[order], hashes[order])
     assert np.array_equal(
-        before.scenes[order][:, None] == before.scenes[order][None], after.scenes[:, None] == after.scenes[None]
+        before.groups[order][:, None] == before.groups[order][None], after.groups[:, None] == after.groups[None]
     )
     near = {frozenset((p.first, p.second)) for p in before.pairs if p.kind == "near"}
     moved = {frozenset((int(order[p.first]), int(order[p.second]))) for p in after.pairs if p.kind == "near"}
@@ -214,12 +214,12 @@ def test_photos_that_share_only_a_background_are_not_alike():
     rng = np.random.default_rng(0)
     features = (10 * rng.standard_normal(64) + rng.standard_normal((50, 64))).astype(np.float32)
     raw = features / np.linalg.norm(features, axis=1, keepdims=True)
-    assert (raw @ raw.T).min() > SAME_SCENE
-    assert len(similar_pairs(features, SAME_SCENE)[0]) == 0
+    assert (raw @ raw.T).min() > SAME_GROUP
+    assert len(similar_pairs(features, SAME_GROUP)[0]) == 0
 
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_one_or_two_photos(n):
     found = find_duplicates(np.ones((n, 4), np.float32), np.array([b"a", b"b"][:n], "S16"))
     assert found.pairs == ()
-    assert len(found.scenes) == n
+    assert len(found.groups) == n

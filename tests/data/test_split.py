@@ -109,19 +109,19 @@ def test_shuffling_photos_keeps_all_promises(photos, seed):
 
 
 @st.composite
-def scenes_and_copies(draw):
-    """Labels, scenes, and copies that divide the scenes further; scenes may hold several classes."""
+def groups_and_copies(draw):
+    """Labels, groups, and copies that divide the groups further; groups may hold several classes."""
     labels, copies = draw(grouped_photos(pure=False))
     n_copies = int(copies.max()) + 1
-    scene_of = np.array(draw(st.lists(st.integers(0, 12), min_size=n_copies, max_size=n_copies)), np.int32)
-    return labels, scene_of[copies], copies
+    group_of = np.array(draw(st.lists(st.integers(0, 12), min_size=n_copies, max_size=n_copies)), np.int32)
+    return labels, group_of[copies], copies
 
 
 @settings(max_examples=60, deadline=None)
-@given(scenes_and_copies(), SEEDS)
+@given(groups_and_copies(), SEEDS)
 def test_a_split_divides_photos_and_reports_what_it_could_not_keep_together(photos, seed):
-    labels, scenes, copies = photos
-    split = make_split(labels, scenes, copies, seed=seed)
+    labels, groups, copies = photos
+    split = make_split(labels, groups, copies, seed=seed)
     assert split.kind == "made"
     assert len(split.val) == 0
     assert np.array_equal(np.sort(np.concatenate([split.train, split.test])), np.arange(len(labels)))
@@ -129,17 +129,17 @@ def test_a_split_divides_photos_and_reports_what_it_could_not_keep_together(phot
     assert (np.diff(split.test) > 0).all()
     is_test = np.isin(np.arange(len(labels)), split.test)
     kept = ~np.isin(labels, split.undivided)
-    assert one_part_each(scenes[kept], is_test[kept])  # scenes of other classes stay whole
+    assert one_part_each(groups[kept], is_test[kept])  # groups of other classes stay whole
     for c in split.undivided:  # of the divided ones, copies still do
         assert one_part_each(copies[labels == c], is_test[labels == c])
 
 
 @settings(max_examples=60, deadline=None)
-@given(scenes_and_copies(), SEEDS)
+@given(groups_and_copies(), SEEDS)
 def test_every_class_trains(photos, seed):
     """A class is missing from the training photos only if all its photos are copies of one photo."""
-    labels, scenes, copies = photos
-    split = make_split(labels, scenes, copies, seed=seed)
+    labels, groups, copies = photos
+    split = make_split(labels, groups, copies, seed=seed)
     for c in np.unique(labels):
         one_photo = len(np.unique(copies[labels == c])) == 1
         mixed = any(len(np.unique(labels[copies == g])) > 1 for g in np.unique(copies[labels == c]))
@@ -148,11 +148,11 @@ def test_every_class_trains(photos, seed):
 
 @settings(max_examples=60, deadline=None)
 @given(grouped_photos(), st.lists(st.integers(0, 8), min_size=25, max_size=25), SEEDS)
-def test_every_class_of_two_different_photos_is_on_both_sides(photos, scene_of, seed):
-    """Copies carry one label here; scenes may join classes, as photos of one room do."""
+def test_every_class_of_two_different_photos_is_on_both_sides(photos, group_of, seed):
+    """Copies carry one label here; groups may join classes, as photos of one room do."""
     labels, copies = photos
-    scenes = np.array(scene_of, np.int32)[copies]
-    split = make_split(labels, scenes, copies, seed=seed)
+    groups = np.array(group_of, np.int32)[copies]
+    split = make_split(labels, groups, copies, seed=seed)
     for c in np.unique(labels):
         if len(np.unique(copies[labels == c])) > 1:
             assert c in labels[split.train]
@@ -161,13 +161,13 @@ def test_every_class_of_two_different_photos_is_on_both_sides(photos, scene_of, 
 
 @settings(max_examples=40, deadline=None)
 @given(grouped_photos(), SEEDS)
-def test_a_class_of_one_scene_is_divided_and_named(photos, seed):
+def test_a_class_of_one_group_is_divided_and_named(photos, seed):
     labels, copies = photos
-    scenes = np.where(labels == 0, 100, copies).astype(np.int32)
+    groups = np.where(labels == 0, 100, copies).astype(np.int32)
     assume((labels == 0).any())
-    split = make_split(labels, scenes, copies, seed=seed)
+    split = make_split(labels, groups, copies, seed=seed)
     assert 0 in split.undivided
-    others = [c for c in np.unique(labels) if len(np.unique(scenes[labels == c])) > 1]
+    others = [c for c in np.unique(labels) if len(np.unique(groups[labels == c])) > 1]
     assert not set(others) & set(split.undivided)
 
 
@@ -190,31 +190,31 @@ def test_a_given_split_is_kept_and_val_stands_in_for_a_missing_test():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_crossed_split_tests_every_photo_once_and_keeps_scenes_whole(seed):
+def test_a_crossed_split_tests_every_photo_once_and_keeps_groups_whole(seed):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, 60).astype(np.int32)
-    scenes = (np.arange(60) // 2).astype(np.int32)
-    split = cross_validated_split(labels, scenes, np.arange(60, dtype=np.int32), n_folds=5, seed=seed)
+    groups = (np.arange(60) // 2).astype(np.int32)
+    split = cross_validated_split(labels, groups, np.arange(60, dtype=np.int32), n_folds=5, seed=seed)
     assert split.kind == "crossed"
     assert split.test.tolist() == split.learned.tolist() == list(range(60))
     assert set(split.folds) == set(range(5))
     assert (split.folds[0::2] == split.folds[1::2]).all()
 
 
-def test_a_crossed_split_divides_a_class_of_one_scene_and_says_so():
+def test_a_crossed_split_divides_a_class_of_one_group_and_says_so():
     labels = np.array([0] * 10 + [1] * 10, np.int32)
-    scenes = np.array([*range(10), *[10] * 10], np.int32)
-    split = cross_validated_split(labels, scenes, np.arange(20, dtype=np.int32), n_folds=5)
+    groups = np.array([*range(10), *[10] * 10], np.int32)
+    split = cross_validated_split(labels, groups, np.arange(20, dtype=np.int32), n_folds=5)
     assert split.undivided == (1,)
     assert len(set(split.folds[labels == 1])) > 1
 
 
 @settings(max_examples=60, deadline=None)
-@given(scenes_and_copies(), st.integers(2, 6), SEEDS)
+@given(groups_and_copies(), st.integers(2, 6), SEEDS)
 def test_nobody_is_tested_by_a_head_that_never_saw_the_class(photos, n_folds, seed):
     """Whatever is tangled: without any fold, every class of the photos in it still trains."""
-    labels, scenes, copies = photos
-    split = cross_validated_split(labels, scenes, copies, n_folds=n_folds, seed=seed)
+    labels, groups, copies = photos
+    split = cross_validated_split(labels, groups, copies, n_folds=n_folds, seed=seed)
     assert split.learned.tolist() == list(range(len(labels)))
     assert split.test.tolist() == np.flatnonzero(split.folds != ALWAYS_TRAINS).tolist()
     for fold in np.unique(split.folds[split.test]):

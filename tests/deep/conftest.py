@@ -52,6 +52,6 @@ def garments(clothing):
     extractor = Extractor(fast, Preprocess(fast.input_px), FeatureCache())
     prepared = prepare(clothing, extractor, no_progress, Stopwatch())
     found = prepared.duplicates
-    split = make_split(prepared.dataset.labels, found.scenes, found.copies)
+    split = make_split(prepared.dataset.labels, found.groups, found.copies)
     val = split.train[::5]
     return prepared, replace(split, train=np.setdiff1d(split.train, val), val=val)

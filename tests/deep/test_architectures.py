@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tellapart.deep.architectures import OWN, FirstCNN, SmallResNet, TutorialCNN, n_parameters, own_parameters
-from tellapart.deep.summary import as_text, summary_rows
+from tellapart.deep.summary import as_text, summary
 from tellapart.errors import InputError
 
 
@@ -59,7 +59,7 @@ def test_the_table_adds_up_and_leaves_the_network_as_it_was(name):
     next(network.children()).eval()
     modes = [layer.training for layer in network.modules()]
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    rows = summary_rows(network, network.input_px)
+    rows = summary(network, network.input_px)
     assert sum(row.n_parameters for row in rows) == n_parameters(network)
     assert rows[-1].shape == (4,)
     assert [layer.training for layer in network.modules()] == modes
@@ -68,7 +68,7 @@ def test_the_table_adds_up_and_leaves_the_network_as_it_was(name):
 
 
 def test_the_table_is_what_keras_would_say():
-    rows = summary_rows(FirstCNN(2), 120)
+    rows = summary(FirstCNN(2), 120)
     assert [(row.kind, row.shape, row.n_parameters) for row in rows if row.n_parameters] == [
         ("Conv2d", (32, 118, 118), 896),
         ("Conv2d", (32, 57, 57), 9_248),
@@ -91,5 +91,5 @@ def test_a_layer_that_runs_twice_counts_once_and_loose_parameters_count():
         def forward(self, x):
             return self.conv(self.conv(x)) * self.scale.sum()
 
-    rows = summary_rows(Twice(), 4)
+    rows = summary(Twice(), 4)
     assert [row.n_parameters for row in rows] == [12, 0, 5]

@@ -1,4 +1,4 @@
-"""The strangers are what the bundled backbones make of the photos they were shown, and no photo is among them."""
+"""The OOD reference is what the bundled backbones make of the photos they were shown, and no photo is among them."""
 
 import importlib.machinery
 import importlib.util
@@ -15,7 +15,7 @@ from tellapart.engine.ood_reference import FOLDER, ood_reference
 from tellapart.errors import ArtifactError
 from tellapart.features.extract import Extractor
 
-RECORD = json.loads((FOLDER / "strangers.json").read_text("utf-8"))
+RECORD = json.loads((FOLDER / "photos.json").read_text("utf-8"))
 N_PHOTOS = 210
 FLOAT16_BYTES = 2
 
@@ -33,10 +33,10 @@ def copied(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_every_quality_has_seen_them(quality):
-    """Fails when a backbone has changed: run `scripts/make_strangers ../shared/data/unknown` again."""
+    """Fails when a backbone has changed: run `scripts/make_ood_reference ../shared/data/unknown` again."""
     backbone = QUALITIES[quality]
     known = ood_reference(backbone)
-    assert known is not None, f"{quality} is {backbone.key} now; make the strangers again"
+    assert known is not None, f"{quality} is {backbone.key} now; make the OOD reference again"
     assert known.features.shape == (N_PHOTOS, backbone.n_features)
     assert known.features.dtype == np.float32
     assert len(known.sources) == len(known.names) == N_PHOTOS
@@ -65,8 +65,8 @@ def test_no_photo_can_be_in_the_package():
     """Every byte is accounted for: one float16 a feature, and a short name a photo."""
     sizes = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
     expected = {f"{q}.f16": N_PHOTOS * backbone.n_features * FLOAT16_BYTES for q, backbone in QUALITIES.items()}
-    assert {name: size for name, size in sizes.items() if name != "strangers.json"} == expected
-    assert sizes["strangers.json"] < 100 * N_PHOTOS
+    assert {name: size for name, size in sizes.items() if name != "photos.json"} == expected
+    assert sizes["photos.json"] < 100 * N_PHOTOS
     assert set(RECORD) == {"photos", "features"}
     assert all(set(photo) == {"source", "name"} for photo in RECORD["photos"])
 
@@ -91,10 +91,10 @@ def test_a_damaged_file_is_refused(copied, harm):
 @pytest.fixture(scope="module")
 def shown(shared_data):
     """The script's own order of the photos, and of which to look at a few."""
-    path = module.FOLDER.parents[3] / "scripts" / "make_strangers"
+    path = module.FOLDER.parents[3] / "scripts" / "make_ood_reference"
     if not path.is_file():
         pytest.skip("the scripts are in the repository only")
-    loader = importlib.machinery.SourceFileLoader("make_strangers", str(path))
+    loader = importlib.machinery.SourceFileLoader("make_ood_reference", str(path))
     script = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     loader.exec_module(script)
     root = shared_data / "unknown"
@@ -115,7 +115,7 @@ def test_features_are_what_the_backbone_makes_of_them(shown, quality, extractor)
     rows = [0, 77, 149, 150, 200] if quality != "best" else [77, 200]
     backbone = QUALITIES[quality]
     reader = extractor if quality == "fast" else Extractor(backbone, Preprocess(backbone.input_px))
-    made = reader.extract(Dataset.from_lists([paths[i] for i in rows], ["stranger"] * len(rows))).values
+    made = reader.extract(Dataset.from_lists([paths[i] for i in rows], ["other"] * len(rows))).values
     kept = ood_reference(backbone).features[rows]
     assert np.abs(made).max() > 1
     # float16 keeps 11 bits; other processors add in another order

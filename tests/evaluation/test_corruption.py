@@ -92,7 +92,7 @@ def test_the_same_seed_gives_the_same_pixels(name, severity):
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_large_photo_and_its_thumbnail_are_spoiled_alike(name):
+def test_a_large_photo_and_its_thumbnail_are_corrupted_alike(name):
     """Lengths and grain follow the photo's size; were they so many pixels, the large one would suffer less."""
     small = scene(240, 320)
     large = np.asarray(Image.fromarray(small).resize((960, 720), Image.Resampling.BICUBIC))

@@ -11,7 +11,7 @@ from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.engine.ood_reference import OodReference
 from tellapart.evaluation import coverage
-from tellapart.evaluation.coverage import promised
+from tellapart.evaluation.coverage import guarantee_of
 from tellapart.evaluation.evaluation import as_json
 from tellapart.metrics.conformal import guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
@@ -32,11 +32,11 @@ def real_photos(*args):
 
 
 def photos(per_class, seed=0, d=24, spread=0.5):
-    """Features of three classes, labels, and as many of strangers from two sources."""
+    """Features of three classes, labels, and as many of other things from two sources."""
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((5, d))
     labels = np.repeat(np.arange(3, dtype=np.int32), per_class)
-    other = np.repeat([3, 4, 0], (12, 9, 4))  # the last four are cats that somebody took for strangers
+    other = np.repeat([3, 4, 0], (12, 9, 4))  # the last four are cats that somebody took for something else
 
     def around(which):
         return (centres[which] + spread * rng.standard_normal((len(which), d))).astype(np.float32)
@@ -57,7 +57,7 @@ def said_of(fitted, features):
 
 @pytest.fixture(scope="module")
 def known():
-    """A probe of 3 × 60 photos, new photos of the same classes, and the strangers."""
+    """A probe of 3 × 60 photos, new photos of the same classes, and the OOD reference."""
     features, labels, others = photos(60)
     fresh, fresh_labels, _ = photos(30, seed=0)
     fitted = fitted_on(features, labels)
@@ -73,10 +73,10 @@ def card(known):
 def test_real_photos_are_counted_as_loops_count_them(known, card):
     fitted, fresh, labels, _ = known
     limits, counts = fitted.thresholds, dict.fromkeys(("named", "right", "unsure", "none"), 0)
-    for probs, unknown, label in zip(
+    for probs, ood_score, label in zip(
         fitted.probs(fresh), fitted.centres.ood_scores(fresh), labels.tolist(), strict=True
     ):
-        if unknown > limits.unknown_score:
+        if ood_score > limits.ood_score:
             counts["none"] += 1
         elif max(probs) < limits.confidence:
             counts["unsure"] += 1
@@ -95,7 +95,7 @@ def test_real_photos_are_counted_as_loops_count_them(known, card):
 def test_the_promise_and_what_was_seen_of_it(known, card):
     fitted = known[0]
     expected = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
-    assert promised(fitted.thresholds) == expected
+    assert guarantee_of(fitted.thresholds) == expected
     assert card["promise"] == vars(expected)
     assert card["observed"] == vars(observed_in_band(card["n_named"], 90, expected))
     low, high = round(100 * expected.low), round(100 * expected.high)
@@ -110,29 +110,30 @@ def test_left_out_classes_equal_their_slow_twin(known, card):
         others = [i for i in range(len(said.labels)) if said.labels[i] != c]
         own = [i for i in range(len(said.labels)) if said.labels[i] == c]
 
-        def unknown(i, c=c):
+        def ood_score(i, c=c):
             return 1 - max(float(said.nearness[i, other]) for other in range(3) if other != c)
 
-        scores = sorted((unknown(i) for i in others), reverse=True)
+        scores = sorted((ood_score(i) for i in others), reverse=True)
         limit = scores[int(FAR_SHARE * (len(others) + 1)) - 1]
-        n_refused = sum(unknown(i) > limit + 1e-9 for i in own)
+        n_refused = sum(ood_score(i) > limit + 1e-9 for i in own)
         rows[name] = (len(own), n_refused, *wilson(n_refused, len(own)))
     assert {r["class_name"]: (r["n"], r["n_refused"], r["low"], r["high"]) for r in card["left_out"]} == rows
     values = [row["value"] for row in card["left_out"]]
     assert values == sorted(values)
     assert values == [row["n_refused"] / row["n"] for row in card["left_out"]]
     assert max(values) > 0.5, "classes this far apart are told from each other"
+    assert card["sentences"][-1].endswith("; to the others it gives the name of the closest class.")
 
 
-def test_strangers_are_counted_by_source_and_those_that_passed_are_named(known, card):
+def test_other_photos_are_counted_by_source_and_those_that_passed_are_named(known, card):
     fitted, _, _, others = known
     expected = {}
     for features, source, name in zip(others.features, others.sources, others.names, strict=True):
-        unknown = float(fitted.centres.ood_scores(features[None])[0])
+        ood_score = float(fitted.centres.ood_scores(features[None])[0])
         probs = fitted.probs(features[None])[0]
         row = expected.setdefault(source, {"n": 0, "n_refused": 0, "n_none_of_these": 0, "passed": []})
         row["n"] += 1
-        if unknown > fitted.thresholds.unknown_score:
+        if ood_score > fitted.thresholds.ood_score:
             row["n_refused"] += 1
             row["n_none_of_these"] += 1
         elif probs.max() < fitted.thresholds.confidence:
@@ -151,7 +152,7 @@ def test_the_card_is_json_without_nan(card):
     assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
-def test_no_stranger_and_an_unknown_backbone_say_nothing_of_strangers(known):
+def test_no_other_photo_and_an_unknown_backbone_say_nothing_of_others(known):
     fitted, fresh, labels, _ = known
     card = refusals(said_of(fitted, fresh), labels, NAMES, fitted, None)
     assert card["strangers"] == []
@@ -199,7 +200,7 @@ def test_a_model_that_promises_nothing_says_which_way(thresholds, says):
     """An old model has thresholds and no promise; to say that it never refuses would be wrong."""
     card = real_photos(np.array([[0.9, 0.1]]), np.array([0.9]), np.array([0], np.int32), thresholds, None)
     assert card["promise_in_words"].startswith(says)
-    assert card["n_none_of_these"] == (thresholds.unknown_score is not None)
+    assert card["n_none_of_these"] == (thresholds.ood_score is not None)
 
 
 def test_a_class_that_is_called_none_of_these_is_a_class(known):

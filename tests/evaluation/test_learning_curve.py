@@ -35,11 +35,11 @@ def alone(labels):
     return np.arange(len(labels), dtype=np.int32)
 
 
-def curve_of(features, labels, n_classes, recipe=RECIPE, folds=None, scenes=None):
-    scenes = alone(labels) if scenes is None else scenes
-    folds = make_folds(labels, scenes, recipe) if folds is None else folds
+def curve_of(features, labels, n_classes, recipe=RECIPE, folds=None, groups=None):
+    groups = alone(labels) if groups is None else groups
+    folds = make_folds(labels, groups, recipe) if folds is None else folds
     fitted = fit_probe(features, labels, folds, n_classes, recipe)
-    return learning_curve(features, labels, folds, scenes, n_classes, recipe, fitted), fitted
+    return learning_curve(features, labels, folds, groups, n_classes, recipe, fitted), fitted
 
 
 def a_curve(slope=0.3, slope_sd=0.05, error=0.1, error_sd=0.1, n=800, n_now=1000):
@@ -56,23 +56,23 @@ def a_curve(slope=0.3, slope_sd=0.05, error=0.1, error_sd=0.1, n=800, n_now=1000
     st.integers(0, 5),
 )
 def test_smaller_shares_lie_inside_larger_ones_and_hold_every_class(photos, s, t, seed):
-    labels, scenes = (np.array(column, np.int32) for column in zip(*photos, strict=True))
+    labels, groups = (np.array(column, np.int32) for column in zip(*photos, strict=True))
     s, t = sorted((s, t))
-    positions = nested_positions(labels, scenes, np.random.default_rng(seed))
+    positions = nested_positions(labels, groups, np.random.default_rng(seed))
     small, large = positions < s, positions < t
     assert not (small & ~large).any()
     assert set(labels[small]) == set(labels)
     for c in np.unique(labels):
         assert abs(small[labels == c].sum() - s * (labels == c).sum()) < 1
-        cut = [g for g in np.unique(scenes[labels == c]) if len(set(small[(labels == c) & (scenes == g)])) == 2]
-        assert len(cut) <= 1, "only the scene at the edge is cut"
+        cut = [g for g in np.unique(groups[labels == c]) if len(set(small[(labels == c) & (groups == g)])) == 2]
+        assert len(cut) <= 1, "only the group at the edge is cut"
 
 
-def test_scenes_join_whole_whatever_their_photos_order():
-    labels, scenes = np.zeros(40, np.int32), np.tile(np.arange(10, dtype=np.int32), 4)
-    half = nested_positions(labels, scenes, np.random.default_rng(0)) < 0.5
+def test_groups_join_whole_whatever_their_photos_order():
+    labels, groups = np.zeros(40, np.int32), np.tile(np.arange(10, dtype=np.int32), 4)
+    half = nested_positions(labels, groups, np.random.default_rng(0)) < 0.5
     assert half.sum() == 20
-    assert all(half[scenes == g].all() or not half[scenes == g].any() for g in range(10))
+    assert all(half[groups == g].all() or not half[groups == g].any() for g in range(10))
 
 
 def test_the_points_are_what_fitting_again_gives():
@@ -175,7 +175,7 @@ def test_the_slope_of_few_photos_is_the_usual_one_and_doubtful():
     assert variance**0.5 > 0.08
 
 
-def test_photos_of_one_scene_count_as_one():
+def test_photos_of_one_group_count_as_one():
     rng = np.random.default_rng(0)
     wrong = rng.uniform(size=(3, 50)) < np.array([[0.4], [0.3], [0.2]])
     n = np.array([20.0, 40.0, 80.0])

@@ -39,7 +39,7 @@ def prepared_of(features, labels, names=NAMES, hashes=None):
 
 
 def blobs(sizes, seed=0, spread=1.2, d=1280):
-    """Features as wide as the fast backbone's, because an evaluation holds them against its strangers."""
+    """Features as wide as the fast backbone's, because an evaluation holds them against its OOD reference."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     centres = 3 * rng.standard_normal((len(sizes), d)) * (np.arange(d) < 100)
@@ -50,9 +50,9 @@ def steps_of(prepared, recipe=RECIPE, *, crossed=False, progress=no_progress):
     """All that training does before, and its next steps."""
     found, labels = prepared.duplicates, prepared.dataset.labels
     if crossed:
-        split = cross_validated_split(labels, found.scenes, found.copies, n_folds=recipe.n_folds)
+        split = cross_validated_split(labels, found.groups, found.copies, n_folds=recipe.n_folds)
     else:
-        split = make_split(labels, found.scenes, found.copies)
+        split = make_split(labels, found.groups, found.copies)
     learned = fit(prepared, split, recipe)
     evaluation = evaluation_of(learned)
     said = next_steps(learned, evaluation, progress, can_fine_tune=True).to_json()
@@ -105,7 +105,7 @@ def test_the_curve_is_the_one_of_the_training_photos(swapped):
     split, folds, fitted = learned.split, learned.folds, learned.calibrated
     chosen = split.learned
     again = learning_curve(
-        prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.scenes[chosen], 3, RECIPE,
+        prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.groups[chosen], 3, RECIPE,
         fitted,
     )  # fmt: skip
     assert steps["learning_curve"] == as_json(again.summary())
@@ -199,7 +199,7 @@ def curve(swapped):
     split, folds, fitted = learned.split, learned.folds, learned.calibrated
     chosen = split.learned
     return learning_curve(
-        prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.scenes[chosen], 3, RECIPE,
+        prepared.values[chosen], prepared.dataset.labels[chosen], folds, prepared.duplicates.groups[chosen], 3, RECIPE,
         fitted,
     )  # fmt: skip
 

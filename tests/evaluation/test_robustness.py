@@ -1,4 +1,4 @@
-"""How many right answers are kept on spoiled photos, against the same counted by hand."""
+"""How many right answers are kept on corrupted photos, against the same counted by hand."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset
-from tellapart.evaluation import robustness as of_robustness
 from tellapart.evaluation.corruption import border_only, corrupt, white_balance, working_size
 from tellapart.evaluation.evaluation import as_json
 from tellapart.evaluation.robustness import (
@@ -21,6 +20,7 @@ from tellapart.evaluation.robustness import (
     MAX_TEST_PHOTOS,
     VARIANTS,
     _chosen,
+    measure_robustness,
 )
 from tellapart.metrics.intervals import no_information_p_value
 from tellapart.model.prediction import load
@@ -33,7 +33,7 @@ NAMES = ("dress", "hat", "pants", "shoes")
 
 def robustness(*args, **options):
     """As evaluation.json has it."""
-    return as_json(of_robustness.robustness(*args, **options))
+    return as_json(measure_robustness(*args, **options))
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +61,11 @@ def result(predictor, dataset, steps):
     return robustness(predictor, dataset, range(dataset.n), seed=1, progress=lambda *step: steps.append(step))
 
 
-def test_there_are_27_5_and_1_ways_to_spoil_a_photo():
+def test_there_are_27_5_and_1_ways_to_corrupt_a_photo():
     assert (len(DAMAGE), len(BALANCES), len(VARIANTS)) == (27, 5, 34)
 
 
-def test_the_answers_are_those_of_the_model_about_the_spoiled_photos(result, predictor, dataset):
+def test_the_answers_are_those_of_the_model_about_the_corrupted_photos(result, predictor, dataset):
     """The whole once more, one photo and one variant after the other, by the public parts."""
     right, unsure, none = (dict.fromkeys(VARIANTS, 0) for _ in range(3))
     for index in range(dataset.n - 1):
@@ -122,7 +122,7 @@ def test_an_unreadable_photo_is_counted_and_nothing_else(result, steps):
     assert steps == [("robustness", done, n + 1) for done in range(n + 2)]
 
 
-def test_spoiling_costs_something_and_daylight_nothing(result):
+def test_corruption_costs_something_and_daylight_nothing(result):
     daylight = next(row for row in result["white_balance"] if row["kelvin"] == 5500)
     assert abs(daylight["n_right"] - result["clean"]["n_right"]) <= 1
     assert result["corruptions"][0]["n_right"] < result["clean"]["n_right"]

@@ -19,14 +19,14 @@ class ExportRunner:
         raise NotImplementedError
 
 
-def photo(name="hat.jpg", p=0.9, unknown=0.3):
+def photo(name="hat.jpg", p=0.9, ood_score=0.3):
     probs = {"hat": p, "shoe": 1 - p}
     winner = max(probs, key=probs.get)
-    return ProofPhoto(name, b"", Prediction(name, winner, winner, probs[winner], probs, unknown))
+    return ProofPhoto(name, b"", Prediction(name, winner, winner, probs[winner], probs, ood_score))
 
 
-def said(p=0.9, unknown=0.3, answer=None):
-    return Answer(answer or ("hat" if p >= 0.5 else "shoe"), {"hat": p, "shoe": 1 - p}, unknown, 0.01)
+def said(p=0.9, ood_score=0.3, answer=None):
+    return Answer(answer or ("hat" if p >= 0.5 else "shoe"), {"hat": p, "shoe": 1 - p}, ood_score, 0.01)
 
 
 def test_agreement_is_counted():
@@ -37,7 +37,7 @@ def test_agreement_is_counted():
     assert sentences(proof)[0] == "Same answer on 1 of 2 photos (2 photos)."
 
 
-@pytest.mark.parametrize("bad", [said(0.87), said(0.9, unknown=0.33), said(float("nan"), answer="hat")])
+@pytest.mark.parametrize("bad", [said(0.87), said(0.9, ood_score=0.33), said(float("nan"), answer="hat")])
 def test_a_difference_above_the_bound_is_refused(bad):
     with pytest.raises(TrainingError, match=r'"far\.jpg" differently'):
         prove([photo(), photo("far.jpg")], [said(), bad], ExportRunner(), "")

@@ -48,9 +48,9 @@ def test_its_answers_and_heat_are_the_models(artifact, fitted):
     predictor = Predictor(artifact.class_names, preprocessing, artifact.thresholds, artifact.model, explains=True)
     image = decode(generated()[0][1])
     said = predictor.answers(preprocess(image, preprocessing))
-    probs, unknown, heat = session.run(["probs", "unknown_score", "heat"], {"photo": image})
+    probs, ood_score, heat = session.run(["probs", "unknown_score", "heat"], {"photo": image})
     assert np.abs(probs[0] - said.probs).max() < 1e-3
-    assert abs(unknown[0] - said.unknown_score) < 1e-4
+    assert abs(ood_score[0] - said.ood_score) < 1e-4
     row = for_class(head_weight(artifact.model), int(said.probs.argmax()))
     expected = class_activation(said.feature_map, row)
     assert np.abs(heat.clip(0) / heat.max() - expected).max() < 0.02
@@ -79,7 +79,7 @@ def test_openvino_computes_the_same(artifact):
     for _, data in generated()[:3]:
         image = decode(data)
         expected = predictor.answers(preprocess(image, artifact.preprocess))
-        assert abs(run(image)["unknown_score"][0] - expected.unknown_score) < 1e-3
+        assert abs(run(image)["unknown_score"][0] - expected.ood_score) < 1e-3
 
 
 @pytest.mark.parametrize("folder", OF_BEFORE, ids=lambda path: path.name)
@@ -91,9 +91,9 @@ def test_a_model_of_before_says_the_same(folder):
     for _, data in generated()[:3]:
         image = decode(data)
         expected = predictor.answers(preprocess(image, artifact.preprocess))
-        probs, unknown = session.run(["probs", "unknown_score"], {"photo": image})
+        probs, ood_score = session.run(["probs", "unknown_score"], {"photo": image})
         assert np.abs(probs[0] - expected.probs).max() < 1e-4
-        assert abs(unknown[0] - expected.unknown_score) < 1e-4
+        assert abs(ood_score[0] - expected.ood_score) < 1e-4
 
 
 def test_it_is_small(artifact):

@@ -64,25 +64,25 @@ def kinds(evaluation: dict) -> list[str]:
     return [item["kind"] for item in evaluation["advice"]]
 
 
-def test_a_tiny_set_is_spoiled_and_the_sentences_say_on_how_few(tellapart, photos, folder):
+def test_a_tiny_set_is_corrupted_and_the_sentences_say_on_how_few(tellapart, photos, folder):
     copied(photos, folder, banjo=slice(0, 8), drum=slice(0, 8))
     evaluation, said = trained_on(tellapart, folder, "--robustness")
-    spoiled = evaluation["robustness"]
+    corrupted = evaluation["robustness"]
     assert evaluation["method"] == "test"
-    assert spoiled["n"] == spoiled["n_test"] == evaluation["n_test"]
-    assert len(spoiled["corruptions"]) == 27
-    assert len(spoiled["white_balance"]) == 5
-    for row in (*spoiled["corruptions"], *spoiled["white_balance"]):
+    assert corrupted["n"] == corrupted["n_test"] == evaluation["n_test"]
+    assert len(corrupted["corruptions"]) == 27
+    assert len(corrupted["white_balance"]) == 5
+    for row in (*corrupted["corruptions"], *corrupted["white_balance"]):
         kept = row["kept"]
         assert kept is None or kept["value"] is None or 0 <= kept["low"] <= kept["value"] <= kept["high"]
-    assert f"measured on {spoiled['n']} test photos" in said
-    for sentence in spoiled["sentences"]:
+    assert f"measured on {corrupted['n']} test photos" in said
+    for sentence in corrupted["sentences"]:
         assert sentence in said
     page = (folder.parent / "model" / "report.html").read_text("utf-8")
-    assert spoiled["sentences"][0].split(" (")[0] in page
+    assert corrupted["sentences"][0].split(" (")[0] in page
 
 
-def test_evaluate_spoils_new_photos_too(tellapart, trained, fresh):
+def test_evaluate_corrupts_new_photos_too(tellapart, trained, fresh):
     evaluation = tellapart.json("evaluate", trained, fresh, "--robustness")
     assert evaluation["robustness"]["n"] == 12
     assert "robustness" not in tellapart.json("evaluate", trained, fresh)

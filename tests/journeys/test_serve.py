@@ -372,7 +372,7 @@ def test_a_lying_length_is_no_harm(serving, jpegs):
     with serving.connect() as connection:  # shorter than the body: the rest is no HTTP
         connection.sendall(head(b"Content-Length: 100") + body)
         assert said_on(connection)[2]["error"] == "bad_request"
-    with serving.connect() as connection:  # longer: the visitor hangs up
+    with serving.connect() as connection:  # longer: the client hangs up
         connection.sendall(head(b"Content-Length: %d" % (len(body) + 1)) + body)
     assert serving.predict(jpegs[0]).status_code == 200
 
@@ -461,7 +461,7 @@ def own_address():
 
 
 def one_too_many(held, address):
-    """A connection that has asked, after more than a visitor's share of others that ask nothing."""
+    """A connection that has asked, after more than a client's share of others that ask nothing."""
     for _ in range(CONNECTIONS_EACH + 20):
         held.enter_context(socket.create_connection(address))
     late = held.enter_context(socket.create_connection(address))
@@ -495,15 +495,15 @@ def test_a_proxy_that_is_trusted_speaks_for_many_and_others_do_not(tellapart, tr
 
 
 STINGY = """
-from tellapart.server.shell import rate_limit as fairness
-fairness.WORK_BURST_S, fairness.WORK_SHARE = 0.2, 0.001
+from tellapart.server.shell import rate_limit
+rate_limit.WORK_BURST_S, rate_limit.WORK_SHARE = 0.2, 0.001
 from tellapart.cli.main import main
 main()
 """
 
 
 def test_an_address_has_its_share(tellapart, trained, jpegs, tmp_path):
-    """A proxy on this machine says whom it asks for; one visitor asks for too much, another does not notice."""
+    """A proxy on this machine says whom it asks for; one client asks for too much, another does not notice."""
     (tmp_path / "stingy.py").write_text(STINGY)
     command = [sys.executable, str(tmp_path / "stingy.py")]
     server = Serving(tellapart, trained, "--trust-proxy", "127.0.0.1", command=command)
@@ -707,15 +707,15 @@ sys.addaudithook(never)
 def watch(frame, event, arg):
     pass
 from tellapart.server.predict_api.serving_model import ServingModel
-import tellapart.server.predict_api.lifecycle as running
-true_serve = running.serve
+from tellapart.server.predict_api import lifecycle
+true_serve = lifecycle.serve
 async def serve(listener, opening, folder, settings, on_ready):
     def ready(model):
         global watching
         watching = True
         on_ready(model)
     await true_serve(listener, opening, folder, settings, ready)
-running.serve = serve
+lifecycle.serve = serve
 from tellapart.cli.main import main
 main()
 """

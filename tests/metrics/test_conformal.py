@@ -10,7 +10,7 @@ from scipy import stats
 
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, fit_thresholds
 from tellapart.metrics.conformal import guarantee, observed_in_band
-from tellapart.model.artifact import PROMISE
+from tellapart.model.artifact import GUARANTEE
 
 GATES = (FAR_SHARE, DOUBT_SHARE)
 
@@ -52,7 +52,7 @@ def test_ranks_are_those_of_the_thresholds():
         far, doubt = int(FAR_SHARE * (n + 1)), int(DOUBT_SHARE * (n + 1))
         limits = fit_thresholds(np.zeros(n), np.zeros(n)) if n < 100 else None
         assert (got is None) == (far + doubt == 0)
-        assert limits is None or (got is None) == (limits.unknown_score is None and limits.confidence is None)
+        assert limits is None or (got is None) == (limits.ood_score is None and limits.confidence is None)
         if got:
             assert (got.n_refused, got.n_refused_least) == (far + doubt, max(far, doubt))
 
@@ -89,10 +89,10 @@ KEPT = {  # the true share within both thresholds, exactly
 }
 
 
-def _limits(unknown, confidences):
+def _limits(ood_scores, confidences):
     """Both thresholds, of scores in [0, 1]; one that there are too few photos for refuses nobody."""
-    limits = fit_thresholds(unknown, confidences)
-    far, doubt = limits.unknown_score, limits.confidence
+    limits = fit_thresholds(ood_scores, confidences)
+    far, doubt = limits.ood_score, limits.confidence
     return 1.0 if far is None else far, 0.0 if doubt is None else doubt
 
 
@@ -100,58 +100,58 @@ def _limits(unknown, confidences):
 @pytest.mark.parametrize("n", [60, 200, 1000])
 def test_the_band_of_two_gates_holds_whatever_they_share(draw, n):
     """Measured over n of 33 to 1000: each end missed by 0 to 0.033 of 1,500 models, 0.025 expected at the most."""
-    rng, promised, n_models = np.random.default_rng(0), guarantee(n, *GATES), 2000
+    rng, guaranteed, n_models = np.random.default_rng(0), guarantee(n, *GATES), 2000
     kept, held = [], []
     for _ in range(n_models):
         far, doubt = _limits(*draw(rng, n))
         kept.append(KEPT[draw](far, doubt))
-        unknown, confidences = draw(rng, 150)
-        n_answered = int(((unknown <= far) & (confidences >= doubt)).sum())
-        held.append(observed_in_band(n_answered, 150, promised).holds)
+        ood_scores, confidences = draw(rng, 150)
+        n_answered = int(((ood_scores <= far) & (confidences >= doubt)).sum())
+        held.append(observed_in_band(n_answered, 150, guaranteed).holds)
     error = 4 * np.sqrt(0.025 / n_models)
-    assert np.mean(np.array(kept) < promised.low) <= 0.025 + error
-    assert np.mean(np.array(kept) > promised.high) <= 0.025 + error
-    assert np.mean(kept) >= promised.kept - 0.001
+    assert np.mean(np.array(kept) < guaranteed.low) <= 0.025 + error
+    assert np.mean(np.array(kept) > guaranteed.high) <= 0.025 + error
+    assert np.mean(kept) >= guaranteed.kept - 0.001
     assert np.mean(held) >= 0.95 - error
 
 
 def test_the_ends_of_the_band_are_no_wider_than_they_must_be():
     """Gates that never agree reach the low end, gates that always do reach the high one."""
     rng, n = np.random.default_rng(1), 200
-    promised = guarantee(n, *GATES)
+    guaranteed = guarantee(n, *GATES)
     apart, nested = ([KEPT[draw](*_limits(*draw(rng, n))) for _ in range(2000)] for draw in (_apart, _nested))
-    assert np.quantile(apart, 0.025) == pytest.approx(promised.low, abs=0.005)
-    assert np.quantile(nested, 0.975) == pytest.approx(promised.high, abs=0.005)
+    assert np.quantile(apart, 0.025) == pytest.approx(guaranteed.low, abs=0.005)
+    assert np.quantile(nested, 0.975) == pytest.approx(guaranteed.high, abs=0.005)
 
 
 @given(st.integers(20, 400), st.integers(0, 300))
 def test_observed_band_is_a_central_beta_binomial(n, n_test):
-    promised = guarantee(n, 0.05)
-    got = observed_in_band(0, n_test, promised)
-    law = stats.betabinom(n_test, n + 1 - promised.n_refused, promised.n_refused)
+    guaranteed = guarantee(n, 0.05)
+    got = observed_in_band(0, n_test, guaranteed)
+    law = stats.betabinom(n_test, n + 1 - guaranteed.n_refused, guaranteed.n_refused)
     assert law.cdf(got.low - 1) < 0.025 <= law.cdf(got.low) + 1e-9
     assert law.cdf(got.high) + 1e-9 >= 0.975
     assert got.high == 0 or law.cdf(got.high - 1) < 0.975 + 1e-9
 
 
 def test_observed_band_is_wider_than_the_promise_and_nears_it():
-    promised = guarantee(200, *GATES)
-    few, many = observed_in_band(48, 50, promised), observed_in_band(95_000, 100_000, promised)
-    assert few.low / 50 < promised.low - 0.02
-    assert many.low / 100_000 == pytest.approx(promised.low, abs=0.001)
-    assert many.high / 100_000 == pytest.approx(promised.high, abs=0.001)
+    guaranteed = guarantee(200, *GATES)
+    few, many = observed_in_band(48, 50, guaranteed), observed_in_band(95_000, 100_000, guaranteed)
+    assert few.low / 50 < guaranteed.low - 0.02
+    assert many.low / 100_000 == pytest.approx(guaranteed.low, abs=0.001)
+    assert many.high / 100_000 == pytest.approx(guaranteed.high, abs=0.001)
 
 
 def test_the_verdict_is_whether_the_count_is_inside():
-    promised = guarantee(200, *GATES)
-    band = observed_in_band(0, 100, promised)
-    verdicts = [observed_in_band(k, 100, promised).holds for k in range(101)]
+    guaranteed = guarantee(200, *GATES)
+    band = observed_in_band(0, 100, guaranteed)
+    verdicts = [observed_in_band(k, 100, guaranteed).holds for k in range(101)]
     assert verdicts == [band.low <= k <= band.high for k in range(101)]
     assert not verdicts[80]
     assert verdicts[95]
-    assert not observed_in_band(1000, 1000, promised).holds
-    assert observed_in_band(0, 0, promised).holds
+    assert not observed_in_band(1000, 1000, guaranteed).holds
+    assert observed_in_band(0, 0, guaranteed).holds
 
 
 def test_a_model_folder_keeps_all_of_it():
-    assert set(asdict(guarantee(100, *GATES))) == PROMISE
+    assert set(asdict(guarantee(100, *GATES))) == GUARANTEE

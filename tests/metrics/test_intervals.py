@@ -173,9 +173,9 @@ def test_the_range_holds_the_truth_as_often_as_it_says(n, p_clean, p_kept, p_gai
     truth = p_kept + (1 - p_clean) * p_gained / p_clean
     n_held = 0
     for seed in range(300):
-        clean, spoiled = (np.repeat(a, burst) for a in _answers(n, p_clean, p_kept, p_gained, seed))
+        clean, corrupted = (np.repeat(a, burst) for a in _answers(n, p_clean, p_kept, p_gained, seed))
         low, high = kept_intervals(
-            clean, spoiled[None].astype(float), groups=np.arange(n * burst) // burst, n_resamples=400, seed=seed
+            clean, corrupted[None].astype(float), groups=np.arange(n * burst) // burst, n_resamples=400, seed=seed
         )[0]
         n_held += low <= truth <= high
     assert n_held >= 0.91 * 300
@@ -184,14 +184,14 @@ def test_the_range_holds_the_truth_as_often_as_it_says(n, p_clean, p_kept, p_gai
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 60), st.floats(0, 1), st.floats(0, 1), st.integers(0, 99))
 def test_ranges_are_never_a_point_nor_below_zero(n, p_kept, p_gained, seed):
-    clean, spoiled = _answers(n, 0.8, p_kept, p_gained, seed)
-    (low, high), (same_low, same_high) = kept_intervals(clean, np.array([spoiled, clean], float), n_resamples=400)
+    clean, corrupted = _answers(n, 0.8, p_kept, p_gained, seed)
+    (low, high), (same_low, same_high) = kept_intervals(clean, np.array([corrupted, clean], float), n_resamples=400)
     assert 0 <= low < high < np.inf
     assert same_low < 1 < same_high
 
 
 def test_pairs_make_the_range_narrower_than_two_ranges_would():
-    """Half of the photos are hard either way: spoiled right answers among the clean ones vary less than by chance."""
+    """Half of the photos are hard either way: corrupted right answers among the clean ones vary less than by chance."""
     clean = np.arange(200) < 100
     paired, unpaired = np.arange(200) < 90, (np.arange(200) + 55) % 200 < 90
     (p_low, p_high), (u_low, u_high) = kept_intervals(clean, np.array([paired, unpaired], float))
@@ -199,9 +199,9 @@ def test_pairs_make_the_range_narrower_than_two_ranges_would():
 
 
 def test_groups_widen_the_range_to_what_they_are_worth():
-    clean, spoiled = _answers(80, 0.9, 0.6, 0.1, 3)
-    once = np.diff(kept_intervals(clean, spoiled[None].astype(float)))[0, 0]
-    fivefold, more = np.repeat(clean, 5), np.repeat(spoiled, 5)[None].astype(float)
+    clean, corrupted = _answers(80, 0.9, 0.6, 0.1, 3)
+    once = np.diff(kept_intervals(clean, corrupted[None].astype(float)))[0, 0]
+    fivefold, more = np.repeat(clean, 5), np.repeat(corrupted, 5)[None].astype(float)
     alone = np.diff(kept_intervals(fivefold, more))[0, 0]
     grouped = np.diff(kept_intervals(fivefold, more, groups=np.repeat(np.arange(80), 5)))[0, 0]
     assert alone < 0.6 * grouped

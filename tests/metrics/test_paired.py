@@ -170,16 +170,16 @@ def test_groups_never_make_surer(photos):
         assert grouped.photos_needed >= alone.photos_needed
 
 
-def _scenes(rng, n_scenes, size, only_b):
-    """Scenes whose photos are all alike: which model gets them right is one draw a scene."""
-    kind = rng.choice(3, p=[1 - only_b - 0.05, 0.05, only_b], size=n_scenes).repeat(size)
-    return kind != 2, kind != 1, np.arange(n_scenes).repeat(size)
+def _grouped(rng, n_groups, size, only_b):
+    """Groups whose photos are all alike: which model gets them right is one draw a group."""
+    kind = rng.choice(3, p=[1 - only_b - 0.05, 0.05, only_b], size=n_groups).repeat(size)
+    return kind != 2, kind != 1, np.arange(n_groups).repeat(size)
 
 
 def test_grouped_range_holds_the_truth_where_the_plain_one_does_not():
     rng, grouped, plain = np.random.default_rng(0), 0, 0
     for _ in range(400):
-        right_a, right_b, groups = _scenes(rng, 60, 4, 0.15)
+        right_a, right_b, groups = _grouped(rng, 60, 4, 0.15)
         got, naive = compare_answers(right_a, right_b, groups), compare_answers(right_a, right_b)
         grouped += got.low <= 0.10 <= got.high
         plain += naive.low <= 0.10 <= naive.high
@@ -190,7 +190,7 @@ def test_grouped_range_holds_the_truth_where_the_plain_one_does_not():
 def test_grouped_test_keeps_its_level_where_the_plain_one_does_not():
     rng, grouped, plain = np.random.default_rng(1), 0, 0
     for _ in range(400):
-        right_a, right_b, groups = _scenes(rng, 60, 4, 0.05)
+        right_a, right_b, groups = _grouped(rng, 60, 4, 0.05)
         grouped += compare_answers(right_a, right_b, groups).p_value < 0.05
         plain += compare_answers(right_a, right_b).p_value < 0.05
     assert grouped / 400 <= 0.06
@@ -199,8 +199,8 @@ def test_grouped_test_keeps_its_level_where_the_plain_one_does_not():
 
 def test_worth_of_groups_equals_its_bootstrap_twin():
     rng = np.random.default_rng(2)
-    scene = rng.choice([-1, 0, 0, 1], size=80).repeat(5)
-    ahead = np.where(rng.random(400) < 0.6, scene, 0)
+    leader = rng.choice([-1, 0, 0, 1], size=80).repeat(5)
+    ahead = np.where(rng.random(400) < 0.6, leader, 0)
     groups = np.arange(80).repeat(5)
     by_group = ahead.reshape(80, 5).sum(axis=1)
     resampled = by_group[rng.integers(80, size=(4000, 80))].sum(axis=1) / 400

@@ -155,7 +155,7 @@ def test_old_artifacts_keep_answering(folder):
         image = np.full((40, 60, 3), json.loads(colour), np.uint8)
         got = predictor.predict(image)
         assert got.answer == expected["answer"]
-        assert got.unknown_score == pytest.approx(expected["unknown_score"], abs=1e-5)
+        assert got.ood_score == pytest.approx(expected["unknown_score"], abs=1e-5)
         assert dict(got.probs) == pytest.approx(expected["probs"], abs=1e-5)
     assert (folder / MODEL).stat().st_size < 300_000
 

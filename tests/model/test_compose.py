@@ -125,10 +125,10 @@ def test_other_backbones_and_numbers_of_classes(backbone, c, pixels):
         assert np.allclose(got["unknown_score"], fitted.centres.ood_scores(got["features"]), atol=1e-5)
 
 
-def test_unknown_score_of_a_photo_without_features(fitted):
+def test_ood_score_of_a_photo_without_features(fitted):
     """Features of zero have no direction; the graph must not answer NaN."""
     from tellapart.engine.builder import GraphBuilder
-    from tellapart.model.compose import _add_unknown_score
+    from tellapart.model.compose import _add_ood_score
 
     g = GraphBuilder()
     g.constant("zero", np.float32(0))
@@ -136,7 +136,7 @@ def test_unknown_score_of_a_photo_without_features(fitted):
     g.add("Mul", ["as_float", "zero"], ["black"])
     g.add("Flatten", ["black"], ["features"], axis=1)
     vectors = np.ones((2, 8 * 8 * 3), np.float32) / np.sqrt(192, dtype=np.float32)
-    _add_unknown_score(g, Centres(vectors, np.arange(2, dtype=np.int32), None), 192)
+    _add_ood_score(g, Centres(vectors, np.arange(2, dtype=np.int32), None), 192)
     graph = g.finish("small", 8, {"unknown_score": ["N"]}).SerializeToString()
     assert Network(graph, 8, ["unknown_score"], streams=1)(np.ones((8, 8, 3), np.uint8))["unknown_score"] == 1
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])

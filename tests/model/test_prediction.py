@@ -167,12 +167,12 @@ def test_a_prediction_is_consistent(predictor, paths):
         assert prediction.answer in {*predictor.class_names, "not sure", "none of these"}
 
 
-def test_new_garments_are_told_apart_and_strangers_are_further(predictor, paths, shared_data):
+def test_new_garments_are_told_apart_and_other_things_are_further(predictor, paths, shared_data):
     got = predictor.predict(paths)
     right = [p.class_name == Path(p.photo).parent.name for p in got]
     assert np.mean(right) >= 0.75
-    strangers = predictor.predict(sorted((shared_data / "unknown" / "textures").iterdir())[:12])
-    assert np.median([p.unknown_score for p in strangers]) > max(np.median([p.unknown_score for p in got]), 0.2)
+    others = predictor.predict(sorted((shared_data / "unknown" / "textures").iterdir())[:12])
+    assert np.median([p.ood_score for p in others]) > max(np.median([p.ood_score for p in got]), 0.2)
 
 
 def test_predictions_follow_the_thresholds(model, paths):
@@ -196,7 +196,7 @@ def test_imagenet_knows_the_burger_photos(burgers):
         "hotdog": "hotdog",
         "pizza": "pizza",
     }
-    assert all(p.unknown_score is None for p in got.values())
+    assert all(p.ood_score is None for p in got.values())
     assert len(got["pizza"].probs) == 1000
 
 

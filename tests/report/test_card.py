@@ -50,7 +50,7 @@ def _front_lines(made):
     )
 
 
-def test_card_says_who_gets_no_name_and_what_spoils_photos(made):
+def test_card_says_who_gets_no_name_and_what_corrupted_photos_cost(made):
     card = " ".join(render_card(made.evaluation(**made.everything()), {}).split())
     for sentence in (
         "It promised a name to at least about 95 of 100 photos of its classes;",

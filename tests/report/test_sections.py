@@ -1,4 +1,4 @@
-"""What each section says: advice, who gets no name, staying silent, more photos, spoiled photos, cross-validation."""
+"""What each section says: advice, who gets no name, staying silent, more photos, corrupted photos, cross-validation."""
 
 import numpy as np
 import pytest
@@ -112,7 +112,7 @@ def test_whether_more_photos_would_help(made):
     assert "More photos like these may well change nothing." in text(flat=True)
 
 
-def test_spoiled_photos_worst_kind_first(made):
+def test_corrupted_photos_worst_kind_first(made):
     page = _page(made.evaluation(**made.everything()))
     text = _text(made, page)
     assert "In the dark shirt is lost." in text
@@ -125,7 +125,7 @@ def test_spoiled_photos_worst_kind_first(made):
     assert "always answering 'shirt' would get 30 %. That is clearly more than chance" in text
 
 
-def test_spoiled_photos_of_which_nothing_is_known(made):
+def test_corrupted_photos_of_which_nothing_is_known(made):
     nothing = dict.fromkeys(("value", "low", "high"))
     none_right = made.robustness()
     for row in (*none_right["corruptions"], *none_right["white_balance"]):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "tellapart"
-DOORS = {"say": "click.secho", "print_json": "click.echo"}  # of cli/output.py, and what each ends in
+PRINTERS = {"say": "click.secho", "print_json": "click.echo"}  # of cli/output.py, and what each ends in
 PRINTING = {"print", "click.echo", "click.secho", "click.style", "sys.stdout.write", "sys.stderr.write"}
 PRINTING |= {"echo", "secho", "click.echo_via_pager", "click.confirm", "click.prompt", "tqdm.write"}
 
@@ -16,14 +16,14 @@ def calls(tree):
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_nothing_is_printed_by_another_door(path):
+def test_nothing_is_printed_by_another_function(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if path.relative_to(SOURCE).as_posix() == "cli/output.py":
-        doors = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in DOORS]
-        for door in doors:
-            assert [name for name, _ in calls(door) if name in PRINTING] == [DOORS[door.name]]
-            tree.body.remove(door)
-        assert len(doors) == len(DOORS)
+        printers = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in PRINTERS]
+        for printer in printers:
+            assert [name for name, _ in calls(printer) if name in PRINTING] == [PRINTERS[printer.name]]
+            tree.body.remove(printer)
+        assert len(printers) == len(PRINTERS)
     assert not [ast.unparse(node) for name, node in calls(tree) if name in PRINTING]
 
 

@@ -21,9 +21,9 @@ from tellapart.errors import PhotoError
 from tellapart.sandbox import decoder_pool as decoding
 from tellapart.sandbox.decoder import ANSWERED, ASKED, PIXELS, READY, REFUSED
 from tellapart.sandbox.decoder_pool import DecoderPool
-from tellapart.server.predict_api.self_test import golden_photo
+from tellapart.server.predict_api.self_test import self_test_photo
 
-HOW = Preprocess(64)
+PREPROCESSING = Preprocess(64)
 FORMATS = {
     "JPEG": {"progressive": True},
     "PNG": {},
@@ -65,15 +65,19 @@ def pids(pool):
 
 def test_the_same_pixels_in_the_order_of_asking(shared_data):
     files = sorted((shared_data / "clothing" / "test").rglob("*.jpg"))[:20]
-    data = [golden_photo(), *[path.read_bytes() for path in files]]
+    data = [self_test_photo(), *[path.read_bytes() for path in files]]
 
     async def ask(pool):
         return await asyncio.gather(
-            *(pool.decode(d, preprocessing) for d in data for preprocessing in (HOW, Preprocess(96, "squash")))
+            *(
+                pool.decode(d, preprocessing)
+                for d in data
+                for preprocessing in (PREPROCESSING, Preprocess(96, "squash"))
+            )
         )
 
     got = with_pool(2, ask)
-    expected = [here(d, preprocessing) for d in data for preprocessing in (HOW, Preprocess(96, "squash"))]
+    expected = [here(d, preprocessing) for d in data for preprocessing in (PREPROCESSING, Preprocess(96, "squash"))]
     assert all(np.array_equal(a, b) for a, b in zip(got, expected, strict=True))
 
 
@@ -88,22 +92,22 @@ def test_the_same_pixels_of_every_format(shared_data):
         data.append(buffer.getvalue())
 
     async def ask(pool):
-        got = [await pool.decode(d, HOW) for d in data * 2]
+        got = [await pool.decode(d, PREPROCESSING) for d in data * 2]
         assert pool.n_deaths == 0
         return got
 
     assert len(data) == len(FORMATS) + 2
-    for got, expected in zip(with_pool(1, ask), [here(d, HOW) for d in data] * 2, strict=True):
+    for got, expected in zip(with_pool(1, ask), [here(d, PREPROCESSING) for d in data] * 2, strict=True):
         assert np.array_equal(got, expected)
 
 
 def test_the_same_refusal():
     async def ask(pool):
-        for data in (b"", b"no photo", golden_photo()[:2000]):
+        for data in (b"", b"no photo", self_test_photo()[:2000]):
             with pytest.raises(PhotoError) as there:
-                await pool.decode(bytearray(data), HOW)
+                await pool.decode(bytearray(data), PREPROCESSING)
             with pytest.raises(PhotoError) as expected:
-                here(data, HOW)
+                here(data, PREPROCESSING)
             assert (there.value.code, there.value.message) == (expected.value.code, expected.value.message)
         return pool.n_deaths
 
@@ -112,17 +116,17 @@ def test_the_same_refusal():
 
 def test_a_child_killed_at_work_costs_one_photo():
     async def ask(pool):
-        await pool.decode(golden_photo(), HOW)
+        await pool.decode(self_test_photo(), PREPROCESSING)
         [pid] = pids(pool)
         os.kill(pid, signal.SIGSTOP)  # as if the photo took long
-        task = asyncio.create_task(pool.decode(golden_photo(), HOW))
+        task = asyncio.create_task(pool.decode(self_test_photo(), PREPROCESSING))
         await asyncio.sleep(0.1)
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(PhotoError, match="could not be decoded"):
             await task
         killed = time.monotonic()
-        again = await pool.decode(golden_photo(), HOW)
-        assert np.array_equal(again, here(golden_photo(), HOW))
+        again = await pool.decode(self_test_photo(), PREPROCESSING)
+        assert np.array_equal(again, here(self_test_photo(), PREPROCESSING))
         assert pool.n_deaths == 1
         return time.monotonic() - killed
 
@@ -136,19 +140,19 @@ def test_children_killed_while_idle_cost_nothing():
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         await until(lambda: killed.isdisjoint(pids(pool)))
-        return await pool.decode(golden_photo(), HOW)
+        return await pool.decode(self_test_photo(), PREPROCESSING)
 
-    assert np.array_equal(with_pool(2, ask), here(golden_photo(), HOW))
+    assert np.array_equal(with_pool(2, ask), here(self_test_photo(), PREPROCESSING))
 
 
 def test_whoever_waits_can_leave():
     async def ask(pool):
-        await pool.decode(golden_photo(), HOW)
+        await pool.decode(self_test_photo(), PREPROCESSING)
         [pid] = pids(pool)
         os.kill(pid, signal.SIGSTOP)
-        at_work = asyncio.create_task(pool.decode(golden_photo(), HOW))
+        at_work = asyncio.create_task(pool.decode(self_test_photo(), PREPROCESSING))
         await asyncio.sleep(0.05)
-        waiting = [asyncio.create_task(pool.decode(golden_photo(), HOW)) for _ in range(5)]
+        waiting = [asyncio.create_task(pool.decode(self_test_photo(), PREPROCESSING)) for _ in range(5)]
         await asyncio.sleep(0.05)
         for task in [at_work, *waiting[:-1]]:
             task.cancel()
@@ -157,7 +161,7 @@ def test_whoever_waits_can_leave():
         assert pool.n_deaths == 0
         return pixels
 
-    assert np.array_equal(with_pool(1, ask), here(golden_photo(), HOW))
+    assert np.array_equal(with_pool(1, ask), here(self_test_photo(), PREPROCESSING))
 
 
 def test_nothing_is_left_running():
@@ -230,7 +234,7 @@ def test_a_child_starts_where_a_library_is_outdated_and_refuses_its_format():
     for kind in ("TIFF", "PNG"):
         file = BytesIO()
         Image.new("RGB", (8, 8), "red").save(file, kind)
-        asked += ASKED.pack(len(file.getvalue()), HOW.input_px, 0) + file.getvalue()
+        asked += ASKED.pack(len(file.getvalue()), PREPROCESSING.input_px, 0) + file.getvalue()
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], input=asked, capture_output=True, check=True)
     said, at = [], 0
     while at < len(done.stdout):

@@ -21,9 +21,9 @@ from tellapart.data.preprocess import Preprocess, preprocess
 from tellapart.errors import PhotoError
 from tellapart.sandbox import jail, seccomp
 from tellapart.sandbox.decoder_pool import DecoderPool
-from tellapart.server.predict_api.self_test import golden_photo
+from tellapart.server.predict_api.self_test import self_test_photo
 
-HOW = Preprocess(64)
+PREPROCESSING = Preprocess(64)
 if sys.platform != "linux":
     pytest.skip("only Linux has these walls", allow_module_level=True)
 HOSTILE = Path(__file__).with_name("hostile_codec.py")
@@ -85,7 +85,7 @@ async def _take_over(seen, still):
 
     async def order(**order):
         with pytest.raises(PhotoError) as said:
-            await pool.decode(ORDER + json.dumps(order).encode(), HOW)
+            await pool.decode(ORDER + json.dumps(order).encode(), PREPROCESSING)
         return json.loads(said.value.message) if said.value.code == "obeyed" else said.value.code
 
     try:
@@ -93,7 +93,7 @@ async def _take_over(seen, still):
             "deeds": await order(deed="all", victim=seen),
             "sweep": await order(deed="sweep", allowed=_not_swept()),
             "environment": await order(deed="environment"),
-            "pixels": await pool.decode(golden_photo(), HOW),
+            "pixels": await pool.decode(self_test_photo(), PREPROCESSING),
             "deaths": pool.n_deaths,
             "secret": still(""),
             "missing": pool.missing,
@@ -151,7 +151,10 @@ def test_every_other_call_is_refused(taken):
 def test_nothing_changed(taken):
     assert taken["secret"] is True
     assert taken["deaths"] == 0
-    assert np.array_equal(taken["pixels"], preprocess(photo.decode(golden_photo(), min_side_px=HOW.min_side_px), HOW))
+    assert np.array_equal(
+        taken["pixels"],
+        preprocess(photo.decode(self_test_photo(), min_side_px=PREPROCESSING.min_side_px), PREPROCESSING),
+    )
 
 
 @filtered

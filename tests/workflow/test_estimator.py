@@ -175,4 +175,4 @@ import tellapart
 from tellapart import *
 print(len(dir(tellapart)), "PhotoClassifier" in dir(tellapart), train.__name__, __version__ == tellapart.__version__)
 """)
-    assert said == ["21 False train True"]
+    assert said == ["22 False train True"]

@@ -118,7 +118,7 @@ def _copies(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
 
 
 def _all_alike(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
-    copied, alike = (classes_of_one(dataset.labels, g) for g in (duplicates.copies, duplicates.scenes))
+    copied, alike = (classes_of_one(dataset.labels, g) for g in (duplicates.copies, duplicates.groups))
     for classes, said in (
         (copied, "are copies of one photo"),
         ([c for c in alike if c not in copied], "look alike, as if taken in one go"),

@@ -97,7 +97,7 @@ def image_stats_of(dataset: Dataset, progress: Progress = no_progress) -> ImageS
     def open_some(start: int) -> list[_File]:
         return [_open(dataset.read(i)) for i in range(start, min(start + CHUNK, dataset.n))]
 
-    for chunk in map_in_order(open_some, range(0, dataset.n, CHUNK), ahead=CHUNKS_AHEAD, name="look"):
+    for chunk in map_in_order(open_some, range(0, dataset.n, CHUNK), ahead=CHUNKS_AHEAD, name="image_stats"):
         numbers += [_measure(file.small) for file in chunk]
         files += [replace(file, small=_NOTHING) for file in chunk]
         progress(STAGE, len(files), dataset.n)

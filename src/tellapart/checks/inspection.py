@@ -44,7 +44,7 @@ def inspect(
 
     Args:
         prepared: N readable photos.
-        out_of_fold_probs: (N, C) calibrated probabilities by heads that had seen no photo of the same scene, with a
+        out_of_fold_probs: (N, C) calibrated probabilities by heads that had seen no photo of the same group, with a
             row of NaN for each photo without; None where there are none, and then nothing is said about labels.
         progress: called with (stage, done, total).
 
@@ -52,15 +52,15 @@ def inspect(
         PhotoError: a photo cannot be read any more.
     """
     dataset = prepared.dataset
-    looks = image_stats_of(dataset, progress)
+    stats = image_stats_of(dataset, progress)
     findings = [
         *audit(dataset, prepared.skipped, prepared.duplicates),
         *name_findings(dataset.class_names),
-        *shortcut_findings(dataset, prepared.duplicates.scenes, looks),
-        *quality_findings(dataset, looks),
+        *shortcut_findings(dataset, prepared.duplicates.groups, stats),
+        *quality_findings(dataset, stats),
     ]
     if out_of_fold_probs is not None:
-        findings += mislabel_findings(dataset, out_of_fold_probs, prepared.duplicates.scenes)
+        findings += mislabel_findings(dataset, out_of_fold_probs, prepared.duplicates.groups)
     return by_gravity(findings)
 
 

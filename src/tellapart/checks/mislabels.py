@@ -20,7 +20,7 @@ from tellapart.text import counted, quoted
 
 MIN_PHOTOS = 100  # with answers; of fewer, the heads know too little: half of the suspects were right all along
 MIN_ANSWERS_PER_CLASS = 10  # with answers, on average; for the same reason
-LARGEST_SCENE = 0.2  # of a class; without a larger scene in training, heads hardly know the class they judge
+LARGEST_GROUP = 0.2  # of a class; without a larger group in training, heads hardly know the class they judge
 UNLIKELY = 0.2  # the given class's odds, against an average other class's
 SURE = (
     "In photo sets where we had put 5 of 100 photos into a wrong class, 8 to 9 of 10 such suspects were wrong, and 7 "
@@ -45,14 +45,14 @@ class Suspect:
 
 
 def suspects(
-    probs: NDArray[np.float64], labels: NDArray[np.integer], scenes: NDArray[np.integer] | None = None
+    probs: NDArray[np.float64], labels: NDArray[np.integer], groups: NDArray[np.integer] | None = None
 ) -> list[Suspect]:
     """Photos whose label is likely wrong, likeliest first; none where there are too few photos to tell.
 
     Args:
         probs: (M, C) calibrated out-of-fold probabilities; rows of NaN stand for photos without an answer.
         labels: (M,) given classes in [0, C).
-        scenes: (M,) photos of one scene, which no fold divides, share a number; None where each stands alone.
+        groups: (M,) photos of one group, which no fold divides, share a number; None where each stands alone.
     """
     n_classes = probs.shape[1]
     known = ~np.isnan(probs).any(axis=1)
@@ -64,30 +64,30 @@ def suspects(
         odds = given * (n_classes - 1) / (1 - given)
     answers = np.where(known, np.nan_to_num(probs).argmax(axis=1), labels)
     doubtful = known & (odds < UNLIKELY) & (answers != labels)
-    if scenes is not None:
-        doubtful &= _share_of_class(labels, scenes) <= LARGEST_SCENE
+    if groups is not None:
+        doubtful &= _share_of_class(labels, groups) <= LARGEST_GROUP
     found = np.flatnonzero(doubtful)
     return [Suspect(int(i), int(answers[i]), float(odds[i])) for i in found[np.argsort(odds[found], kind="stable")]]
 
 
-def _share_of_class(labels: NDArray[np.integer], scenes: NDArray[np.integer]) -> NDArray[np.float64]:
-    """(M,) how much of its class the photo's scene is; nothing for a photo that stands alone."""
-    _, scene_of, counts = np.unique(np.stack([scenes, labels], axis=1), axis=0, return_inverse=True, return_counts=True)
-    sizes = counts[scene_of.ravel()]
+def _share_of_class(labels: NDArray[np.integer], groups: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(M,) how much of its class the photo's group is; nothing for a photo that stands alone."""
+    _, group_of, counts = np.unique(np.stack([groups, labels], axis=1), axis=0, return_inverse=True, return_counts=True)
+    sizes = counts[group_of.ravel()]
     return np.where(sizes > 1, sizes / np.bincount(labels)[labels], 0.0)
 
 
 def mislabel_findings(
-    dataset: Dataset, probs: NDArray[np.float64], scenes: NDArray[np.int32] | None = None
+    dataset: Dataset, probs: NDArray[np.float64], groups: NDArray[np.int32] | None = None
 ) -> list[Finding]:
     """The finding about photos of `dataset` in the wrong class, if any.
 
     Args:
         dataset: N photos.
         probs: (N, C) calibrated out-of-fold probabilities; rows of NaN for photos without an answer.
-        scenes: (N,) as for `suspects`.
+        groups: (N,) as for `suspects`.
     """
-    found = suspects(probs, dataset.labels, scenes)
+    found = suspects(probs, dataset.labels, groups)
     if not found:
         return []
     names, n = dataset.class_names, len(found)

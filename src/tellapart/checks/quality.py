@@ -29,15 +29,15 @@ ODD_RATIO = 3.0  # longer side over shorter side: a middle square then shows a t
 FAR_LONGER = 1.5  # times the ratio that 9 of 10 photos of the set stay below
 
 
-def quality_findings(dataset: Dataset, looks: ImageStats) -> list[Finding]:
+def quality_findings(dataset: Dataset, stats: ImageStats) -> list[Finding]:
     """What stands out among the looks of the photos of `dataset`, each finding's worst photos first."""
     return [
-        *_empty(dataset, looks),
-        *_blurred(dataset, looks),
-        *_dark(dataset, looks),
-        *_burnt_out(dataset, looks),
-        *_tiny(dataset, looks),
-        *_odd_shapes(dataset, looks),
+        *_empty(dataset, stats),
+        *_blurred(dataset, stats),
+        *_dark(dataset, stats),
+        *_burnt_out(dataset, stats),
+        *_tiny(dataset, stats),
+        *_odd_shapes(dataset, stats),
     ]
 
 
@@ -64,81 +64,81 @@ def _are(n: int) -> str:
     return f"{counted(n, 'photo')} {'is' if n == 1 else 'are'}"
 
 
-def _empty(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
-    found = _worst_first(_is_empty(looks), -looks.contrast)
+def _empty(dataset: Dataset, stats: ImageStats) -> Iterator[Finding]:
+    found = _worst_first(_is_empty(stats), -stats.contrast)
     if len(found):
         photos = [dataset.photos[i] for i in found]
         yield Finding(
             "empty",
             f"{_are(len(found))} of nearly one colour, with nothing to see.",
             "Delete them, unless nothing to see is what the class is about.",
-            tuple((photo, f"contrast {looks.contrast[i]:.3f}") for photo, i in zip(photos, found, strict=True)),
+            tuple((photo, f"contrast {stats.contrast[i]:.3f}") for photo, i in zip(photos, found, strict=True)),
             sure=f"Their colours vary by less than {EMPTY:.0%} of the brightest part; those of photos by 5 % and more.",
             suspects=tuple(photos),
         )
 
 
-def _is_empty(looks: ImageStats) -> NDArray[np.bool_]:
-    return looks.contrast < EMPTY * np.maximum(looks.brightest, DIMMEST)
+def _is_empty(stats: ImageStats) -> NDArray[np.bool_]:
+    return stats.contrast < EMPTY * np.maximum(stats.brightest, DIMMEST)
 
 
-def _blurred(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
-    standing_out = outlyingness(looks.sharpness) < -STANDS_OUT
-    found = _worst_first((looks.sharpness < BLURRED) & standing_out & ~_is_empty(looks), -looks.sharpness)
+def _blurred(dataset: Dataset, stats: ImageStats) -> Iterator[Finding]:
+    standing_out = outlyingness(stats.sharpness) < -STANDS_OUT
+    found = _worst_first((stats.sharpness < BLURRED) & standing_out & ~_is_empty(stats), -stats.sharpness)
     if len(found):
         yield Finding(
             "blurred",
             f"{_are(len(found))} blurred, and much more so than the others.",
             "Replace them by sharper ones, unless the photos to be answered later will be as blurred.",
-            tuple((dataset.photos[i], f"sharpness {looks.sharpness[i]:.2f}") for i in found),
+            tuple((dataset.photos[i], f"sharpness {stats.sharpness[i]:.2f}") for i in found),
             sure="A photo that shows little but soft shades may be meant here too; look before you delete.",
         )
 
 
-def _dark(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
-    standing_out = outlyingness(looks.brightest) < -STANDS_OUT
-    found = _worst_first((looks.brightest < DARK) & standing_out & ~_is_empty(looks), -looks.brightest)
+def _dark(dataset: Dataset, stats: ImageStats) -> Iterator[Finding]:
+    standing_out = outlyingness(stats.brightest) < -STANDS_OUT
+    found = _worst_first((stats.brightest < DARK) & standing_out & ~_is_empty(stats), -stats.brightest)
     if len(found):
         yield Finding(
             "dark",
             f"{_are(len(found))} very dark: even the brightest parts are.",
             "Brighten or replace them, unless the photos to be answered later will be as dark.",
-            tuple((dataset.photos[i], f"brightness {looks.brightness[i]:.2f}") for i in found),
+            tuple((dataset.photos[i], f"brightness {stats.brightness[i]:.2f}") for i in found),
             sure=f"98 of 100 of their pixels are below {DARK:.0%} of full brightness.",
         )
 
 
-def _burnt_out(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
-    standing_out = outlyingness(looks.darkest) > STANDS_OUT
-    found = _worst_first((looks.darkest > BURNT_OUT) & standing_out & ~_is_empty(looks), looks.darkest)
+def _burnt_out(dataset: Dataset, stats: ImageStats) -> Iterator[Finding]:
+    standing_out = outlyingness(stats.darkest) > STANDS_OUT
+    found = _worst_first((stats.darkest > BURNT_OUT) & standing_out & ~_is_empty(stats), stats.darkest)
     if len(found):
         yield Finding(
             "overexposed",
             f"{_are(len(found))} washed out: even the darkest parts are bright.",
             "Replace them, unless the photos to be answered later will be as bright.",
-            tuple((dataset.photos[i], f"brightness {looks.brightness[i]:.2f}") for i in found),
+            tuple((dataset.photos[i], f"brightness {stats.brightness[i]:.2f}") for i in found),
             sure=f"199 of 200 of their pixels are above {BURNT_OUT:.0%} of full brightness.",
         )
 
 
-def _tiny(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
-    short = np.minimum(looks.width_px, looks.height_px)
+def _tiny(dataset: Dataset, stats: ImageStats) -> Iterator[Finding]:
+    short = np.minimum(stats.width_px, stats.height_px)
     usual = float(np.median(short)) if len(short) else 0.0
     found = _worst_first((short < TINY_PX) | ((short < SMALL_PX) & (short < FAR_SMALLER * usual)), -short)
     if len(found):
         most = len(found) > len(short) / 2
         yield Finding(
             "tiny",
-            f"{_are(len(found))} tiny; the smallest is {looks.width_px[found[0]]}×{looks.height_px[found[0]]} pixels.",
+            f"{_are(len(found))} tiny; the smallest is {stats.width_px[found[0]]}×{stats.height_px[found[0]]} pixels.",
             f"{'If larger ones exist, use' if most else 'Use'} photos of at least 250 pixels a side; "
             "details that a photo does not hold cannot be learned.",
-            tuple((dataset.photos[i], f"{looks.width_px[i]}×{looks.height_px[i]}") for i in found),
+            tuple((dataset.photos[i], f"{stats.width_px[i]}×{stats.height_px[i]}") for i in found),
             sure="Certain: the sizes are in the files.",
         )
 
 
-def _odd_shapes(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
-    long, short = np.maximum(looks.width_px, looks.height_px), np.minimum(looks.width_px, looks.height_px)
+def _odd_shapes(dataset: Dataset, stats: ImageStats) -> Iterator[Finding]:
+    long, short = np.maximum(stats.width_px, stats.height_px), np.minimum(stats.width_px, stats.height_px)
     ratio = long / np.maximum(short, 1)
     usual = float(np.quantile(ratio, 0.9)) if len(ratio) else 1.0
     found = _worst_first((ratio > ODD_RATIO) & (ratio > FAR_LONGER * usual), ratio)
@@ -147,6 +147,6 @@ def _odd_shapes(dataset: Dataset, looks: ImageStats) -> Iterator[Finding]:
             "odd_shape",
             f"{_are(len(found))} more than {ODD_RATIO:.0f} times as long as wide.",
             "Cut them to the part that matters; only their middle square is looked at.",
-            tuple((dataset.photos[i], f"{looks.width_px[i]}×{looks.height_px[i]}") for i in found),
+            tuple((dataset.photos[i], f"{stats.width_px[i]}×{stats.height_px[i]}") for i in found),
             sure="Certain: the sizes are in the files.",
         )

@@ -2,7 +2,7 @@
 
 A classifier learns whatever separates its photos. Where all photos of one class are PNGs, or come from another
 camera, it may learn that, be right on every photo of the same folder, and fail elsewhere. So each such cue is given to
-a small classifier of its own, which answers photos that it has not seen. Only one photo of each scene is asked about:
+a small classifier of its own, which answers photos that it has not seen. Only one photo of each group is asked about:
 a burst shares its light and its class, and proves nothing forty times over. Colour is no cue here; too often it is the
 thing itself.
 """
@@ -20,7 +20,7 @@ from tellapart.data.split import stratified_group_split
 from tellapart.metrics.intervals import no_information_p_value
 from tellapart.text import quoted, some
 
-MIN_SCENES_PER_CLASS = 10  # of different scenes; smaller classes are left out of the question
+MIN_GROUPS_PER_CLASS = 10  # of different groups; smaller classes are left out of the question
 MAX_PHOTOS_ASKED = 10_000  # dealt to the classes evenly; enough to see any cue that matters
 N_FOLDS = 5
 N_BINS = 8  # of a number: a cue may lie in the middle of its range
@@ -63,17 +63,17 @@ class Cue:
     balanced: NDArray[np.int64]
 
 
-def cue_columns(looks: ImageStats) -> dict[str, NDArray[np.float64]]:
+def cue_columns(stats: ImageStats) -> dict[str, NDArray[np.float64]]:
     """{cue: (N, D)} what the classifier of each cue may look at; of two as clear, the first is named."""
-    width, height, size = (a.astype(np.float64) for a in (looks.width_px, looks.height_px, looks.bytes))
-    light = (looks.brightness, looks.contrast, looks.darkest, looks.brightest)
+    width, height, size = (a.astype(np.float64) for a in (stats.width_px, stats.height_px, stats.bytes))
+    light = (stats.brightness, stats.contrast, stats.darkest, stats.brightest)
     return {
-        "file format": _one_hot(looks.format),
-        "camera": _one_hot(looks.camera),
+        "file format": _one_hot(stats.format),
+        "camera": _one_hot(stats.camera),
         "size in pixels": _binned(width, height, width / height),
-        "border": looks.border.astype(np.float64),
+        "border": stats.border.astype(np.float64),
         "brightness": _binned(*light),
-        "sharpness": _binned(np.nan_to_num(looks.sharpness, nan=-1.0)),
+        "sharpness": _binned(np.nan_to_num(stats.sharpness, nan=-1.0)),
         "file size": _binned(size, size / (width * height)),
     }
 
@@ -94,7 +94,7 @@ def _binned(*numbers: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.concatenate(columns, axis=1).astype(np.float64)
 
 
-def read_cues(looks: ImageStats, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[Cue]:
+def read_cues(stats: ImageStats, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[Cue]:
     """What each cue makes of the photos `rows` (M,) of `labels` (M,), which run from 0 without a gap.
 
     A cue in which all photos are alike is left out.
@@ -103,7 +103,7 @@ def read_cues(looks: ImageStats, rows: NDArray[np.int64], labels: NDArray[np.int
         labels.astype(np.int32), np.arange(len(rows), dtype=np.int32), [1 / N_FOLDS] * N_FOLDS, seed=0
     )
     cues = []
-    for name, columns in cue_columns(looks).items():
+    for name, columns in cue_columns(stats).items():
         x = columns[rows]
         x = x[:, x.std(axis=0) > 0]
         if x.shape[1]:
@@ -150,19 +150,19 @@ def _discriminant(
     return weight, -(weight * means).sum(axis=1) / 2, np.log(counts / counts.sum())
 
 
-def shortcut_findings(dataset: Dataset, scenes: NDArray[np.int32], looks: ImageStats) -> list[Finding]:
+def shortcut_findings(dataset: Dataset, groups: NDArray[np.int32], stats: ImageStats) -> list[Finding]:
     """Cues that tell the classes of `dataset` apart without the thing itself; none where there are too few photos.
 
     Args:
         dataset: N photos.
-        scenes: (N,) photos that show the same scene share a number.
-        looks: of the photos.
+        groups: (N,) photos of one group share a number.
+        stats: of the photos.
     """
-    rows = _asked(dataset.labels, scenes)
+    rows = _asked(dataset.labels, groups)
     classes, labels = np.unique(dataset.labels[rows], return_inverse=True)
     if len(classes) < 2:
         return []
-    cues = {cue.name: cue for cue in read_cues(looks, rows, labels)}
+    cues = {cue.name: cue for cue in read_cues(stats, rows, labels)}
     found = {name: _separated(cue, labels) for name, cue in cues.items()}
     findings = []
     for name, separated in found.items():
@@ -179,12 +179,12 @@ def _in_shadow(name: str, c: int, clearness: float, found: dict[str, dict[int, f
     return any(found[other][c] > clearness or order.index(other) < order.index(name) for other in stronger)
 
 
-def _asked(labels: NDArray[np.int32], scenes: NDArray[np.int32]) -> NDArray[np.int64]:
-    """(M,) the first photo of each scene, of classes with enough of them, and not too many of any class."""
-    first = np.sort(np.unique(scenes, return_index=True)[1])
+def _asked(labels: NDArray[np.int32], groups: NDArray[np.int32]) -> NDArray[np.int64]:
+    """(M,) the first photo of each group, of classes with enough of them, and not too many of any class."""
+    first = np.sort(np.unique(groups, return_index=True)[1])
     counts = np.bincount(labels[first], minlength=1)
-    enough = counts >= MIN_SCENES_PER_CLASS
-    most = max(MIN_SCENES_PER_CLASS, MAX_PHOTOS_ASKED // max(1, int(enough.sum())))
+    enough = counts >= MIN_GROUPS_PER_CLASS
+    most = max(MIN_GROUPS_PER_CLASS, MAX_PHOTOS_ASKED // max(1, int(enough.sum())))
     rng = np.random.default_rng(0)
     parts = [rng.permutation(first[labels[first] == c])[:most] for c in np.flatnonzero(enough)]
     return np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))

@@ -21,16 +21,16 @@ class CrossValidated:
     Args:
         raw_probs: (N, C) before the temperature.
         probs: (N, C) after it.
-        unknown: (N,) unknown scores.
+        ood_scores: (N,) OOD scores.
     """
 
     raw_probs: NDArray[np.float64]
     probs: NDArray[np.float64]
-    unknown: NDArray[np.float32]
+    ood_scores: NDArray[np.float32]
 
 
 def out_of_fold_probs(prepared: Prepared, recipe: LinearProbe, progress: Progress = no_progress) -> NDArray[np.float64]:
-    """(N, C) calibrated probabilities by heads that had seen no photo of the same scene, whatever its split.
+    """(N, C) calibrated probabilities by heads that had seen no photo of the same group, whatever its split.
 
     A row of NaN for each photo that was not asked about: beyond `max_choosing_photos`.
     """
@@ -38,7 +38,7 @@ def out_of_fold_probs(prepared: Prepared, recipe: LinearProbe, progress: Progres
     fitted = fit_probe(
         prepared.values,
         dataset.labels,
-        make_folds(dataset.labels, prepared.duplicates.scenes, recipe),
+        make_folds(dataset.labels, prepared.duplicates.groups, recipe),
         len(dataset.class_names),
         recipe,
         progress=lambda done, total: progress("asking about every photo", done, total),
@@ -51,7 +51,7 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearP
 
     Args:
         prepared: N photos.
-        folds: (N,) fold numbers; no scene straddles two. Photos of ALWAYS_TRAINS are not asked about.
+        folds: (N,) fold numbers; no group straddles two. Photos of ALWAYS_TRAINS are not asked about.
         recipe: hyper-parameters.
 
     Returns:
@@ -62,23 +62,23 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearP
     """
     n_classes, n = len(prepared.dataset.class_names), prepared.dataset.n
     raw_probs, probs = np.zeros((n, n_classes)), np.zeros((n, n_classes))
-    unknown = np.zeros(n, np.float32)
+    ood_scores = np.zeros(n, np.float32)
     imagenet = prepared.backbone.imagenet
 
     with threadpool_limits(1):  # the products of matrices too: their last digits go by the number of threads
         for fold in np.unique(folds[folds != ALWAYS_TRAINS]):  # one after the other: each fit takes every core
             out, learned = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-            labels, scenes = prepared.dataset.labels[learned], prepared.duplicates.scenes[learned]
+            labels, groups = prepared.dataset.labels[learned], prepared.duplicates.groups[learned]
             fitted = fit_probe(
                 prepared.values[learned],
                 labels,
-                make_folds(labels, scenes, recipe),
+                make_folds(labels, groups, recipe),
                 n_classes,
                 recipe,
                 imagenet=imagenet,
             )
             logits = fitted.head.logits(prepared.values[out])
             raw_probs[out], probs[out] = calibrated(logits, 1.0), calibrated(logits, fitted.temperature)
-            unknown[out] = fitted.centres.ood_scores(prepared.values[out])
+            ood_scores[out] = fitted.centres.ood_scores(prepared.values[out])
     asked = folds != ALWAYS_TRAINS
-    return CrossValidated(raw_probs[asked], probs[asked], unknown[asked])
+    return CrossValidated(raw_probs[asked], probs[asked], ood_scores[asked])

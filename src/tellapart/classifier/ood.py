@@ -1,7 +1,7 @@
 """How far a photo is from everything in training.
 
 A photo is two directions side by side: its features, and what the backbone's ImageNet head makes of them (1,000 logits
-less their mean). The unknown score is one minus the largest cosine with any centre. Every class has many centres,
+less their mean). The OOD score is one minus the largest cosine with any centre. Every class has many centres,
 because a class may be many things ("not hot dog"), and each is the mean of several photos: no training photo is stored.
 What else was tried is in docs/trust.md.
 """
@@ -28,7 +28,7 @@ _TINY = np.finfo(np.float32).tiny
 
 @dataclass(frozen=True)
 class Centres:
-    """What the unknown score measures from.
+    """What the OOD score measures from.
 
     Args:
         vectors: (K, D) or (K, d + 1000) float32 of length 1, rounded to what 8 bits hold, as the model stores them.

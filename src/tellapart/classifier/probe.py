@@ -1,7 +1,7 @@
 """The head: logistic regression on standardised, frozen features, and what is fitted after it.
 
 Everything that is chosen (C, the temperature, the thresholds) is chosen on photos that the head in question has not
-seen, in folds that keep photos of one scene together. `fit_probe` is the whole story.
+seen, in folds that keep photos of one group together. `fit_probe` is the whole story.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,8 +43,8 @@ class OutOfFold:
     nearness: NDArray[np.float32]
 
     @property
-    def unknown(self) -> NDArray[np.float32]:
-        """(M,) unknown scores."""
+    def ood_scores(self) -> NDArray[np.float32]:
+        """(M,) OOD scores."""
         return np.asarray(1 - self.nearness.max(axis=1, initial=-1), np.float32)
 
 
@@ -55,7 +55,7 @@ class CalibratedHead:
     Args:
         head: features → logits.
         temperature: logits / temperature → softmax → probabilities.
-        centres: for the unknown score.
+        centres: for the OOD score.
         thresholds: for "none of these" and "not sure".
         inverse_regularisation: the C that was chosen; None for a head that was trained with its network.
         choice_nll: mean out-of-fold negative log-likelihood of each C tried, after its own temperature.
@@ -101,7 +101,7 @@ def fit_probe(
         folds: (N,) the fold in which a photo is held out, or -1 for one that always trains.
         n_classes: C.
         recipe: hyper-parameters.
-        imagenet: the backbone's ImageNet head, for the unknown score; None goes by the features alone.
+        imagenet: the backbone's ImageNet head, for the OOD score; None goes by the features alone.
         progress: called with (fits done, fits in all).
     """
     folds = _fewer(labels, folds, recipe)
@@ -126,7 +126,7 @@ def fit_probe(
         head=head,
         temperature=temperature,
         centres=centres.result(),
-        thresholds=fit_thresholds(out_of_fold.unknown, confidences),
+        thresholds=fit_thresholds(out_of_fold.ood_scores, confidences),
         inverse_regularisation=best,
         choice_nll=choice_nll,
         out_of_fold=out_of_fold,
@@ -166,16 +166,16 @@ def calibrate_head(
         head=head,
         temperature=temperature,
         centres=fit_centres(seen, labels, imagenet, seed=recipe.seed),
-        thresholds=fit_thresholds(out_of_fold.unknown, confidences),
+        thresholds=fit_thresholds(out_of_fold.ood_scores, confidences),
         inverse_regularisation=None,
         choice_nll={},
         out_of_fold=out_of_fold,
     )
 
 
-def make_folds(labels: NDArray[np.int32], scenes: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:
-    """(N,) fold numbers: stratified, and photos of one scene in one fold."""
-    return stratified_group_split(labels, scenes, [1 / recipe.n_folds] * recipe.n_folds, seed=recipe.seed)
+def make_folds(labels: NDArray[np.int32], groups: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:
+    """(N,) fold numbers: stratified, and photos of one group in one fold."""
+    return stratified_group_split(labels, groups, [1 / recipe.n_folds] * recipe.n_folds, seed=recipe.seed)
 
 
 def _fewer(labels: NDArray[np.int32], folds: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:

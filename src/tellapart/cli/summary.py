@@ -28,10 +28,11 @@ def summary(network: str, classes: int, px: int | None, as_json: bool) -> None:
     if not has_deep():
         raise MissingExtraError("Networks need a part of tellapart that is not installed.", hint=f"Run: {INSTALL_DEEP}")
     from tellapart.deep.networks import build
-    from tellapart.deep.summary import as_text, summary_rows
+    from tellapart.deep.summary import as_text
+    from tellapart.deep.summary import summary as summary_of
 
     built = build(network, classes, input_px=px)
-    rows = summary_rows(built.module, built.input_px)
+    rows = summary_of(built.module, built.input_px)
     if as_json:
         print_json(
             {

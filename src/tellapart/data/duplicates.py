@@ -1,11 +1,11 @@
-"""Which photos show the same thing: exact copies, near duplicates, and photos of one scene.
+"""Which photos show the same thing: exact copies, near duplicates, and groups that no split divides.
 
 Exact copies have equal pixel hashes. The rest is judged by the cosine of two photos' features after the mean of all
 photos is taken away: a copy that was resized, recompressed, mirrored or cropped keeps nearly the direction of what is
 special about it, while photos that only share what the whole set shares (the same conveyor belt, the same white paper)
 do not come out alike. Two thresholds, because two mistakes cost differently: a *claim* ("this test photo is a copy of
 that training photo") should be right, while for *keeping photos on one side of a split* it is cheap to keep two photos
-of one scene together too. docs/duplicates.md shows the measurements that both numbers come from.
+of one group together too. docs/duplicates.md shows the measurements that both numbers come from.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 NEAR_DUPLICATE = 0.92  # centred cosine; garments, instruments, food and digits of two classes stay below 0.85
-SAME_SCENE = 0.85  # centred cosine; crops of 5 %, mirror images and the next photo of a burst are above it
+SAME_GROUP = 0.85  # centred cosine; crops of 5 %, mirror images and the next photo of a burst are above it
 BLOCK = 512  # rows compared at once: 512 × N float32 similarities in memory
 SKETCH_FROM = 8192  # photos; more are compared by sketches first, which costs a fifth
 SKETCH_D = 256  # of a random projection; the error of a cosine near 0.85 is then about 0.02
@@ -122,24 +122,24 @@ class Duplicates:
     Args:
         pairs: exact copies and near duplicates, in order of the first photo.
         copies: (N,) group number of exact copies.
-        scenes: (N,) group number of photos that must stay on one side of a split.
+        groups: (N,) group number of photos that must stay on one side of a split.
     """
 
     pairs: tuple[Pair, ...]
     copies: NDArray[np.int32]
-    scenes: NDArray[np.int32]
+    groups: NDArray[np.int32]
 
 
 def find_duplicates(features: NDArray[np.float32], pixel_hashes: NDArray[np.bytes_]) -> Duplicates:
-    """Exact copies, near duplicates and scenes among photos with these features and hashes."""
+    """Exact copies, near duplicates and groups among photos with these features and hashes."""
     n = len(features)
     exact = exact_pairs(pixel_hashes)
-    alike, cosines = similar_pairs(features, SAME_SCENE)
+    alike, cosines = similar_pairs(features, SAME_GROUP)
     copies = group(n, exact)
     near = alike[(cosines >= NEAR_DUPLICATE) & (copies[alike[:, 0]] != copies[alike[:, 1]])]
     pairs = [Pair(int(i), int(j), "exact") for i, j in exact] + [Pair(int(i), int(j), "near") for i, j in near]
-    scenes = group(n, np.concatenate([exact, alike]))
-    return Duplicates(tuple(sorted(pairs, key=lambda pair: (pair.first, pair.second))), copies, scenes)
+    groups = group(n, np.concatenate([exact, alike]))
+    return Duplicates(tuple(sorted(pairs, key=lambda pair: (pair.first, pair.second))), copies, groups)
 
 
 def conflicting(labels: NDArray[np.int32], duplicates: Duplicates) -> NDArray[np.int64]:

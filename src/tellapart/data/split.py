@@ -1,8 +1,8 @@
-"""Who trains and who tests: stratified by class, and never two photos of one scene on both sides.
+"""Who trains and who tests: stratified by class, and never two photos of one group on both sides.
 
-given_split     the one that came with the photos
-make_split      a share of each class is set aside for the test
-crossed_split   too few photos to set any aside: all learn, and each is tested by a head that has not seen it
+given_split             the one that came with the photos
+make_split              a share of each class is set aside for the test
+cross_validated_split   too few photos to set any aside: all learn; each is tested by a head that has not seen it
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Split:
     Args:
         train, val, test: indices, ascending.
         kind: `given` by the source, `made` here, or `crossed`: all photos train, and `test` are those with a fold.
-        undivided: labels of classes whose photos are all of one scene, so that near duplicates had to be divided.
+        undivided: labels of classes whose photos are all of one group, so that near duplicates had to be divided.
         folds: (N,) where crossed: photos of one number are tested by a head that learned from all others; those of
             ALWAYS_TRAINS are not tested.
     """
@@ -88,54 +88,54 @@ def _commonest_label(labels: NDArray[np.int32], group_of: NDArray[np.int64], n_g
 
 def make_split(
     labels: NDArray[np.int32],
-    scenes: NDArray[np.int32],
+    groups: NDArray[np.int32],
     copies: NDArray[np.int32],
     *,
     test_share: float = TEST_SHARE,
     seed: int = 0,
 ) -> Split:
-    """A seeded, stratified split in which no scene is on both sides.
+    """A seeded, stratified split in which no group is on both sides.
 
-    Where that would leave a class without a photo on one side, its scenes are divided and only exact copies are kept
+    Where that would leave a class without a photo on one side, its groups are divided and only exact copies are kept
     together; `undivided` names those classes, whose score then means less. A class that is copies of one photo only
     trains.
 
     Args:
         labels: (N,) in [0, C).
-        scenes: (N,) photos that should stay together.
+        groups: (N,) photos that should stay together.
         copies: (N,) photos that are the same.
         test_share: fraction of each class to test on.
         seed: of the choice.
     """
-    part, divided = _deal_every_class(labels, scenes, copies, [1 - test_share, test_share], seed)
+    part, divided = _split_every_class(labels, groups, copies, [1 - test_share, test_share], seed)
     part[np.isin(labels, _classes_missing_a_side(labels, part))] = 0
     train, test = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
     return Split(train, np.zeros(0, np.int64), test, "made", divided)
 
 
 def cross_validated_split(
-    labels: NDArray[np.int32], scenes: NDArray[np.int32], copies: NDArray[np.int32], *, n_folds: int, seed: int = 0
+    labels: NDArray[np.int32], groups: NDArray[np.int32], copies: NDArray[np.int32], *, n_folds: int, seed: int = 0
 ) -> Split:
-    """All photos learn, and all test, in folds that no scene straddles; classes of one scene as in `make_split`.
+    """All photos learn, and all test, in folds that no group straddles; classes of one group as in `make_split`.
 
     A class that is copies of one photo has no fold: the head asked about it would never have seen its class.
     """
-    folds, divided = _deal_every_class(labels, scenes, copies, [1 / n_folds] * n_folds, seed)
+    folds, divided = _split_every_class(labels, groups, copies, [1 / n_folds] * n_folds, seed)
     folds[np.isin(labels, _classes_missing_a_side(labels, folds))] = ALWAYS_TRAINS
     test = np.flatnonzero(folds != ALWAYS_TRAINS)
     return Split(np.arange(len(labels)), np.zeros(0, np.int64), test, "crossed", divided, folds)
 
 
-def _deal_every_class(
-    labels: NDArray[np.int32], scenes: NDArray[np.int32], copies: NDArray[np.int32], shares: Sequence[float], seed: int
+def _split_every_class(
+    labels: NDArray[np.int32], groups: NDArray[np.int32], copies: NDArray[np.int32], shares: Sequence[float], seed: int
 ) -> tuple[NDArray[np.int32], tuple[int, ...]]:
-    """(N,) parts with every class in two of them or more if it can be, and those whose scenes were divided for it."""
+    """(N,) parts with every class in two of them or more if it can be, and those whose groups were divided for it."""
     divided: list[int] = []
-    part = stratified_group_split(labels, scenes, shares, seed=seed)
+    part = stratified_group_split(labels, groups, shares, seed=seed)
     while lacking := [c for c in _classes_missing_a_side(labels, part) if c not in divided]:
-        divided = sorted([*divided, *lacking])  # dividing a scene of two classes may leave the other one short
-        groups = np.where(np.isin(labels, divided), copies + scenes.max() + 1, scenes)
-        part = stratified_group_split(labels, groups.astype(np.int32), shares, seed=seed)
+        divided = sorted([*divided, *lacking])  # dividing a group of two classes may leave the other one short
+        finer = np.where(np.isin(labels, divided), copies + groups.max() + 1, groups)
+        part = stratified_group_split(labels, finer.astype(np.int32), shares, seed=seed)
     return part, tuple(divided)
 
 

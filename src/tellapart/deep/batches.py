@@ -132,7 +132,7 @@ def read_all(
     return pixels
 
 
-def look(
+def trunk_activations(
     trunk: Network,
     clean: NDArray[np.uint8],
     stored: NDArray[np.uint8],
@@ -151,7 +151,7 @@ def look(
         clean: (N, px, px, 3) uint8.
         stored: (N, S, S, 3) uint8, what copies are made of.
         augment: how copies are changed; draws from torch's global generator.
-        learned: which photos it looks at.
+        learned: which photos go through it.
         augmented: which of them have copies too.
         n_views: V.
         progress: called with (stage, done, total).
@@ -164,10 +164,10 @@ def look(
     total = len(learned) + n_views * len(augmented)
 
     def keep(view: int, photos: NDArray[np.int64], pixels: NDArray[np.uint8], done: int) -> None:
-        def look_at(k: int) -> None:
+        def run(k: int) -> None:
             views[view, photos[k]] = trunk(pixels[k])["activations"].transpose(1, 2, 0)
 
-        _each(look_at, range(len(photos)), lambda k: progress(VIEWS_STAGE, done + k, total))
+        _each(run, range(len(photos)), lambda k: progress(VIEWS_STAGE, done + k, total))
 
     done = 0
     for part in _parts(learned):
@@ -188,5 +188,5 @@ def _parts(photos: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 def _each(work: Callable[[int], None], items: range, said: Callable[[int], None]) -> None:
     """Do `work` for each of `items` on every core."""
-    for done, _ in enumerate(map_in_order(work, items, name="look"), start=1):
+    for done, _ in enumerate(map_in_order(work, items, name="photos"), start=1):
         said(done)

@@ -130,21 +130,21 @@ def _two_rows(head: Head) -> Head:
 
 
 class _FromPixels(nn.Module):
-    """(N, px, px, 3) uint8 → what stands at `places` while the network looks at it."""
+    """(N, px, px, 3) uint8 → what stands at `sites` while the network looks at it."""
 
-    def __init__(self, module: nn.Module, built: Built, places: tuple[TensorSite, ...]) -> None:
+    def __init__(self, module: nn.Module, built: Built, sites: tuple[TensorSite, ...]) -> None:
         super().__init__()
         self.module = module
-        self.places = places
+        self.sites = sites
         self.mean = nn.Buffer(255 * torch.tensor(built.mean).view(1, 3, 1, 1))
         self.std = nn.Buffer(255 * torch.tensor(built.std).view(1, 3, 1, 1))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         x = (pixels.float().permute(0, 3, 1, 2).contiguous() - self.mean) / self.std
         with contextlib.ExitStack() as stack:
-            seen = [stack.enter_context(site.watched(self.module)) for site in self.places]
+            seen = [stack.enter_context(site.watched(self.module)) for site in self.sites]
             self.module(x)
-        return tuple(site.shaped(values[0]) for site, values in zip(self.places, seen, strict=True))
+        return tuple(site.shaped(values[0]) for site, values in zip(self.sites, seen, strict=True))
 
 
 def _graph(built: Built, module: nn.Module, classifier_head: ClassifierHead) -> onnx.ModelProto:

@@ -39,14 +39,14 @@ class TensorSite:
         seen: list[Tensor] = []
         calls = 0
 
-        def look(_: nn.Module, inputs: Any, output: Any = None) -> None:
+        def note(_: nn.Module, inputs: Any, output: Any = None) -> None:
             nonlocal calls
             if calls == self.call:
                 seen.append(inputs[0] if self.side == "in" else output)
             calls += 1
 
         layer = module.get_submodule(self.layer)
-        hook = layer.register_forward_pre_hook(look) if self.side == "in" else layer.register_forward_hook(look)
+        hook = layer.register_forward_pre_hook(note) if self.side == "in" else layer.register_forward_hook(note)
         try:
             yield seen
         finally:

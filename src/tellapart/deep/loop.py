@@ -211,10 +211,10 @@ def search_rate(network: nn.Module, groups: Sequence[Sequence[nn.Parameter]], ta
     Raises:
         TrainingError: no rate lowers the loss.
     """
-    places = {id(parameter): place for place, parameter in enumerate(network.parameters())}
+    position = {id(parameter): i for i, parameter in enumerate(network.parameters())}
     trial = copy.deepcopy(network).train()
     own = list(trial.parameters())
-    state = init_state(trial, [[own[places[id(p)]] for p in group] for group in groups], task.recipe, 1.0)
+    state = init_state(trial, [[own[position[id(p)]] for p in group] for group in groups], task.recipe, 1.0)
     supply = (photos for epoch in range(10**6) for photos in _batches(task, epoch))
 
     def step(rate: float) -> float:

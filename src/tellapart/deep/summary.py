@@ -26,7 +26,7 @@ class Row:
     n_parameters: int
 
 
-def summary_rows(module: nn.Module, input_px: int) -> list[Row]:
+def summary(module: nn.Module, input_px: int) -> list[Row]:
     """One row for each layer that `module` runs on a photo of `input_px`, and one for what no layer of it owns.
 
     The parameters of all rows add up to the network's. The mode of `module` is as before afterwards.

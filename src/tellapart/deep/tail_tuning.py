@@ -17,7 +17,7 @@ from torch import nn
 from tellapart.classifier.temperature import fit_temperature, nll
 from tellapart.data.split import Split
 from tellapart.deep.augment import Augment
-from tellapart.deep.batches import Activations, look, read_both_sizes
+from tellapart.deep.batches import Activations, read_both_sizes, trunk_activations
 from tellapart.deep.device import Device
 from tellapart.deep.loop import predict
 from tellapart.deep.tail import N_STAGES, Tail, cut_before, prove, trunk, tuned_network
@@ -70,7 +70,7 @@ def prepare(prepared: Prepared, split: Split, recipe: FineTune, device: Device, 
         dataset, split.learned, augmented, place.input_px, stored_px, recipe.probe.reading.resize_mode, progress
     )
     network = Network(trunk(place), place.input_px, ["activations"], streams=n_cores())
-    views = look(network, clean, stored, augment, split.learned, augmented, recipe.views, progress)
+    views = trunk_activations(network, clean, stored, augment, split.learned, augmented, recipe.views, progress)
     task = make_task(Activations(views, device.torch_device), prepared, split, augment, recipe, device)
     tail = Tail(place).to(device.torch_device)
     untrained = np.zeros((dataset.n, FEATURES_PER_NETWORK), np.float32)

@@ -1,4 +1,4 @@
-"""From photos and a recipe to a trained network: the one door of this package.
+"""From photos and a recipe to a trained network: the one way into this package.
 
 What comes out is a backbone, like the bundled ones, and a head on its features. Everything after that (temperature,
 "none of these", the model's graph, the report) is the same as for a head on frozen features.

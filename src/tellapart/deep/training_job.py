@@ -90,8 +90,8 @@ def probe_on(
     features: NDArray[np.float32], photos: NDArray[np.int64], prepared: Prepared, recipe: LinearProbe
 ) -> CalibratedHead:
     """The probe on untrained `features` (len(photos), D) of these photos."""
-    labels, scenes = prepared.dataset.labels[photos], prepared.duplicates.scenes[photos]
-    folds = make_folds(labels, scenes, recipe)
+    labels, groups = prepared.dataset.labels[photos], prepared.duplicates.groups[photos]
+    folds = make_folds(labels, groups, recipe)
     return fit_probe(features, labels, folds, len(prepared.dataset.class_names), recipe)
 
 

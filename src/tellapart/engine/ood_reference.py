@@ -1,7 +1,7 @@
 """Features of photos that are of no one's classes, to measure how many of them a model refuses.
 
-Nothing is ever fitted on them. `scripts/make_strangers` wrote their features, 210 photos from three sources, for each
-quality; the photos themselves are not in the package, and cannot be made from the numbers.
+Nothing is ever fitted on them. `scripts/make_ood_reference` wrote their features, 210 photos from three sources, for
+each quality; the photos themselves are not in the package, and cannot be made from the numbers.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import ArtifactError
 
-FOLDER = Path(__file__).parent / "strangers"
+FOLDER = Path(__file__).parent / "ood_reference"
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class OodReference:
 
 @cache
 def ood_reference(backbone: Backbone) -> OodReference | None:
-    """The strangers as `backbone` sees them; None for one that they were not shown to.
+    """The photos as `backbone` sees them; None for one that they were not shown to.
 
     Raises:
         ArtifactError: the file is not the one that was shipped.
     """
-    record = json.loads((FOLDER / "strangers.json").read_text(encoding="utf-8"))
+    record = json.loads((FOLDER / "photos.json").read_text(encoding="utf-8"))
     known = record["features"].get(backbone.key)
     if known is None:
         return None

@@ -36,7 +36,7 @@ class Network:
     cache), and it makes an answer independent of the photos that happen to share a batch. Parallelism comes from
     calling from as many threads as there are streams. One call computes in one thread: sums over parts that two threads
     made are rounded otherwise on some processors, and an answer must not depend on how many cores there are, or on
-    which door it came through. What that costs: docs/decisions/0003-float32.md
+    which way it came. What that costs: docs/decisions/0003-float32.md
 
     Args:
         model: a serialised ONNX graph with the input `pixels` (uint8, N×px×px×3).

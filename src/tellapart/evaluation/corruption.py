@@ -2,9 +2,9 @@
 
 All take and give an (H, W, 3) uint8 sRGB image and are made to run before `preprocess`, on an image of `working_size`.
 Lengths are counted in units of 1/224 of the shorter side, because ImageNet-C, whose severities 1, 3 and 5 are used here
-where it has the corruption, defines them on images of 224 pixels. So a 48-megapixel photo and its thumbnail are spoiled
-alike, and two models of different input size get the same spoiled photo. Noise has a grain of one unit, not of one
-pixel: the grain of pixels is gone once the photo is made small.
+where it has the corruption, defines them on images of 224 pixels. So a 48-megapixel photo and its thumbnail are
+corrupted alike, and two models of different input size get the same corrupted photo. Noise has a grain of one unit,
+not of one pixel: the grain of pixels is gone once the photo is made small.
 
 None of these is used in training, which changes no photo at all.
 
@@ -50,10 +50,10 @@ def working_size(image: Pixels, *, at_least_px: int = 0) -> Pixels:
 
 
 def corrupt(image: Pixels, name: str, severity: str, *, seed: Sequence[int] = (0,)) -> Pixels:
-    """The image spoiled by the corruption `name`, one of `CORRUPTIONS`.
+    """The image corrupted by the corruption `name`, one of `CORRUPTIONS`.
 
     Args:
-        image: (H, W, 3), of `working_size`; smaller ones are spoiled as far as they have pixels for it.
+        image: (H, W, 3), of `working_size`; smaller ones are corrupted as far as they have pixels for it.
         name: of the corruption.
         severity: "mild", "medium" or "strong".
         seed: whole numbers; the same ones give the same noise and the same direction of shaking, at every severity.

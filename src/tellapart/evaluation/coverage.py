@@ -1,4 +1,4 @@
-"""Whom a model refuses a class name: real photos, strangers, and each of its own classes as if it had never seen it."""
+"""Whom a model refuses a class name: real photos, the OOD reference, and each class as if it had never seen it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from tellapart.metrics.conformal import Guarantee, Observed, guarantee, observed
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted
 
-NAMED = 6  # strangers that passed, listed by name
+NAMED = 6  # of the OOD reference that passed, listed by name
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Passed:
 
 
 @dataclass(frozen=True)
-class StrangerRow:
+class OodRow:
     """How many photos of one kind of other things got no class name: the share refused, and its plausible range.
 
     Args:
@@ -95,12 +95,12 @@ class Coverage:
     observed: Observed | None
     sentences: tuple[str, ...]
     promise_in_words: str
-    strangers: tuple[StrangerRow, ...] | None = None
+    strangers: tuple[OodRow, ...] | None = None
     left_out: tuple[LeftOutRow, ...] | None = None
 
 
-def promised(thresholds: Thresholds) -> Guarantee | None:
-    """What share of real photos gets a class name, with its band; None where nothing is promised."""
+def guarantee_of(thresholds: Thresholds) -> Guarantee | None:
+    """What share of real photos gets a class name, with its band; None where nothing is guaranteed."""
     return guarantee(thresholds.n, FAR_SHARE, DOUBT_SHARE)
 
 
@@ -109,7 +109,7 @@ def refusals(
     labels: NDArray[np.int32],
     class_names: Sequence[str],
     fitted: CalibratedHead,
-    others: OodReference | None,
+    reference: OodReference | None,
 ) -> Coverage:
     """The report card of "none of these" and "not sure".
 
@@ -118,39 +118,39 @@ def refusals(
         labels: (N,) in [0, C).
         class_names: (C,).
         fitted: the probe.
-        others: photos of something else; None where the backbone has not seen them.
+        reference: photos of something else; None where the backbone has not seen them.
     """
     thresholds = fitted.thresholds
-    card = real_photos(said.probs, said.unknown, labels, thresholds, promised(thresholds))
-    far = thresholds.unknown_score
-    strangers = () if far is None or others is None else _strangers(fitted, others, class_names)
+    card = real_photos(said.probs, said.ood_scores, labels, thresholds, guarantee_of(thresholds))
+    far = thresholds.ood_score
+    strangers = () if far is None or reference is None else _ood_rows(fitted, reference, class_names)
     left_out = () if far is None else _left_out(fitted.out_of_fold, class_names)
-    sentences = (*card.sentences, *_strangers_said(strangers), *_left_out_said(left_out))
+    sentences = (*card.sentences, *_ood_said(strangers), *_left_out_said(left_out))
     return replace(card, strangers=strangers, left_out=left_out, sentences=sentences)
 
 
 def real_photos(
     probs: NDArray[np.floating],
-    unknown: NDArray[np.floating],
+    ood_scores: NDArray[np.floating],
     labels: NDArray[np.int32],
     thresholds: Thresholds,
-    promised: Guarantee | None,
+    guaranteed: Guarantee | None,
 ) -> Coverage:
-    """How many test photos get a class name at all, how many of those names are right, and what was promised.
+    """How many test photos get a class name at all, how many of those names are right, and what was guaranteed.
 
     Args:
         probs: (N, C) of test photos.
-        unknown: (N,) their unknown scores.
+        ood_scores: (N,) their OOD scores.
         labels: (N,) in [0, C).
         thresholds: the model's.
-        promised: what it promises; None for nothing.
+        guaranteed: what it guarantees; None for nothing.
     """
-    said = [withheld(p, float(u), thresholds) for p, u in zip(probs, unknown, strict=True)]
+    said = [withheld(p, float(u), thresholds) for p, u in zip(probs, ood_scores, strict=True)]
     named = [i for i, instead in enumerate(said) if instead is None]
     n_right = int((probs.argmax(axis=1) == labels)[named].sum())
     n_none, n_unsure, n = said.count(NONE_OF_THESE), said.count(NOT_SURE), len(said)
-    observed = observed_in_band(len(named), n, promised) if promised and n else None
-    in_words = _promise_said(thresholds, promised)
+    observed = observed_in_band(len(named), n, guaranteed) if guaranteed and n else None
+    in_words = _guarantee_said(thresholds, guaranteed)
     counts = (
         f"{len(named):,} of {n:,} photos that it had not learned from got a class name, and {n_right:,} of those names "
         f"were right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”."
@@ -160,44 +160,44 @@ def real_photos(
         n_right,
         n_unsure,
         n_none,
-        promised,
+        guaranteed,
         observed,
         sentences=(counts, *in_words) if n else tuple(in_words),
         promise_in_words=" ".join(in_words),
     )
 
 
-def _promise_said(thresholds: Thresholds, promised: Guarantee | None) -> list[str]:
-    if thresholds.unknown_score is None:
+def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> list[str]:
+    if thresholds.ood_score is None:
         least = round(1 / FAR_SHARE) - 1
         return [
             f"It never says “none of these”: it must be tried on {least} photos while it learns to promise anything."
         ]
-    if promised is None:  # a model of the first days
+    if guaranteed is None:  # a model of the first days
         return ["It says “none of these”, but how many photos of your classes get a class name was never promised."]
-    low, high = round(100 * promised.low), round(100 * promised.high)
+    low, high = round(100 * guaranteed.low), round(100 * guaranteed.high)
     sentences = [
-        f"It promises that at least about {round(100 * promised.kept)} of 100 photos of your classes get a class name; "
-        f"{low} to {high} is plausible with your {counted(promised.n, 'photo')}."
+        f"It promises that at least about {round(100 * guaranteed.kept)} of 100 photos of your classes get a class "
+        f"name; {low} to {high} is plausible with your {counted(guaranteed.n, 'photo')}."
     ]
     if thresholds.confidence is None:
         sentences.append(f"It never says “not sure”; that takes {round(1 / DOUBT_SHARE) - 1} photos.")
     return sentences
 
 
-def _strangers(fitted: CalibratedHead, others: OodReference, class_names: Sequence[str]) -> tuple[StrangerRow, ...]:
+def _ood_rows(fitted: CalibratedHead, reference: OodReference, class_names: Sequence[str]) -> tuple[OodRow, ...]:
     """How many photos of each source are refused, worst first, and the names of those that are not."""
-    unknown = fitted.centres.ood_scores(others.features)
-    probs = fitted.probs(others.features)
-    said = [withheld(p, float(u), fitted.thresholds) for p, u in zip(probs, unknown, strict=True)]
+    ood_scores = fitted.centres.ood_scores(reference.features)
+    probs = fitted.probs(reference.features)
+    said = [withheld(p, float(u), fitted.thresholds) for p, u in zip(probs, ood_scores, strict=True)]
     rows = []
-    for source in dict.fromkeys(others.sources):
-        own = [i for i, name in enumerate(others.sources) if name == source]
+    for source in dict.fromkeys(reference.sources):
+        own = [i for i, name in enumerate(reference.sources) if name == source]
         passed = [i for i in own if said[i] is None]
         n_refused = len(own) - len(passed)
         low, high = wilson(n_refused, len(own))
         rows.append(
-            StrangerRow(
+            OodRow(
                 source,
                 n=len(own),
                 n_refused=n_refused,
@@ -205,13 +205,13 @@ def _strangers(fitted: CalibratedHead, others: OodReference, class_names: Sequen
                 value=n_refused / len(own),
                 low=low,
                 high=high,
-                passed=tuple(Passed(others.names[i], class_names[int(probs[i].argmax())]) for i in passed),
+                passed=tuple(Passed(reference.names[i], class_names[int(probs[i].argmax())]) for i in passed),
             )
         )
     return tuple(sorted(rows, key=lambda row: row.value))
 
 
-def _strangers_said(rows: Sequence[StrangerRow]) -> list[str]:
+def _ood_said(rows: Sequence[OodRow]) -> list[str]:
     if not rows:
         return []
     n, n_refused = sum(row.n for row in rows), sum(row.n_refused for row in rows)
@@ -232,11 +232,11 @@ def _left_out(said: OutOfFold, class_names: Sequence[str]) -> tuple[LeftOutRow, 
     rows = []
     for c in np.unique(said.labels):
         own = said.labels == c
-        unknown = 1 - np.delete(said.nearness, c, axis=1).max(axis=1, initial=-1)
-        far = fit_thresholds(unknown[~own], np.zeros(int((~own).sum()))).unknown_score
+        ood_scores = 1 - np.delete(said.nearness, c, axis=1).max(axis=1, initial=-1)
+        far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum()))).ood_score
         if far is None:
             continue
-        n, n_refused = int(own.sum()), int((unknown[own] > far).sum())
+        n, n_refused = int(own.sum()), int((ood_scores[own] > far).sum())
         low, high = wilson(n_refused, n)
         rows.append(LeftOutRow(class_names[c], n, n_refused, n_refused / n, low, high))
     return tuple(sorted(rows, key=lambda row: row.value))

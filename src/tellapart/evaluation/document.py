@@ -76,7 +76,7 @@ def test_evaluation(trained: Trained) -> Evaluation:
     """All about the test photos, which took no part in fitting anything."""
     prepared, split, head = trained.prepared, trained.split, trained.calibrated
     dataset, names = prepared.dataset, prepared.dataset.class_names
-    chosen, scenes = split.learned, prepared.duplicates.scenes
+    chosen, groups = split.learned, prepared.duplicates.groups
     said = _asked(trained)
     scores = score(
         said.probs,
@@ -84,7 +84,7 @@ def test_evaluation(trained: Trained) -> Evaluation:
         split.test,
         names,
         n_train_per_class=np.bincount(dataset.labels[chosen], minlength=len(names)).tolist(),
-        groups=scenes[split.test],
+        groups=groups[split.test],
         logits_probs_uncalibrated=said.raw_probs,
         temperature=head.temperature,
         crossed=split.kind == "crossed",
@@ -169,8 +169,8 @@ def leaks_in_test(prepared: Prepared, split: Split, probs: NDArray[np.floating])
     pairs = leaked_pairs(prepared.duplicates, splits)
     clean = ~np.isin(split.test, [p.first for p in pairs])
     kept = split.test[clean]
-    scenes = prepared.duplicates.scenes[kept]
-    without = score(probs[clean], dataset, kept, dataset.class_names, groups=scenes) if pairs else None
+    groups = prepared.duplicates.groups[kept]
+    without = score(probs[clean], dataset, kept, dataset.class_names, groups=groups) if pairs else None
     return leaks_and_rest(twins(dataset, pairs), without)
 
 
@@ -228,14 +228,14 @@ class Answered:
     Args:
         usable: (M,) indices of the photos.
         probs: (M, C).
-        unknown: (M,) unknown scores.
+        ood_scores: (M,) OOD scores.
         pixel_hashes: (M,) hexadecimal.
         skipped: photos that could not be read, with reasons.
     """
 
     usable: NDArray[np.int64]
     probs: NDArray[np.float32]
-    unknown: NDArray[np.float32]
+    ood_scores: NDArray[np.float32]
     pixel_hashes: Sequence[str]
     skipped: tuple[Skipped, ...]
 
@@ -246,11 +246,11 @@ def refuse_unknown_classes(dataset: Dataset, class_names: Sequence[str]) -> None
     Raises:
         InputError: names the classes it does not know, and those it does.
     """
-    strangers = [quoted(name) for name in dataset.class_names if name not in class_names]
-    if strangers:
+    unknown = [quoted(name) for name in dataset.class_names if name not in class_names]
+    if unknown:
         raise InputError(
-            f"The model does not know {counted(len(strangers), 'class', 'classes')} of {quoted(dataset.source)}: "
-            f"{some(strangers)}.",
+            f"The model does not know {counted(len(unknown), 'class', 'classes')} of {quoted(dataset.source)}: "
+            f"{some(unknown)}.",
             hint=f"It knows: {', '.join(class_names[:20])}. Rename the folders so that the names are the same.",
         )
 
@@ -289,7 +289,7 @@ def answer_all(predictor: Predictor, dataset: Dataset, progress: Progress) -> An
     return Answered(
         np.array(usable, np.int64),
         np.stack([a.probs for a in answers]),
-        np.array([a.unknown_score for a in answers], np.float32),
+        np.array([a.ood_score for a in answers], np.float32),
         hashes,
         tuple(skipped),
     )
@@ -318,7 +318,7 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     own = column[readable.labels]
     return replace(
         score(answered.probs, readable, everyone, names),
-        unknown=real_photos(answered.probs, answered.unknown, own, artifact.thresholds, promised),
+        unknown=real_photos(answered.probs, answered.ood_scores, own, artifact.thresholds, promised),
         leaks=leaks_and_rest(leaks, without),
         model=artifact.manifest["model"],
         **photo_counts(readable, skipped),

@@ -209,7 +209,7 @@ def learning_curve(
     features: NDArray[np.float32],
     labels: NDArray[np.int32],
     folds: NDArray[np.int32],
-    scenes: NDArray[np.int32],
+    groups: NDArray[np.int32],
     n_classes: int,
     recipe: LinearProbe,
     fitted: CalibratedHead,
@@ -222,7 +222,7 @@ def learning_curve(
         features: (N, D) float32 of training photos only, as `fit_probe` had them; may be memory-mapped.
         labels: (N,) int32 in [0, n_classes).
         folds: (N,) as `fit_probe` had them.
-        scenes: (N,) photos of one scene join a share together, as they would join a growing folder.
+        groups: (N,) photos of one group join a share together, as they would join a growing folder.
         n_classes: C.
         recipe: hyper-parameters.
         fitted: its C, and its out-of-fold answers, which are the last point.
@@ -231,7 +231,7 @@ def learning_curve(
     said, c = fitted.out_of_fold, fitted.inverse_regularisation
     if c is None or len(said.indices) < LEAST_ASKED:
         return None
-    drawn = _Draws(labels, folds, scenes, said.indices, recipe)
+    drawn = _Draws(labels, folds, groups, said.indices, recipe)
     present = len(np.unique(labels))
     shares = [share for share in SHARES if drawn.counts(share, n_classes).sum() >= LEAST_PER_CLASS * present]
     if not shares:
@@ -240,9 +240,9 @@ def learning_curve(
     wrong = np.stack([*answers, said.logits.argmax(axis=1)]) != said.labels
     counts = np.stack([drawn.counts(share, n_classes) for share in (*shares, 1.0)])
     now = np.bincount(labels, minlength=n_classes)
-    overall = _curve(wrong, counts.sum(axis=1), len(labels), scenes[said.indices], None)
+    overall = _curve(wrong, counts.sum(axis=1), len(labels), groups[said.indices], None)
     per_class = [
-        _curve(wrong[:, own], counts[:, c], int(now[c]), scenes[said.indices][own], overall)
+        _curve(wrong[:, own], counts[:, c], int(now[c]), groups[said.indices][own], overall)
         if (own := said.labels == c).sum() >= LEAST_OF_CLASS
         else None
         for c in range(n_classes)
@@ -257,7 +257,7 @@ class _Draws:
         self,
         labels: NDArray[np.int32],
         folds: NDArray[np.int32],
-        scenes: NDArray[np.int32],
+        groups: NDArray[np.int32],
         asked: NDArray[np.int64],
         recipe: LinearProbe,
     ) -> None:
@@ -267,9 +267,9 @@ class _Draws:
         rng = np.random.default_rng(recipe.seed)
         always = np.flatnonzero(folds == ALWAYS_TRAINS)
         kept = min(1.0, recipe.max_choosing_photos / len(folds))  # as many of them as `fit_probe` used to choose C
-        always = always[nested_positions(labels[always], scenes[always], rng) < kept]
+        always = always[nested_positions(labels[always], groups[always], rng) < kept]
         self.pools = [np.concatenate([np.delete(asked, rows), always]) for rows in self.rows]
-        self.positions = [nested_positions(labels[pool], scenes[pool], rng) for pool in self.pools]
+        self.positions = [nested_positions(labels[pool], groups[pool], rng) for pool in self.pools]
 
     def photos(self, fold: int, share: float) -> NDArray[np.int64]:
         """Indices of the photos that train at `share` in fold number `fold`."""
@@ -282,19 +282,19 @@ class _Draws:
 
 
 def nested_positions(
-    labels: NDArray[np.int32], scenes: NDArray[np.int32], rng: np.random.Generator
+    labels: NDArray[np.int32], groups: NDArray[np.int32], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """(N,) in [0, 1): the photos below s are about the share s of each class, at least one photo, in whole scenes.
+    """(N,) in [0, 1): the photos below s are about the share s of each class, at least one photo, in whole groups.
 
-    Only the scene at the edge is cut. For s ≤ t the photos below s are among those below t.
+    Only the group at the edge is cut. For s ≤ t the photos below s are among those below t.
 
     Args:
         labels: (N,).
-        scenes: (N,) photos of one scene get neighbouring positions.
-        rng: of the order of the scenes.
+        groups: (N,) photos of one group get neighbouring positions.
+        rng: of the order of the groups.
     """
-    _, scene = np.unique(scenes, return_inverse=True)
-    key = rng.permutation(scene.max() + 1)[scene] if len(scene) else scene
+    _, group_of = np.unique(groups, return_inverse=True)
+    key = rng.permutation(group_of.max() + 1)[group_of] if len(group_of) else group_of
     order = np.lexsort((key, labels))
     sizes = np.unique(labels, return_counts=True)[1]
     within = np.concatenate([np.arange(size) / size for size in sizes]) if len(sizes) else np.zeros(0)
@@ -337,7 +337,7 @@ def _curve(
     wrong: NDArray[np.bool_],
     n_photos: NDArray[np.float64],
     n_now: int,
-    scenes: NDArray[np.int32],
+    groups: NDArray[np.int32],
     whole: Curve | None,
 ) -> Curve:
     """The curve through the last point, with the slope of the `whole` set's curve where that is given.
@@ -348,27 +348,27 @@ def _curve(
         wrong: (S, M) which photos were answered wrongly at each point.
         n_photos: (S,) learned from.
         n_now: learned from by the finished head.
-        scenes: (M,) photos of one scene are right or wrong together.
+        groups: (M,) photos of one group are right or wrong together.
         whole: the curve of all photos, or None when this is it.
     """
     n = wrong.shape[1]
     errors = (wrong.sum(axis=1) + 0.5) / (n + 1)  # half a mistake more, so that none at all has a logarithm
     last = float(errors[-1])
-    slope, variance = (whole.slope, whole.slope_variance) if whole else fit_slope(wrong, n_photos, scenes)
+    slope, variance = (whole.slope, whole.slope_variance) if whole else fit_slope(wrong, n_photos, groups)
     return Curve(
         n_photos=tuple(max(1, round(size)) for size in n_photos),
         accuracies=tuple(float(a) for a in (~wrong).mean(axis=1)),
         n_asked=n,
         n_now=n_now,
         log_error=math.log(last),
-        log_error_variance=(1 - last) / (last * worth(wrong[-1], scenes.astype(np.intp))),
+        log_error_variance=(1 - last) / (last * worth(wrong[-1], groups.astype(np.intp))),
         slope=max(0.0, slope),
         slope_variance=variance,
     )
 
 
 def fit_slope(
-    wrong: NDArray[np.bool_], n_photos: NDArray[np.float64], scenes: NDArray[np.int32]
+    wrong: NDArray[np.bool_], n_photos: NDArray[np.float64], groups: NDArray[np.int32]
 ) -> tuple[float, float]:
     """How fast log error falls with log photos, drawn towards the usual slope, and its variance.
 
@@ -379,7 +379,7 @@ def fit_slope(
     Args:
         wrong: (S, M) which photos were answered wrongly at each point, S >= 2.
         n_photos: (S,) learned from, ascending.
-        scenes: (M,) photos of one scene count as one.
+        groups: (M,) photos of one group count as one.
 
     Source: a power law of error in training photos: Hestness et al., arXiv 1712.00409 (2017).
     """
@@ -389,9 +389,9 @@ def fit_slope(
     ahead = np.log(n_photos[-1] / n_photos[:-1])
     influence = wrong[:-1] / mistakes[:-1, None] - wrong[-1] / mistakes[-1]
     influence -= influence.sum(axis=1, keepdims=True) / n
-    _, scene = np.unique(scenes, return_inverse=True)
-    by_scene = np.stack([np.bincount(scene, weights=row) for row in influence])
-    noise = by_scene @ by_scene.T
+    _, group_of = np.unique(groups, return_inverse=True)
+    by_group = np.stack([np.bincount(group_of, weights=row) for row in influence])
+    noise = by_group @ by_group.T
     noise[np.diag_indices_from(noise)] += (BEND * ahead / np.log(2)) ** 2 + 0.5 / mistakes[-1] ** 2
     pull = ahead / np.diag(noise)
     pull /= pull @ ahead

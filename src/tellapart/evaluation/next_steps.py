@@ -29,13 +29,13 @@ def next_steps(
     """
     prepared, calibrated, probe = trained.prepared, trained.calibrated, trained.probe
     dataset, chosen = prepared.dataset, trained.split.learned
-    labels, scenes = dataset.labels[chosen], prepared.duplicates.scenes[chosen]
+    labels, groups = dataset.labels[chosen], prepared.duplicates.groups[chosen]
     names, photos = dataset.class_names, [inside(dataset, dataset.photos[i]) for i in chosen]
     curve = learning_curve(
         prepared.values[chosen],
         labels,
         trained.folds,
-        scenes,
+        groups,
         len(names),
         probe,
         calibrated,
@@ -43,7 +43,7 @@ def next_steps(
     )
     said, probs = calibrated.out_of_fold, calibrated.out_of_fold_probs(len(chosen))
     doubtful = tuple(
-        Suspect(photos[s.index], names[labels[s.index]], names[s.looks_like]) for s in suspects(probs, labels, scenes)
+        Suspect(photos[s.index], names[labels[s.index]], names[s.looks_like]) for s in suspects(probs, labels, groups)
     )
     advice = advise(
         evaluation,
@@ -61,4 +61,4 @@ def next_steps(
 
 def _shortcuts(prepared: Prepared, progress: Progress) -> list[Finding]:
     """What beside the subject tells the classes apart, in all photos."""
-    return shortcut_findings(prepared.dataset, prepared.duplicates.scenes, image_stats_of(prepared.dataset, progress))
+    return shortcut_findings(prepared.dataset, prepared.duplicates.groups, image_stats_of(prepared.dataset, progress))

@@ -1,7 +1,7 @@
-"""Does it get worse in the dark? The test photos once more, each spoiled in every way, through the model's own graph.
+"""Does it get worse in the dark? The test photos once more, each corrupted in every way, through the model's own graph.
 
 Each photo is decoded once and takes the way every photo takes, with the damage done between decoding and preprocessing.
-What counts is the accuracy kept: right answers on spoiled photos for each right answer on the same photos as they are.
+What counts is the accuracy kept: right answers on corrupted photos for each right answer on the photos as they are.
 """
 
 from collections.abc import Sequence
@@ -155,7 +155,7 @@ class _Said:
     groups: NDArray[np.intp] | None
 
 
-def robustness(
+def measure_robustness(
     predictor: Predictor,
     dataset: Dataset,
     indices: Sequence[int] | NDArray[np.integer],
@@ -165,9 +165,9 @@ def robustness(
     progress: Progress = no_progress,
     max_photos: int = MAX_TEST_PHOTOS,
 ) -> Robustness:
-    """How many right answers a model keeps on spoiled test photos.
+    """How many right answers a model keeps on corrupted test photos.
 
-    `kept` is at least 0, above 1 where spoiled photos do better, and None where no clean photo is right.
+    `kept` is at least 0, above 1 where corrupted photos do better, and None where no clean photo is right.
 
     Args:
         predictor: the finished model.
@@ -258,7 +258,7 @@ def _ask(predictor: Predictor, dataset: Dataset, index: int, seed: int) -> NDArr
         else:
             pixels = preprocess(corrupt(small, variant.name, variant.severity or "", seed=(seed, index)), preprocessing)
         answers = predictor.answers(pixels)
-        instead = withheld(answers.probs, answers.unknown_score or 0.0, predictor.thresholds)
+        instead = withheld(answers.probs, answers.ood_score or 0.0, predictor.thresholds)
         codes[row] = answers.probs.argmax(), _STATES.index(instead)
     return codes
 
@@ -304,13 +304,13 @@ def _mean_kept(said: _Said, seed: int) -> Share:
     return _kept(said, said.right[rows].mean(axis=0, keepdims=True), seed)[0]
 
 
-def _kept(said: _Said, spoiled: NDArray[np.float64], seed: int) -> list[Share]:
-    """The accuracy kept of each row of `spoiled` (V, M); all None where no clean photo is right."""
+def _kept(said: _Said, corrupted: NDArray[np.float64], seed: int) -> list[Share]:
+    """The accuracy kept of each row of `corrupted` (V, M); all None where no clean photo is right."""
     clean = said.right[0]
     if not clean.any():
-        return [Share(None, None, None)] * len(spoiled)
-    values = spoiled.sum(axis=1) / clean.sum()
-    ends = kept_intervals(clean, spoiled, groups=said.groups, seed=seed)
+        return [Share(None, None, None)] * len(corrupted)
+    values = corrupted.sum(axis=1) / clean.sum()
+    ends = kept_intervals(clean, corrupted, groups=said.groups, seed=seed)
     return [
         Share(float(value), float(min(low, value)), float(max(high, value)))
         for value, (low, high) in zip(values, ends, strict=True)

@@ -44,13 +44,13 @@ SCRIPT = f"""
 import {{ connect }} from "./connect.js";
 const tell = (said) => fetch("./{PROOF}.said", {{ method: "POST", body: JSON.stringify(said) }});
 try {{
-  const answerer = await connect("./model/");
+  const client = await connect("./model/");
   for (let i = 0; ; i += 1) {{
     const response = await fetch(`./{PROOF}.photo.${{i}}`);
     if (!response.ok) break;
     const photo = await response.blob();
     const started = performance.now();
-    const [said] = await answerer.predict([photo]);
+    const [said] = await client.predict([photo]);
     const ms = performance.now() - started;
     await tell({{ ...said, probs: [...said.probs], ms }});
   }}

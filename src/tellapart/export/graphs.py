@@ -99,6 +99,6 @@ class GraphRunner:
 
     def _said(self, outputs: Mapping[str, Array], seconds: float) -> Answer:
         probs = np.asarray(outputs["probs"][0], np.float64)
-        unknown = float(outputs["unknown_score"][0]) if "unknown_score" in outputs else None
+        ood_score = float(outputs["unknown_score"][0]) if "unknown_score" in outputs else None
         named = dict(zip(self.class_names, map(float, probs), strict=True))
-        return Answer(answer(self.class_names, probs, unknown or 0.0, self.thresholds), named, unknown, seconds)
+        return Answer(answer(self.class_names, probs, ood_score or 0.0, self.thresholds), named, ood_score, seconds)

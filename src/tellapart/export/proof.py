@@ -22,13 +22,13 @@ class Answer:
     Args:
         answer: a class name, "not sure", "none of these"; None for a photo that it cannot read.
         probs: {class name: probability}.
-        unknown_score: distance from the training photos; None where the model has none.
+        ood_score: distance from the training photos; None where the model has none.
         seconds: that it took.
     """
 
     answer: str | None
     probs: Mapping[str, float]
-    unknown_score: float | None
+    ood_score: float | None
     seconds: float
 
 
@@ -55,7 +55,7 @@ class Proof:
         n: photos compared.
         n_same: of them, those with the same answer.
         largest_difference: of any probability.
-        largest_unknown_difference: of any unknown score.
+        largest_unknown_difference: of any OOD score.
         bound: the largest difference that would have been accepted.
         ms_a_photo: median milliseconds in the exported form.
         n_unreadable: photos that the exported form cannot read and the model can, such as HEIC in most browsers.
@@ -82,27 +82,27 @@ def prove(photos: Sequence[ProofPhoto], said: Iterable[Answer], form: ExportRunn
     """The proof that a form answers as the model does.
 
     Raises:
-        TrainingError: a probability or an unknown score differs by more than the form's bound, or another class is
+        TrainingError: a probability or an OOD score differs by more than the form's bound, or another class is
             likeliest although the model saw a larger margin between the two; names the photo.
     """
-    differences, unknown, seconds, n_same = [], [], [], 0
+    differences, ood_gaps, seconds, n_same = [], [], [], 0
     for photo, got in zip(photos, said, strict=True):
         if got.answer is None:
             continue
         expected = photo.expected
         differences.append(_difference(photo, got))
-        unknown.append(abs((expected.unknown_score or 0.0) - (got.unknown_score or 0.0)))
+        ood_gaps.append(abs((expected.ood_score or 0.0) - (got.ood_score or 0.0)))
         seconds.append(got.seconds)
         n_same += got.answer == expected.answer
-        if not (differences[-1] <= form.bound and unknown[-1] <= form.bound) or _flipped(photo, got, form.bound):
-            raise _refusal(photo, got, form, max(differences[-1], unknown[-1]))
+        if not (differences[-1] <= form.bound and ood_gaps[-1] <= form.bound) or _flipped(photo, got, form.bound):
+            raise _refusal(photo, got, form, max(differences[-1], ood_gaps[-1]))
     if not differences:
         raise TrainingError("The exported form could not read any of the photos.", hint="Nothing was written.")
     return Proof(
         n=len(differences),
         n_same=n_same,
         largest_difference=float(np.max(differences)),
-        largest_unknown_difference=float(np.max(unknown)),
+        largest_unknown_difference=float(np.max(ood_gaps)),
         bound=form.bound,
         ms_a_photo=round(1000 * median(seconds), 1),
         n_unreadable=len(photos) - len(differences),

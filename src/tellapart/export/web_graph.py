@@ -17,7 +17,7 @@ from tellapart.engine.builder import OPSET, GraphBuilder
 from tellapart.model.cam import has_heatmap
 
 PHOTO = "photo"  # the input: (H, W, 3) uint8 RGB
-HEAT = "heat"  # how much each cell of the feature map speaks for the likeliest class, (h, w)
+HEATMAP = "heat"  # how much each cell of the feature map speaks for the likeliest class, (h, w)
 UNIT = 2**22  # of Pillow's weights, which are whole numbers
 TURN = [1, 0, 2]  # rows become columns
 OUTPUTS = ("probs", "unknown_score", "imagenet_logits")
@@ -27,7 +27,7 @@ def web_graph(model: bytes, preprocessing: Preprocess) -> bytes:
     """The graph in `model` with its preprocessing in front.
 
     `photo` (uint8, H×W×3, RGB, upright) → `pixels` (1, px, px, 3) uint8, `probs` (1, C), `unknown_score` (1,), and
-    `imagenet_logits` (1, 1000) and `heat` (h, w) where the model has them, or the map that the heat is made of.
+    `imagenet_logits` (1, 1000) and `heat` (h, w) where the model has them, or the map that the heatmap is made of.
     """
     original = onnx.load_model_from_string(model)
     g = GraphBuilder()
@@ -35,12 +35,12 @@ def web_graph(model: bytes, preprocessing: Preprocess) -> bytes:
     g.include(original)
     heated = has_heatmap(model)
     if heated:
-        _add_heat(g)
+        _add_heatmap(g)
     outputs = [_plain(value) for value in original.graph.output if value.name in OUTPUTS]
     px = preprocessing.input_px
     outputs.append(helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, px, px, 3]))
     if heated:
-        outputs.append(helper.make_tensor_value_info(HEAT, TensorProto.FLOAT, ["h", "w"]))
+        outputs.append(helper.make_tensor_value_info(HEATMAP, TensorProto.FLOAT, ["h", "w"]))
     photo = helper.make_tensor_value_info(PHOTO, TensorProto.UINT8, ["H", "W", 3])
     graph = helper.make_graph(g.nodes, "tellapart-web", [photo], outputs, initializer=g.weights)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="tellapart")
@@ -189,8 +189,8 @@ def _add_sums(g: GraphBuilder, axis: str, lines: str, preprocessing: Preprocess)
     g.add("Reshape", [name("rounded"), name("two_axes")], [name("sums")])
 
 
-def _add_heat(g: GraphBuilder) -> None:
-    """`heat` (h, w): how much each cell of the feature map speaks for the likeliest class; explanation.py says of what.
+def _add_heatmap(g: GraphBuilder) -> None:
+    """`heat` (h, w): how much each cell of the feature map speaks for the likeliest class; model/cam.py says of what.
 
     What all classes share is taken out of its weights, and cells that speak against it are below 0.
     """
@@ -205,4 +205,4 @@ def _add_heat(g: GraphBuilder) -> None:
     g.constant("heat.flat", np.array([0, 0, -1], np.int64))
     g.add("Reshape", ["feature_map", "heat.flat"], ["heat.map"])  # (1, D, h*w)
     g.add("MatMul", ["heat.weights", "heat.map"], ["heat.row"])  # (1, 1, h*w)
-    g.add("Reshape", ["heat.row", "heat.size"], [HEAT])
+    g.add("Reshape", ["heat.row", "heat.size"], [HEATMAP])

@@ -27,7 +27,7 @@ class Prepared:
         dataset: the readable photos.
         values: (N, D) float32 features, memory-mapped where possible.
         pixel_hashes: (N,) of 32 hexadecimal digits; equal hashes look exactly the same to the backbone.
-        duplicates: copies and scenes among them.
+        duplicates: copies and groups among them.
         skipped: every file found but not used, with its reason.
         features: as extracted, with timings and the number that came from the cache.
         backbone: what made the features.

@@ -1,4 +1,4 @@
-"""How many real photos a model will answer, and how sure that is: the band of the conformal promise.
+"""How many real photos a model will answer, and how sure that is: the band of the conformal guarantee.
 
 A threshold is the l-th most extreme of n out-of-fold scores, l = floor(share (n + 1)). Were those n photos all that
 there is to know, the share l / (n + 1) of new photos would lie beyond. But another n photos would have given another
@@ -53,10 +53,10 @@ class Guarantee:
 
 @dataclass(frozen=True)
 class Observed:
-    """Whether a test bears the promise out.
+    """Whether a test bears the guarantee out.
 
     Args:
-        low: fewest test photos answered that fit the promise.
+        low: fewest test photos answered that fit the guarantee.
         high: most.
         holds: whether the number answered lies between them, ends included.
     """
@@ -67,7 +67,7 @@ class Observed:
 
 
 def guarantee(n: int, *shares: float) -> Guarantee | None:
-    """The share of real photos that gates promise to answer, with its band; None with too few photos for any gate.
+    """The share of real photos that gates guarantee to answer, with its band; None with too few photos for any gate.
 
     A gate that n photos are too few for is absent, as it is in the model.
 
@@ -92,19 +92,19 @@ def guarantee(n: int, *shares: float) -> Guarantee | None:
     )
 
 
-def observed_in_band(n_answered: int, n_test: int, promised: Guarantee) -> Observed:
-    """Whether as many real test photos got a class name as promised, give or take the chance in the test photos.
+def observed_in_band(n_answered: int, n_test: int, guaranteed: Guarantee) -> Observed:
+    """Whether as many real test photos got a class name as guaranteed, give or take the chance in the test photos.
 
-    Wider than the promise's own band: even a model that keeps it exactly answers now more, now fewer of n_test photos.
-    If the promise holds, the number lies outside at most once in twenty times.
+    Wider than the guarantee's own band: even a model that keeps it exactly answers now more, now fewer of n_test
+    photos. If the guarantee holds, the number lies outside at most once in twenty times.
 
     Args:
         n_answered: test photos that got a class name, right or wrong; 0 to `n_test`.
         n_test: test photos of the model's classes, which set no threshold.
-        promised: what was promised.
+        guaranteed: what was guaranteed.
     """
-    low = _quantile(n_test, promised.n + 1 - promised.n_refused, promised.n_refused, TAIL)
-    high = _quantile(n_test, promised.n + 1 - promised.n_refused_least, promised.n_refused_least, 1 - TAIL)
+    low = _quantile(n_test, guaranteed.n + 1 - guaranteed.n_refused, guaranteed.n_refused, TAIL)
+    high = _quantile(n_test, guaranteed.n + 1 - guaranteed.n_refused_least, guaranteed.n_refused_least, 1 - TAIL)
     return Observed(low, high, low <= n_answered <= high)
 
 

@@ -242,32 +242,32 @@ def _recall_and_f1(
 
 def kept_intervals(
     clean: NDArray[np.bool_],
-    spoiled: NDArray[np.floating],
+    corrupted: NDArray[np.floating],
     *,
     groups: NDArray[np.intp] | None = None,
     n_resamples: int = BOOTSTRAP_RESAMPLES,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """(V, 2) plausible range of the accuracy kept, sum(spoiled) / sum(clean), of each variant; 95 %.
+    """(V, 2) plausible range of the accuracy kept, sum(corrupted) / sum(clean), of each variant; 95 %.
 
     A Bayesian bootstrap of photos, or of whole groups, that keeps the pairs together: each draws a weight at random.
-    Four photos that nobody took join in, of half a weight each (both right, only the clean one, only the spoiled one,
+    Four photos that nobody took join in, of half a weight each (both right, only the clean one, only the corrupted one,
     neither), so that the range does not shrink to a point when no answer changed. That is Jeffreys' prior.
 
     Args:
         clean: (N,) which photos are right as they are; N >= 1.
-        spoiled: (V, N) in [0, 1], which are right when spoiled.
+        corrupted: (V, N) in [0, 1], which are right when corrupted.
         groups: (N,) which photos belong together; None when each stands alone.
         n_resamples: how often weights are drawn; the same draws serve all variants.
         seed: the same seed gives the same ranges.
 
     Source: Rubin, Ann. Stat. 9 (1981), for the weights.
     """
-    n, n_variants = clean.size, len(spoiled)
+    n, n_variants = clean.size, len(corrupted)
     group_of = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_groups = int(group_of.max()) + 1
     sums = np.zeros((n_groups, n_variants + 1))
-    np.add.at(sums, group_of, np.column_stack([clean, spoiled.T]).astype(np.float64))
+    np.add.at(sums, group_of, np.column_stack([clean, corrupted.T]).astype(np.float64))
     rng = np.random.default_rng(seed)
     drawn = rng.standard_gamma(1.0, (n_resamples, n_groups)) @ sums
     both, lost, gained = rng.standard_gamma(0.5, (3, n_resamples)) * n / n_groups  # "neither" adds to no sum

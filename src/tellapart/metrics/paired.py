@@ -1,7 +1,7 @@
 """Which of two models is better on the same photos: exact test, range of the difference, photos still needed.
 
 Photos that both get right, or both wrong, cannot tell the two apart. All that counts is the photos that only one of
-them gets right. Copies of one scene are right or wrong together; `groups` says which photos belong together.
+them gets right. Copies of one group are right or wrong together; `groups` says which photos belong together.
 """
 
 import math

@@ -47,7 +47,7 @@ MAX_BYTES = {  # of the files that a manifest may name, besides examples
 }
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_DEPTH = 8  # of the manifest's JSON
-PROMISE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what metrics.promise.Promise holds
+GUARANTEE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what metrics.conformal.Guarantee holds
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Artifact:
     @property
     def thresholds(self) -> Thresholds:
         """When no class name is answered."""
-        return Thresholds(**self.manifest["thresholds"])
+        return Thresholds.from_json(self.manifest["thresholds"])
 
 
 def facts_of(artifact: Artifact) -> dict[str, Any]:
@@ -300,20 +300,20 @@ def _is_complete(manifest: Mapping[str, Any]) -> bool:
         and set(limits) == {"unknown_score", "confidence", "n"}
         and isinstance(limits["n"], int)
         and all(_is_limit(limits[k]) for k in ("unknown_score", "confidence"))
-        and _is_promise(manifest.get("promise"))
+        and _is_guarantee(manifest.get("promise"))
         and isinstance(files, dict)
         and _is_texts(list(files.values()))
         and {MODEL, TRAINED_ON, EVALUATION} <= set(files)
     )
 
 
-def _is_promise(value: object) -> bool:
-    """Whether it is a promise; models of the first days have none."""
+def _is_guarantee(value: object) -> bool:
+    """Whether it is a guarantee; models of the first days have none."""
     if value is None:
         return True
     return (
         isinstance(value, dict)
-        and set(value) == PROMISE
+        and set(value) == GUARANTEE
         and all(_is_limit(v) and v is not None for v in value.values())
     )
 

@@ -37,7 +37,7 @@ def compose(backbone: Backbone, fitted: CalibratedHead, metadata: Mapping[str, A
     g.constant("head.temperature", np.float32(fitted.temperature))
     g.add("Div", ["logits", "head.temperature"], ["logits.tempered"])
     g.add("Softmax", ["logits.tempered"], ["probs"], axis=1)
-    _add_unknown_score(g, fitted.centres, d)
+    _add_ood_score(g, fitted.centres, d)
     own: Shapes = {"probs": ["N", n_classes], "logits": ["N", n_classes], "unknown_score": ["N"]}
     shapes = own | backbone.outputs
     model = g.finish("tellapart", backbone.input_px, shapes)
@@ -47,7 +47,7 @@ def compose(backbone: Backbone, fitted: CalibratedHead, metadata: Mapping[str, A
     return data
 
 
-def _add_unknown_score(g: GraphBuilder, centres: Centres, d: int) -> None:
+def _add_ood_score(g: GraphBuilder, centres: Centres, d: int) -> None:
     """`unknown_score` = 1 - the largest cosine with a centre; classifier/ood.py says of what."""
     seen = "unknown.features"
     g.constant("unknown.axis", np.array([1], np.int64))

@@ -34,7 +34,7 @@ class Prediction:
         class_name: the likeliest class, whether or not it is the answer; None with an error.
         confidence: its probability.
         probs: {class name: probability}, likeliest first.
-        unknown_score: distance from the training photos, higher is further; None where the model has none.
+        ood_score: distance from the training photos, higher is further; None where the model has none.
         looks_like: for "none of these", which of ImageNet's 1,000 classes it looks more like, where one is likely.
         error: why the photo could not be read, a plain sentence, or None.
     """
@@ -44,7 +44,7 @@ class Prediction:
     class_name: str | None = None
     confidence: float | None = None
     probs: Mapping[str, float] | None = None
-    unknown_score: float | None = None
+    ood_score: float | None = None
     looks_like: str | None = None
     error: str | None = None
 
@@ -56,7 +56,7 @@ class Prediction:
             "class_name": self.class_name,
             "confidence": self.confidence,
             "probs": dict(self.probs or {}),
-            "unknown_score": self.unknown_score,
+            "unknown_score": self.ood_score,
             "looks_like": self.looks_like,
             "error": self.error,
         }
@@ -68,13 +68,13 @@ class Answers:
 
     Args:
         probs: (C,) float32.
-        unknown_score: distance from the training photos.
+        ood_score: distance from the training photos.
         looks_like: the everyday class that the backbone itself finds likeliest; None where it finds none likely.
         feature_map: (D, h, w) float32, what the features are the mean of; None unless asked for.
     """
 
     probs: NDArray[np.float32]
-    unknown_score: float | None
+    ood_score: float | None
     looks_like: str | None = None
     feature_map: NDArray[np.float32] | None = None
 
@@ -128,10 +128,10 @@ class Predictor:
         """
         outputs = self._network(pixels)
         refuse_nonsense(outputs, len(self.class_names))
-        unknown, imagenet = outputs.get("unknown_score"), outputs.get("imagenet_logits")
+        ood_score, imagenet = outputs.get("unknown_score"), outputs.get("imagenet_logits")
         return Answers(
             outputs["probs"],
-            None if unknown is None else float(unknown),
+            None if ood_score is None else float(ood_score),
             None if imagenet is None else _everyday_class(imagenet),
             outputs.get("feature_map"),
         )
@@ -187,9 +187,9 @@ class Predictor:
         order = np.argsort(-answers.probs, kind="stable")
         probs = {self.class_names[i]: float(answers.probs[i]) for i in order}
         winner = self.class_names[order[0]]
-        said = answer(self.class_names, answers.probs, answers.unknown_score or 0.0, self.thresholds)
+        said = answer(self.class_names, answers.probs, answers.ood_score or 0.0, self.thresholds)
         looks_like = answers.looks_like if said == NONE_OF_THESE else None
-        return Prediction(name, said, winner, probs[winner], probs, answers.unknown_score, looks_like)
+        return Prediction(name, said, winner, probs[winner], probs, answers.ood_score, looks_like)
 
 
 def _everyday_class(logits: NDArray[np.float32]) -> str | None:

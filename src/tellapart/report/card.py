@@ -49,7 +49,7 @@ def render_card(evaluation: Evaluation, manifest: Mapping[str, Any]) -> str:
         tested=sections.tested(evaluation),
         crossed=evaluation.crossed,
         unknown=sections.unknown(evaluation),
-        spoiled=evaluation.robustness,
+        corrupted=evaluation.robustness,
         recipe=recipe_line(evaluation.training, (manifest.get("recipe") or {}).get("kind")),
         model=evaluation.model or {},
         **{name: getattr(evaluation, name) for name in ("accuracy", "baseline", "n_test", "macro_f1", "calibration")},

@@ -1,4 +1,4 @@
-"""What the sections of a report are given: advice with its photos, who gets no name, curves, spoiled photos.
+"""What the sections of a report are given: advice with its photos, who gets no name, curves, corrupted photos.
 
 Each function takes an evaluation and returns what its template shows, or nothing where the evaluation has none of it:
 `evaluate` knows less than `train`. Names stay as they are; the template escapes them.
@@ -19,7 +19,7 @@ from tellapart.text import counted
 
 PHOTOS_OF_ADVICE = 24  # shown of one piece of advice, most of them folded; four rows on a laptop
 NAMED_OF_ADVICE = 500  # named after those; evaluation.json has them all
-NAMED_STRANGERS = 6  # names in a line before the rest is folded away
+NAMED_OTHERS = 6  # names in a line before the rest is folded away
 SILENT_ABOUT = 0.2  # the least sure photos, in the sentence on what staying silent gains
 TABLED = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # coverages in the table below that
 CLOSE_TO_LEFT_OUT = 0.5  # of a class's photos refused, below which its like are mostly taken for another class
@@ -106,12 +106,12 @@ def unknown(evaluation: Evaluation) -> Shown | None:
     card = evaluation.unknown
     if card is None:
         return None
-    strangers, left_out = card.strangers or (), card.left_out or ()
+    others, left_out = card.strangers or (), card.left_out or ()
     return {
         "own": _own(card, evaluation.n_test, tested(evaluation)["many"]) if evaluation.n_test else None,
-        "strangers": [vars(row) | {"passed": _grouped(row.passed)} for row in strangers],
-        "n_strangers": sum(row.n for row in strangers),
-        "n_refused": sum(row.n_refused for row in strangers),
+        "others": [vars(row) | {"passed": _grouped(row.passed)} for row in others],
+        "n_others": sum(row.n for row in others),
+        "n_refused": sum(row.n_refused for row in others),
         "left_out": left_out,
         "mean_left_out": sum(row.value for row in left_out) / len(left_out) if left_out else None,
         "any_close": any(row.value < CLOSE_TO_LEFT_OUT for row in left_out),
@@ -166,7 +166,7 @@ def _verdict(n_named: int, n: int, photos: str, observed: Observed) -> tuple[str
 
 
 def _grouped(passed: Sequence[Passed]) -> list[Shown]:
-    """The strangers that got a class name, those of one name and one answer together."""
+    """The photos of other things that got a class name, those of one name and one answer together."""
     return [
         {"name": name, "answer": answer, "n": n}
         for (name, answer), n in Counter((p.name, p.answer) for p in passed).items()
@@ -224,8 +224,8 @@ def growth(evaluation: Evaluation) -> Shown | None:
     }
 
 
-def spoiled(evaluation: Evaluation) -> Shown | None:
-    """How many right answers remain when photos are spoiled, the worst kind first."""
+def corrupted(evaluation: Evaluation) -> Shown | None:
+    """How many right answers remain when photos are corrupted, the worst kind first."""
     hard = evaluation.robustness
     if hard is None:
         return None

@@ -98,10 +98,10 @@ export class AnswerView {
     /** @type {[import("./photo-view.js").View, string, (string | Node)[]][]} */
     const all = [
       ["photo", "Photo", []],
-      ["heat", "Where it looked", ["Bright is what spoke for “", named(name), "”."]],
+      ["heatmap", "Where it looked", ["Bright is what spoke for “", named(name), "”."]],
       ["seen", "What it sees", [`${inputPx} × ${inputPx} pixels: ${middle}.`]],
     ];
-    const kinds = all.filter(([view]) => view !== "heat" || hasHeatmap);
+    const kinds = all.filter(([view]) => view !== "heatmap" || hasHeatmap);
     this.views.replaceChildren(
       ...kinds.map(([view, text]) =>
         make("button", { type: "button", "aria-pressed": String(view === "photo"), click: press }, text),
@@ -115,7 +115,7 @@ export class AnswerView {
     async function press({ currentTarget }) {
       buttons.forEach((button) => button.setAttribute("aria-pressed", String(button === currentTarget)));
       const [view, , note] = kinds[buttons.indexOf(currentTarget)];
-      const complaint = view === "heat" ? await card.#heat() : "";
+      const complaint = view === "heatmap" ? await card.#askForHeatmap() : "";
       if (currentTarget.getAttribute("aria-pressed") !== "true") return; // another was pressed meanwhile
       if (!complaint) card.view.show(view);
       card.note.replaceChildren(...(complaint ? [complaint] : note));
@@ -127,14 +127,14 @@ export class AnswerView {
    * Asks for the heatmap when it is wanted for the first time.
    * @returns {Promise<string>} why there is none; empty when there is.
    */
-  async #heat() {
-    if (this.view.heat) return "";
+  async #askForHeatmap() {
+    if (this.view.heatmap) return "";
     this.note.replaceChildren("Looking once more …");
     this.note.hidden = false;
     try {
       const [{ heatmap }] = await this.client.predict([this.given], { heatmap: true });
       if (!heatmap) return "This model cannot show where it looked.";
-      await this.view.addHeat(heatmap);
+      await this.view.addHeatmap(heatmap);
       return "";
     } catch (error) {
       // Not a Failure: the part that paints it did not come, or it is no picture.

@@ -18,8 +18,8 @@ byId("embed").addEventListener("toggle", embedding, { once: true });
 /** Most visitors come for an answer; what the others want is fetched when they open it. */
 async function embedding() {
   try {
-    const { copyable } = await import("./snippet-view.js");
-    byId("embed").append(...copyable(new URL(".", document.baseURI)));
+    const { snippetViews } = await import("./snippet-view.js");
+    byId("embed").append(...snippetViews(new URL(".", document.baseURI)));
   } catch {
     byId("embed").append(make("p", {}, "The server does not answer. Reload the page once it does."));
   }

@@ -14,7 +14,7 @@ const ROOM = 2; // times the model's side that must be left after that, as the t
 const MOST_PIXELS = 100_000_000;
 const MOST_PHOTOS = 100;
 const MOST_BYTES = 50_000_000;
-const HEAT_PX = 224; // side of the heatmap
+const HEATMAP_PX = 224; // side of the heatmap
 const CHUNK_PX = 1 << 22; // pixels read from the canvas at a time, so that a large photo is held once, not twice
 
 /**
@@ -160,7 +160,7 @@ function toAnswer(said, outputs, heatmap) {
     probs: new Map(order.map((i) => [said.class_names[i], probs[i]])),
     unknownScore,
     looksLike: answer === NONE_OF_THESE && outputs.imagenet_logits ? everyday(said, outputs.imagenet_logits.data) : null,
-    heatmap: heatmap && outputs.heat ? paintHeat(outputs.heat.data, outputs.heat.dims) : null,
+    heatmap: heatmap && outputs.heat ? paintHeatmap(outputs.heat.data, outputs.heat.dims) : null,
     error: null,
   };
 }
@@ -178,25 +178,25 @@ function everyday(said, logits) {
 }
 
 /**
- * @param {Float32Array} heat
+ * @param {Float32Array} heatmap
  * @param {number[]} dims rows and columns.
  * @returns {string} data URI of a grey PNG, the lighter the more it counted.
  */
-function paintHeat(heat, [rows, columns]) {
-  const top = Math.max(...heat, Number.MIN_VALUE);
+function paintHeatmap(heatmap, [rows, columns]) {
+  const top = Math.max(...heatmap, Number.MIN_VALUE);
   const cells = new ImageData(columns, rows);
-  heat.forEach((value, i) => {
+  heatmap.forEach((value, i) => {
     cells.data.fill(Math.round((255 * Math.max(value, 0)) / top), 4 * i, 4 * i + 3);
     cells.data[4 * i + 3] = 255;
   });
   const small = new OffscreenCanvas(columns, rows);
   /** @type {any} */ (small.getContext("2d")).putImageData(cells, 0, 0);
   const canvas = document.createElement("canvas");
-  canvas.width = HEAT_PX;
-  canvas.height = HEAT_PX;
+  canvas.width = HEATMAP_PX;
+  canvas.height = HEATMAP_PX;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.imageSmoothingQuality = "high";
-  context.drawImage(small, 0, 0, HEAT_PX, HEAT_PX);
+  context.drawImage(small, 0, 0, HEATMAP_PX, HEATMAP_PX);
   return canvas.toDataURL("image/png");
 }
 

@@ -46,9 +46,9 @@ export class Camera {
       this.says,
       make("div", { class: "buttons" }, this.shoot, this.turn, close),
     );
-    const look = new CSSStyleSheet();
-    look.replaceSync(CSS);
-    root.adoptedStyleSheets.push(look);
+    const styles = new CSSStyleSheet();
+    styles.replaceSync(CSS);
+    root.adoptedStyleSheets.push(styles);
     root.append(this.dialog);
   }
 

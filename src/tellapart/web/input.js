@@ -3,7 +3,7 @@
 import { megabytes } from "./wording.js";
 
 /**
- * @typedef {object} Incoming
+ * @typedef {object} Input
  * @property {File[]} files
  * @property {string} complaint one sentence; empty when there is nothing to say.
  */
@@ -11,9 +11,9 @@ import { megabytes } from "./wording.js";
 /**
  * @param {DataTransfer | null} transfer of a drop or a paste.
  * @param {"dropped" | "pasted"} how
- * @returns {Incoming}
+ * @returns {Input}
  */
-export function fromTransfer(transfer, how) {
+export function inputFrom(transfer, how) {
   const items = [...(transfer?.items ?? [])].filter((item) => item.kind === "file");
   const folders = items.filter((item) => item.webkitGetAsEntry?.()?.isDirectory).length;
   const files = items

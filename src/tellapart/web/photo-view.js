@@ -10,16 +10,16 @@ import { make } from "./elements.js";
 
 const LONGEST_PX = 1024; // of the canvas; the photo itself may have a hundred times as many pixels
 
-/** @typedef {"photo" | "heat" | "seen"} View */
+/** @typedef {"photo" | "heatmap" | "seen"} View */
 
 export class PhotoView {
   /**
    * @param {Blob} photo
    * @param {string} label what a screen reader says of it.
-   * @param {{inputPx: number, fit: "crop" | "squash"}} how
+   * @param {{inputPx: number, fit: "crop" | "squash"}} preprocessing
    */
-  constructor(photo, label, how) {
-    this.how = how;
+  constructor(photo, label, preprocessing) {
+    this.preprocessing = preprocessing;
     this.label = label;
     this.canvas = make("canvas", { role: "img", "aria-label": label, width: "4", height: "3" });
     this.element = make("div", { class: "photo" }, this.canvas);
@@ -28,7 +28,7 @@ export class PhotoView {
     /** @type {HTMLCanvasElement | null} */
     this.square = null;
     /** @type {HTMLCanvasElement | null} */
-    this.heat = null;
+    this.heatmap = null;
     this.ready = this.#open(photo);
   }
 
@@ -45,9 +45,10 @@ export class PhotoView {
       return false;
     }
     const { width, height } = bitmap;
+    const { inputPx } = this.preprocessing;
     const scale = Math.min(1, LONGEST_PX / Math.max(width, height));
     this.photo = drawn(Math.round(width * scale), Math.round(height * scale), bitmap, [0, 0, width, height]);
-    this.square = drawn(this.how.inputPx, this.how.inputPx, bitmap, this.#square(width, height));
+    this.square = drawn(inputPx, inputPx, bitmap, this.#square(width, height));
     bitmap.close();
     this.show("photo");
     return true;
@@ -60,7 +61,7 @@ export class PhotoView {
    * @returns {[number, number, number, number]}
    */
   #square(width, height) {
-    if (this.how.fit === "squash") return [0, 0, width, height];
+    if (this.preprocessing.fit === "squash") return [0, 0, width, height];
     const side = Math.min(width, height);
     return [(width - side) / 2, (height - side) / 2, side, side];
   }
@@ -69,15 +70,15 @@ export class PhotoView {
    * @param {string} heatmap data URI of a PNG over the model's square.
    * @returns {Promise<void>}
    */
-  async addHeat(heatmap) {
+  async addHeatmap(heatmap) {
     if (!this.photo) return;
     const { overlaid } = await import("./heatmap.js");
-    this.heat = await overlaid(this.photo, heatmap, this.#square(this.photo.width, this.photo.height));
+    this.heatmap = await overlaid(this.photo, heatmap, this.#square(this.photo.width, this.photo.height));
   }
 
   /** @param {View} view */
   show(view) {
-    const source = { photo: this.photo, heat: this.heat, seen: this.square }[view];
+    const source = { photo: this.photo, heatmap: this.heatmap, seen: this.square }[view];
     if (!source) return;
     this.canvas.width = source.width;
     this.canvas.height = source.height;
@@ -87,4 +88,4 @@ export class PhotoView {
 }
 
 /** @type {Record<View, string>} */
-const LABELS = { photo: "", heat: ", bright where the model looked", seen: ", as the model sees it" };
+const LABELS = { photo: "", heatmap: ", bright where the model looked", seen: ", as the model sees it" };

@@ -9,7 +9,7 @@ const THANKS_MS = 2500;
  * @param {URL} base where the pages are; ends with a slash.
  * @returns {HTMLElement[]}
  */
-export function copyable(base) {
+export function snippetViews(base) {
   return snippets(base).map(({ title, text, remark }) => snippet(title, text, remark));
 }
 

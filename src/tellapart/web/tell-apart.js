@@ -16,7 +16,7 @@ import { Failure } from "./client.js";
 import { drawn } from "./canvas.js";
 import { connect } from "./connect.js";
 import { icon, make, named } from "./elements.js";
-import { fromTransfer, refusalOf, tooMany } from "./input.js";
+import { inputFrom, refusalOf, tooMany } from "./input.js";
 import { styles } from "./styles.js";
 import { Queue } from "./queue.js";
 import { megabytes } from "./wording.js";
@@ -230,7 +230,7 @@ export class TellApart extends HTMLElement {
    */
   #take(transfer, how) {
     if (!this.#client) return;
-    const { files, complaint } = fromTransfer(transfer, how);
+    const { files, complaint } = inputFrom(transfer, how);
     void this.ask(files);
     this.#complain(complaint);
   }

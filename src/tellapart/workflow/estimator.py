@@ -77,7 +77,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         )
         numbers = np.asarray(inverse, np.int32)
         features, hashes = self._features(paths)
-        folds = make_folds(numbers, find_duplicates(features, hashes).scenes, recipe)
+        folds = make_folds(numbers, find_duplicates(features, hashes).groups, recipe)
         self.fitted_ = fit_probe(features, numbers, folds, len(self.classes_), recipe)
         self.n_features_in_ = 1
         return self

@@ -7,7 +7,7 @@ from pathlib import Path
 from tellapart.data.source import scan
 from tellapart.evaluation.document import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.evaluation.evaluation import Evaluation
-from tellapart.evaluation.robustness import robustness as spoil
+from tellapart.evaluation.robustness import measure_robustness
 from tellapart.model.artifact import EVALUATION, REPORT, REPORT_FILES, load_artifact, to_json
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
@@ -34,7 +34,7 @@ def evaluate(
         source: labelled photos, as for `train`.
         output: a folder for `evaluation.json` and `report.html`; None writes nothing.
         force: whether an existing `output` may be replaced.
-        robustness: whether to ask about spoiled photos too, as in `train`.
+        robustness: whether to ask about corrupted photos too, as in `train`.
         progress: called with (stage, done, total).
 
     Returns:
@@ -60,7 +60,7 @@ def evaluate(
         evaluation = new_evaluation(answers, dataset, artifact)
     if robustness:
         with clock("robustness"):
-            hard = spoil(predictor, dataset, answers.usable, progress=progress)
+            hard = measure_robustness(predictor, dataset, answers.usable, progress=progress)
             evaluation = replace(evaluation, robustness=hard)
     with clock("report"):
         report = page(evaluation, dataset, artifact.manifest["name"]) if output is not None else b""

@@ -43,14 +43,14 @@ class TrainingOptions:
 
 
 def split_photos(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Split:
-    """The split that came with the photos, or else our own that no scene straddles.
+    """The split that came with the photos, or else our own that no group straddles.
 
     Where photos are few, all of them learn and test in turn; a network is not trained so often, so it is tested on few.
     """
     dataset, duplicates, probe = prepared.dataset, prepared.duplicates, probe_of(recipe)
     split = given_split(dataset.splits) if dataset.given_split else None
     if split is None or not len(split.test):
-        of, seed = (dataset.labels, duplicates.scenes, duplicates.copies), probe.seed
+        of, seed = (dataset.labels, duplicates.groups, duplicates.copies), probe.seed
         few = probe.reading.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS
         if may_cross and few and not isinstance(recipe, Training):
             return cross_validated_split(*of, n_folds=probe.n_folds, seed=seed)
@@ -59,9 +59,9 @@ def split_photos(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Spli
 
 
 def _with_val(prepared: Prepared, split: Split, recipe: Training) -> Split:
-    """`split` with some of the photos that train held out to choose with; no scene is on both sides."""
-    labels, scenes = prepared.dataset.labels[split.train], prepared.duplicates.scenes[split.train]
-    part = stratified_group_split(labels, scenes, [1 - recipe.val_share, recipe.val_share], seed=recipe.probe.seed)
+    """`split` with some of the photos that train held out to choose with; no group is on both sides."""
+    labels, groups = prepared.dataset.labels[split.train], prepared.duplicates.groups[split.train]
+    part = stratified_group_split(labels, groups, [1 - recipe.val_share, recipe.val_share], seed=recipe.probe.seed)
     return replace(split, train=split.train[part == 0], val=split.train[part == 1])
 
 
@@ -132,7 +132,7 @@ def _folds(prepared: Prepared, split: Split, recipe: LinearProbe) -> NDArray[np.
         return split.folds
     if len(split.val):
         return np.where(np.isin(chosen, split.val), 0, ALWAYS_TRAINS).astype(np.int32)
-    return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.scenes[chosen], recipe)
+    return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.groups[chosen], recipe)
 
 
 def _require_deep() -> None:

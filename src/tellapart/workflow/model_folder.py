@@ -15,7 +15,7 @@ from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.runner import PRECISION
 from tellapart.errors import TrainingError
-from tellapart.evaluation.coverage import promised
+from tellapart.evaluation.coverage import guarantee_of
 from tellapart.evaluation.document import inside
 from tellapart.evaluation.evaluation import Evaluation, Proof
 from tellapart.features.prepare import fingerprint
@@ -43,7 +43,7 @@ def describe(trained: Trained, *, name: str) -> Json:
     prepared, split, calibrated = trained.prepared, trained.split, trained.calibrated
     backbone, dataset, preprocessing = prepared.backbone, prepared.dataset, prepared.preprocessing
     chosen = split.learned
-    to_promise = promised(calibrated.thresholds)
+    guaranteed = guarantee_of(calibrated.thresholds)
     described = {
         "name": name[:LONGEST_NAME],
         "class_names": list(dataset.class_names),
@@ -53,8 +53,8 @@ def describe(trained: Trained, *, name: str) -> Json:
             "resize": "antialiased bilinear",
             "key": preprocessing.key,
         },
-        "thresholds": asdict(calibrated.thresholds),
-        "promise": to_promise and asdict(to_promise),
+        "thresholds": calibrated.thresholds.to_json(),
+        "promise": guaranteed and asdict(guaranteed),
         "temperature": calibrated.temperature,
         "model": {
             "quality": (backbone.name if isinstance(backbone, Converted) else trained.probe.reading.quality)[

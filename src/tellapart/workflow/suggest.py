@@ -77,14 +77,14 @@ class Pool:
         photos: (N,) paths.
         features: (N, D) float32.
         probs: (N, C).
-        unknown: (N,) unknown scores.
+        ood_scores: (N,) OOD scores.
         copies: (N,) group number of photos that repeat each other, exactly or nearly.
     """
 
     photos: tuple[str, ...]
     features: NDArray[np.float32]
     probs: NDArray[np.float32]
-    unknown: NDArray[np.float32]
+    ood_scores: NDArray[np.float32]
     copies: NDArray[np.int32]
 
 
@@ -111,8 +111,8 @@ def suggest(
     artifact = load_artifact(Path(model))
     pool, skipped = image_stats_of(artifact, photos, progress)
     far = np.zeros(len(pool.photos), bool)
-    if artifact.thresholds.unknown_score is not None:
-        far = pool.unknown > artifact.thresholds.unknown_score
+    if artifact.thresholds.ood_score is not None:
+        far = pool.ood_scores > artifact.thresholds.ood_score
     chosen = choose(pool.features, pool.probs, far, pool.copies, n)
     suggestions = tuple(_suggestion(pool, i, bool(far[i]), artifact.class_names) for i in chosen)
     n_copies = len(pool.photos) - len(np.unique(pool.copies))
@@ -152,10 +152,10 @@ def image_stats_of(artifact: Artifact, photos: Sequence[str], progress: Progress
             f"The first is {quoted(skipped[0].photo)}: {skipped[0].reason}",
             hint="Open one of them in a photo viewer.",
         )
-    features, probs, unknown = (np.stack([s[key] for s in said]) for key in network.outputs)
+    features, probs, ood_scores = (np.stack([s[key] for s in said]) for key in network.outputs)
     pairs = find_duplicates(features, np.array(hashes, "S32")).pairs
     linked = np.array([(p.first, p.second) for p in pairs], np.int64).reshape(-1, 2)
-    return Pool(tuple(readable), features, probs, unknown, group(len(readable), linked)), tuple(skipped)
+    return Pool(tuple(readable), features, probs, ood_scores, group(len(readable), linked)), tuple(skipped)
 
 
 def choose(

@@ -13,8 +13,7 @@ from tellapart.errors import InputError
 from tellapart.evaluation.document import test_evaluation
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.next_steps import next_steps
-from tellapart.evaluation.robustness import Robustness
-from tellapart.evaluation.robustness import robustness as spoil
+from tellapart.evaluation.robustness import Robustness, measure_robustness
 from tellapart.extras import has_deep
 from tellapart.features.extract import bundled_extractor
 from tellapart.features.prepare import Prepared, prepare
@@ -56,7 +55,7 @@ def train(
         force: whether an existing model folder may be replaced.
         advice: whether to say what to do next: heads are fitted on parts of the photos for it.
         shortcuts: whether it also says what gives classes away: format, size, brightness, border.
-        robustness: whether to ask about spoiled test photos too.
+        robustness: whether to ask about corrupted test photos too.
         progress: called with (stage, done, total).
 
     Raises:
@@ -85,7 +84,7 @@ def train(
     evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)
     if robustness:
         with clock("robustness"):
-            evaluation = replace(evaluation, robustness=_spoiled(model, trained, progress))
+            evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress))
     with clock("report"):
         files = model_files(model, trained) | examples
         files |= {REPORT: page(evaluation, prepared.dataset, output.name), CARD: card(evaluation, description)}
@@ -131,9 +130,9 @@ def _trainable(source: str | os.PathLike[str], reading: Reading, progress: Progr
     return prepared
 
 
-def _spoiled(model: bytes, trained: Trained, progress: Progress) -> Robustness:
-    """How the written graph answers about spoiled test photos."""
+def _corrupted(model: bytes, trained: Trained, progress: Progress) -> Robustness:
+    """How the written graph answers about corrupted test photos."""
     prepared, test = trained.prepared, trained.split.test
     dataset, thresholds = prepared.dataset, trained.calibrated.thresholds
     predictor = Predictor(dataset.class_names, prepared.preprocessing, thresholds, model, streams=n_cores())
-    return spoil(predictor, dataset, test, groups=prepared.duplicates.scenes[test], progress=progress)
+    return measure_robustness(predictor, dataset, test, groups=prepared.duplicates.groups[test], progress=progress)

@@ -58,8 +58,8 @@ def test_every_operation_has_its_route_and_no_other_method(ask, described):
 
 
 def test_every_route_of_the_api_is_described(described, tmp_path):
-    journal = make_app(Inference(tmp_path, 1), Settings())
-    api = {path for path in journal._routes if path.startswith("/v1/") and not path.startswith("/v1/examples/")}
+    app = make_app(Inference(tmp_path, 1), Settings())
+    api = {path for path in app._routes if path.startswith("/v1/") and not path.startswith("/v1/examples/")}
     assert set(described["paths"]) == api
 
 

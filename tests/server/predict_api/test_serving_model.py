@@ -9,7 +9,7 @@ import pytest
 from tellapart import load
 from tellapart.errors import ArtifactError
 from tellapart.model.artifact import MANIFEST, sha256
-from tellapart.server.predict_api.self_test import golden_photo, is_as_expected
+from tellapart.server.predict_api.self_test import is_as_expected, self_test_photo
 from tellapart.server.predict_api.serving_model import _class_of, open_model
 
 
@@ -94,8 +94,8 @@ def test_an_evaluation_that_the_page_cannot_show_is_refused(own, change):
         open_model(own, streams=1)
 
 
-def test_the_golden_photo_finds_other_pixels(opened):
-    pixels = opened.predictor.pixels(golden_photo())
+def test_the_self_test_finds_other_pixels(opened):
+    pixels = opened.predictor.pixels(self_test_photo())
     assert is_as_expected(opened.predictor, pixels)
     other = pixels.copy()
     other[0, 0, 0] ^= 1

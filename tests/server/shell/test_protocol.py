@@ -159,7 +159,7 @@ def test_slow_bodies_are_cut_off(host, framing):
         seconds, said = dribble(connection, b"y" * 999, 0.05)
     assert seconds < 4
     assert refusal(said) == (408, "timeout")
-    deadline = time.monotonic() + 5  # the application hears of it a moment later than the visitor
+    deadline = time.monotonic() + 5  # the application hears of it a moment later than the client
     while not host.gone and time.monotonic() < deadline:
         time.sleep(0.01)
     assert host.gone == 1

@@ -1,4 +1,4 @@
-"""The routes: literal paths only, so that nothing a visitor writes in a path is ever looked up."""
+"""The routes: literal paths only, so that nothing a client writes in a path is ever looked up."""
 
 import asyncio
 from collections.abc import Sequence
@@ -158,7 +158,7 @@ def _wants_heatmap(request: Request) -> bool:
 
 
 async def _unless_gone(request: Request, work: Any) -> Any:
-    """The result of `work`, or None as soon as the visitor has gone away; the work is then cancelled."""
+    """The result of `work`, or None as soon as the client has gone away; the work is then cancelled."""
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(request.receive())  # the body is read, so this is the end of the connection
     try:

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from tellapart.errors import PhotoError, TellapartError
 from tellapart.sandbox.decoder_pool import Charge, DecoderPool, Photo
 from tellapart.server.predict_api.counters import PhotoCounters
-from tellapart.server.predict_api.self_test import golden_photo, is_as_expected
+from tellapart.server.predict_api.self_test import is_as_expected, self_test_photo
 from tellapart.server.predict_api.serving_model import ServingModel, open_model
 from tellapart.server.shell.limits import Budget
 from tellapart.server.shell.problem import busy, of_photo
@@ -66,7 +66,7 @@ class Inference:
 
     @property
     def ready(self) -> bool:
-        """Whether the golden photo was answered as expected and a photo can be decoded now."""
+        """Whether the self-test photo was answered as expected and a photo can be decoded now."""
         return self._model is not None and self.decoders.n_ready > 0
 
     @property
@@ -81,8 +81,8 @@ class Inference:
         return self._model
 
     async def serve(self, model: ServingModel) -> bool:
-        """Let `model` answer from now on, if it answers the golden photo as it must; whether it does."""
-        pixels = await self.decoders.decode(golden_photo(), model.predictor.preprocessing)
+        """Let `model` answer from now on, if it answers the self-test photo as it must; whether it does."""
+        pixels = await self.decoders.decode(self_test_photo(), model.predictor.preprocessing)
         passed: bool = await self._in_thread(is_as_expected, model.predictor, pixels)
         if passed:
             self._model = model
@@ -139,7 +139,7 @@ class Inference:
             started = time.perf_counter()
             try:
                 return model.answer(pixels, heatmap=heatmap)
-            finally:  # told from here, so that a visitor who has left by now pays too
+            finally:  # told from here, so that a client who has left by now pays too
                 with suppress(RuntimeError):  # the server has ended
                     loop.call_soon_threadsafe(charge, time.perf_counter() - started)
 

@@ -55,11 +55,11 @@ async def serve(
     """Serve until a signal asks to end.
 
     Args:
-        listener: the socket that visitors connect to.
+        listener: the socket that clients connect to.
         opening: the model, once it is compiled.
         folder: where it comes from, to be read again on SIGHUP.
         settings: who may use it.
-        on_ready: called when the golden photo was answered as it must.
+        on_ready: called when the self-test photo was answered as it must.
 
     Raises:
         ArtifactError: the model cannot be trusted or understood.

@@ -1,4 +1,4 @@
-"""The golden photo: whether the whole path, bytes to answer, gives what it must, asked before any visitor is answered.
+"""The self-test: whether the whole path, bytes to answer, gives what it must, asked before any client is answered.
 
 The photo is drawn here and packed as a JPEG that lies on its side with an EXIF tag that says so. What it must give
 comes from the same graph by the short path, within this process; the long path leads through a decoding child and the
@@ -19,7 +19,7 @@ ORIENTATION_TAG, ON_ITS_SIDE = 0x0112, 6
 
 
 @cache
-def golden_photo() -> bytes:
+def self_test_photo() -> bytes:
     """A JPEG of two crossing gradients and a disc, stored on its side."""
     rows, columns = np.mgrid[0 : SIDES_PX[0], 0 : SIDES_PX[1]]
     disc = (rows - 75) ** 2 + (columns - 210) ** 2 < 45**2
@@ -32,8 +32,8 @@ def golden_photo() -> bytes:
 
 
 def is_as_expected(predictor: Predictor, pixels: NDArray[np.uint8]) -> bool:
-    """Whether the golden photo's `pixels` (px, px, 3), decoded elsewhere, lead to the answer that they must."""
-    expected = predictor.pixels(golden_photo())
+    """Whether the self-test photo's `pixels` (px, px, 3), decoded elsewhere, lead to the answer that they must."""
+    expected = predictor.pixels(self_test_photo())
     if not np.array_equal(pixels, expected):
         return False
     return np.array_equal(predictor.answers(pixels).probs, predictor.answers(expected).probs)

@@ -10,7 +10,7 @@ from tellapart.server.shell.counters import RequestCounters
 
 OTHER: Final = "other"  # for whatever is no route of ours: its text is a stranger's
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"})
-ABORTED: Final = 499  # the visitor went away before the answer
+ABORTED: Final = 499  # the client went away before the answer
 
 log = logging.getLogger("tellapart.requests")
 

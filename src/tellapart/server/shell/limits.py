@@ -31,14 +31,14 @@ class Budget:
 
 
 class Reservation:
-    """What one request holds, of everybody's room and of its visitor's share.
+    """What one request holds, of everybody's room and of its client's share.
 
     A request that is still arriving holds its bytes and no more: as many slow ones as there are connections keep nobody
     else waiting. Whoever finds no room is told so at once, rather than made to wait.
 
     Args:
         room: of all requests.
-        share: of the requests from the same visitor.
+        share: of the requests from the same client.
     """
 
     def __init__(self, room: Budget, share: Budget) -> None:
@@ -58,7 +58,7 @@ class Reservation:
         """Take room for `n` bytes more of the body.
 
         Raises:
-            Problem: 503, all bodies together are too large, or this visitor's.
+            Problem: 503, all bodies together are too large, or this client's.
         """
         if any(holding.held_bytes + n > holding.most_bytes for holding in self._holdings):
             raise busy()
@@ -70,7 +70,7 @@ class Reservation:
         """Take room for `n` photos to be answered.
 
         Raises:
-            Problem: 503, too many are waiting, or too many of this visitor's.
+            Problem: 503, too many are waiting, or too many of this client's.
         """
         if any(holding.photos and holding.photos + n > holding.most_photos for holding in self._holdings):
             raise busy()
@@ -84,7 +84,7 @@ async def read_body(request: Request, reservation: Reservation) -> bytearray:
 
     Raises:
         Problem: 413 too large, 415 packed, 503 no room.
-        ClientDisconnect: the visitor went away.
+        ClientDisconnect: the client went away.
     """
     headers = request.headers
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):

@@ -15,7 +15,7 @@ is the code in `error`, and no page of ours on the web could be named that says 
 415 wrong_type       not multipart/form-data, or packed
 421 forbidden_host   the server is not known by that name
 422 …                no photo could be read; the code is the `PhotoError`'s
-429 too_much         the visitor's address takes more than its share
+429 too_much         the client's address takes more than its share
 500 internal         a fault of ours
 503 busy             as many photos as fit are already waiting, or the model is not ready yet
 """
@@ -31,7 +31,7 @@ from tellapart.errors import ArtifactError, InputError, MissingExtraError, Photo
 
 MEDIA_TYPE = "application/problem+json"
 
-# Whoever can mend it: 4xx the visitor, 5xx we. A test requires every class of errors.py here.
+# Whoever can mend it: 4xx the client, 5xx we. A test requires every class of errors.py here.
 HTTP_STATUS: dict[type[TellapartError], int] = {
     TellapartError: 500,
     InputError: 422,
@@ -112,5 +112,5 @@ def timeout(seconds: float) -> Problem:
 
 
 def internal() -> Problem:
-    """A fault of ours, which tells the visitor nothing."""
+    """A fault of ours, which tells the client nothing."""
     return Problem(500, "internal", "Something went wrong here.", hint="Try again; if it stays, tell who runs this.")

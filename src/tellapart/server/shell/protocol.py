@@ -15,10 +15,10 @@ from tellapart.server.shell.rate_limit import client_of, is_among
 
 HEADERS_S: Final = 5.0  # from a request's first byte, or the connection's start, to the end of its headers
 BODY_S: Final = 15.0  # from the headers' end to the body's
-READING_S: Final = 10.0  # for a visitor to take what was written
-LINGER_S: Final = 1.0  # after a refusal, for the visitor to read it
+READING_S: Final = 10.0  # for a client to take what was written
+LINGER_S: Final = 1.0  # after a refusal, for the client to read it
 MAX_CONNECTIONS: Final = 400  # each is a file; systems allow 1,024 unless told
-CONNECTIONS_EACH: Final = MAX_CONNECTIONS // 4  # of one visitor
+CONNECTIONS_EACH: Final = MAX_CONNECTIONS // 4  # of one client
 MAX_HEADER_BYTES: Final = 16_384
 FREE_PIECES: Final = 1_000  # of a body, of any size; 15 ms of the event loop's time
 PIECE_BYTES: Final = 512  # each of the others must have so many on average; a network's packets have 1,400
@@ -28,7 +28,7 @@ class _Connection(h11.Connection):
     """h11's connection, which refuses two kinds of requests more.
 
     A body in crumbs: each piece costs the same time, however small it is. And a length said in two ways: a proxy in
-    front may believe the other one, and take what we read as a body for the next visitor's request.
+    front may believe the other one, and take what we read as a body for the next client's request.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class DeadlineProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 with deadlines, and refusals in our own form.
 
     The deadlines in force follow from where h11 is in the request: before its headers' end, before its body's end, or
-    after. A body that still comes after its refusal is thrown away for a while, so that the visitor reads the refusal
+    after. A body that still comes after its refusal is thrown away for a while, so that the client reads the refusal
     rather than meeting a reset connection.
     """
 
@@ -100,7 +100,7 @@ class DeadlineProtocol(H11Protocol):
         return self.config.proxy_headers and is_among(peer, networks)
 
     def _takes_too_many(self) -> bool:
-        """Whether this visitor has more than a share of all connections."""
+        """Whether this client has more than a share of all connections."""
         own = sum(getattr(other, "client_address", None) == self.client_address for other in self.connections)
         return self.client_address is not None and own > CONNECTIONS_EACH
 
@@ -141,19 +141,19 @@ class DeadlineProtocol(H11Protocol):
         self._refuse(self._checked.refusal or bad_request("The request breaks the rules of HTTP."))
 
     def on_response_complete(self) -> None:
-        """Gives the visitor a while to take the answer."""
+        """Gives the client a while to take the answer."""
         self._n_thrown_away = 0
         super().on_response_complete()
         if self.transport.get_write_buffer_size():
             self._start_unread()
 
     def pause_writing(self) -> None:
-        """The visitor does not take what was written."""
+        """The client does not take what was written."""
         super().pause_writing()
         self._start_unread()
 
     def resume_writing(self) -> None:
-        """The visitor does again."""
+        """The client does again."""
         super().resume_writing()
         self._stop_unread()
 
@@ -202,7 +202,7 @@ class DeadlineProtocol(H11Protocol):
     def _refuse(self, problem: Problem, *, linger: bool = True) -> None:
         """Answer in the application's place, if nothing was answered yet, and close.
 
-        What is not read when a connection is closed resets it, and the visitor may lose the refusal. So for a moment
+        What is not read when a connection is closed resets it, and the client may lose the refusal. So for a moment
         it is only half closed, and what still arrives is thrown away.
         """
         cycle = self.cycle

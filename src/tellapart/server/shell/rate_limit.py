@@ -1,4 +1,4 @@
-"""How much of the server the visitors of one address may take, so that nobody takes it all.
+"""How much of the server the clients of one address may take, so that nobody takes it all.
 
 Besides room, work is counted, in seconds of decoding and of the network, because requests are not alike: a photo of 100
 megapixels is legal and costs as much as sixty of a phone's messenger. What an address has left is a bucket that refills
@@ -25,7 +25,7 @@ MAX_ADDRESSES: Final = 10_000  # remembered
 
 @dataclass
 class Account(Budget):
-    """What one visitor holds, and how much work they may still ask for."""
+    """What one client holds, and how much work they may still ask for."""
 
     work_s: float = math.inf
     counted_at: float = 0.0
@@ -88,9 +88,9 @@ def is_among(address: str | None, networks: Iterable[str]) -> bool:
 
 
 def client_of(address: str | None) -> str | None:
-    """What is counted as one visitor; None for this machine itself, and where there is no address.
+    """What is counted as one client; None for this machine itself, and where there is no address.
 
-    Whatever a proxy wrote that is no address is one visitor too, so that nobody gets more by it.
+    Whatever a proxy wrote that is no address is one client too, so that nobody gets more by it.
     """
     if not address:
         return None
