@@ -12,7 +12,7 @@ from tellapart.errors import InputError
 from tellapart.evaluation.document import test_evaluation
 from tellapart.evaluation.next_steps import next_steps
 from tellapart.evaluation.robustness import robustness as spoil
-from tellapart.extras import has_deep
+from tellapart.extras import has
 from tellapart.features.extract import bundled_extractor
 from tellapart.features.prepare import Prepared, prepare
 from tellapart.model.artifact import CARD, EVALUATION, MODEL, MODEL_FILES, REPORT, seal, sha256, to_json
@@ -76,7 +76,7 @@ def train(
             evaluation = test_evaluation(trained)
         if advice:
             with clock("advice"):
-                evaluation |= next_steps(trained, evaluation, progress, can_fine_tune=has_deep(), look=shortcuts)
+                evaluation |= next_steps(trained, evaluation, progress, can_fine_tune=has("deep"), look=shortcuts)
         with clock("proof"):
             facts, examples = proof.result()
     evaluation |= {"model": model_facts(model, description), "proof": facts, "training": trained.history}

@@ -13,6 +13,7 @@ from tellapart.errors import ArtifactError
 from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact
 from tellapart.model.cam import class_activation, data_uri, for_class, head_weight, heatmap_png
 from tellapart.model.prediction import Predictor
+from tellapart.parallel import n_cores
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,19 @@ class ServingModel:
         return said
 
 
-def open_model(folder: Path, *, streams: int) -> ServingModel:
+def open_model(folder: Path, *, streams: int | None = None) -> ServingModel:
     """Read, verify and compile the model in `folder`.
 
     Args:
         folder: what `tellapart train` wrote.
-        streams: photos in flight at once.
+        streams: photos in flight at once; None is one a core.
 
     Raises:
         ArtifactError: it cannot be trusted or understood.
     """
     artifact = load_artifact(folder)
     return ServingModel(
-        Predictor.from_artifact(artifact, streams=streams, explains=True),
+        Predictor.from_artifact(artifact, streams=streams or n_cores(), explains=True),
         head_weight(artifact.model),
         _facts(artifact, _evaluation(artifact), list(artifact.examples)),
         tuple(artifact.examples.values()),
