@@ -48,11 +48,9 @@ def serve(
     from pathlib import Path
 
     require("serve", "Serving needs a part of tellapart that is not installed.")
-    if model == "imagenet" and not Path(model).exists():
-        raise InputError(
-            "'imagenet' is the bundled network as it is, not a model folder.",
-            hint="Serve a folder that `tellapart train` wrote.",
-        )
+    from tellapart.model.artifact import refuse_imagenet
+
+    refuse_imagenet(model, "Serve a folder that `tellapart train` wrote.")
     for origin in allow_origin:
         _refuse_bad_origin(origin)
     for proxy in trust_proxy:

@@ -7,6 +7,7 @@ holds the SHA-256 of the other files. docs/artifact.md is the specification of t
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -126,6 +127,21 @@ def to_json(value: Mapping[str, Any]) -> bytes:
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()
+
+
+def is_imagenet(model: str | os.PathLike[str]) -> bool:
+    """Whether `model` means the bundled network as it is, and not a folder of that name."""
+    return os.fspath(model) == "imagenet" and not Path(model).exists()
+
+
+def refuse_imagenet(model: str | os.PathLike[str], hint: str) -> None:
+    """Returns when `model` means a folder.
+
+    Raises:
+        ArtifactError: it means the bundled network; `hint` says what to do instead.
+    """
+    if is_imagenet(model):
+        raise ArtifactError("'imagenet' is the bundled network as it is, not a model folder.", hint=hint)
 
 
 def load_artifact(folder: Path) -> Artifact:
