@@ -69,8 +69,8 @@ def serve(
         opening = opener.submit(open_model, Path(model))
         import asyncio  # these while the graph compiles
 
-        from tellapart.server.predict_api.app import Settings
         from tellapart.server.predict_api.lifecycle import serve as run_server
+        from tellapart.server.shell.app import Settings
 
         _log_to_stderr()
         settings = Settings([host, *allow_host], allow_origin, docs, trust_proxy)
