@@ -35,7 +35,7 @@ UNVERIFIED = {MANIFEST, CARD}  # a manifest cannot hold its own hash; the model 
 REPORT_FILES = frozenset({EVALUATION, REPORT})  # what `evaluate -o` writes
 MODEL_FILES = REPORT_FILES | {CARD, MANIFEST, MODEL, TRAINED_ON, "examples"}  # what `train -o` writes
 EXAMPLES = "examples/"
-EXAMPLE = re.compile(rf"{EXAMPLES}[0-9]{{1,6}}-[a-z0-9-]{{1,{LONGEST_NAME}}}\.jpg")  # as package.py names them
+EXAMPLE = re.compile(rf"{EXAMPLES}[0-9]{{1,6}}-[a-z0-9-]{{1,{LONGEST_NAME}}}\.jpg")  # as `slug` names them
 MAX_EXAMPLES = 16  # shown on the page; training keeps six
 MAX_EXAMPLE_BYTES = 1_000_000  # ours have 5,000 to 60,000
 PLACEHOLDER = re.compile(rb"[A-Za-z ]{0,40}")  # words where a photo should be, as in the oldest folder; left out
@@ -48,7 +48,7 @@ MAX_BYTES = {  # of the files that a manifest may name, besides examples
 }
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_DEPTH = 8  # of the manifest's JSON
-PROMISE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what metrics.promise.Promise holds
+PROMISE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what metrics.conformal.Guarantee holds
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,11 @@ def seal(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, b
 def to_json(value: Mapping[str, Any]) -> bytes:
     """UTF-8 JSON for people and machines; refuses NaN and infinity."""
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def slug(name: str, otherwise: str = "class") -> str:
+    """`name` in small letters, digits and hyphens, as an example photo of that class is named; never empty."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or otherwise
 
 
 def sha256(data: bytes) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import ArtifactError
-from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact
+from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact, slug
 from tellapart.model.cam import class_activation, data_uri, for_class, head_weight, heatmap_png
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
@@ -108,9 +108,5 @@ def _facts(artifact: Artifact, evaluation: Mapping[str, Any], examples: list[str
 
 def _class_of(example: str, class_names: list[str]) -> str | None:
     """The first class whose name became this example's file name, as in `examples/2-t-shirt.jpg`."""
-    slug = re.sub(r"^examples/\d+-|\.jpg$", "", example)
-    return next((name for name in class_names if _slug(name) == slug), None)
-
-
-def _slug(class_name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", class_name.lower()).strip("-") or "class"
+    named_after = re.sub(r"^examples/\d+-|\.jpg$", "", example)
+    return next((name for name in class_names if slug(name) == named_after), None)
