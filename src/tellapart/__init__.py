@@ -77,5 +77,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    absent = set() if import_module("tellapart.extras").has_sklearn() else {"PhotoClassifier"}
+    absent = set() if import_module("tellapart.extras").has("sklearn") else {"PhotoClassifier"}
     return ["__version__", *(name for name in _PLACES if name not in absent)]

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.data.photo import decode
+from tellapart.data.photo import StoredAs, decode, stored_as
 from tellapart.data.source import Dataset
-from tellapart.formats import header
 from tellapart.parallel import map_in_order
 from tellapart.timing import Progress, no_progress
 
@@ -70,11 +69,8 @@ class ImageStats:
 class _File:
     """A photo's file, read, and the photo in small."""
 
-    format: str
-    camera: str
+    stored: StoredAs
     bytes: int
-    width_px: int
-    height_px: int
     small: NDArray[np.uint8]
 
 
@@ -98,7 +94,7 @@ def image_stats_of(dataset: Dataset, progress: Progress = no_progress) -> ImageS
         return [_open(dataset.read(i)) for i in range(start, min(start + CHUNK, dataset.n))]
 
     for chunk in map_in_order(open_some, range(0, dataset.n, CHUNK), ahead=CHUNKS_AHEAD, name="image_stats"):
-        numbers += [_measure(file.small) for file in chunk]
+        numbers += [measure(file.small) for file in chunk]
         files += [replace(file, small=_NOTHING) for file in chunk]
         progress(STAGE, len(files), dataset.n)
     return _table(files, numbers)
@@ -108,11 +104,11 @@ def _table(files: list[_File], rows: list[NDArray[np.float32]]) -> ImageStats:
     n_border = (4 * GRID - 4) * 4 + 16
     numbers = np.stack(rows) if rows else np.zeros((0, 6 + n_border), np.float32)
     return ImageStats(
-        format=np.array([file.format for file in files], np.str_),
-        camera=np.array([file.camera for file in files], np.str_),
+        format=np.array([file.stored.kind for file in files], np.str_),
+        camera=np.array([file.stored.camera for file in files], np.str_),
         bytes=np.array([file.bytes for file in files], np.int64),
-        width_px=np.array([file.width_px for file in files], np.int64),
-        height_px=np.array([file.height_px for file in files], np.int64),
+        width_px=np.array([file.stored.width_px for file in files], np.int64),
+        height_px=np.array([file.stored.height_px for file in files], np.int64),
         brightness=numbers[:, 0],
         darkest=numbers[:, 1],
         brightest=numbers[:, 2],
@@ -124,23 +120,13 @@ def _table(files: list[_File], rows: list[NDArray[np.float32]]) -> ImageStats:
 
 
 def _open(data: bytes) -> _File:
-    kind = header.sniff(data)
     image = decode(data, min_side_px=SHORT_SIDE_PX)
-    height, width = image.shape[:2]
-    camera = ""
-    if kind == "JPEG":  # the only format that is decoded at less than its size
-        jpeg = header.read_jpeg(data)
-        camera = header.camera_model(jpeg.exif)
-        width, height = (jpeg.width_px, jpeg.height_px)[:: -1 if jpeg.orientation >= 5 else 1]
-    return _File(kind, camera, len(data), width, height, _small(image))
+    return _File(stored_as(data, image), len(data), _small(image))
 
 
 def measure(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(6 + B,) numbers of an (H, W, 3) image: six of its whole, then its border."""
-    return _measure(_small(image))
-
-
-def _measure(small: NDArray[np.uint8]) -> NDArray[np.float32]:
+    small = _small(image)
     red, green, blue = planes = np.ascontiguousarray(small.transpose(2, 0, 1), np.float32) / np.float32(255)
     luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
     most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)

@@ -7,7 +7,7 @@ import click
 from tellapart.cli.options import examples, json_option
 from tellapart.cli.output import print_json, say
 from tellapart.errors import InputError
-from tellapart.extras import INSTALL_DEEP, has_deep
+from tellapart.extras import has, install
 
 
 @click.command(epilog=examples("tellapart backbones\ntellapart backbones resnet      those whose name has it"))
@@ -16,7 +16,7 @@ from tellapart.extras import INSTALL_DEEP, has_deep
 def backbones(containing: str, as_json: bool) -> None:
     """List the networks that can look at photos, or those with NAME in their name."""
     bundled = [one for one in _bundled() if containing.casefold() in f"{one['name']} {one['title']}".casefold()]
-    others = _others(containing) if has_deep() else None
+    others = _others(containing) if has("deep") else None
     if as_json:
         print_json({"bundled": bundled, "others": others})
         return
@@ -28,7 +28,7 @@ def backbones(containing: str, as_json: bool) -> None:
             say(f"  {one['name']:<10}  {one['title']}, {one['megabytes']:.1f} MB: {_measured(one)}")
         say("  (right answers of a probe, mean over four photo sets; how it was measured: docs/backbones.md)")
     if others is None:
-        say(f"\nTo train other networks, run: {INSTALL_DEEP}")
+        say(f"\nTo train other networks, run: {install('deep')}")
         return
     _print_others(others, containing)
 

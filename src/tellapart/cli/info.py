@@ -4,7 +4,6 @@ import click
 
 from tellapart.cli.options import examples, json_option
 from tellapart.cli.output import print_json, say
-from tellapart.errors import InputError
 
 
 @click.command(
@@ -21,18 +20,14 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
     """Say what MODEL is: its classes, its backbone, its score."""
     from pathlib import Path
 
-    from tellapart.model.artifact import load_artifact
+    from tellapart.model.artifact import load_artifact, refuse_imagenet
 
     if versions:
         _print_versions(as_json)
         return
     if model is None:
         raise click.UsageError("Missing argument 'MODEL'.")
-    if model == "imagenet" and not Path(model).exists():
-        raise InputError(
-            "'imagenet' is the bundled network as it is, not a model folder.",
-            hint="It knows 1,000 everyday classes: tellapart predict imagenet PHOTO --top 5",
-        )
+    refuse_imagenet(model, "It knows 1,000 everyday classes: tellapart predict imagenet PHOTO --top 5")
     artifact = load_artifact(Path(model))
     manifest = artifact.manifest
     if as_json:

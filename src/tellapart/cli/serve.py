@@ -7,12 +7,11 @@ import click
 
 from tellapart.cli.options import examples
 from tellapart.cli.output import say
-from tellapart.errors import InputError, MissingExtraError
+from tellapart.errors import InputError
+from tellapart.extras import require
 
 if TYPE_CHECKING:
     import socket
-
-EXTRA = ("msgspec", "prometheus_client", "starlette", "uvicorn")
 
 
 @click.command(
@@ -46,23 +45,16 @@ def serve(
     Photos are answered and forgotten; nothing is written. Ctrl-C ends it, SIGHUP reads the model again.
     """
     from concurrent.futures import ThreadPoolExecutor
-    from importlib.util import find_spec
     from pathlib import Path
 
-    if any(find_spec(name) is None for name in EXTRA):
-        raise MissingExtraError(
-            "Serving needs a part of tellapart that is not installed.", hint='Run: pip install "tellapart[serve]"'
-        )
-    if model == "imagenet" and not Path(model).exists():
-        raise InputError(
-            "'imagenet' is the bundled network as it is, not a model folder.",
-            hint="Serve a folder that `tellapart train` wrote.",
-        )
+    require("serve", "Serving needs a part of tellapart that is not installed.")
+    from tellapart.model.artifact import refuse_imagenet
+
+    refuse_imagenet(model, "Serve a folder that `tellapart train` wrote.")
     for origin in allow_origin:
         _refuse_bad_origin(origin)
     for proxy in trust_proxy:
         _refuse_bad_proxy(proxy)
-    from tellapart.parallel import n_cores
     from tellapart.server.predict_api.serving_model import ServingModel, open_model
 
     def tell(served: ServingModel) -> None:
@@ -74,11 +66,11 @@ def serve(
     with _listener(host, port) as listener, ThreadPoolExecutor(1) as opener:
         if host not in ("127.0.0.1", "::1", "localhost"):
             say(f"Whoever can reach {host} can use this model.", fg="yellow", err=True)
-        opening = opener.submit(open_model, Path(model), streams=n_cores())
+        opening = opener.submit(open_model, Path(model))
         import asyncio  # these while the graph compiles
 
-        from tellapart.server.predict_api.app import Settings
         from tellapart.server.predict_api.lifecycle import serve as run_server
+        from tellapart.server.shell.app import Settings
 
         _log_to_stderr()
         settings = Settings([host, *allow_host], allow_origin, docs, trust_proxy)

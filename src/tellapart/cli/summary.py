@@ -4,8 +4,7 @@ import click
 
 from tellapart.cli.options import examples, json_option
 from tellapart.cli.output import print_json, say
-from tellapart.errors import MissingExtraError
-from tellapart.extras import INSTALL_DEEP, has_deep
+from tellapart.extras import require
 
 
 @click.command(
@@ -25,8 +24,7 @@ def summary(network: str, classes: int, px: int | None, as_json: bool) -> None:
 
     NETWORK is one of `tellapart backbones`, or your own as package.module:Class or file.py:Class, which is run.
     """
-    if not has_deep():
-        raise MissingExtraError("Networks need a part of tellapart that is not installed.", hint=f"Run: {INSTALL_DEEP}")
+    require("deep", "Networks need a part of tellapart that is not installed.")
     from tellapart.deep.networks import build
     from tellapart.deep.summary import as_text
     from tellapart.deep.summary import summary as summary_of

@@ -12,21 +12,22 @@ for files on disk (upright, sRGB, damaged ones named) holds here.
 
 import importlib
 import importlib.metadata
-import importlib.util
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Final
 
+from packaging.version import Version
+
 from tellapart.data import photo
 from tellapart.data.card import Card, foreign
 from tellapart.data.hub_files import Files, find_files, json_rows, origin_of
 from tellapart.data.layout import SPLIT_NAMES, Placed, normal
 from tellapart.errors import InputError, MissingExtraError, PhotoError
+from tellapart.extras import missing, require
 from tellapart.formats import header
 from tellapart.text import quoted, shown, some
 
@@ -151,17 +152,12 @@ def _datasets() -> Any:
     Raises:
         MissingExtraError: it is not installed, or it or what it builds on is too old.
     """
-    if importlib.util.find_spec("datasets") is None:
-        raise MissingExtraError(
-            "Data sets of Hugging Face need a part of tellapart that is not installed.",
-            hint='Run: pip install "tellapart[hub]"',
-        )
+    require("hub", "Data sets of Hugging Face need a part of tellapart that is not installed.")
     for library, least in LEAST.items():
         version = importlib.metadata.version(library)
-        if tuple(map(int, re.findall(r"\d+", version)[:2])) < least:
-            raise MissingExtraError(
-                f"The library {library} {version} is too old for data sets of strangers.",
-                hint='Run: pip install -U "tellapart[hub]"',
+        if Version(version).release[:2] < least:
+            raise missing(
+                "hub", f"The library {library} {version} is too old for data sets of strangers.", options="-U "
             )
     datasets = importlib.import_module("datasets")
     datasets.disable_progress_bars()

@@ -25,7 +25,7 @@ import stat
 import warnings
 from io import BytesIO
 from threading import Lock
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,15 @@ _ANIMATED: Final = (
 _ONE_FILE: Final = Lock()  # two threads may be given the same unread image
 heic.register()
 codecs.versions()  # asked now: a child that decodes for the server may load nothing later
+
+
+class StoredAs(NamedTuple):
+    """What a photo's file is, whatever it shows."""
+
+    kind: str  # as `header.sniff` says
+    width_px: int  # of the upright photo at its own size
+    height_px: int
+    camera: str  # the model as EXIF of a JPEG names it, or ""
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -115,6 +124,21 @@ def decode(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8]:
     """
     image = decode_fast(data, min_side_px=min_side_px)
     return decode_careful(data, min_side_px=min_side_px) if image is None else image
+
+
+def stored_as(data: bytes, image: NDArray[np.uint8]) -> StoredAs:
+    """How a photo is stored.
+
+    Args:
+        data: the content of its file.
+        image: what `decode` made of it, with whatever `min_side_px`.
+    """
+    kind = header.sniff(data)
+    if kind != "JPEG":  # the only format that is decoded at less than its size
+        return StoredAs(kind, image.shape[1], image.shape[0], "")
+    jpeg = header.read_jpeg(data)
+    width, height = (jpeg.width_px, jpeg.height_px)[:: -1 if jpeg.orientation >= 5 else 1]
+    return StoredAs(kind, width, height, header.camera_model(jpeg.exif))
 
 
 def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8] | None:

@@ -83,11 +83,6 @@ class Augment:
         """Side at which photos should be kept for this: larger than `input_px` where parts of them are cut out."""
         return math.ceil(self.input_px * STORED_SHARE) if "crop" in self.names else self.input_px
 
-    @property
-    def mixes(self) -> bool:
-        """Whether `mix` does anything; labels are then no longer of one class."""
-        return "mixup" in self.names or "cutmix" in self.names
-
     def photos(self, batch: Tensor) -> Tensor:
         """The photos, each changed by a draw of its own: (N, 3, input_px, input_px) uint8, on the same device.
 

@@ -1,1 +1,1 @@
-"""The compiled network: bundled backbones, batching and streams."""
+"""Graphs: made, judged, and run one photo a call, several at once."""

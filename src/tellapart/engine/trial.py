@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tellapart.errors import ArtifactError
+from tellapart.sandbox import jail
 from tellapart.storage.cache_folder import cache_folder
 
 RULES: Final = 1  # to be raised when the trial asks for more than it did
@@ -26,9 +27,8 @@ WAIT: Final = 10  # times the processor seconds, on a busy machine
 MOST_REMEMBERED: Final = 1_000  # empty files; those that passed longest ago are forgotten
 OUT_OF_SECONDS: Final = (9, 24)  # SIGKILL and SIGXCPU of Linux, which end a process at its limit
 PACKAGE: Final = Path(__file__).parents[2]  # where `tellapart` is found
-# What the child's Python and engine go by; the rest, such as a token, is none of a graph's business.
-PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV")
-PASSED_ON_STARTS: Final = ("PYTHON", "LD_LIBRARY", "DYLD_", "ONEDNN_", "OMP_", "OPENVINO_", "TBB_", "OPENBLAS_", "NPY_")
+# What the child's engine goes by, beside what any child is given.
+ENGINES: Final = ("ONEDNN_", "OMP_", "OPENVINO_", "TBB_", "OPENBLAS_", "NPY_")
 
 
 def try_graph(model: bytes, model_sha256: str, *, n_classes: int, input_px: int) -> None:
@@ -90,9 +90,7 @@ def _run(asked: bytes, patience_s: float) -> dict[str, object]:
         ArtifactError: it said nothing.
     """
     command = [sys.executable, "-P", "-m", "tellapart.engine.trial_child"]
-    environment = {
-        name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(PASSED_ON_STARTS)
-    }
+    environment = jail.environment(os.environ, also=ENGINES)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PACKAGE), os.environ.get("PYTHONPATH", ""))))
     environment["MALLOC_ARENA_MAX"] = "2"  # else each thread reserves 64 MB, which count against the limit
     try:

@@ -167,21 +167,33 @@ def real_photos(
     )
 
 
+def promise_in_words(guaranteed: Guarantee, *, to_owner: bool) -> str:
+    """A promise in a sentence: to whoever trained the model, or to whoever reads of it later."""
+    kept, low, high = (round(100 * share) for share in (guaranteed.kept, guaranteed.low, guaranteed.high))
+    plausible, photos = f"{low} to {high} is plausible with", counted(guaranteed.n, "photo")
+    if to_owner:
+        given = f"It promises that at least about {kept} of 100 photos of your classes get a class name"
+        return f"{given}; {plausible} your {photos}."
+    given = f"It promised a name to at least about {kept} of 100 photos of its classes"
+    return f"{given}; {plausible} the {photos} it learned from."
+
+
+def least_photos(share: float) -> int:
+    """Photos that it takes before the share `share` of them is one photo, as `fit_thresholds` counts."""
+    return round(1 / share) - 1
+
+
 def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> list[str]:
     if thresholds.ood_score is None:
-        least = round(1 / FAR_SHARE) - 1
+        least = least_photos(FAR_SHARE)
         return [
             f"It never says “none of these”: it must be tried on {least} photos while it learns to promise anything."
         ]
     if guaranteed is None:  # a model of the first days
         return ["It says “none of these”, but how many photos of your classes get a class name was never promised."]
-    low, high = round(100 * guaranteed.low), round(100 * guaranteed.high)
-    sentences = [
-        f"It promises that at least about {round(100 * guaranteed.kept)} of 100 photos of your classes get a class "
-        f"name; {low} to {high} is plausible with your {counted(guaranteed.n, 'photo')}."
-    ]
+    sentences = [promise_in_words(guaranteed, to_owner=True)]
     if thresholds.confidence is None:
-        sentences.append(f"It never says “not sure”; that takes {round(1 / DOUBT_SHARE) - 1} photos.")
+        sentences.append(f"It never says “not sure”; that takes {least_photos(DOUBT_SHARE)} photos.")
     return sentences
 
 

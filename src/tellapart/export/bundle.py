@@ -1,6 +1,5 @@
 """An export before it is proven: its files, and how to ask it."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import Any
 import jinja2
 
 from tellapart.export.proof import ExportRunner
-from tellapart.model.artifact import EXAMPLES, Artifact, to_json
+from tellapart.model.artifact import EXAMPLES, Artifact, slug, to_json
 from tellapart.text import as_markdown, shown
 from tellapart.timing import Progress
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOTE = "use-the-file.md"
-NOT_PLAIN = re.compile(r"[^a-z0-9]+")  # what package.py replaces in the names of example photos
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class ModelSource:
 def class_of_example(file_name: str, class_names: Sequence[str]) -> str:
     """The class that an example photo is named after, such as "hot dog" for `2-hot-dog.jpg`."""
     number, _, plain = file_name.removesuffix(".jpg").partition("-")
-    fitting = [name for name in class_names if (NOT_PLAIN.sub("-", name.lower()).strip("-") or "class") == plain]
+    fitting = [name for name in class_names if slug(name) == plain]
     index = int(number) - 1 if number.isdecimal() else -1
     if 0 <= index < len(class_names) and class_names[index] in fitting:  # several have the same letters, or none
         return class_names[index]

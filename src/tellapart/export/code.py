@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tellapart.errors import MissingExtraError
+from tellapart.extras import missing
 
 NAME = "tellapart"
 # What answering needs, and what the command line and the server need besides.
@@ -97,9 +97,8 @@ def pins(roots: Iterable[str]) -> list[str]:
             about = distribution(name)
         except PackageNotFoundError as error:
             if name in needed_for_sure:
-                raise MissingExtraError(
-                    f"This export fixes the version of {name}, which is not installed here.",
-                    hint='Run: pip install "tellapart[serve]"',
+                raise missing(
+                    "serve", f"This export fixes the version of {name}, which is not installed here."
                 ) from error
             continue
         found[name] = f"{name}=={about.version}"

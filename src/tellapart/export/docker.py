@@ -1,13 +1,12 @@
 """A folder for `docker build`: the server, the model, every version pinned and every file held to its hash."""
 
 import platform
-import re
 
 from tellapart.export.bundle import Bundle, ModelSource, rendered
 from tellapart.export.code import FOR_ANSWERS, FOR_THE_SERVER, NAME, code_files, own_version, pins, wheel
 from tellapart.export.hashes import DEBIAN, hashed_pins
 from tellapart.export.subprocess_runner import SubprocessRunner
-from tellapart.model.artifact import MODEL, seal, sha256
+from tellapart.model.artifact import MODEL, seal, sha256, slug
 from tellapart.text import shown
 
 IGNORED = b"README.md\nexport.json\n"  # what the image need not hold
@@ -29,7 +28,7 @@ def docker_folder(source: ModelSource, name: str) -> Bundle:
     source.progress("asking for hashes", 1, 1)
     facts = {
         "name": shown(artifact.manifest["name"]),  # one line, whatever a stranger's model is called
-        "tag": re.sub(r"[^a-z0-9]+", "-", artifact.manifest["name"].lower()).strip("-") or "classifier",
+        "tag": slug(artifact.manifest["name"], "classifier"),
         "version": own_version(),
         "python": python,
         "debian": DEBIAN,

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tellapart.errors import ArtifactError, InputError
+from tellapart.errors import InputError
 from tellapart.export.bundle import Build, Bundle, ModelSource
 from tellapart.export.docker import docker_folder
 from tellapart.export.photos import gather
@@ -17,7 +17,7 @@ from tellapart.export.runtime import from_folder
 from tellapart.export.single_file import onnx_file, openvino_files
 from tellapart.export.space import SPACES
 from tellapart.export.web import web_folder
-from tellapart.model.artifact import MODEL, Artifact, load_artifact, to_json
+from tellapart.model.artifact import MODEL, Artifact, load_artifact, refuse_imagenet, to_json
 from tellapart.model.prediction import Predictor
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.timing import Progress, no_progress
@@ -103,11 +103,7 @@ def export(
         raise InputError("--runtime goes with a page.", hint="The other exports do not compute in a browser.")
     folder, target = Path(model), Path(output)
     refuse_unwritable(target, force=force, ours=_written_before(target))
-    if os.fspath(model) == "imagenet" and not folder.exists():
-        raise ArtifactError(
-            "'imagenet' is the bundled network as it is, not a model folder.",
-            hint="Train a model with: tellapart train PHOTOS -o MODEL",
-        )
+    refuse_imagenet(model, "Train a model with: tellapart train PHOTOS -o MODEL")
     engine = None if runtime is None else from_folder(Path(runtime))
     artifact = load_artifact(folder)
     asked = gather(photos, artifact, Predictor.from_artifact(artifact), progress)

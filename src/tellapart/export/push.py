@@ -5,7 +5,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from tellapart.errors import InputError, MissingExtraError
+from tellapart.errors import InputError
+from tellapart.extras import missing
 from tellapart.text import shown
 
 
@@ -18,11 +19,8 @@ def require_hub(space: str) -> None:
     """
     if space.count("/") != 1 or not all(space.split("/")):
         raise InputError(f"'{shown(space)}' does not name a Space.", hint="Write it as user/name.")
-    if importlib.util.find_spec("huggingface_hub") is None:
-        raise MissingExtraError(
-            "Uploading to Hugging Face needs huggingface_hub, which is not installed.",
-            hint='Run: pip install "tellapart[hub]"',
-        )
+    if importlib.util.find_spec("huggingface_hub") is None:  # the one part of the extra that this needs
+        raise missing("hub", "Uploading to Hugging Face needs huggingface_hub, which is not installed.")
     if not importlib.import_module("huggingface_hub").get_token():
         raise InputError(
             "There is no Hugging Face token on this machine.",

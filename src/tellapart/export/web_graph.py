@@ -190,7 +190,7 @@ def _add_sums(g: GraphBuilder, axis: str, lines: str, preprocessing: Preprocess)
 
 
 def _add_heatmap(g: GraphBuilder) -> None:
-    """`heat` (h, w): how much each cell of the feature map speaks for the likeliest class; model/cam.py says of what.
+    """`heat` (h, w): how much each cell of the feature map speaks for the likeliest class; model.cam says of what.
 
     What all classes share is taken out of its weights, and cells that speak against it are below 0.
     """

@@ -133,7 +133,7 @@ def refuse_size(width_px: int, height_px: int, limit: int = MAX_PIXELS) -> None:
 def refuse_profile(icc: bytes) -> None:
     """Refuses a colour profile too large to be one."""
     if len(icc) > MAX_ICC_BYTES:
-        raise _too_complex(f"Its colour profile is {len(icc) >> 20} MB; at most {MAX_ICC_BYTES >> 20} MB can be read.")
+        raise too_complex(f"Its colour profile is {len(icc) >> 20} MB; at most {MAX_ICC_BYTES >> 20} MB can be read.")
 
 
 def damaged() -> PhotoError:
@@ -183,7 +183,7 @@ def read_jpeg(data: bytes) -> JpegHeader:
             profile.append(data[body + 12 : end])  # begins with its place in the row of pieces
         at = max(end, body)
     else:
-        raise _too_complex("It has more parts before its pixels than a photo does.")
+        raise too_complex("It has more parts before its pixels than a photo does.")
     if frame is None or len(frame[1]) < 6 or body >= len(data):
         raise damaged()
     icc = b"".join(piece[2:] for piece in sorted(profile))
@@ -220,7 +220,7 @@ def _check_jpeg(header: JpegHeader, data: bytes) -> None:
     allowed = min(MAX_SCANS, MAX_SCAN_MEGAPIXELS / megapixels)
     # Counting two bytes is far faster than walking but includes what follows the photo, such as a video.
     if data.count(b"\xff\xda", header.scan_at) > allowed and _count_scans(data, header.scan_at, allowed) > allowed:
-        raise _too_complex(f"It is stored in more than {allowed:.0f} passes, which takes too long to read.")
+        raise too_complex(f"It is stored in more than {allowed:.0f} passes, which takes too long to read.")
 
 
 def _count_scans(data: bytes, at: int, enough: float) -> int:
@@ -254,7 +254,7 @@ def check_png(data: bytes) -> None:
         chunks += 1
         texts += kind in (b"tEXt", b"zTXt", b"iTXt")
         if texts > MAX_TEXT_CHUNKS or chunks > MAX_CHUNKS:
-            raise _too_complex("It carries more text than a photo does.")
+            raise too_complex("It carries more text than a photo does.")
         at = end
 
 
@@ -295,7 +295,7 @@ def check_gif(data: bytes) -> None:
             return refuse_size(left + width, top + height)
         else:
             at, inside = at + (2 if byte == 0x21 else 1), byte == 0x21
-    raise _too_complex("It has more parts before its first frame than a photo does.")
+    raise too_complex("It has more parts before its first frame than a photo does.")
 
 
 def orientation(exif: bytes) -> int:
@@ -367,5 +367,6 @@ def _unsupported(kind: str) -> PhotoError:
     return PhotoError(f"The file is {kind}, which cannot be read.", code="unsupported", hint=READABLE)
 
 
-def _too_complex(sentence: str) -> PhotoError:
+def too_complex(sentence: str) -> PhotoError:
+    """The error for a photo that would take too long to read, or too much memory."""
     return PhotoError(sentence, code="too_complex", hint="Open it in a photo viewer and save it again.")

@@ -9,7 +9,7 @@ import re
 import struct
 from typing import Final, Literal, NamedTuple, cast
 
-from tellapart.errors import PhotoError
+from tellapart.formats.header import too_complex
 
 MAX_BLOCK_TAGS: Final = 10_000  # in one block of a TIFF; cameras write 5 to 300
 MAX_TAGS: Final = 100_000  # in all blocks of all pages: 5,000 pages of 20; 0.1 s
@@ -72,7 +72,7 @@ def check_tiff(data: bytes) -> None:
         n, page = _check_page(data, page, form)
         n_tags += n + 1
         if n_tags > MAX_TAGS:
-            raise _refused("It has more tags than a photo does.")
+            raise too_complex("It has more tags than a photo does.")
 
 
 def jpeg_without_metadata(data: bytes, scan_at: int) -> bytes:
@@ -133,9 +133,9 @@ def _check_page(data: bytes, page: int, form: _Form) -> tuple[int, int]:
                 waiting += places
                 n_tags += len(places)
         if n_tags > MAX_TAGS:
-            raise _refused("It has more tags than a photo does.")
+            raise too_complex("It has more tags than a photo does.")
         if n_numbers > MAX_NUMBERS or n_bytes > min(MAX_TAG_BYTES, len(data) + SHARED_BYTES):
-            raise _refused("Its tags ask for more than a photo's do.")
+            raise too_complex("Its tags ask for more than a photo's do.")
     return n_tags, following
 
 
@@ -146,7 +146,7 @@ def _block(data: bytes, at: int, form: _Form) -> tuple[list[tuple[int, int, int,
         return [], 0
     (n_tags,) = form.n_tags.unpack_from(data, at)
     if n_tags > MAX_BLOCK_TAGS:
-        raise _refused("It has more tags than a photo does.")
+        raise too_complex("It has more tags than a photo does.")
     end = start + n_tags * form.tag.size
     whole = min(n_tags, (len(data) - start) // form.tag.size)
     tags = list(form.tag.iter_unpack(data[start : start + whole * form.tag.size]))
@@ -167,7 +167,3 @@ def _places(value: memoryview, kind: int, form: _Form) -> list[int]:
     size = _TYPE_BYTES[kind]
     whole = min(len(value) // size, MAX_TAGS + 1)
     return [int.from_bytes(value[at : at + size], form.order) for at in range(0, whole * size, size)]
-
-
-def _refused(sentence: str) -> PhotoError:
-    return PhotoError(sentence, code="too_complex", hint="Open it in a photo viewer and save it again.")

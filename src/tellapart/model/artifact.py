@@ -7,6 +7,7 @@ holds the SHA-256 of the other files. docs/artifact.md is the specification of t
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ UNVERIFIED = {MANIFEST, CARD}  # a manifest cannot hold its own hash; the model 
 REPORT_FILES = frozenset({EVALUATION, REPORT})  # what `evaluate -o` writes
 MODEL_FILES = REPORT_FILES | {CARD, MANIFEST, MODEL, TRAINED_ON, "examples"}  # what `train -o` writes
 EXAMPLES = "examples/"
-EXAMPLE = re.compile(rf"{EXAMPLES}[0-9]{{1,6}}-[a-z0-9-]{{1,{LONGEST_NAME}}}\.jpg")  # as package.py names them
+EXAMPLE = re.compile(rf"{EXAMPLES}[0-9]{{1,6}}-[a-z0-9-]{{1,{LONGEST_NAME}}}\.jpg")  # as `slug` names them
 MAX_EXAMPLES = 16  # shown on the page; training keeps six
 MAX_EXAMPLE_BYTES = 1_000_000  # ours have 5,000 to 60,000
 PLACEHOLDER = re.compile(rb"[A-Za-z ]{0,40}")  # words where a photo should be, as in the oldest folder; left out
@@ -123,9 +124,29 @@ def to_json(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
+def slug(name: str, otherwise: str = "class") -> str:
+    """`name` in small letters, digits and hyphens, as an example photo of that class is named; never empty."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or otherwise
+
+
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()
+
+
+def is_imagenet(model: str | os.PathLike[str]) -> bool:
+    """Whether `model` means the bundled network as it is, and not a folder of that name."""
+    return os.fspath(model) == "imagenet" and not Path(model).exists()
+
+
+def refuse_imagenet(model: str | os.PathLike[str], hint: str) -> None:
+    """Returns when `model` means a folder.
+
+    Raises:
+        ArtifactError: it means the bundled network; `hint` says what to do instead.
+    """
+    if is_imagenet(model):
+        raise ArtifactError("'imagenet' is the bundled network as it is, not a model folder.", hint=hint)
 
 
 def load_artifact(folder: Path) -> Artifact:

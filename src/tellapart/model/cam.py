@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image
 
-HEAD = "head.weight"  # what compose.py calls the head's weights
-FEATURE_MAP = "feature_map"  # and the map
+from tellapart.engine.graph_rules import HEAD
+
+FEATURE_MAP = "feature_map"  # what compose.py calls the map
 COLOUR = (255, 80, 0)  # an orange that is seen on most photos
 STRONGEST = 200  # of 255: the opacity where the activation is 1, so that the photo is still seen below
 LEVELS = 32  # of opacity; fewer make the file a third as large, and nobody sees the steps

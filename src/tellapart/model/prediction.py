@@ -16,7 +16,7 @@ from tellapart.data.preprocess import Preprocess, preprocess, read_pixels
 from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
 from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import PhotoError
-from tellapart.model.artifact import Artifact, load_artifact
+from tellapart.model.artifact import Artifact, is_imagenet, load_artifact
 from tellapart.parallel import map_in_order, n_cores
 
 LIKELY = 0.15  # probability of an ImageNet class to be worth naming: of 150 photos of them nine in ten names were right
@@ -199,7 +199,7 @@ def _everyday_class(logits: NDArray[np.float32]) -> str | None:
     return imagenet_class_names()[best] if probs[best] >= LIKELY * probs.sum() else None
 
 
-def load(model: str | os.PathLike[str] = "imagenet", *, many: bool = True) -> Predictor:
+def load(model: str | os.PathLike[str] = "imagenet") -> Predictor:
     """A predictor for the model folder `model`, or for "imagenet": the bundled network's 1,000 everyday classes.
 
     Args:
@@ -208,7 +208,7 @@ def load(model: str | os.PathLike[str] = "imagenet", *, many: bool = True) -> Pr
     Raises:
         ArtifactError: the folder cannot be trusted or understood.
     """
-    if os.fspath(model) == "imagenet" and not Path(model).exists():
+    if is_imagenet(model):
         return _imagenet()
     return Predictor.from_artifact(load_artifact(Path(model)), streams=n_cores())
 

@@ -12,11 +12,10 @@ import numpy as np
 
 from tellapart.checks.audit import FEW_PHOTOS, class_counts
 from tellapart.checks.finding import Finding
-from tellapart.data.photo import decode
+from tellapart.data.photo import decode, stored_as
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
 from tellapart.features.prepare import Prepared
-from tellapart.formats import header
 from tellapart.report.page import UNIT_SPACE, environment, make_thumbnail
 
 MAX_PICTURES = 24  # photos shown of one finding; twelve pairs fill four screens of a phone
@@ -119,17 +118,15 @@ class _Album:
         try:
             data = self.dataset.read(self.index[photo])
             image = decode(data, min_side_px=PICTURE_PX)
-            kind = header.sniff(data)
-            height, width = image.shape[:2]
-            if kind == "JPEG":  # which was decoded small
-                width, height = header.read_jpeg(data)[:2]
+            stored = stored_as(data, image)
         except PhotoError:  # it was readable a moment ago: the person is moving photos about
             return _Seen()
         picture = make_thumbnail(image, PICTURE_PX)
         self._left_bytes -= len(picture)
-        pixels = f"{max(width, height)} × {min(width, height)} px"  # one order, whichever way it is stored
+        short, long = sorted((stored.width_px, stored.height_px))
+        pixels = f"{long} × {short} px"  # one order, whichever way it is stored
         size = f"{len(data) / 1e6:.1f} MB" if len(data) >= 1e6 else f"{len(data) / 1e3:.0f} kB"
-        facts = tuple(fact.replace(" ", UNIT_SPACE) for fact in (pixels, size, kind))
+        facts = tuple(fact.replace(" ", UNIT_SPACE) for fact in (pixels, size, stored.kind))
         return _Seen(picture, facts, hashlib.sha256(data).digest())
 
     def short(self, word: str) -> str:

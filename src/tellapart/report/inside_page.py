@@ -1,6 +1,5 @@
 """The page of one photo: what the model answered, and pictures of how it came to that."""
 
-import base64
 import io
 
 import numpy as np
@@ -9,6 +8,7 @@ from PIL import Image
 
 from tellapart.data.photo import decode, read
 from tellapart.errors import PhotoError
+from tellapart.model.cam import data_uri
 from tellapart.model.explain import DEPTHS, Inside, Layer
 from tellapart.report.page import UNIT_SPACE, environment, make_thumbnail, percent
 
@@ -52,7 +52,7 @@ def inside_page(inside: Inside, model_name: str, photo_name: str, *, learned: bo
         class_name=prediction.class_name,
         looks_like=prediction.looks_like,
         classes=[{"name": name, "share": share, "percent": percent(share)} for name, share in shown],
-        pictures={name: _data_uri(files[f"{name}.png"]) for name in pictures},
+        pictures={name: data_uri(files[f"{name}.png"]) for name in pictures},
         has_activation=inside.activation is not None,
         depends=_depends(inside),
         layers=[_layer(name, layer) for name, layer in zip(LAYERS, inside.layers, strict=False)],
@@ -155,7 +155,3 @@ def _png(picture: Picture) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"

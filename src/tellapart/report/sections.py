@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.evaluation.corruption import DAYLIGHT_K, SEVERITIES
-from tellapart.evaluation.coverage import Coverage, Passed
+from tellapart.evaluation.coverage import Coverage, Passed, least_photos, promise_in_words
 from tellapart.evaluation.evaluation import Evaluation, Suspect, Twins
 from tellapart.evaluation.robustness import VariantScores
 from tellapart.metrics.conformal import Guarantee, Observed
@@ -134,20 +134,11 @@ def _own(card: Coverage, n: int, photos: str) -> Shown:
 def _promised(promised: Guarantee | None, *, withheld: int) -> str:
     if promised is None:
         never = "" if withheld else " and never says “none of these”"
-        return f"It promises nothing here{never}: that takes at least {_least(FAR_SHARE)} photos to learn from."
-    low, high = round(100 * promised.low), round(100 * promised.high)
-    sentence = (
-        f"It promised a name to at least about {round(100 * promised.kept)} of 100 photos of its classes; {low} to "
-        f"{high} is plausible with the {counted(promised.n, 'photo')} it learned from."
-    )
-    if promised.n < _least(DOUBT_SHARE):
-        sentence += f" It never says “not sure”: that takes {_least(DOUBT_SHARE)} photos."
+        return f"It promises nothing here{never}: that takes at least {least_photos(FAR_SHARE)} photos to learn from."
+    sentence = promise_in_words(promised, to_owner=False)
+    if promised.n < least_photos(DOUBT_SHARE):
+        sentence += f" It never says “not sure”: that takes {least_photos(DOUBT_SHARE)} photos."
     return sentence
-
-
-def _least(share: float) -> int:
-    """Photos that it takes before the share `share` of them is one photo, as `fit_thresholds` counts."""
-    return round(1 / share) - 1
 
 
 def _verdict(n_named: int, n: int, photos: str, observed: Observed) -> tuple[str, str]:

@@ -21,7 +21,8 @@ if sys.platform != "win32":
 # What Python, our package and its libraries need to start, and to compute as the parent does; nothing that is secret.
 ENVIRONMENT: Final = frozenset(
     [
-        *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE"),
+        *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "VIRTUAL_ENV"),
+        *("HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE"),
         *("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONUTF8", "PYTHONWARNINGS"),
         *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES"),
         *("SYSTEMROOT", "TEMP", "TMP", "APPDATA", "USERPROFILE"),  # Windows
@@ -39,9 +40,16 @@ _TCP: Final = 0b11  # listen, connect
 _SCOPES: Final = 0b11  # abstract sockets and signals, to processes outside
 
 
-def environment(parent: Mapping[str, str]) -> dict[str, str]:
-    """What of the parent's environment a jailed process is given: no token, no password, nothing of other programs."""
-    return {name: value for name, value in parent.items() if name.upper() in ENVIRONMENT}
+def environment(parent: Mapping[str, str], *, also: tuple[str, ...] = ()) -> dict[str, str]:
+    """What of the parent's environment a child is given: no token, no password, nothing of other programs.
+
+    Args:
+        parent: all of it.
+        also: how further names begin that this child goes by.
+    """
+    return {
+        name: value for name, value in parent.items() if name.upper() in ENVIRONMENT or name.upper().startswith(also)
+    }
 
 
 def runs_as_root() -> bool:

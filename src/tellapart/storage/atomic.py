@@ -33,7 +33,7 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
             _write_durably(partial / name, content)
         partial.chmod(0o755)
         for folder in {partial, *((partial / name).parent for name in files)}:
-            _flush(folder)
+            flush_folder(folder)
         _swap(partial, target)
     except OSError as error:
         raise _unwritable(target, error) from error
@@ -117,7 +117,7 @@ def write_file(target: Path, content: bytes) -> None:
         _write_durably(partial, content)
         partial.chmod(0o644)
         partial.replace(target)
-        _flush(target.parent)
+        flush_folder(target.parent)
     except OSError as error:
         raise _unwritable(target, error) from error
     finally:
@@ -150,7 +150,7 @@ def _swap(partial: Path, target: Path) -> None:
             restore(target)
             if attempt == SWAP_ATTEMPTS - 1:
                 raise
-    _flush(target.parent)
+    flush_folder(target.parent)
     shutil.rmtree(previous, ignore_errors=True)
 
 
@@ -162,8 +162,12 @@ def _write_durably(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _flush(folder: Path) -> None:
-    """Make renames within `folder` survive a power cut, where the system can."""
+def flush_folder(folder: Path) -> None:
+    """Make renames within `folder` survive a power cut, where the system can.
+
+    Raises:
+        OSError: it should, and did not.
+    """
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

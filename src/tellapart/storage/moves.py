@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tellapart.errors import InputError
+from tellapart.storage.atomic import flush_folder
 from tellapart.text import quoted
 
 PARTIAL = ".partial"  # end of the name of a copy that is not whole yet
@@ -155,14 +156,9 @@ def _understood(lines: Iterable[bytes]) -> Iterator[Record]:
 
 def flush(folders: Iterable[Path]) -> None:
     """Make what was moved within `folders` survive a power cut, where the system can."""
-    if os.name == "posix":
-        for folder in folders:
-            with suppress(OSError):
-                handle = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+    for folder in folders:
+        with suppress(OSError):
+            flush_folder(folder)
 
 
 def in_words(error: OSError) -> str:

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.source import Dataset
-from tellapart.errors import InputError, MissingExtraError
-from tellapart.extras import INSTALL_SKLEARN
+from tellapart.errors import InputError
+from tellapart.extras import missing
 from tellapart.features.extract import bundled_extractor
 from tellapart.recipe import LinearProbe, Reading
 from tellapart.text import quoted
@@ -19,9 +19,7 @@ try:
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.utils.validation import check_is_fitted
 except ModuleNotFoundError as error:
-    raise MissingExtraError(
-        "PhotoClassifier needs scikit-learn, which is not installed.", hint=f"Run: {INSTALL_SKLEARN}"
-    ) from error
+    raise missing("sklearn", "PhotoClassifier needs scikit-learn, which is not installed.") from error
 
 Paths = Sequence[str | os.PathLike[str]]
 

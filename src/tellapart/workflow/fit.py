@@ -20,11 +20,12 @@ from tellapart.data.split import (
     make_split,
     stratified_group_split,
 )
-from tellapart.errors import MissingExtraError
-from tellapart.extras import INSTALL_DEEP, has_deep
+from tellapart.extras import require
 from tellapart.features.prepare import Prepared, seen_by
 from tellapart.recipe import FineTune, LinearProbe, Recipe, Scratch, Training, probe_of
 from tellapart.timing import Progress, no_progress
+
+NEEDS_DEEP = "Training a network needs PyTorch, which is not installed."
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def fit(
         return _fit_network(prepared, split, recipe, options or TrainingOptions(), progress)
     reading = recipe.reading
     if reading.network:
-        _require_deep()
+        require("deep", NEEDS_DEEP)
         from tellapart.deep.backbones import converted
 
         backbone = converted(reading.network, reading.weights, reading.input_px)
@@ -106,7 +107,7 @@ def _fit_network(
     prepared: Prepared, split: Split, recipe: FineTune | Scratch, options: TrainingOptions, progress: Progress
 ) -> Trained:
     """Train a network, and look at all photos with the graph that it became: what is tested is what is kept."""
-    _require_deep()
+    require("deep", NEEDS_DEEP)
     from tellapart.deep.training import train_network
 
     trained, history = train_network(prepared, split, recipe, **vars(options), progress=progress)
@@ -133,18 +134,6 @@ def _folds(prepared: Prepared, split: Split, recipe: LinearProbe) -> NDArray[np.
     if len(split.val):
         return np.where(np.isin(chosen, split.val), 0, ALWAYS_TRAINS).astype(np.int32)
     return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.groups[chosen], recipe)
-
-
-def _require_deep() -> None:
-    """Returns when the package that trains networks can be imported, which alone imports PyTorch.
-
-    Raises:
-        MissingExtraError: that is not installed.
-    """
-    if not has_deep():
-        raise MissingExtraError(
-            "Training a network needs PyTorch, which is not installed.", hint=f"Run: {INSTALL_DEEP}"
-        )
 
 
 def checkpoint_of(output: Path) -> Path:

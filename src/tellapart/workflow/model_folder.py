@@ -1,6 +1,5 @@
 """What goes into a model folder: its description, its graph's proof, its report."""
 
-import re
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -19,7 +18,7 @@ from tellapart.evaluation.coverage import guarantee_of
 from tellapart.evaluation.document import inside
 from tellapart.evaluation.evaluation import Evaluation, Proof
 from tellapart.features.prepare import fingerprint
-from tellapart.model.artifact import MODEL, TRAINED_ON
+from tellapart.model.artifact import MODEL, TRAINED_ON, slug
 from tellapart.model.prediction import Predictor
 from tellapart.recipe import recipe_json
 from tellapart.report.card import render_card
@@ -142,8 +141,7 @@ def _examples(predictor: Predictor, dataset: Dataset, split: Split) -> dict[str,
         copies = (example_photo(dataset, int(i)) for i in split.test[labels == c][:EXAMPLE_TRIES])
         photo = next((copy for copy in copies if copy and predictor.predict(copy).answer == name), None)
         if photo is not None:
-            plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-            files[f"examples/{len(files) + 1}-{plain or 'class'}.jpg"] = photo
+            files[f"examples/{len(files) + 1}-{slug(name)}.jpg"] = photo
         if len(files) == N_EXAMPLES:
             break
     return files

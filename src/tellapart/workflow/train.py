@@ -14,7 +14,7 @@ from tellapart.evaluation.document import test_evaluation
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.next_steps import next_steps
 from tellapart.evaluation.robustness import Robustness, measure_robustness
-from tellapart.extras import has_deep
+from tellapart.extras import has
 from tellapart.features.extract import bundled_extractor
 from tellapart.features.prepare import Prepared, prepare
 from tellapart.model.artifact import CARD, EVALUATION, MODEL, MODEL_FILES, REPORT, seal, sha256, to_json
@@ -78,7 +78,7 @@ def train(
             evaluation = test_evaluation(trained)
         if advice:
             with clock("advice"):
-                evaluation = next_steps(trained, evaluation, progress, can_fine_tune=has_deep(), look=shortcuts)
+                evaluation = next_steps(trained, evaluation, progress, can_fine_tune=has("deep"), look=shortcuts)
         with clock("proof"):
             proof, examples = proving.result()
     evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)

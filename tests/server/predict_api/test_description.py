@@ -10,8 +10,9 @@ import pytest
 from jsonschema.exceptions import ValidationError
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tellapart.server.predict_api.app import Settings, make_app
+from tellapart.server.predict_api.app import make_model_app
 from tellapart.server.predict_api.inference import Inference
+from tellapart.server.shell.app import Settings
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
 NEITHER = "The option 'heatmap' is neither true nor false."
@@ -22,7 +23,7 @@ def ask(tmp_path):
     """Ask an application without a model; it refuses with 503 whatever is not refused before."""
 
     async def go(requests, docs):
-        app = make_app(Inference(tmp_path, 1), Settings(docs=docs))
+        app = make_model_app(Inference(tmp_path, 1), Settings(docs=docs))
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
             return [await client.request(method, path) for method, path in requests]
 
@@ -58,7 +59,7 @@ def test_every_operation_has_its_route_and_no_other_method(ask, described):
 
 
 def test_every_route_of_the_api_is_described(described, tmp_path):
-    app = make_app(Inference(tmp_path, 1), Settings())
+    app = make_model_app(Inference(tmp_path, 1), Settings())
     api = {path for path in app._routes if path.startswith("/v1/") and not path.startswith("/v1/examples/")}
     assert set(described["paths"]) == api
 

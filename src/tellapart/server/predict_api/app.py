@@ -2,28 +2,25 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from tellapart.errors import ArtifactError
+from tellapart.errors import PhotoError
 from tellapart.model.artifact import MAX_EXAMPLES
 from tellapart.server.predict_api import schema
 from tellapart.server.predict_api.description import Operation, describe
 from tellapart.server.predict_api.inference import Inference
-from tellapart.server.shell.access_log import AccessLog
-from tellapart.server.shell.counters import RequestCounters, as_text
+from tellapart.server.shell.app import Settings, make_app
+from tellapart.server.shell.counters import as_text
 from tellapart.server.shell.limits import MAX_BODY_BYTES, MAX_PHOTOS, Reservation, read_body
 from tellapart.server.shell.multipart import boundary_of, photos_in
-from tellapart.server.shell.origin import OriginCheck
 from tellapart.server.shell.pages import read_pages, routes
-from tellapart.server.shell.problem import Problem, bad_request, busy, internal, json_response
+from tellapart.server.shell.problem import HTTP_STATUS, Problem, bad_request, busy, json_response
 
 LIMITS = {"max_photos": MAX_PHOTOS, "max_body_bytes": MAX_BODY_BYTES}
 GONE = Response(status_code=499)  # nobody reads it; the number is what logs of proxies say for it
@@ -39,45 +36,18 @@ PREDICT = Operation(
 MODEL = Operation("GET", "/v1/model", "model", "What the model is, and how well it did.", schema.Model)
 TRUE = frozenset(("1", "on", "t", "true", "y", "yes"))  # in any case
 FALSE = frozenset(("0", "off", "f", "false", "n", "no"))
+HINTS = {404: "The API is at /v1/predict and /v1/model.", 405: "Photos go by POST."}
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Who may use the server, and what it shows.
-
-    Args:
-        hosts: names of this server, besides local ones.
-        origins: exact origins of other websites that may use it.
-        docs: whether `/openapi.json` describes the API.
-        proxies: addresses of proxies that are believed when they say whom they ask for.
-    """
-
-    hosts: Sequence[str] = ()
-    origins: Sequence[str] = ()
-    docs: bool = False
-    proxies: Sequence[str] = ()
-
-
-def make_app(inference: Inference, settings: Settings) -> ASGIApp:
+def make_model_app(inference: Inference, settings: Settings) -> ASGIApp:
     """The application around `inference`."""
-    app = Starlette(
-        routes=[
-            *_api(inference),
-            *_health(inference),
-            *(_description() if settings.docs else ()),
-            *routes(read_pages(embedders=settings.origins)),
-        ],
-        exception_handlers={
-            Problem: _refused,
-            HTTPException: _refused_by_routing,
-            ArtifactError: _failed,  # a graph that says what is no probability; the fault is not a trace's worth
-            Exception: _failed,
-        },
-    )
-    app.router.redirect_slashes = False
-    known = frozenset(str(getattr(route, "path", "")) for route in app.routes)
-    checked = OriginCheck(app, hosts=settings.hosts, origins=settings.origins)
-    return AccessLog(checked, RequestCounters(inference.registry), known)
+    every = [
+        *_api(inference),
+        *_health(inference),
+        *(_description() if settings.docs else ()),
+        *routes(read_pages(embedders=settings.origins)),
+    ]
+    return make_app(every, settings, inference.registry, HINTS)
 
 
 def _api(inference: Inference) -> list[Route]:
@@ -109,7 +79,7 @@ def _api(inference: Inference) -> list[Route]:
         async def answer(_: Request) -> Response:
             photos = inference.model.examples
             if number > len(photos):
-                raise _not_found()
+                raise HTTPException(404)
             return Response(photos[number - 1], media_type="image/jpeg", headers={"cache-control": "no-cache"})
 
         return Route(f"/v1/examples/{number}", answer, methods=["GET"])
@@ -174,27 +144,4 @@ def _none_readable(said: Sequence[dict[str, Any]]) -> Problem:
     message = first["message"]
     if len(said) > 1:
         message = f"None of the {len(said)} photos can be read. The first: {message}"
-    return Problem(422, first["error"], message, hint=first["hint"])
-
-
-def _not_found() -> Problem:
-    return Problem(404, "not_found", "There is no such page.", hint="The API is at /v1/predict and /v1/model.")
-
-
-async def _refused(_: Request, error: Any) -> Response:
-    response: Response = error.response()
-    return response
-
-
-async def _refused_by_routing(_: Request, error: Any) -> Response:
-    if error.status_code == 404:
-        return _not_found().response()
-    if error.status_code == 405:
-        return Problem(
-            405, "not_allowed", "The page is not for this method.", hint="Photos go by POST.", headers=error.headers
-        ).response()
-    return bad_request("The request cannot be understood.").response()
-
-
-async def _failed(_: Request, error: Exception) -> Response:
-    return internal().response()
+    return Problem(HTTP_STATUS[PhotoError], first["error"], message, hint=first["hint"])

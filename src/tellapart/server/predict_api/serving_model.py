@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import ArtifactError
-from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact
+from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact, slug
 from tellapart.model.cam import class_activation, data_uri, for_class, head_weight, heatmap_png
 from tellapart.model.prediction import Predictor
+from tellapart.parallel import n_cores
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,19 @@ class ServingModel:
         return said
 
 
-def open_model(folder: Path, *, streams: int) -> ServingModel:
+def open_model(folder: Path, *, streams: int | None = None) -> ServingModel:
     """Read, verify and compile the model in `folder`.
 
     Args:
         folder: what `tellapart train` wrote.
-        streams: photos in flight at once.
+        streams: photos in flight at once; None is one a core.
 
     Raises:
         ArtifactError: it cannot be trusted or understood.
     """
     artifact = load_artifact(folder)
     return ServingModel(
-        Predictor.from_artifact(artifact, streams=streams, explains=True),
+        Predictor.from_artifact(artifact, streams=streams or n_cores(), explains=True),
         head_weight(artifact.model),
         _facts(artifact, _evaluation(artifact), list(artifact.examples)),
         tuple(artifact.examples.values()),
@@ -107,9 +108,5 @@ def _facts(artifact: Artifact, evaluation: Mapping[str, Any], examples: list[str
 
 def _class_of(example: str, class_names: list[str]) -> str | None:
     """The first class whose name became this example's file name, as in `examples/2-t-shirt.jpg`."""
-    slug = re.sub(r"^examples/\d+-|\.jpg$", "", example)
-    return next((name for name in class_names if _slug(name) == slug), None)
-
-
-def _slug(class_name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", class_name.lower()).strip("-") or "class"
+    named_after = re.sub(r"^examples/\d+-|\.jpg$", "", example)
+    return next((name for name in class_names if slug(name) == named_after), None)

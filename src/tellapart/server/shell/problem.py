@@ -15,6 +15,7 @@ is the code in `error`, and no page of ours on the web could be named that says 
 415 wrong_type       not multipart/form-data, or packed
 421 forbidden_host   the server is not known by that name
 422 …                no photo could be read; the code is the `PhotoError`'s
+422 bad_input        something else that the client sent or named, and can mend
 429 too_much         the client's address takes more than its share
 500 internal         a fault of ours
 503 busy             as many photos as fit are already waiting, or the model is not ready yet
@@ -91,6 +92,14 @@ def json_response(
 def of_photo(error: PhotoError) -> dict[str, str]:
     """Why one photo of several cannot be used: a refusal's code, sentence and hint."""
     return {"error": error.code, "message": error.message, "hint": error.hint}
+
+
+def of_error(error: TellapartError) -> Problem:
+    """The refusal that an error of ours becomes: what the visitor can mend is told, a fault of ours is not."""
+    status = next(HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return internal()
+    return Problem(status, error.code if isinstance(error, PhotoError) else "bad_input", error.message, hint=error.hint)
 
 
 def bad_request(message: str, hint: str = "") -> Problem:
