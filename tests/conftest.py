@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ CHROMIUM_FLAGS = (
 # Tests run side by side, a worker a core. PyTorch would take all cores in each of them and in every process they start,
 # and threads that wait for each other without a core of their own are many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+WAITING_S = 120  # for a folder that another worker makes
 REPOSITORY = Path(__file__).resolve().parents[1]
 TESTS = REPOSITORY / "tests"
 
@@ -121,16 +123,42 @@ def clothing_folder(clothing, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def model(clothing_folder, tmp_path_factory):
+def made_once(tmp_path_factory):
+    """`made_once(name, make)`: a folder that the first worker to want it makes, and all others wait for."""
+    everybodys = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a folder of its own in there
+        everybodys = everybodys.parent
+
+    def wanted(name, make):
+        made, begun = everybodys / "made-once" / name, everybodys / f"{name}.begun"
+        try:
+            begun.mkdir()
+        except FileExistsError:
+            deadline = time.monotonic() + WAITING_S
+            while not made.exists():
+                assert time.monotonic() < deadline, f"another worker did not make {name}"
+                time.sleep(0.05)
+        else:
+            make(begun / name)
+            made.parent.mkdir(exist_ok=True)
+            (begun / name).rename(made)
+        return made
+
+    return wanted
+
+
+@pytest.fixture(scope="session")
+def model(clothing_folder, made_once, tmp_path_factory):
     """A model folder trained on `clothing` with the fast backbone; not to be changed."""
     from tellapart.recipe import LinearProbe, Reading
     from tellapart.workflow.train import train
 
-    folder = tmp_path_factory.mktemp("models") / "garments"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TELLAPART_CACHE_DIR", str(tmp_path_factory.mktemp("model-cache")))
-        train(clothing_folder, folder, LinearProbe(Reading(quality="fast", test_share=0.2)))
-    return folder
+    def trained(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TELLAPART_CACHE_DIR", str(tmp_path_factory.mktemp("model-cache")))
+            train(clothing_folder, folder, LinearProbe(Reading(quality="fast", test_share=0.2)))
+
+    return made_once("garments", trained)
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from tellapart.checks.finding import Finding
 from tellapart.checks.quarantine import LIST, README, Kept, held, plan, quarantine, undo
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
+from tellapart.storage.moves import move_file
 
 NOBODY = 65534
 MANY = 200
@@ -126,6 +127,20 @@ def test_works_on_the_folder_one_is_in(photos, away, monkeypatch):
     assert (away / "hat/0.jpg").is_file()
     assert undo(".").n == 1
     assert content(photos) == before
+
+
+def test_no_photo_moves_before_the_list_says_where_it_was(photos, away, monkeypatch):
+    """A kill between the two rarely lands, so what it would find is looked at here."""
+    moved = []
+
+    def move(origin, target):
+        moved.append(origin.relative_to(photos).as_posix())
+        assert [line["from"] for line in lines(away)] == moved
+        move_file(origin, target)
+
+    monkeypatch.setattr("tellapart.checks.quarantine.move_file", move)
+    quarantine(scan(photos), [finding(f"{photos}/hat/0.jpg", f"{photos}/shoe/1.jpg")])
+    assert moved == ["hat/0.jpg", "shoe/1.jpg"]
 
 
 @pytest.mark.parametrize("where", ["beside", "another file system"])

@@ -36,7 +36,7 @@ def runs(cell: str) -> bool:
     return unicodedata.normalize("NFKC", first) in {"=", "+", "-", "@"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(texts, min_size=3, max_size=3), min_size=1, max_size=4))
 def test_no_field_runs_wherever_a_table_is_split(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]):
     path = tmp_path_factory.mktemp("table") / "o.csv"

@@ -89,15 +89,13 @@ def test_a_network_of_timm_is_trained_further_from_local_weights(garments, tmp_p
     import timm
     from safetensors.torch import save_file
 
-    path = tmp_path / "mobilenet.safetensors"
-    save_file(timm.create_model("mobilenetv3_small_050", pretrained=False).state_dict(), path)
+    path = tmp_path / "small.safetensors"
+    save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), path)
     prepared, split = garments
-    recipe = FineTune(
-        probe=FAST, network="mobilenetv3_small_050", weights=str(path), input_px=64, epochs=1, batch_size=16
-    )
+    recipe = FineTune(probe=FAST, network="test_resnet", weights=str(path), input_px=64, epochs=1, batch_size=16)
     fitted = fit(prepared, split, recipe)
     assert fitted.prepared.backbone.input_px == 64
-    assert "mobilenet.safetensors" in fitted.prepared.backbone.source
+    assert "small.safetensors" in fitted.prepared.backbone.source
 
 
 def test_a_frozen_network_of_timm_is_a_probe_and_its_features_are_kept(garments, tmp_path):
@@ -105,11 +103,11 @@ def test_a_frozen_network_of_timm_is_a_probe_and_its_features_are_kept(garments,
     from safetensors.torch import save_file
 
     path = tmp_path / "weights.safetensors"
-    save_file(timm.create_model("resnet10t", pretrained=False).state_dict(), path)
+    save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), path)
     prepared, split = garments
-    recipe = replace(FAST, reading=Reading("fast", network="resnet10t", weights=str(path), input_px=64))
+    recipe = replace(FAST, reading=Reading("fast", network="test_resnet", weights=str(path), input_px=64))
     first, again = (fit(prepared, split, recipe) for _ in range(2))
-    assert first.prepared.backbone.name == "resnet10t"
+    assert first.prepared.backbone.name == "test_resnet"
     assert first.prepared.backbone.key == again.prepared.backbone.key
     assert again.prepared.features.n_cached == prepared.dataset.n
     assert first.history is None

@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from sklearn.metrics import (
 
 from tellapart.errors import InputError
 from tellapart.evaluation.evaluation import evaluate_predictions, headline
-from tellapart.evaluation.scores import Accuracy, Baseline
 from tellapart.metrics.intervals import no_information_p_value, wilson
 
 
@@ -46,77 +44,6 @@ def _answering(labels, answers, n_classes):
         [f"c{c}" for c in range(n_classes)],
         [f"{i}.jpg" for i in range(len(labels))],
     )
-
-
-NOTHING = evaluate_predictions(np.zeros((0, 2)), np.zeros(0, int), ["shirt", "shoe"], [])
-
-
-def _scores(n_right, n, n_commonest, class_name="shirt"):
-    """What `headline` reads, for a score of n_right of n."""
-    p_value = no_information_p_value(n_right, n, n_commonest / n)
-    return replace(
-        NOTHING,
-        n_test=n,
-        accuracy=Accuracy(n_right / n, *wilson(n_right, n), n_right),
-        baseline=Baseline(class_name, n_commonest / n, n_commonest, p_value),
-    )
-
-
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [
-        (
-            _scores(91, 100, 18),
-            "91 of 100 test photos right (84 to 95 is plausible). Always answering 'shirt' would get 18.",
-        ),
-        (
-            _scores(180, 200, 40),
-            "180 of 200 test photos right (170 to 187 is plausible). Always answering 'shirt' would get 40.",
-        ),
-        (
-            _scores(900, 1000, 100),
-            "900 of 1,000 test photos right (880 to 917 is plausible). Always answering 'shirt' would get 100.",
-        ),
-        (
-            _scores(74, 100, 70),
-            "74 of 100 test photos right (65 to 82 is plausible). Always answering 'shirt' would get 70. "
-            "This is not clearly better than always answering 'shirt' (p = 0.22).",
-        ),
-        (
-            _scores(2, 100, 70),
-            "2 of 100 test photos right (1 to 7 is plausible). Always answering 'shirt' would get 70. "
-            "This is not clearly better than always answering 'shirt' (p = 1).",
-        ),
-        (
-            _scores(45, 49, 10),
-            "45 of 49 test photos right (40 to 47 is plausible). Always answering 'shirt' would get 10. "
-            "With so few test photos the score is a rough guess.",
-        ),
-        (
-            _scores(3, 5, 2),
-            "3 of 5 test photos right (1 to 4 is plausible). Always answering 'shirt' would get 2. "
-            "This is not clearly better than always answering 'shirt' (p = 0.32). "
-            "With so few test photos the score is a rough guess.",
-        ),
-        (
-            _scores(60, 60, 60),
-            "60 of 60 test photos right (56 to 60 is plausible). "
-            "Every test photo is 'shirt', so this says nothing about the others.",
-        ),
-        (
-            _scores(1, 1, 1, "it's <b>"),
-            "1 of 1 test photo right (0 to 1 is plausible). "
-            "Every test photo is 'it's <b>', so this says nothing about the others. "
-            "With so few test photos the score is a rough guess.",
-        ),
-        (
-            NOTHING,
-            "There are no test photos, so nothing is known about how well this works.",
-        ),
-    ],
-)
-def test_headline_word_for_word(scores, expected):
-    assert str(headline(scores)) == expected
 
 
 def test_scores_equal_scikit_learn():

@@ -174,7 +174,8 @@ def test_the_server_has_no_heatmap_and_says_so(tellapart: Any, served: str, scra
         assert (said["answer"], said["probs"], said["looks_like"]) == (known["answer"], known["probs"], None)
 
 
-@pytest.mark.parametrize("where", ["served", "exported"])
+# An exported page is the one that is served; that its graph has no heat, tests/export/test_web_graph.py knows.
+@pytest.mark.parametrize("where", ["served", pytest.param("exported", marks=pytest.mark.thorough)])
 def test_the_page_does_not_offer_what_there_is_not(
     where: str,
     request: Any,

@@ -42,7 +42,7 @@ def test_every_epoch_is_a_line_and_the_folder_is_like_any_other(unbroken, tellap
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is not sent on Windows")
 @pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
-def test_a_killed_training_goes_on_to_the_same_model(how, unbroken, own_process, clothing_folder, tmp_path):
+def test_a_killed_training_goes_on_to_the_same_model(how, unbroken, own_process, tellapart, clothing_folder, tmp_path):
     whole, _ = unbroken
     folder = tmp_path / "model"
     with own_process.start(
@@ -58,7 +58,7 @@ def test_a_killed_training_goes_on_to_the_same_model(how, unbroken, own_process,
     assert folder.with_name("model.checkpoint").exists()
     if how == signal.SIGINT:
         assert "the same command with --resume" in rest
-    done = own_process("train", clothing_folder, "-o", folder, *SCRATCH, "--resume")
+    done = tellapart("train", clothing_folder, "-o", folder, *SCRATCH, "--resume")
     assert done.returncode == 0, done.stderr
     resumed = [line for line in done.stderr.splitlines() if re.match(r"\s+\d/6 ", line)]
     assert len(resumed) < 5

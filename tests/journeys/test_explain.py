@@ -8,17 +8,14 @@ import pytest
 
 
 def test_a_page_is_written_with_the_training_photos_most_alike(
-    tellapart: Any, photos: Path, fresh: Path, tmp_path: Path
+    tellapart: Any, trained: Path, photos: Path, fresh: Path, tmp_path: Path
 ) -> None:
-    tellapart.works("train", photos, "-o", tmp_path / "model", "--quality", "fast")
     photo = sorted(fresh.rglob("*.jpg"))[0]
-    said = tellapart.works("explain", tmp_path / "model", photo, "-o", tmp_path / "why")
+    said = tellapart.works("explain", trained, photo, "-o", tmp_path / "why")
     assert f"alike: {photos}" in said
     assert "explanation.html" in said
-    (known,) = tellapart.lines("predict", tmp_path / "model", photo)
-    again = json.loads(
-        tellapart.works("explain", tmp_path / "model", photo, "-o", tmp_path / "why", "--force", "--json")
-    )
+    (known,) = tellapart.lines("predict", trained, photo)
+    again = json.loads(tellapart.works("explain", trained, photo, "-o", tmp_path / "why", "--force", "--json"))
     assert again["probs"] == pytest.approx(known["probs"], abs=1e-6)
     assert again["answer"] == known["answer"]
     assert len(again["neighbours"]) == 8

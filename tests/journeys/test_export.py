@@ -18,7 +18,6 @@ from tellapart.export.photos import generated
 
 N_GENERATED = len(generated())
 posix = pytest.mark.skipif(os.name != "posix", reason="environments and users are made as on Linux")
-TARGETS = ("docker", "onnx", "openvino")  # the page and the Space have their own tests
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +110,25 @@ def test_the_widget_works_on_another_site_under_a_strict_policy(
     page.close()
 
 
-@pytest.mark.parametrize("to", TARGETS)
-def test_every_other_export_is_proven_and_written(tellapart: Any, trained: Path, tmp_path: Path, to: str) -> None:
-    said = tellapart.json("export", trained, "--to", to, "-o", tmp_path / to)
+@pytest.fixture(scope="module")
+def container(tellapart: Any, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A folder for Docker, made once for all tests of it, and what was said about it."""
+    folder = tmp_path_factory.mktemp("docker") / "container"
+    return folder, tellapart.json("export", trained, "--to", "docker", "-o", folder)
+
+
+@pytest.mark.parametrize("to", ["docker", "onnx", "openvino"])  # the page and the Space have their own tests
+def test_every_other_export_is_proven_and_written(
+    request: pytest.FixtureRequest, tellapart: Any, trained: Path, tmp_path: Path, to: str
+) -> None:
+    if to == "docker":
+        folder, said = request.getfixturevalue("container")
+    else:
+        folder, said = tmp_path / to, tellapart.json("export", trained, "--to", to, "-o", tmp_path / to)
     assert said["proof"]["n"] == said["proof"]["n_same"] > 6
     assert said["proof"]["largest_difference"] <= 0.001
-    assert (tmp_path / to / "README.md").stat().st_size > 200
-    assert json.loads((tmp_path / to / "export.json").read_text())["to"] == to
+    assert (folder / "README.md").stat().st_size > 200
+    assert json.loads((folder / "export.json").read_text())["to"] == to
 
 
 def test_the_test_photos_prove_it_where_they_still_are(tellapart: Any, photos: Path, tmp_path: Path) -> None:
@@ -146,9 +157,8 @@ def test_bad_input_is_one_sentence(tellapart: Any, trained: Path, tmp_path: Path
     assert not (tmp_path / "a").exists()
 
 
-def test_the_dockerfile_is_pinned_plain_and_not_root(tellapart: Any, trained: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "container"
-    tellapart.works("export", trained, "--to", "docker", "-o", folder)
+def test_the_dockerfile_is_pinned_plain_and_not_root(container: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = container
     text = (folder / "Dockerfile").read_text()
     steps = [line.split(None, 1) for line in text.replace("\\\n", " ").splitlines() if line and line[0] not in "# "]
     names = [name for name, _ in steps]
@@ -208,14 +218,14 @@ def as_nobody(python: Path, place: Path, number: int) -> dict[str, int]:
 def test_the_container_s_steps_without_docker(
     tellapart: Any,
     trained: Path,
+    container: tuple[Path, dict[str, Any]],
     fresh: Path,
     tmp_path: Path,
     installed: Callable[..., Path],
     install: Callable[..., None],
 ) -> None:
     """What the Dockerfile does, step by step, without Docker: install (with uv), become nobody, serve, be healthy."""
-    folder = tmp_path / "container"
-    tellapart.works("export", trained, "--to", "docker", "-o", folder)
+    folder, _ = container
     steps = dict(
         line.split(None, 1)
         for line in (folder / "Dockerfile").read_text().replace("\\\n", " ").splitlines()

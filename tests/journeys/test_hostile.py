@@ -23,8 +23,10 @@ def corpus(shared_data: Path) -> list[tuple[Path, str]]:
 
 def test_training_on_it_uses_or_explains_each_file(tellapart, shared_data, corpus, tmp_path):
     folder = tmp_path / "photos"
-    for name in ("banjo", "drum", "violin", "guitar"):
-        shutil.copytree(shared_data / "instruments" / name, folder / name)
+    for name in ("banjo", "drum", "violin", "guitar"):  # so many that most photos can be read
+        (folder / name).mkdir(parents=True)
+        for path in sorted((shared_data / "instruments" / name).iterdir())[:60]:
+            shutil.copy(path, folder / name)
     (folder / "odd").mkdir()
     must_of = {}
     for i, (path, must) in enumerate(corpus):

@@ -67,7 +67,9 @@ def wait_until(happened: Callable[[], bool], run: "subprocess.Popen[bytes]", *, 
         time.sleep(every_s)
 
 
-def test_kill_9_at_any_moment_leaves_the_old_or_the_new_model(own_process, photos, trained, model, snapshot, thorough):
+def test_kill_9_at_any_moment_leaves_the_old_or_the_new_model(
+    own_process, tellapart, photos, trained, model, snapshot, thorough
+):
     """Kills land from the first import to the last rename; the photos are in the cache, so a run is short."""
     before = snapshot(model)["model.onnx"]
     command = ["train", photos, "-o", model, "--quality", "fast", "--seed", "5", "--force"]
@@ -91,7 +93,7 @@ def test_kill_9_at_any_moment_leaves_the_old_or_the_new_model(own_process, photo
         run.send_signal(signal.SIGKILL)
         run.wait(30)
         assert load_artifact(model).model in (before, after)
-    own_process.works("predict", model, ask)
-    own_process.works(*command)
+    tellapart.works("predict", model, ask)
+    tellapart.works(*command)
     assert snapshot(model)["model.onnx"] == after
     assert not [name for name in os.listdir(model.parent) if name.endswith("previous")]

@@ -47,8 +47,10 @@ def test_photos_and_folders_with_such_names(run, strange, tmp_path):
     run("train", strange, "-o", model, "--quality", "fast", "--test-share", 0.3)
     run("train", strange, "-o", model, "--quality", "fast", code=2)  # exists already
     run("info", model)
-    run("check", strange, "-o", tmp_path / f"page {TITLE}.html")
-    run("check", strange, "--fix", code=2)  # its own folder has such a name, so nothing in it is moved
+    run("check", strange, "--quality", "fast", "-o", tmp_path / f"page {TITLE}.html")
+    run(
+        "check", strange, "--quality", "fast", "--fix", code=2
+    )  # its own folder has such a name, so nothing in it is moved
     few = tmp_path / f"few {TITLE}"
     for path in strange.rglob("*"):
         if path.name[0] in "01\x9b\u202e\u2066" and path.suffix == ".jpg":

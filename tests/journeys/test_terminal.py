@@ -45,7 +45,7 @@ def many(shared_data: Path, tmp_path: Path) -> Path:
 
 
 def test_a_terminal_shows_bars_with_rate_and_time_left(own_process, many, tmp_path):
-    seen = at_a_terminal(own_process, "train", many, "-o", tmp_path / "model",
+    seen = at_a_terminal(own_process, "train", many, "-o", tmp_path / "model", "--quality", "fast",
                          TELLAPART_CACHE_DIR=str(tmp_path / "cache"))  # fmt: skip
     assert "Reading photos:" in seen
     assert "photos/s" in seen

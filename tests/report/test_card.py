@@ -1,5 +1,7 @@
 """The model card: its front matter, its numbers, and that names stay text."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,13 @@ def test_hostile_names_do_not_escape_the_card(made, name):
     assert "<" not in body
     table = card.split("| class | ")[1].split("\n\n")[0].splitlines()
     assert [line.replace("\\|", "").count("|") for line in table] == [4, 6, 6, 6]
+
+
+@pytest.mark.parametrize("name", ['"}, evil: {"', "back\\", "a\nb", "naïve: [x] # y"])
+def test_a_name_in_the_front_matter_is_one_quoted_text(made, name):
+    front = render_card(made.evaluation(**made.everything()), {"name": name}).split("---\n")[1]
+    quoted = next(line for line in front.splitlines() if line.strip(" -").startswith("name: ")).partition("name: ")[2]
+    assert json.loads(quoted) == name.replace("\n", " ")
 
 
 def _front_lines(made):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from uv import find_uv_bin
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / "containers" / "gpu"
@@ -111,7 +112,7 @@ def test_the_commands_of_its_page_name_what_there_is() -> None:
 
 @pytest.mark.slow
 def test_what_is_copied_makes_the_wheel(tmp_path: Path) -> None:
-    """The step that installs us, without Docker: the copied files alone, the pinned build tool, no network for it."""
+    """The step that installs us, by uv: the copied files alone, the pinned build tool, no network for it."""
     build, tool = tmp_path / "build", tmp_path / "tool"
     build.mkdir()
     for source in COPIED:
@@ -119,11 +120,14 @@ def test_what_is_copied_makes_the_wheel(tmp_path: Path) -> None:
             shutil.copytree(REPOSITORY / source, build / source, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(REPOSITORY / source, build)
-    subprocess.run([sys.executable, "-m", "venv", tool], check=True)
-    pip = [tool / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", f"hatchling=={PINS['hatchling']}"], check=True)
-    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, build]
-    subprocess.run(wheel, check=True)
+    python = tool / "bin" / "python"
+    wheel = ["build", "--wheel", "--no-build-isolation", "--python", python, "--out-dir", tmp_path, build]
+    for step in (
+        ["venv", "--python", sys.executable, tool],
+        ["pip", "install", "--python", python, f"hatchling=={PINS['hatchling']}"],
+        [*wheel, "--offline"],
+    ):
+        subprocess.run([find_uv_bin(), "--quiet", *step], check=True)
     (made,) = tmp_path.glob("tellapart-*.whl")
     names = zipfile.ZipFile(made).namelist()
     assert {"tellapart/engine/backbones/lite0.onnx", "tellapart/deep/training.py"} <= set(names)

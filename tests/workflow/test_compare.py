@@ -11,7 +11,8 @@ from tellapart.errors import ArtifactError, InputError
 from tellapart.features.extract import hash_pixels
 from tellapart.metrics.intervals import wilson
 from tellapart.metrics.paired import compare_answers
-from tellapart.model.prediction import load
+from tellapart.model.artifact import sha256
+from tellapart.model.prediction import Predictor, load
 from tellapart.recipe import LinearProbe, Reading
 from tellapart.workflow.compare import compare, sentence
 from tellapart.workflow.evaluate import evaluate
@@ -50,6 +51,25 @@ def fresh(shared_data, tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(model, meagre, fresh):
     return compare(meagre, model, fresh)
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _compiled_once(found, compiled, monkeypatch):
+    """After the first comparison each graph is compiled once for all others: that takes most of their time."""
+    from_artifact = Predictor.from_artifact
+
+    def predictor(artifact, **options):
+        key = sha256(artifact.model), tuple(sorted(options.items()))
+        if key not in compiled:
+            compiled[key] = from_artifact(artifact, **options)
+        return compiled[key]
+
+    monkeypatch.setattr(Predictor, "from_artifact", predictor)
 
 
 def likeliest(model, photos):

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 import uvicorn
@@ -59,19 +59,34 @@ class Host:
         return connection
 
 
+@contextmanager
+def hosting():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "HEADERS_S", 0.4)
+        patch.setattr(protocol, "BODY_S", 0.8)
+        patch.setattr(protocol, "READING_S", 0.5)
+        patch.setattr(protocol, "MAX_CONNECTIONS", 50)
+        host = Host()
+        host.thread.start()
+        while not host.server.started:
+            time.sleep(0.01)
+        yield host
+        host.server.should_exit = True
+        host.thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def host():
+    """A server that many tests ask one after the other: to stop one takes 0.2 s."""
+    with hosting() as host:
+        yield host
+
+
 @pytest.fixture
-def host(monkeypatch):
-    monkeypatch.setattr(protocol, "HEADERS_S", 0.4)
-    monkeypatch.setattr(protocol, "BODY_S", 0.8)
-    monkeypatch.setattr(protocol, "READING_S", 0.5)
-    monkeypatch.setattr(protocol, "MAX_CONNECTIONS", 50)
-    host = Host()
-    host.thread.start()
-    while not host.server.started:
-        time.sleep(0.01)
-    yield host
-    host.server.should_exit = True
-    host.thread.join(10)
+def own_host():
+    """A server that nobody else is connected to, for tests that count."""
+    with hosting() as host:
+        yield host
 
 
 def read(connection):
@@ -153,16 +168,16 @@ def test_slow_headers_of_a_second_request_are_too(host):
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n3e8\r\n"])
-def test_slow_bodies_are_cut_off(host, framing):
-    with host.connect() as connection:
+def test_slow_bodies_are_cut_off(own_host, framing):
+    with own_host.connect() as connection:
         connection.sendall(POST + framing)
         seconds, said = dribble(connection, b"y" * 999, 0.05)
     assert seconds < 4
     assert refusal(said) == (408, "timeout")
     deadline = time.monotonic() + 5  # the application hears of it a moment later than the client
-    while not host.gone and time.monotonic() < deadline:
+    while not own_host.gone and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert host.gone == 1
+    assert own_host.gone == 1
 
 
 def test_a_body_that_never_comes_is_cut_off_after_continue(host):
@@ -173,14 +188,14 @@ def test_a_body_that_never_comes_is_cut_off_after_continue(host):
     assert b"HTTP/1.1 408" in said
 
 
-def test_whoever_does_not_read_is_cut_off(host):
-    with host.connect() as connection:
+def test_whoever_does_not_read_is_cut_off(own_host):
+    with own_host.connect() as connection:
         connection.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         deadline = time.monotonic() + 10
-        while host.server.server_state.connections and time.monotonic() < deadline:
+        while own_host.server.server_state.connections and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert not host.server.server_state.connections
-        assert not host.server.server_state.tasks
+        assert not own_host.server.server_state.connections
+        assert not own_host.server.server_state.tasks
 
 
 def test_a_large_answer_reaches_whoever_reads(host):
@@ -268,12 +283,12 @@ def test_two_lengths_are_refused_and_nothing_after_them_is_read(host, method, pa
         assert json.loads(body)["message"] == "The request says its length in two ways."
 
 
-def test_only_so_many_connections(host):
-    held = [host.connect() for _ in range(protocol.MAX_CONNECTIONS)]
+def test_only_so_many_connections(own_host):
+    held = [own_host.connect() for _ in range(protocol.MAX_CONNECTIONS)]
     deadline = time.monotonic() + 5
-    while len(host.server.server_state.connections) < len(held) and time.monotonic() < deadline:
+    while len(own_host.server.server_state.connections) < len(held) and time.monotonic() < deadline:
         time.sleep(0.01)
-    with host.connect() as one_more:
+    with own_host.connect() as one_more:
         assert refusal(read(one_more)) == (503, "busy")
     for connection in held:
         connection.close()
