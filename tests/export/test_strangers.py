@@ -6,10 +6,12 @@ import re
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from PIL import Image
 
 from tellapart.data.preprocess import Preprocess
+from tellapart.evaluation.evaluation import Evaluation
 from tellapart.export.browser import BrowserRunner
 from tellapart.export.bundle import ModelSource, rendered
 from tellapart.export.docker import docker_folder
@@ -74,7 +76,7 @@ def test_pages_of_exports_hold_words(named, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_card_holds_words(named, name):
     source = named(name)
-    assert harmless(render_card(source.artifact.evaluation, source.artifact.manifest))
+    assert harmless(render_card(msgspec.convert(source.artifact.evaluation, Evaluation), source.artifact.manifest))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -108,6 +108,7 @@ def unknown(evaluation: Evaluation) -> Shown | None:
         return None
     others, left_out = card.strangers or (), card.left_out or ()
     return {
+        "sentences": () if evaluation.n_test else card.sentences,
         "own": _own(card, evaluation.n_test, tested(evaluation)["many"]) if evaluation.n_test else None,
         "others": [vars(row) | {"passed": _grouped(row.passed)} for row in others],
         "n_others": sum(row.n for row in others),
