@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tellapart.classifier import probe
 from tellapart.classifier.ood import directions, fit_centres
@@ -40,9 +40,14 @@ def folds_of(labels, recipe=None):
     return make_folds(labels, everyone_alone(labels), recipe or LinearProbe())
 
 
+def towards_the_median(standardised, deviations):
+    return standardised * np.sqrt(deviations / np.median(deviations))
+
+
 def pipeline(features, labels, c, weights=None):
     model = LogisticRegression(C=c, tol=1e-8, max_iter=5000, class_weight=weights)
-    return make_pipeline(StandardScaler(), model).fit(features.astype(np.float64), labels)
+    scaled = FunctionTransformer(towards_the_median, kw_args={"deviations": features.astype(np.float64).std(axis=0)})
+    return make_pipeline(StandardScaler(), scaled, model).fit(features.astype(np.float64), labels)
 
 
 @pytest.mark.parametrize("sizes", [(30, 30, 30), (60, 8, 25, 3)])
@@ -113,6 +118,18 @@ def test_constant_features_do_no_harm():
     head = fit_head(features, labels, 2, LinearProbe(), 0.01)
     assert np.isfinite(head.weight).all()
     assert np.allclose(head.weight[:, 3], 0)
+    still = fit_head(np.full((40, 5), 2.0, np.float32), labels, 2, LinearProbe(), 0.01)
+    assert np.isfinite(still.weight).all()
+
+
+def test_a_feature_that_hardly_moves_is_not_blown_up():
+    """Of few photos of two classes told apart by one feature, one that hardly moves and says nothing takes no part."""
+    features, labels = blobs((4, 4), d=8, spread=0.2)
+    features = (features - features.mean(axis=0)) / features.std(axis=0)
+    features[:, 0] = 1e-4 * (labels - 0.5)  # chance gave it the labels
+    weight = fit_head(features.astype(np.float32), labels, 2, LinearProbe(), 0.1).weight
+    effect = np.abs(weight[1] - weight[0]) * features.std(axis=0)
+    assert effect[0] < 0.05 * effect[1:].max()
 
 
 def test_moments_of_many_rows_are_those_of_all(monkeypatch):
@@ -211,7 +228,7 @@ def test_tiny_sets_work(sizes):
     assert np.isfinite(probs).all()
     assert (probs.argmax(axis=1) == labels).mean() >= 0.75
     if len(labels) < 30:
-        assert fitted.temperature == 1.0
+        assert 0.5 < fitted.temperature < 2
         assert fitted.thresholds.ood_score is None
         assert fitted.thresholds.confidence is None
 

@@ -1,4 +1,4 @@
-"""The head: logistic regression on standardised, frozen features, and what is fitted after it.
+"""The head: logistic regression on centred, scaled, frozen features, and what is fitted after it.
 
 Everything that is chosen (C, the temperature, the thresholds) is chosen on photos that the head in question has not
 seen, in folds that keep photos of one group together. `fit_probe` is the whole story.
@@ -244,11 +244,16 @@ def _choose(
 def fit_heads(
     features: NDArray[np.float32], labels: NDArray[np.int32], n_classes: int, recipe: LinearProbe, cs: Sequence[float]
 ) -> dict[float, Head]:
-    """Logistic regression on standardised `features` (N, D), for each inverse regularisation in `cs`.
+    """Logistic regression on `features` (N, D), for each inverse regularisation in `cs`.
+
+    Each feature is centred and divided by the geometric mean of its own standard deviation and the median one. Its own
+    alone would blow up what hardly moves among a few photos, one for all would let what moves most drown the rest:
+    docs/decisions/0016-scaling-features.md
 
     A class without photos gets a bias so low that it is never answered.
     """
-    mean, scale = _moments(features)
+    mean, deviation = _moments(features)
+    scale = np.sqrt(deviation * np.median(deviation))
     x = features - mean.astype(np.float32)
     x /= scale.astype(np.float32)
     present, compact = np.unique(labels, return_inverse=True)
@@ -271,8 +276,12 @@ def _photo_weights(labels: NDArray[np.integer], class_balance: float) -> NDArray
 
 
 def _moments(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation (1 where there is none) of each column, in float64 but never all rows at once."""
+    """Mean and standard deviation of each column, in float64 but never all rows at once.
+
+    A column that does not move has the median deviation of those that do, or 1 where none does.
+    """
     blocks = range(0, len(features), MOMENTS_BLOCK)
     mean = sum(features[i : i + MOMENTS_BLOCK].sum(axis=0, dtype=np.float64) for i in blocks) / len(features)
     square = sum(np.square(features[i : i + MOMENTS_BLOCK] - mean).sum(axis=0) for i in blocks) / len(features)
-    return mean, np.where(square > 0, np.sqrt(square), 1.0)
+    moves = square > 0
+    return mean, np.where(moves, np.sqrt(square), np.median(np.sqrt(square[moves])) if moves.any() else 1.0)
