@@ -125,3 +125,23 @@ def test_an_evaluation_does_not_change(scored):
         scored.n_test = 4
     assert scored == replace(scored, timings_s={"total": 1.0}), "the same answers at another speed"
     assert as_json({"a": (1, [2, (3,)])}) == {"a": [1, [2, [3]]]}
+
+
+def test_a_cross_validated_score_has_a_wider_range_of_everything():
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1], 40)
+    right = rng.random(80) < 0.8
+    probs = np.eye(2)[np.where(right, labels, 1 - labels)]
+    photos = [f"{i}.jpg" for i in range(80)]
+    apart, crossed = (
+        evaluate_predictions(probs, labels, ["shirt", "shoe"], photos, crossed=crossed) for crossed in (False, True)
+    )
+    assert crossed.accuracy.value == apart.accuracy.value
+
+    def widths(evaluation):
+        shares = [evaluation.accuracy, evaluation.macro_f1, evaluation.balanced_accuracy_interval]
+        shares += [share for scores in evaluation.per_class for share in (scores.precision, scores.recall, scores.f1)]
+        return np.array([share.high - share.low for share in shares])
+
+    assert (widths(crossed) > 1.1 * widths(apart)).all()
+    assert (widths(crossed) < 1.3 * widths(apart)).all()

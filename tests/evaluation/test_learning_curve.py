@@ -123,7 +123,7 @@ def test_a_validation_part_is_asked_and_the_rest_trains():
 def test_more_photos_are_seen_to_help_and_the_curve_repeats():
     features, labels = blobs((120, 120, 120), d=40, spread=2.5)
     curve, _ = curve_of(features, labels, 3)
-    assert curve.overall.accuracies[0] < curve.overall.accuracies[-1] - 0.05
+    assert curve.overall.accuracies[0] < curve.overall.accuracies[-1] - 0.03
     assert curve == curve_of(features, labels, 3)[0]
 
 

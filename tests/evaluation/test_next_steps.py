@@ -50,7 +50,7 @@ def steps_of(prepared, recipe=RECIPE, *, crossed=False, progress=no_progress):
     """All that training does before, and its next steps."""
     found, labels = prepared.duplicates, prepared.dataset.labels
     if crossed:
-        split = cross_validated_split(labels, found.groups, found.copies, n_folds=recipe.n_folds)
+        split = cross_validated_split(labels, found.groups, found.copies)
     else:
         split = make_split(labels, found.groups, found.copies)
     learned = fit(prepared, split, recipe)
@@ -165,7 +165,7 @@ def test_a_class_of_copies_trains_and_is_not_tested():
     assert split.test.tolist() == list(range(50))
     assert (folds[50:] == -1).all()
     assert evaluation["n_test"] == 50
-    assert evaluation["split"]["n_folds"] == 5
+    assert evaluation["split"]["n_folds"] == 10
     assert evaluation["per_class"][2]["recall"]["value"] is None
     assert evaluation["warnings"] == [
         'All photos of "hen" are copies of one photo, which cannot be tested. Add different ones.'

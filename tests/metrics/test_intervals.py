@@ -159,6 +159,29 @@ def test_bootstrap_holds_the_scores():
     assert f1_low < f1_score(labels, answers, average="macro") < f1_high
 
 
+@pytest.mark.parametrize("inflation", [1.5, 4.0])
+def test_a_larger_variance_is_fewer_photos(inflation):
+    right = np.arange(60) < 48
+    assert share_interval(right, inflation=inflation) == pytest.approx(wilson(48 / inflation, 60 / inflation))
+    groups = np.arange(60) // 3
+    n = worth(right, groups) / inflation
+    assert share_interval(right, groups, inflation=inflation) == pytest.approx(wilson(0.8 * n, n))
+    low, high = share_interval(right, inflation=inflation)
+    assert f1_interval(right, inflation=inflation) == pytest.approx((2 * low / (1 + low), 2 * high / (1 + high)))
+    assert share_interval(np.zeros(0, bool), inflation=inflation) == (0, 1)
+
+
+def test_resampled_ranges_widen_with_the_root_of_the_variance():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 200)
+    answers = np.where(rng.random(600) < 0.8, labels, (labels + 1) % 3)
+    plain, wide = (bootstrap(labels, answers, inflation=inflation) for inflation in (1.0, 4.0))
+    for (low, high), (wide_low, wide_high) in zip(plain, wide, strict=True):
+        assert wide_high - wide_low == pytest.approx(2 * (high - low))
+    few = bootstrap(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]), inflation=9.0)
+    assert all(0 <= low <= high <= 1 for low, high in few)
+
+
 def _answers(n, p_clean, p_kept, p_gained, seed):
     rng = np.random.default_rng(seed)
     clean = rng.random(n) < p_clean

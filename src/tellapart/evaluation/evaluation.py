@@ -25,7 +25,7 @@ from tellapart.evaluation.scores import (
     RiskCurve,
     WrongPhoto,
 )
-from tellapart.metrics.intervals import Range, Share
+from tellapart.metrics.intervals import CROSSED_INFLATION, Range, Share
 
 NOT_CLEARLY_BETTER_P = 0.05
 
@@ -270,14 +270,14 @@ def evaluate_predictions(
     if before is not None:
         _check_inputs(before, labels, class_names, photos)
     group_of = None if groups is None else np.asarray(groups, np.intp)
-    answers = probs.argmax(axis=1)
+    answers, inflation = probs.argmax(axis=1), CROSSED_INFLATION if crossed else 1.0
     confusion = scores.confusion_matrix(labels, answers, len(class_names))
-    per_class = scores.class_scores(labels, answers, class_names, n_train_per_class, group_of)
-    balanced_accuracy, interval, macro_f1 = scores.class_means(per_class, labels, answers, group_of, seed)
+    per_class = scores.class_scores(labels, answers, class_names, n_train_per_class, group_of, inflation)
+    balanced_accuracy, interval, macro_f1 = scores.class_means(per_class, labels, answers, group_of, seed, inflation)
     evaluation = Evaluation(
         n_test=labels.size,
         method="cross-validation" if crossed else "test",
-        accuracy=scores.accuracy(labels == answers, group_of),
+        accuracy=scores.accuracy(labels == answers, group_of, inflation),
         balanced_accuracy=balanced_accuracy,
         balanced_accuracy_interval=interval,
         macro_f1=macro_f1,

@@ -139,11 +139,11 @@ class ConfusedPair:
     n: int
 
 
-def _share(right: NDArray[np.bool_], groups: Groups) -> Share:
+def _share(right: NDArray[np.bool_], groups: Groups, inflation: float) -> Share:
     """A share and its plausible range; all None when there is nothing to take a share of."""
     if right.size == 0:
         return NOTHING
-    low, high = share_interval(right, groups)
+    low, high = share_interval(right, groups, inflation=inflation)
     return Share(float(right.mean()), low, high)
 
 
@@ -152,9 +152,9 @@ def confusion_matrix(labels: NDArray[np.intp], answers: NDArray[np.intp], n_clas
     return np.bincount(labels * n_classes + answers, minlength=n_classes**2).reshape(n_classes, -1)
 
 
-def accuracy(right: NDArray[np.bool_], groups: Groups) -> Accuracy:
-    """From (N,) flags, and which photos belong together."""
-    share = _share(right, groups)
+def accuracy(right: NDArray[np.bool_], groups: Groups, inflation: float = 1.0) -> Accuracy:
+    """From (N,) flags, and which photos belong together; `inflation` as in `metrics.intervals.share_interval`."""
+    share = _share(right, groups, inflation)
     return Accuracy(share.value, share.low, share.high, int(right.sum()))
 
 
@@ -164,6 +164,7 @@ def class_scores(
     class_names: Sequence[str],
     n_train: Sequence[int] | None,
     groups: Groups,
+    inflation: float = 1.0,
 ) -> tuple[ClassScores, ...]:
     """Of each class, from (N,) labels and answers; `n_train` photos of each were learned from."""
     return tuple(
@@ -171,26 +172,27 @@ def class_scores(
             name,
             None if n_train is None else int(n_train[c]),
             int((labels == c).sum()),
-            *_precision_recall_f1(labels == c, answers == c, groups),
+            *_precision_recall_f1(labels == c, answers == c, groups, inflation),
         )
         for c, name in enumerate(class_names)
     )
 
 
 def _precision_recall_f1(
-    is_class: NDArray[np.bool_], is_answer: NDArray[np.bool_], groups: Groups
+    is_class: NDArray[np.bool_], is_answer: NDArray[np.bool_], groups: Groups, inflation: float
 ) -> tuple[Share, Share, Share]:
     """Of one class, from (N,) flags."""
 
     def within(found: NDArray[np.bool_], among: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Groups]:
         return found[among], None if groups is None else groups[among]
 
-    precision, recall = _share(*within(is_class, is_answer)), _share(*within(is_answer, is_class))
+    precision = _share(*within(is_class, is_answer), inflation)
+    recall = _share(*within(is_answer, is_class), inflation)
     if not is_class.any():
         return precision, recall, NOTHING
     found, found_groups = within(is_class & is_answer, is_class | is_answer)
     overlap = float(found.mean())
-    return precision, recall, Share(2 * overlap / (1 + overlap), *f1_interval(found, found_groups))
+    return precision, recall, Share(2 * overlap / (1 + overlap), *f1_interval(found, found_groups, inflation=inflation))
 
 
 def class_means(
@@ -199,6 +201,7 @@ def class_means(
     answers: NDArray[np.intp],
     groups: Groups,
     seed: int,
+    inflation: float = 1.0,
 ) -> tuple[float | None, Range, Share]:
     """Balanced accuracy, its range, and macro-F1, over the classes that have test photos.
 
@@ -208,7 +211,7 @@ def class_means(
     tested = [scores for scores in per_class if scores.n_test]
     if not tested:
         return None, Range(None, None), NOTHING
-    resampled = bootstrap(labels, answers, groups=groups, seed=seed)
+    resampled = bootstrap(labels, answers, groups=groups, seed=seed, inflation=inflation)
     means = []
     for shares, (low, high) in zip(([s.recall for s in tested], [s.f1 for s in tested]), resampled, strict=True):
         values = np.array([share.value for share in shares], np.float64)

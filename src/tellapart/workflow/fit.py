@@ -12,6 +12,7 @@ from tellapart.classifier.probe import calibrate_head, fit_probe, make_folds
 from tellapart.classifier.trained import Trained
 from tellapart.data.split import (
     ALWAYS_TRAINS,
+    CROSSED_FOLDS,
     FEW_TEST_PHOTOS,
     TEST_SHARE,
     Split,
@@ -54,7 +55,7 @@ def split_photos(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Spli
         of, seed = (dataset.labels, duplicates.groups, duplicates.copies), probe.seed
         few = probe.reading.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS
         if may_cross and few and not isinstance(recipe, Training):
-            return cross_validated_split(*of, n_folds=probe.n_folds, seed=seed)
+            return cross_validated_split(*of, n_folds=max(CROSSED_FOLDS, probe.n_folds), seed=seed)
         split = make_split(*of, test_share=probe.reading.test_share or TEST_SHARE, seed=seed)
     return _with_val(prepared, split, recipe) if isinstance(recipe, Training) and not len(split.val) else split
 
