@@ -146,7 +146,7 @@ def _part_of(instruments: Photos) -> np.ndarray:
     return stratified_group_split(instruments.labels, instruments.groups, [0.8, 0.2], seed=PART_SEED)
 
 
-def fit(photos: Photos, seed: int, quality: str = LinearProbe.quality) -> CalibratedHead:
+def fit(photos: Photos, seed: int, quality: str = Reading.quality) -> CalibratedHead:
     """A model of `photos`, as `tellapart train` fits it."""
     recipe = LinearProbe(Reading(quality=quality), seed=seed)
     folds, imagenet = make_folds(photos.labels, photos.groups, recipe), QUALITIES[quality].imagenet
