@@ -39,7 +39,7 @@ from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
 from tellapart.evaluation.coverage import refusals
 from tellapart.metrics.conformal import guarantee, observed_in_band
-from tellapart.recipe import LinearProbe
+from tellapart.recipe import Reading
 
 QUALITIES = ("fast", "balanced", "best")
 BARS = [(name, shown) for name in ("clothing", "hotdog") for shown in (*MODELS, *SOURCES) if shown != name]
@@ -385,15 +385,15 @@ def changed(options, sets: Sets) -> list[measure.Row]:
 
 def main() -> None:
     options = measure.arguments(__doc__, repeats=8)
-    every = {quality: load(options, quality) for quality in ((LinearProbe.quality,) if options.quick else QUALITIES)}
-    sets = every[LinearProbe.quality]
+    every = {quality: load(options, quality) for quality in ((Reading.quality,) if options.quick else QUALITIES)}
+    sets = every[Reading.quality]
     tables = far_photos(options, every)
     tables["What passes a model of hot dogs"] = who_passes(options, sets)
     tables["The promise"] = guarantees(options, sets)
     tables |= left_out(options, sets)
     tables["How the 5 % are shared out"] = shares(options, sets)
     tables["Real photos of a new kind"] = changed(options, sets)
-    measure.report(options, tables, quality_where_none_is_named=LinearProbe.quality)
+    measure.report(options, tables, quality_where_none_is_named=Reading.quality)
 
 
 if __name__ == "__main__":

@@ -64,12 +64,12 @@ export function counted(number, one, many = `${one}s`) {
 
 /**
  * @param {import("./client.js").Prediction} prediction one without an error.
- * @param {number} nClasses
+ * @param {{classNames: string[], early: boolean}} model
  * @returns {Spoken}
  */
-export function spoken(prediction, nClasses) {
+export function spoken(prediction, model) {
   const [first, second] = [...prediction.probs];
-  if (prediction.answer === NONE_OF_THESE) return spokenNone(prediction, nClasses);
+  if (prediction.answer === NONE_OF_THESE) return spokenNone(prediction, model);
   if (prediction.answer === NOT_SURE) {
     return {
       kind: "unsure",
@@ -88,15 +88,16 @@ export function spoken(prediction, nClasses) {
 
 /**
  * @param {import("./client.js").Prediction} prediction
- * @param {number} nClasses
+ * @param {{classNames: string[], early: boolean}} model
  * @returns {Spoken}
  */
-function spokenNone(prediction, nClasses) {
+function spokenNone(prediction, { classNames, early }) {
   const like = prediction.looksLike;
+  const unlike = `Too unlike the photos it learned from for any of its ${counted(classNames.length, "name")}.`;
   return {
     kind: "none",
     headline: like ? ["None of these – looks more like ", { name: like }] : ["None of these"],
-    remark: [`Too unlike the photos it learned from for any of its ${counted(nClasses, "name")}.`],
+    remark: [early ? `${unlike} It has learned from few photos, so this is early.` : unlike],
   };
 }
 
@@ -109,10 +110,16 @@ export function asText(pieces) {
 }
 
 /**
- * @param {{kept: number, low: number, high: number} | null} promise
- * @returns {string} empty when nothing is promised.
+ * @param {{promise: {kept: number, low: number, high: number} | null, early: boolean}} model
+ * @returns {string} empty when nothing is promised and nothing is early.
  */
-export function promised(promise) {
+export function promised({ promise, early }) {
+  if (early) {
+    return (
+      "“None of these” is early here: it learned from few photos, and how many photos of its own classes it will " +
+      "wrongly refuse is not promised."
+    );
+  }
   if (!promise) return "";
   const [kept, low, high] = [promise.kept, promise.low, promise.high].map((share) => Math.round(100 * share));
   const least = `At least about ${kept} of 100 photos of its classes get a name`;

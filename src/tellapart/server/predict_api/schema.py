@@ -85,6 +85,7 @@ class Model(Struct):
     n_test: int
     accuracy: Accuracy
     promise: Promise | None
+    early: Annotated[bool, Meta(description='Whether "none of these" is said without a promise: photos were few.')]
     quality: str
     backbone: str
     input_px: Annotated[int, Meta(description="Side of the square that the model sees, in pixels.")]
