@@ -152,15 +152,16 @@ def _part_of(instruments: Photos) -> np.ndarray:
     return stratified_group_split(instruments.labels, instruments.groups, [0.8, 0.2], seed=PART_SEED)
 
 
-def fit(photos: Photos, seed: int, quality: str = Reading.quality) -> CalibratedHead:
-    """A model of `photos`, as `tellapart train` fits it."""
-    recipe = LinearProbe(Reading(quality=quality), seed=seed)
-    folds, backbone = make_folds(photos.labels, photos.groups, recipe), QUALITIES[quality]
+def fit(
+    photos: Photos, seed: int, quality: str = Reading.quality, *, folds: np.ndarray | None = None
+) -> CalibratedHead:
+    """A model of `photos`, as `tellapart train` fits it; in `folds` where they are given."""
+    recipe, backbone = LinearProbe(Reading(quality=quality), seed=seed), QUALITIES[quality]
     known = ood_reference(backbone)
     return fit_probe(
         photos.features,
         photos.labels,
-        folds,
+        make_folds(photos.labels, photos.groups, recipe) if folds is None else folds,
         photos.n_classes,
         recipe,
         imagenet=backbone.imagenet,
