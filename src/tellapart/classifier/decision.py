@@ -19,7 +19,7 @@ LEAST_PROMISED = round(1 / FAR_SHARE) - 1  # photos that it takes before FAR_SHA
 EARLY_SPREADS = 1.5  # standard deviations above the mean of real photos: the far end of what is known of them
 EARLY_REFERENCE = 0.1  # share of the reference photos that are nearer than the near end of other things
 LEAST_EARLY = 4  # photos out of fold; fewer have no spread to speak of
-FADES_FROM = 16  # photos out of fold; up to there the early threshold, at LEAST_PROMISED the promised one
+FADES_FROM = 18  # photos out of fold; up to there the early threshold, at LEAST_PROMISED the promised one
 EARLY_SAID = (
     "“None of these” is early here: it learned from few photos, and how many photos of its own classes it will wrongly "
     "refuse is not promised."

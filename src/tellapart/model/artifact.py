@@ -109,7 +109,7 @@ def facts_of(artifact: Artifact) -> dict[str, Any]:
     manifest = artifact.manifest
     return {
         "promise": manifest.get("promise"),
-        "early": artifact.thresholds.early,
+        "early": artifact.early,
         "quality": manifest["model"]["quality"],
         "backbone": manifest["model"]["backbone"],
         "input_px": artifact.preprocess.input_px,

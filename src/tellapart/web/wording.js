@@ -64,7 +64,7 @@ export function counted(number, one, many = `${one}s`) {
 
 /**
  * @param {import("./client.js").Prediction} prediction one without an error.
- * @param {{classNames: string[], early: boolean}} model
+ * @param {import("./client.js").Model} model
  * @returns {Spoken}
  */
 export function spoken(prediction, model) {
@@ -88,16 +88,16 @@ export function spoken(prediction, model) {
 
 /**
  * @param {import("./client.js").Prediction} prediction
- * @param {{classNames: string[], early: boolean}} model
+ * @param {import("./client.js").Model} model
  * @returns {Spoken}
  */
 function spokenNone(prediction, { classNames, early }) {
   const like = prediction.looksLike;
-  const unlike = `Too unlike the photos it learned from for any of its ${counted(classNames.length, "name")}.`;
+  const few = early && "few ";
   return {
     kind: "none",
     headline: like ? ["None of these – looks more like ", { name: like }] : ["None of these"],
-    remark: [early ? `${unlike} It has learned from few photos, so this is early.` : unlike],
+    remark: [`Too unlike the ${few}photos it learned from for any of its ${counted(classNames.length, "name")}.`],
   };
 }
 
@@ -110,17 +110,11 @@ export function asText(pieces) {
 }
 
 /**
- * @param {{promise: {kept: number, low: number, high: number} | null, early: boolean}} model
- * @returns {string} empty when nothing is promised and nothing is early.
+ * @param {import("./client.js").Model} model
+ * @returns {string} empty when nothing is promised.
  */
 export function promised({ promise, early }) {
-  if (early) {
-    return (
-      "“None of these” is early here: it learned from few photos, and how many photos of its own classes it will " +
-      "wrongly refuse is not promised."
-    );
-  }
-  if (!promise) return "";
+  if (!promise) return early;
   const [kept, low, high] = [promise.kept, promise.low, promise.high].map((share) => Math.round(100 * share));
   const least = `At least about ${kept} of 100 photos of its classes get a name`;
   return `${least} (${low} to ${high} is plausible). The others get “not sure” or “none of these”.`;
