@@ -44,7 +44,7 @@ from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import Prepared, prepare
-from tellapart.recipe import LinearProbe
+from tellapart.recipe import LinearProbe, Reading
 from tellapart.timing import Stopwatch, no_progress
 
 SETS = {"clothing": "clothing/train", "instruments": "instruments", "hotdog": "hotdog/train"}
@@ -353,7 +353,7 @@ def main() -> None:
     wanted = options.only.split(",")
     if unknown := sorted(set(wanted) - set(PIECES)):
         raise SystemExit(f"There is no piece {unknown}. There are: {', '.join(PIECES)}.")
-    backbone = QUALITIES[LinearProbe.quality]
+    backbone = QUALITIES[Reading.quality]
     extractor = Extractor(backbone, Preprocess(backbone.input_px), FeatureCache())
     sets = {}
     for name, place in SETS.items():
@@ -364,7 +364,7 @@ def main() -> None:
         sets[name] = prepare(dataset, extractor, no_progress, Stopwatch())
     for piece in wanted:
         tables = PIECES[piece](options, sets, extractor)
-        measure.report_piece(options, PIECES, piece, tables, quality=LinearProbe.quality)
+        measure.report_piece(options, PIECES, piece, tables, quality=Reading.quality)
 
 
 def of_copies(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:

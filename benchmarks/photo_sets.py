@@ -12,6 +12,7 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
 from tellapart.data.split import make_split, stratified_group_split
 from tellapart.engine.backbone import QUALITIES
+from tellapart.engine.ood_reference import ood_reference
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import prepare
@@ -30,7 +31,6 @@ PLACES = {
 }
 MODELS = ("clothing", "hotdog", "instruments")
 SOURCES = ("objects", "cups", "textures")  # of the photos in `unknown`
-HALF_SEED = 20240  # of the half of `unknown` that the OOD score was chosen on
 PART_SEED = 77  # of the four fifths of `instruments` that it was chosen on
 QUICK = 3  # with --quick, every third photo
 
@@ -105,12 +105,18 @@ def undivided(photos: Photos) -> Photos:
 
 
 def used_to_choose(names: np.ndarray) -> np.ndarray:
-    """(N,) bool, which photos of `unknown` were looked at when the OOD score was chosen."""
-    rng, used = np.random.default_rng(HALF_SEED), np.zeros(len(names), bool)
-    for source in ("objects", "textures", "cups"):
+    """(N,) bool, which photos of `unknown` were looked at when the OOD score was chosen.
+
+    They are those that a threshold may be fitted on: the other half is what reports count.
+    """
+    known = ood_reference(QUALITIES[Reading.quality])
+    assert known is not None
+    used, after = np.zeros(len(names), bool), 0
+    for source in ("objects", "cups", "textures"):  # as the reference has them, each sorted by name
         own = np.flatnonzero(np.char.startswith(names, f"{source}/"))
         own = own[np.argsort(names[own])]
-        used[rng.permutation(own)[: len(own) // 2]] = True
+        used[own] = known.fitted_on[after : after + len(own)]
+        after += len(own)
     return used
 
 
@@ -146,11 +152,21 @@ def _part_of(instruments: Photos) -> np.ndarray:
     return stratified_group_split(instruments.labels, instruments.groups, [0.8, 0.2], seed=PART_SEED)
 
 
-def fit(photos: Photos, seed: int, quality: str = Reading.quality) -> CalibratedHead:
-    """A model of `photos`, as `tellapart train` fits it."""
-    recipe = LinearProbe(Reading(quality=quality), seed=seed)
-    folds, imagenet = make_folds(photos.labels, photos.groups, recipe), QUALITIES[quality].imagenet
-    return fit_probe(photos.features, photos.labels, folds, photos.n_classes, recipe, imagenet=imagenet)
+def fit(
+    photos: Photos, seed: int, quality: str = Reading.quality, *, folds: np.ndarray | None = None
+) -> CalibratedHead:
+    """A model of `photos`, as `tellapart train` fits it; in `folds` where they are given."""
+    recipe, backbone = LinearProbe(Reading(quality=quality), seed=seed), QUALITIES[quality]
+    known = ood_reference(backbone)
+    return fit_probe(
+        photos.features,
+        photos.labels,
+        make_folds(photos.labels, photos.groups, recipe) if folds is None else folds,
+        photos.n_classes,
+        recipe,
+        imagenet=backbone.imagenet,
+        reference=None if known is None else known.to_fit,
+    )
 
 
 def refused(fitted: CalibratedHead, ood_scores: np.ndarray, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

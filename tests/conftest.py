@@ -161,6 +161,25 @@ def model(clothing_folder, made_once, tmp_path_factory):
     return made_once("garments", trained)
 
 
+@pytest.fixture(scope="session")
+def early_model(clothing_folder, made_once, tmp_path_factory):
+    """A model folder trained on five hats and five dresses: too few for a promise; not to be changed."""
+    from tellapart.recipe import LinearProbe, Reading
+    from tellapart.workflow.train import train
+
+    def trained(folder):
+        photos = tmp_path_factory.mktemp("few")
+        for name in ("dress", "hat"):
+            (photos / name).mkdir()
+            for photo in sorted((clothing_folder / name).iterdir())[:5]:
+                (photos / name / photo.name).symlink_to(photo.resolve())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TELLAPART_CACHE_DIR", str(tmp_path_factory.mktemp("early-cache")))
+            train(photos, folder, LinearProbe(Reading(quality="fast")))
+
+    return made_once("few-garments", trained)
+
+
 @pytest.fixture(scope="module")
 def open_browser():
     """Opens Chromium: `open_browser(*flags)`. A module's own, because Playwright leaves an event loop running."""

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds, answer, fit_thresholds, withheld
+from tellapart.classifier.decision import (
+    DOUBT_SHARE,
+    FADES_FROM,
+    FAR_SHARE,
+    LEAST_EARLY,
+    LEAST_PROMISED,
+    Thresholds,
+    answer,
+    early_threshold,
+    fit_thresholds,
+    withheld,
+)
 
 NAMES = ("cat", "dog", "hen")
 
@@ -58,6 +69,51 @@ def test_coverage_of_new_photos(n):
         expected, error = rank(promised, n) / (n + 1), np.std(shares) / np.sqrt(len(shares))
         assert expected <= promised
         assert np.mean(shares) == pytest.approx(expected, abs=4 * error)
+
+
+@given(st.integers(0, 40), st.integers(0, 99))
+def test_only_too_few_photos_for_the_promise_are_early(n, seed):
+    rng = np.random.default_rng(seed)
+    ood_scores, confidences, others = rng.random(n), rng.random(n), 1 + rng.random(30)
+    alone, beside = fit_thresholds(ood_scores, confidences), fit_thresholds(ood_scores, confidences, others)
+    assert beside.early == (LEAST_EARLY <= n < LEAST_PROMISED)
+    assert (beside.n, beside.confidence) == (n, alone.confidence)
+    assert beside.ood_score == (early_threshold(ood_scores, others) if beside.early else alone.ood_score)
+    assert Thresholds.from_json(beside.to_json()) == beside
+    assert ("early" in beside.to_json()) == beside.early
+
+
+@given(st.integers(LEAST_EARLY, FADES_FROM), st.integers(0, 99))
+def test_the_early_threshold_lies_halfway(n, seed):
+    """Between 1.5 standard deviations beyond the mean of one's own, and what 9 in 10 of other things lie beyond."""
+    rng = np.random.default_rng(seed)
+    own, others = rng.random(n), 1 + rng.random(101)
+    mean = sum(own) / n
+    far_end = mean + 1.5 * (sum((x - mean) ** 2 for x in own) / (n - 1)) ** 0.5
+    assert early_threshold(own, others) == pytest.approx((far_end + sorted(others)[10]) / 2)
+    assert early_threshold(own[::-1], others[::-1]) == pytest.approx(early_threshold(own, others))
+
+
+def steps(threshold):
+    """(n,) by how much the mean threshold of 4,000 sets moves where one photo is added to n, from FADES_FROM on."""
+    rng = np.random.default_rng(0)
+    own, others = rng.normal(0.5, 0.05, (4000, LEAST_PROMISED + 3)), np.linspace(0.65, 1, 105)
+    sizes = range(FADES_FROM, LEAST_PROMISED + 4)
+    return np.diff([np.mean([threshold(scores[:n], others) for scores in own]) for n in sizes])
+
+
+def test_nothing_jumps_where_the_promise_begins():
+    """The mean threshold moves at the first promised photo as it does at those before and after it."""
+    moved = np.abs(steps(lambda own, others: fit_thresholds(own, own, others).ood_score))
+    first = LEAST_PROMISED - FADES_FROM - 1
+    assert moved[first] <= moved[:first].max()
+    sudden = np.abs(steps(_without_fading))
+    assert sudden[first] > 4 * moved[first], "this test sees a jump where there is one"
+
+
+def _without_fading(own, others):
+    limits = fit_thresholds(own, own, others)
+    return (own.mean() + 1.5 * own.std(ddof=1) + np.quantile(others, 0.1)) / 2 if limits.early else limits.ood_score
 
 
 def test_a_photo_at_a_threshold_is_answered():

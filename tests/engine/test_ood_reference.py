@@ -67,7 +67,7 @@ def test_no_photo_can_be_in_the_package():
     expected = {f"{q}.f16": N_PHOTOS * backbone.n_features * FLOAT16_BYTES for q, backbone in QUALITIES.items()}
     assert {name: size for name, size in sizes.items() if name != "photos.json"} == expected
     assert sizes["photos.json"] < 100 * N_PHOTOS
-    assert set(RECORD) == {"photos", "features"}
+    assert set(RECORD) == {"photos", "fitted_on", "features"}
     assert all(set(photo) == {"source", "name"} for photo in RECORD["photos"])
 
 
@@ -107,6 +107,26 @@ def test_names_and_sources_are_those_of_the_photos(shown):
     known = ood_reference(QUALITIES["fast"])
     assert known.sources == tuple(script.SOURCES[path.parent.name] for path in paths)
     assert known.names == tuple(script.name_of(path) for path in paths)
+
+
+def test_the_half_that_may_be_fitted_on_is_the_one_that_the_script_draws(shown):
+    script, paths = shown
+    assert np.flatnonzero(ood_reference(QUALITIES["fast"]).fitted_on).tolist() == script.may_be_fitted_on(paths)
+
+
+def test_half_of_each_source_is_fitted_on_and_the_other_half_counted():
+    known = ood_reference(QUALITIES["fast"])
+    counted = known.counted()
+    assert len(known.to_fit) == len(counted.features) == N_PHOTOS // 2
+    assert {source: counted.sources.count(source) for source in set(known.sources)} == {
+        source: known.sources.count(source) // 2 for source in set(known.sources)
+    }
+    both = np.concatenate([known.to_fit, counted.features])
+    assert np.array_equal(np.unique(both, axis=0), np.unique(known.features, axis=0)), "no photo is in both or neither"
+    for i, name in enumerate(counted.names):
+        [row] = np.flatnonzero((known.features == counted.features[i]).all(axis=1))
+        assert (known.names[row], known.sources[row]) == (name, counted.sources[i])
+    assert not counted.fitted_on.any()
 
 
 @pytest.mark.parametrize("quality", QUALITIES)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tellapart.classifier.cross_validation import CrossValidated
-from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds
+from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds, early_threshold
+from tellapart.classifier.ood import directions
 from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.engine.ood_reference import OodReference
 from tellapart.evaluation import coverage
@@ -32,22 +33,24 @@ def real_photos(*args):
 
 
 def photos(per_class, seed=0, d=24, spread=0.5):
-    """Features of three classes, labels, and as many of other things from two sources."""
+    """Features of three classes, labels, and of other things from two sources: 25 to count and 8 to fit on."""
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((5, d))
     labels = np.repeat(np.arange(3, dtype=np.int32), per_class)
-    other = np.repeat([3, 4, 0], (12, 9, 4))  # the last four are cats that somebody took for something else
+    other = np.repeat([3, 4, 0, 3, 4], (12, 9, 4, 4, 4))  # four are cats that somebody took for something else
 
     def around(which):
         return (centres[which] + spread * rng.standard_normal((len(which), d))).astype(np.float32)
 
-    sources = ("cups",) * 12 + ("cloth",) * 9 + ("cups",) * 4
-    return around(labels), labels, OodReference(around(other), sources, tuple(f"thing {i}" for i in range(25)))
+    sources = ("cups",) * 12 + ("cloth",) * 9 + ("cups",) * 8 + ("cloth",) * 4
+    names, fitted_on = tuple(f"thing {i}" for i in range(33)), np.arange(33) >= 25
+    return around(labels), labels, OodReference(around(other), sources, names, fitted_on)
 
 
-def fitted_on(features, labels):
+def fitted_on(features, labels, others=None):
     alone = np.arange(len(labels), dtype=np.int32)
-    return fit_probe(features, labels, make_folds(labels, alone, RECIPE), 3, RECIPE)
+    reference = None if others is None else others.to_fit
+    return fit_probe(features, labels, make_folds(labels, alone, RECIPE), 3, RECIPE, reference=reference)
 
 
 def said_of(fitted, features):
@@ -128,7 +131,7 @@ def test_left_out_classes_equal_their_slow_twin(known, card):
 def test_other_photos_are_counted_by_source_and_those_that_passed_are_named(known, card):
     fitted, _, _, others = known
     expected = {}
-    for features, source, name in zip(others.features, others.sources, others.names, strict=True):
+    for features, source, name in zip(others.features[:25], others.sources, others.names, strict=False):
         ood_score = float(fitted.centres.ood_scores(features[None])[0])
         probs = fitted.probs(features[None])[0]
         row = expected.setdefault(source, {"n": 0, "n_refused": 0, "n_none_of_these": 0, "passed": []})
@@ -174,12 +177,48 @@ def test_below_the_least_number_nothing_is_promised_counted_or_refused(per_class
     json.dumps(card, allow_nan=False)
 
 
-def test_a_class_left_out_needs_enough_photos_of_the_others():
+def test_a_class_left_out_needs_enough_photos_of_the_others_or_something_else_to_set_a_threshold_by():
     features, labels, others = photos(9)
     fitted = fitted_on(features, labels)
-    card = refusals(said_of(fitted, features), labels, NAMES, fitted, others)
+    card = refusals(said_of(fitted, features), labels, NAMES, fitted, None)
     assert card["left_out"] == [], "18 photos of the others set no threshold"
     assert not any("as if it had never been seen" in sentence for sentence in card["sentences"])
+    card = refusals(said_of(fitted, features), labels, NAMES, fitted, others)
+    near = fitted.centres.nearness(directions(others.to_fit, None), 3)
+    for row in card["left_out"]:
+        c = NAMES.index(row["class_name"])
+        own = fitted.out_of_fold.labels == c
+        rest = [j for j in range(3) if j != c]
+        scores = 1 - fitted.out_of_fold.nearness[:, rest].max(axis=1)
+        limit = early_threshold(scores[~own], 1 - near[:, rest].max(axis=1))
+        assert (row["n"], row["n_refused"]) == (9, int((scores[own] > limit).sum()))
+    assert len(card["left_out"]) == 3
+
+
+@pytest.mark.parametrize("per_class", [3, 7])
+def test_few_photos_refuse_early_and_promise_nothing(per_class):
+    features, labels, others = photos(per_class)
+    fitted = fitted_on(features, labels, others)
+    assert fitted.thresholds.early
+    assert fitted.thresholds.n == 3 * per_class
+    card = refusals(said_of(fitted, features), labels, NAMES, fitted, others)
+    assert card["early"] is True
+    assert (card["promise"], card["observed"]) == (None, None)
+    assert "is early here" in card["promise_in_words"]
+    assert card["promise_in_words"].endswith(f"it must be tried on 24 photos, and was on {3 * per_class}.")
+    assert sum(row["n"] for row in card["strangers"]) == 25, "the other eight set the threshold"
+    far = fitted.centres.ood_scores(others.features[:21]) > fitted.thresholds.ood_score
+    assert sum(row["n_none_of_these"] for row in card["strangers"]) >= far.sum() >= 17
+    assert card["n_named"] >= 0.9 * len(labels)
+    json.dumps(card, allow_nan=False)
+
+
+def test_with_photos_enough_for_the_promise_nothing_is_early():
+    features, labels, others = photos(8)
+    alone, beside = fitted_on(features, labels), fitted_on(features, labels, others)
+    assert alone.thresholds == beside.thresholds
+    assert not beside.thresholds.early
+    assert "early" not in refusals(said_of(beside, features), labels, NAMES, beside, others)
 
 
 def test_no_test_photo_is_not_spoken_of():
@@ -193,6 +232,7 @@ def test_no_test_photo_is_not_spoken_of():
     ("thresholds", "says"),
     [
         (Thresholds(None, None, 5), "It never says “none of these”: it must be tried on 24 photos"),
+        (Thresholds(0.5, None, 5, early=True), "“None of these” is early here: it learned from few photos"),
         (Thresholds(0.5, 0.4, 100), "It says “none of these”, but how many photos of your classes get"),
     ],
 )

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tellapart.classifier.decision import Thresholds
 from tellapart.engine.builder import GraphBuilder
 from tellapart.errors import ArtifactError
 from tellapart.formats.plain_jpeg import is_plain_jpeg
@@ -264,6 +265,8 @@ def test_a_huge_manifest_is_not_read(tiny):
         {"thresholds": {}},
         {"thresholds": {"unknown_score": "0.5", "confidence": None, "n": 0}},
         {"thresholds": {"unknown_score": None, "confidence": None, "n": 0, "x": 1}},
+        {"thresholds": {"unknown_score": 0.5, "confidence": None, "n": 6, "early": 1}},
+        {"thresholds": {"unknown_score": 0.5, "confidence": None, "n": 6, "early": False}},
         {"thresholds": {"unknown_score": None, "confidence": None, "n": None}},
         {"files": {}},
         {"files": []},
@@ -373,6 +376,15 @@ def test_words_in_the_place_of_a_photo_are_left_out(tiny):
     """As in the oldest folder; they go nowhere."""
     write(tiny, seal(manifest(), {**contents(), "examples/1-red.jpg": b"not looked at"}))
     assert not load_artifact(tiny).examples
+
+
+def test_a_model_says_that_it_is_early(tiny):
+    """Models of before have no such key, and are not."""
+    assert load_artifact(tiny).early == ""
+    resealed(tiny, thresholds={"unknown_score": 0.5, "confidence": None, "n": 6, "early": True})
+    artifact = load_artifact(tiny)
+    assert artifact.thresholds == Thresholds(0.5, None, 6, early=True)
+    assert "how many photos of its own classes it will wrongly refuse is not promised" in artifact.early
 
 
 def test_an_infinite_threshold_is_refused(tiny):

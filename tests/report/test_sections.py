@@ -77,6 +77,10 @@ def test_photos_of_something_else(made):
             "It promises nothing here and never says “none of these”: that takes at least 24 photos to learn from.",
         ),
         (
+            {"promise": None, "observed": None, "early": True},
+            "“None of these” is early here: it learned from few photos",
+        ),
+        (
             {"promise": {"kept": 0.96, "low": 0.9, "high": 0.99, "n": 60, "n_refused": 2, "n_refused_least": 2}},
             "60 photos it learned from. It never says “not sure”: that takes 99 photos.",
         ),

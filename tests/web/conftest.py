@@ -170,6 +170,14 @@ def hostile_site(shared_data: Path, train_on: Callable[..., Path]) -> Iterator["
 
 
 @pytest.fixture(scope="session")
+def early_site(early_model: Path) -> Iterator["Served"]:
+    """The page of a model of too few photos for a promise."""
+    server = Served(early_model)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def test_photos(shared_data: Path, garments: Path) -> dict[str, Path]:
     """{answer: a photo that gets it}, by the model itself."""
     test, cups = shared_data / "clothing" / "test", shared_data / "unknown" / "cups"

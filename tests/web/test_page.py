@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.classifier.decision import EARLY_SAID
+
 WIDTHS_PX = {"phone": 390, "desktop": 1280}
 FIRST_PAGE_BYTES = 60 * 1024  # unpacked; what travels is less than half of it
 EXAMPLES = "tell-apart .examples button"
@@ -53,6 +55,17 @@ def test_it_says_what_the_model_is_and_how_far_to_trust_it(page, site):
     assert site.described["sha256"] in body
     assert page.page.title().startswith(site.described["name"])
     assert f'src="{site.url}/tell-apart.js"' in body
+
+
+def test_a_model_of_few_photos_says_that_it_is_early(visit, early_site, shared_data):
+    """In the same words as everywhere, and again where it says "none of these"."""
+    visited = visit(f"{early_site.url}/")
+    visited.page.locator(EXAMPLES).first.wait_for()
+    assert EARLY_SAID in visited.page.locator("main").inner_text()
+    cups = sorted((shared_data / "unknown" / "cups").iterdir())
+    visited.choose(next(cup for cup in cups if early_site.predictor.predict(cup).answer == "none of these"))
+    assert visited.headline().startswith("None of these")
+    assert "Too unlike the few photos it learned from" in visited.card().inner_text()
 
 
 def test_the_snippet_is_copied_with_one_press(visit, site):

@@ -91,6 +91,7 @@ def fit_probe(
     recipe: LinearProbe,
     *,
     imagenet: Head | None = None,
+    reference: NDArray[np.float32] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> CalibratedHead:
     """Choose C out-of-fold, then fit the head on all photos given.
@@ -102,6 +103,7 @@ def fit_probe(
         n_classes: C.
         recipe: hyper-parameters.
         imagenet: the backbone's ImageNet head, for the OOD score; None goes by the features alone.
+        reference: (M, D) of photos of something else, by which few photos get an early threshold; None gives none.
         progress: called with (fits done, fits in all).
     """
     folds = _fewer(labels, folds, recipe)
@@ -121,12 +123,11 @@ def fit_probe(
     with threadpool_limits(1):  # 0.6 s for 20,000 photos; threads would round otherwise on a machine with more of them
         head = fit_heads(features, labels, n_classes, recipe, [best])[best]
     progress(total, total)
-    confidences = calibrated(out_of_fold.logits, temperature).max(axis=1)
     return CalibratedHead(
         head=head,
         temperature=temperature,
         centres=centres.result(),
-        thresholds=fit_thresholds(out_of_fold.ood_scores, confidences),
+        thresholds=_thresholds(out_of_fold, temperature, centres.result(), reference),
         inverse_regularisation=best,
         choice_nll=choice_nll,
         out_of_fold=out_of_fold,
@@ -142,6 +143,7 @@ def calibrate_head(
     *,
     said: NDArray[np.float64] | None = None,
     imagenet: Head | None = None,
+    reference: NDArray[np.float32] | None = None,
 ) -> CalibratedHead:
     """What comes after a `head` that is already there: temperature, centres and thresholds.
 
@@ -153,6 +155,7 @@ def calibrate_head(
         recipe: hyper-parameters.
         said: (M, C) the logits of these before it learned from them; None where it never did: it is asked.
         imagenet: as in `fit_probe`.
+        reference: as in `fit_probe`.
     """
     seen, n_classes = directions(features, imagenet), len(head.bias)
     train = np.setdiff1d(np.arange(len(labels)), held_out)
@@ -161,16 +164,23 @@ def calibrate_head(
     temperature = fit_temperature(logits, truth) if len(held_out) else 1.0
     others = fit_centres(seen[train], labels[train], imagenet, seed=recipe.seed)
     out_of_fold = OutOfFold(held_out, logits, truth, others.nearness(seen[held_out], n_classes))
-    confidences = calibrated(logits, temperature).max(axis=1)
+    centres = fit_centres(seen, labels, imagenet, seed=recipe.seed)
     return CalibratedHead(
         head=head,
         temperature=temperature,
-        centres=fit_centres(seen, labels, imagenet, seed=recipe.seed),
-        thresholds=fit_thresholds(out_of_fold.ood_scores, confidences),
+        centres=centres,
+        thresholds=_thresholds(out_of_fold, temperature, centres, reference),
         inverse_regularisation=None,
         choice_nll={},
         out_of_fold=out_of_fold,
     )
+
+
+def _thresholds(
+    said: OutOfFold, temperature: float, centres: Centres, reference: NDArray[np.float32] | None
+) -> Thresholds:
+    of_reference = None if reference is None else centres.ood_scores(reference)
+    return fit_thresholds(said.ood_scores, calibrated(said.logits, temperature).max(axis=1), of_reference)
 
 
 def make_folds(labels: NDArray[np.int32], groups: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:

@@ -37,6 +37,8 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
     say(f"{manifest['name']}: {len(artifact.class_names)} classes", bold=True)
     say("  " + ", ".join(artifact.class_names))
     say(artifact.headline)
+    if artifact.early:
+        say(artifact.early)
     say(f"Trained on {manifest['data']['n_train']:,} photos with tellapart {facts['tellapart']}.")
     say(f"Backbone: {facts['backbone']} ({facts['quality']}), {len(artifact.model) / 1e6:.1f} MB, computed in f32.")
 

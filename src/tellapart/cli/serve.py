@@ -60,6 +60,8 @@ def serve(
     def tell(served: ServingModel) -> None:
         shown = f"[{host}]" if ":" in host else host
         say(f"{served.facts['name']}: http://{shown}:{listener.getsockname()[1]}", bold=True)
+        if served.facts["early"]:
+            say(served.facts["early"])
         say("Ctrl-C ends it.")
         sys.stdout.flush()
 

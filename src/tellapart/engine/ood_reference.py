@@ -1,7 +1,8 @@
 """Features of photos that are of no one's classes, to measure how many of them a model refuses.
 
-Nothing is ever fitted on them. `scripts/make_ood_reference` wrote their features, 210 photos from three sources, for
-each quality; the photos themselves are not in the package, and cannot be made from the numbers.
+One half may be fitted on, and is where a model has few photos; the other half is only ever counted, for every model, so
+that the counts compare. `scripts/make_ood_reference` wrote their features, 210 photos from three sources, for each
+quality; the photos themselves are not in the package, and cannot be made from the numbers.
 """
 
 import hashlib
@@ -27,11 +28,24 @@ class OodReference:
         features: (N, D) float32, as the backbone makes them of the middle square.
         sources: (N,) where each comes from, in plain words.
         names: (N,) what each shows, in plain words.
+        fitted_on: (N,) bool, which a threshold may be fitted on; a fixed half.
     """
 
     features: NDArray[np.float32]
     sources: tuple[str, ...]
     names: tuple[str, ...]
+    fitted_on: NDArray[np.bool_]
+
+    @property
+    def to_fit(self) -> NDArray[np.float32]:
+        """(M, D) features of those that a threshold may be fitted on."""
+        return self.features[self.fitted_on]
+
+    def counted(self) -> "OodReference":
+        """The others, on which nothing was fitted."""
+        kept = np.flatnonzero(~self.fitted_on)
+        sources, names = ([texts[i] for i in kept] for texts in (self.sources, self.names))
+        return OodReference(self.features[kept], tuple(sources), tuple(names), np.zeros(len(kept), bool))
 
 
 @cache
@@ -50,4 +64,5 @@ def ood_reference(backbone: Backbone) -> OodReference | None:
         raise ArtifactError(f"The file {known['file']} is damaged.", hint="Install tellapart again.")
     features = np.frombuffer(data, np.float16).reshape(-1, backbone.n_features).astype(np.float32)
     photos = record["photos"]
-    return OodReference(features, tuple(p["source"] for p in photos), tuple(p["name"] for p in photos))
+    fitted_on = np.isin(np.arange(len(photos)), record["fitted_on"])
+    return OodReference(features, tuple(p["source"] for p in photos), tuple(p["name"] for p in photos), fitted_on)

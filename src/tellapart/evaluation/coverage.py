@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import (
     DOUBT_SHARE,
+    EARLY_SAID,
     FAR_SHARE,
     NONE_OF_THESE,
     NOT_SURE,
@@ -16,7 +17,8 @@ from tellapart.classifier.decision import (
     fit_thresholds,
     withheld,
 )
-from tellapart.classifier.probe import CalibratedHead, OutOfFold
+from tellapart.classifier.ood import directions
+from tellapart.classifier.probe import CalibratedHead
 from tellapart.engine.ood_reference import OodReference
 from tellapart.metrics.conformal import Guarantee, Observed, guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
@@ -83,8 +85,10 @@ class Coverage:
         observed: how many of the test photos keep it; None without a promise or a photo.
         sentences: all of this for people.
         promise_in_words: the sentences about the promise.
-        strangers: photos of other things, by kind, worst first; None where it was not asked about any.
+        strangers: photos of other things on which nothing was fitted, by kind, worst first; None where it was not
+            asked about any.
         left_out: each class as if it had never been seen, worst first; None where that was not asked.
+        early: whether "none of these" is said without a promise, because photos were few; None as False.
     """
 
     n_named: int
@@ -97,6 +101,7 @@ class Coverage:
     promise_in_words: str
     strangers: tuple[OodRow, ...] | None = None
     left_out: tuple[LeftOutRow, ...] | None = None
+    early: bool | None = None
 
 
 def guarantee_of(thresholds: Thresholds) -> Guarantee | None:
@@ -118,13 +123,14 @@ def refusals(
         labels: (N,) in [0, C).
         class_names: (C,).
         fitted: the probe.
-        reference: photos of something else; None where the backbone has not seen them.
+        reference: photos of something else; None where the backbone has not seen them. Those that may be fitted on are
+            not counted.
     """
     thresholds = fitted.thresholds
     card = real_photos(said.probs, said.ood_scores, labels, thresholds, guarantee_of(thresholds))
     far = thresholds.ood_score
-    strangers = () if far is None or reference is None else _ood_rows(fitted, reference, class_names)
-    left_out = () if far is None else _left_out(fitted.out_of_fold, class_names)
+    strangers = () if far is None or reference is None else _ood_rows(fitted, reference.counted(), class_names)
+    left_out = () if far is None else _left_out(fitted, reference, class_names)
     sentences = (*card.sentences, *_ood_said(strangers), *_left_out_said(left_out))
     return replace(card, strangers=strangers, left_out=left_out, sentences=sentences)
 
@@ -164,6 +170,7 @@ def real_photos(
         observed,
         sentences=(counts, *in_words) if n else tuple(in_words),
         promise_in_words=" ".join(in_words),
+        early=thresholds.early or None,
     )
 
 
@@ -189,6 +196,9 @@ def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> lis
         return [
             f"It never says “none of these”: it must be tried on {least} photos while it learns to promise anything."
         ]
+    if thresholds.early:
+        tried = f"{least_photos(FAR_SHARE)} photos, and was on {thresholds.n}"
+        return [f"{EARLY_SAID} To promise that, it must be tried on {tried}."]
     if guaranteed is None:  # a model of the first days
         return ["It says “none of these”, but how many photos of your classes get a class name was never promised."]
     sentences = [promise_in_words(guaranteed, to_owner=True)]
@@ -236,22 +246,36 @@ def _ood_said(rows: Sequence[OodRow]) -> list[str]:
     return [sentence]
 
 
-def _left_out(said: OutOfFold, class_names: Sequence[str]) -> tuple[LeftOutRow, ...]:
+def _left_out(
+    fitted: CalibratedHead, reference: OodReference | None, class_names: Sequence[str]
+) -> tuple[LeftOutRow, ...]:
     """For each class in turn: "none of these" to its photos by centres and a threshold that know nothing of it.
 
     No head is fitted again, so "not sure" is not counted here.
     """
-    rows = []
+    said, rows = fitted.out_of_fold, []
+    near = None if reference is None else _nearness(fitted, reference.to_fit)
     for c in np.unique(said.labels):
         own = said.labels == c
-        ood_scores = 1 - np.delete(said.nearness, c, axis=1).max(axis=1, initial=-1)
-        far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum()))).ood_score
+        ood_scores = _without(said.nearness, c)
+        of_reference = None if near is None else _without(near, c)
+        far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum())), of_reference).ood_score
         if far is None:
             continue
         n, n_refused = int(own.sum()), int((ood_scores[own] > far).sum())
         low, high = wilson(n_refused, n)
         rows.append(LeftOutRow(class_names[c], n, n_refused, n_refused / n, low, high))
     return tuple(sorted(rows, key=lambda row: row.value))
+
+
+def _nearness(fitted: CalibratedHead, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, C) as `Centres.nearness`."""
+    return fitted.centres.nearness(directions(features, fitted.centres.imagenet), len(fitted.head.bias))
+
+
+def _without(nearness: NDArray[np.float32], c: int) -> NDArray[np.float32]:
+    """(N,) OOD scores as if class `c` had no centre."""
+    return np.asarray(1 - np.delete(nearness, c, axis=1).max(axis=1, initial=-1), np.float32)
 
 
 def _left_out_said(rows: Sequence[LeftOutRow]) -> list[str]:

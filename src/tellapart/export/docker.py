@@ -27,6 +27,7 @@ def docker_folder(source: ModelSource, name: str) -> Bundle:
     requirements, machines = hashed_pins(pins((*FOR_ANSWERS, *FOR_THE_SERVER)), python)
     source.progress("asking for hashes", 1, 1)
     facts = {
+        "early": artifact.early,
         "name": shown(artifact.manifest["name"]),  # one line, whatever a stranger's model is called
         "tag": slug(artifact.manifest["name"], "classifier"),
         "version": own_version(),

@@ -118,7 +118,7 @@ def export(
         model_bytes=len(built.files[built.model]),
         total_bytes=sum(map(len, built.files.values())),
         next_step=built.next_step,
-        notes=built.notes,
+        notes=(*built.notes, *([artifact.early] if artifact.early else ())),
     )
 
 

@@ -40,7 +40,7 @@ def gradio_space(source: ModelSource, name: str) -> Bundle:
     about = {
         "name": facts["title"],
         "title": as_markdown(facts["title"]),  # the page shows both as Markdown
-        "headline": as_markdown(facts["headline"]),
+        "headline": as_markdown(f"{facts['headline']} {facts['early']}".strip()),
         "examples": [f"model/examples/{example}" for example in source.examples()],
     }
     files = {
@@ -72,6 +72,7 @@ def _facts(source: ModelSource) -> Mapping[str, Any]:
     return {
         "title": shown(artifact.manifest["name"]),
         "headline": artifact.headline,
+        "early": artifact.early,
         "class_names": artifact.class_names,
         "short": f"Tells {len(artifact.class_names)} things apart, or says that it cannot"[:SHORT],
         "gradio": GRADIO,

@@ -50,7 +50,9 @@ ANY_HOST = Host()
 
 def web_folder(source: ModelSource, name: str) -> Bundle:
     """The page, the model with its preprocessing inside, the runtime, and what to do with the folder."""
-    facts = {"name": shown(source.artifact.manifest["name"]), "runtime": runtime.TITLE, "bound": FROM_FILES}
+    artifact = source.artifact
+    name_shown, early = shown(artifact.manifest["name"]), artifact.early
+    facts = {"name": name_shown, "early": early, "runtime": runtime.TITLE, "bound": FROM_FILES}
     return page_folder(source, name, ANY_HOST, rendered("web/README.md", facts))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tellapart.classifier.decision import Thresholds
+from tellapart.classifier.decision import EARLY_SAID, Thresholds
 from tellapart.data.preprocess import Preprocess
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.trial import try_graph
@@ -98,12 +98,18 @@ class Artifact:
         """When no class name is answered."""
         return Thresholds.from_json(self.manifest["thresholds"])
 
+    @property
+    def early(self) -> str:
+        """A sentence where "none of these" is said without a promise, because photos were few; else empty."""
+        return EARLY_SAID if self.thresholds.early else ""
+
 
 def facts_of(artifact: Artifact) -> dict[str, Any]:
     """What a page of the model goes by: its promise, its network, how photos are read, whether there is a heatmap."""
     manifest = artifact.manifest
     return {
         "promise": manifest.get("promise"),
+        "early": artifact.early,
         "quality": manifest["model"]["quality"],
         "backbone": manifest["model"]["backbone"],
         "input_px": artifact.preprocess.input_px,
@@ -318,7 +324,8 @@ def _is_complete(manifest: Mapping[str, Any]) -> bool:
         and 8 <= preprocessing["input_px"] <= 2048
         and preprocessing.get("fit") in ("squash", "crop")
         and isinstance(limits, dict)
-        and set(limits) == {"unknown_score", "confidence", "n"}
+        and set(limits) - {"early"} == {"unknown_score", "confidence", "n"}
+        and limits.get("early", True) is True
         and isinstance(limits["n"], int)
         and all(_is_limit(limits[k]) for k in ("unknown_score", "confidence"))
         and _is_guarantee(manifest.get("promise"))

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
+from tellapart.classifier.decision import DOUBT_SHARE, EARLY_SAID, FAR_SHARE
 from tellapart.evaluation.corruption import DAYLIGHT_K, SEVERITIES
 from tellapart.evaluation.coverage import Coverage, Passed, least_photos, promise_in_words
 from tellapart.evaluation.evaluation import Evaluation, Suspect, Twins
@@ -127,7 +127,7 @@ def _own(card: Coverage, n: int, photos: str) -> Shown:
         "band": [observed.low / n, observed.high / n] if observed else None,
         "said": f"{n_named:,} of {n:,} {photos} got a class name, and {card.n_named_right:,} of those names were "
         f"right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”.",
-        "promised": _promised(promised, withheld=n_unsure + n_none),
+        "promised": EARLY_SAID if card.early else _promised(promised, withheld=n_unsure + n_none),
         "verdict": _verdict(n_named, n, photos, observed) if observed else ("", ""),
     }
 

@@ -48,8 +48,7 @@ export class AnswerView {
    * @returns {string} the answer as a sentence to be read aloud.
    */
   answer(prediction) {
-    const nClasses = this.client.model.classNames.length;
-    const said = spoken(prediction, nClasses);
+    const said = spoken(prediction, this.client.model);
     this.element.dataset.state = said.kind;
     this.headline.replaceChildren(...said.headline.map(nodeOf));
     const remark = make("p", { class: "remark" }, ...said.remark.map(nodeOf));

@@ -35,7 +35,7 @@ function describe(model) {
     ". When it cannot tell, it says so.",
   );
   byId("headline").textContent = model.headline || "It has not been tested.";
-  byId("promise").textContent = promised(model.promise);
+  byId("promise").textContent = promised(model);
   const facts = [
     ["Looks at", `${model.inputPx} × ${model.inputPx} pixels of a photo`],
     ["Built on", model.backbone],

@@ -14,6 +14,7 @@
  * @property {string[]} classNames
  * @property {string} headline how good it was on its test photos, in a sentence; empty when it was not tested.
  * @property {{kept: number, low: number, high: number} | null} promise share of real photos that get a class name.
+ * @property {string} early why "none of these" has no promise yet; may be empty.
  * @property {string} backbone
  * @property {number} inputPx side of the square that the model sees.
  * @property {"crop" | "squash"} fit how a photo becomes that square.
@@ -67,6 +68,7 @@ export function toModel(said, base, limits) {
     classNames: said.class_names.map(String),
     headline: String(said.headline ?? ""),
     promise: said.promise ?? null,
+    early: String(said.early ?? ""),
     backbone: String(said.backbone ?? ""),
     inputPx: Number(said.input_px),
     fit: said.fit === "squash" ? "squash" : "crop",

@@ -64,12 +64,12 @@ export function counted(number, one, many = `${one}s`) {
 
 /**
  * @param {import("./client.js").Prediction} prediction one without an error.
- * @param {number} nClasses
+ * @param {import("./client.js").Model} model
  * @returns {Spoken}
  */
-export function spoken(prediction, nClasses) {
+export function spoken(prediction, model) {
   const [first, second] = [...prediction.probs];
-  if (prediction.answer === NONE_OF_THESE) return spokenNone(prediction, nClasses);
+  if (prediction.answer === NONE_OF_THESE) return spokenNone(prediction, model);
   if (prediction.answer === NOT_SURE) {
     return {
       kind: "unsure",
@@ -88,15 +88,16 @@ export function spoken(prediction, nClasses) {
 
 /**
  * @param {import("./client.js").Prediction} prediction
- * @param {number} nClasses
+ * @param {import("./client.js").Model} model
  * @returns {Spoken}
  */
-function spokenNone(prediction, nClasses) {
+function spokenNone(prediction, { classNames, early }) {
   const like = prediction.looksLike;
+  const few = early && "few ";
   return {
     kind: "none",
     headline: like ? ["None of these – looks more like ", { name: like }] : ["None of these"],
-    remark: [`Too unlike the photos it learned from for any of its ${counted(nClasses, "name")}.`],
+    remark: [`Too unlike the ${few}photos it learned from for any of its ${counted(classNames.length, "name")}.`],
   };
 }
 
@@ -109,11 +110,11 @@ export function asText(pieces) {
 }
 
 /**
- * @param {{kept: number, low: number, high: number} | null} promise
+ * @param {import("./client.js").Model} model
  * @returns {string} empty when nothing is promised.
  */
-export function promised(promise) {
-  if (!promise) return "";
+export function promised({ promise, early }) {
+  if (!promise) return early;
   const [kept, low, high] = [promise.kept, promise.low, promise.high].map((share) => Math.round(100 * share));
   const least = `At least about ${kept} of 100 photos of its classes get a name`;
   return `${least} (${low} to ${high} is plausible). The others get “not sure” or “none of these”.`;

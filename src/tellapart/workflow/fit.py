@@ -21,6 +21,8 @@ from tellapart.data.split import (
     make_split,
     stratified_group_split,
 )
+from tellapart.engine.backbone import Backbone
+from tellapart.engine.ood_reference import ood_reference
 from tellapart.extras import require
 from tellapart.features.prepare import Prepared, seen_by
 from tellapart.recipe import FineTune, LinearProbe, Recipe, Scratch, Training, probe_of
@@ -99,6 +101,7 @@ def fit(
         len(prepared.dataset.class_names),
         recipe,
         imagenet=prepared.backbone.imagenet,
+        reference=_reference(prepared.backbone),
         progress=lambda done, total: progress("fitting the head", done, total),
     )
     return Trained(prepared, split, folds, calibrated, recipe)
@@ -122,9 +125,16 @@ def _fit_network(
         recipe.probe,
         said=trained.val_logits,
         imagenet=trained.backbone.imagenet,
+        reference=_reference(trained.backbone),
     )
     folds = _folds(prepared, split, recipe.probe)
     return Trained(prepared, split, folds, calibrated, recipe, history)
+
+
+def _reference(backbone: Backbone) -> NDArray[np.float32] | None:
+    """Features of photos of something else that an early threshold may be fitted on; None where there are none."""
+    known = ood_reference(backbone)
+    return None if known is None else known.to_fit
 
 
 def _folds(prepared: Prepared, split: Split, recipe: LinearProbe) -> NDArray[np.int32]:
