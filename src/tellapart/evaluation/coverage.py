@@ -8,17 +8,20 @@ from numpy.typing import NDArray
 
 from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import (
-    DOUBT_SHARE,
-    FAR_SHARE,
+    ANSWERED,
     NONE_OF_THESE,
     NOT_SURE,
     Thresholds,
     fit_thresholds,
+    named,
+    shares,
     withheld,
 )
+from tellapart.classifier.kept_scores import Scored
 from tellapart.classifier.probe import CalibratedHead, OutOfFold
 from tellapart.engine.ood_reference import OodReference
-from tellapart.metrics.conformal import Guarantee, Observed, guarantee, observed_in_band
+from tellapart.evaluation.wishes import ClassKept, contradiction, guarantee_of, kept_on_test
+from tellapart.metrics.conformal import Guarantee, Observed, least_photos, observed_in_band
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted
 
@@ -85,6 +88,8 @@ class Coverage:
         promise_in_words: the sentences about the promise.
         strangers: photos of other things, by kind, worst first; None where it was not asked about any.
         left_out: each class as if it had never been seen, worst first; None where that was not asked.
+        answer: the share of real photos that was asked to get a class name; None where it is the usual one.
+        never_miss: the classes that must not be missed; None where there is none.
     """
 
     n_named: int
@@ -97,11 +102,8 @@ class Coverage:
     promise_in_words: str
     strangers: tuple[OodRow, ...] | None = None
     left_out: tuple[LeftOutRow, ...] | None = None
-
-
-def guarantee_of(thresholds: Thresholds) -> Guarantee | None:
-    """What share of real photos gets a class name, with its band; None where nothing is guaranteed."""
-    return guarantee(thresholds.n, FAR_SHARE, DOUBT_SHARE)
+    answer: float | None = None
+    never_miss: tuple[ClassKept, ...] | None = None
 
 
 def refusals(
@@ -146,17 +148,20 @@ def real_photos(
         guaranteed: what it guarantees; None for nothing.
     """
     said = [withheld(p, float(u), thresholds) for p, u in zip(probs, ood_scores, strict=True)]
-    named = [i for i, instead in enumerate(said) if instead is None]
-    n_right = int((probs.argmax(axis=1) == labels)[named].sum())
+    answered = [i for i, instead in enumerate(said) if instead is None]
+    n_right = sum(named(probs[i], thresholds) == int(labels[i]) for i in answered)
     n_none, n_unsure, n = said.count(NONE_OF_THESE), said.count(NOT_SURE), len(said)
-    observed = observed_in_band(len(named), n, guaranteed) if guaranteed and n else None
-    in_words = _guarantee_said(thresholds, guaranteed)
+    observed = observed_in_band(len(answered), n, guaranteed) if guaranteed and n else None
+    tested = Scored(labels, np.asarray(probs, np.float32), np.asarray(ood_scores, np.float32))
+    never_miss = kept_on_test(tested, thresholds)
+    in_words = [*_guarantee_said(thresholds, guaranteed), *(kept.sentence for kept in never_miss)]
+    in_words += filter(None, [contradiction(thresholds)])
     counts = (
-        f"{len(named):,} of {n:,} photos that it had not learned from got a class name, and {n_right:,} of those names "
-        f"were right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”."
+        f"{len(answered):,} of {n:,} photos that it had not learned from got a class name, and {n_right:,} of those "
+        f"names were right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”."
     )
     return Coverage(
-        len(named),
+        len(answered),
         n_right,
         n_unsure,
         n_none,
@@ -164,6 +169,8 @@ def real_photos(
         observed,
         sentences=(counts, *in_words) if n else tuple(in_words),
         promise_in_words=" ".join(in_words),
+        answer=None if thresholds.answer == ANSWERED else thresholds.answer,
+        never_miss=never_miss or None,
     )
 
 
@@ -178,14 +185,12 @@ def promise_in_words(guaranteed: Guarantee, *, to_owner: bool) -> str:
     return f"{given}; {plausible} the {photos} it learned from."
 
 
-def least_photos(share: float) -> int:
-    """Photos that it takes before the share `share` of them is one photo, as `fit_thresholds` counts."""
-    return round(1 / share) - 1
-
-
 def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> list[str]:
+    far_share, doubt_share = shares(thresholds.answer)
+    if thresholds.answer == 1:
+        return ["It gives every photo one of its names, as was asked for."]
     if thresholds.ood_score is None:
-        least = least_photos(FAR_SHARE)
+        least = least_photos(far_share)
         return [
             f"It never says “none of these”: it must be tried on {least} photos while it learns to promise anything."
         ]
@@ -193,7 +198,7 @@ def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> lis
         return ["It says “none of these”, but how many photos of your classes get a class name was never promised."]
     sentences = [promise_in_words(guaranteed, to_owner=True)]
     if thresholds.confidence is None:
-        sentences.append(f"It never says “not sure”; that takes {least_photos(DOUBT_SHARE)} photos.")
+        sentences.append(f"It never says “not sure”; that takes {least_photos(doubt_share)} photos.")
     return sentences
 
 
@@ -217,7 +222,9 @@ def _ood_rows(fitted: CalibratedHead, reference: OodReference, class_names: Sequ
                 value=n_refused / len(own),
                 low=low,
                 high=high,
-                passed=tuple(Passed(reference.names[i], class_names[int(probs[i].argmax())]) for i in passed),
+                passed=tuple(
+                    Passed(reference.names[i], class_names[named(probs[i], fitted.thresholds)]) for i in passed
+                ),
             )
         )
     return tuple(sorted(rows, key=lambda row: row.value))

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
+from tellapart.classifier.decision import ANSWERED, shares
 from tellapart.evaluation.corruption import DAYLIGHT_K, SEVERITIES
-from tellapart.evaluation.coverage import Coverage, Passed, least_photos, promise_in_words
+from tellapart.evaluation.coverage import Coverage, Passed, promise_in_words
 from tellapart.evaluation.evaluation import Evaluation, Suspect, Twins
 from tellapart.evaluation.robustness import VariantScores
-from tellapart.metrics.conformal import Guarantee, Observed
+from tellapart.metrics.conformal import Guarantee, Observed, least_photos
 from tellapart.report.plots import LEAST_ANSWERED, learning_plot, risk_plot
 from tellapart.text import counted
 
@@ -127,18 +127,22 @@ def _own(card: Coverage, n: int, photos: str) -> Shown:
         "band": [observed.low / n, observed.high / n] if observed else None,
         "said": f"{n_named:,} of {n:,} {photos} got a class name, and {card.n_named_right:,} of those names were "
         f"right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”.",
-        "promised": _promised(promised, withheld=n_unsure + n_none),
+        "promised": _promised(promised, card.answer or ANSWERED, withheld=n_unsure + n_none),
+        "never_miss": [kept.sentence for kept in card.never_miss or ()],
         "verdict": _verdict(n_named, n, photos, observed) if observed else ("", ""),
     }
 
 
-def _promised(promised: Guarantee | None, *, withheld: int) -> str:
+def _promised(promised: Guarantee | None, answer: float, *, withheld: int) -> str:
+    far_share, doubt_share = shares(answer)
+    if answer == 1:
+        return "It gives every photo one of its names, as was asked for."
     if promised is None:
         never = "" if withheld else " and never says “none of these”"
-        return f"It promises nothing here{never}: that takes at least {least_photos(FAR_SHARE)} photos to learn from."
+        return f"It promises nothing here{never}: that takes at least {least_photos(far_share)} photos to learn from."
     sentence = promise_in_words(promised, to_owner=False)
-    if promised.n < least_photos(DOUBT_SHARE):
-        sentence += f" It never says “not sure”: that takes {least_photos(DOUBT_SHARE)} photos."
+    if promised.n < least_photos(doubt_share):
+        sentence += f" It never says “not sure”: that takes {least_photos(doubt_share)} photos."
     return sentence
 
 

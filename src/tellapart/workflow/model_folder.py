@@ -14,9 +14,9 @@ from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.runner import PRECISION
 from tellapart.errors import TrainingError
-from tellapart.evaluation.coverage import guarantee_of
 from tellapart.evaluation.document import inside
 from tellapart.evaluation.evaluation import Evaluation, Proof
+from tellapart.evaluation.wishes import guarantee_of
 from tellapart.features.prepare import fingerprint
 from tellapart.model.artifact import MODEL, TRAINED_ON, slug
 from tellapart.model.prediction import Predictor
