@@ -60,7 +60,7 @@ def test_an_impossible_wish_says_how_many_photos_it_takes():
     assert "takes 999 photos" in raised.value.message
     assert "there are 80" in raised.value.message
     assert "Another 919 are needed" in raised.value.message
-    assert raised.value.hint == "With these photos: --never-miss 'defect=0.987'."
+    assert raised.value.hint == "With these photos: --never-miss defect=0.987"
     refuse_impossible(Wishes(never_miss={"defect": 0.987}), NAMES, labels, scenes)
 
 

@@ -37,6 +37,7 @@ class KeptScores:
         out_of_fold: of the M training photos that took part in choosing; thresholds are ranks among these.
         scenes: (M,) which of them are alike, numbered from 0.
         nearness: (M, C) largest cosine with a centre of each class.
+        unseen_confidences: (M,) the confidence of a head that has never seen the class; NaN where none was asked.
         tested: of the test photos.
         reference: of the photos of other things; None where the backbone has not seen them.
     """
@@ -44,5 +45,6 @@ class KeptScores:
     out_of_fold: Scored
     scenes: NDArray[np.int32]
     nearness: NDArray[np.float32]
+    unseen_confidences: NDArray[np.float32]
     tested: Scored
     reference: Scored | None = None

@@ -34,6 +34,12 @@ class OodReference:
     names: tuple[str, ...]
 
 
+def reference_photos() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Where each of the photos comes from, and what it shows, whatever backbone sees them."""
+    photos = json.loads((FOLDER / "photos.json").read_text(encoding="utf-8"))["photos"]
+    return tuple(p["source"] for p in photos), tuple(p["name"] for p in photos)
+
+
 @cache
 def ood_reference(backbone: Backbone) -> OodReference | None:
     """The photos as `backbone` sees them; None for one that they were not shown to.

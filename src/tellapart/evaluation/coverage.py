@@ -18,7 +18,7 @@ from tellapart.classifier.decision import (
     withheld,
 )
 from tellapart.classifier.kept_scores import Scored
-from tellapart.classifier.probe import CalibratedHead, OutOfFold
+from tellapart.classifier.probe import CalibratedHead
 from tellapart.engine.ood_reference import OodReference
 from tellapart.evaluation.wishes import ClassKept, contradiction, guarantee_of, kept_on_test
 from tellapart.metrics.conformal import Guarantee, Observed, least_photos, observed_in_band
@@ -122,11 +122,46 @@ def refusals(
         fitted: the probe.
         reference: photos of something else; None where the backbone has not seen them.
     """
-    thresholds = fitted.thresholds
-    card = real_photos(said.probs, said.ood_scores, labels, thresholds, guarantee_of(thresholds))
+    others = None
+    if reference is not None:
+        probs, ood_scores = fitted.probs(reference.features), fitted.centres.ood_scores(reference.features)
+        others = Others(probs, ood_scores, reference.sources, reference.names)
+    own = fitted.out_of_fold
+    return coverage_of(
+        fitted.thresholds, (said.probs, said.ood_scores, labels), class_names, (own.labels, own.nearness), others
+    )
+
+
+@dataclass(frozen=True)
+class Others:
+    """What was said about M photos of something else: (M, C) probs, (M,) OOD scores, sources and names."""
+
+    probs: NDArray[np.floating]
+    ood_scores: NDArray[np.floating]
+    sources: Sequence[str]
+    names: Sequence[str]
+
+
+def coverage_of(
+    thresholds: Thresholds,
+    tested: tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.int32]],
+    class_names: Sequence[str],
+    out_of_fold: tuple[NDArray[np.int32], NDArray[np.float32]],
+    others: Others | None,
+) -> Coverage:
+    """The report card of these thresholds.
+
+    Args:
+        thresholds: the model's.
+        tested: (N, C) probs, (N,) OOD scores and (N,) labels of test photos.
+        class_names: (C,).
+        out_of_fold: (M,) labels and (M, C) nearness of training photos, as `OutOfFold` has them.
+        others: photos of something else; None where the backbone has not seen them.
+    """
+    card = real_photos(*tested, thresholds, guarantee_of(thresholds))
     far = thresholds.ood_score
-    strangers = () if far is None or reference is None else _ood_rows(fitted, reference, class_names)
-    left_out = () if far is None else _left_out(fitted.out_of_fold, class_names)
+    strangers = () if far is None or others is None else _ood_rows(others, thresholds, class_names)
+    left_out = () if far is None else _left_out(*out_of_fold, class_names, thresholds.answer)
     sentences = (*card.sentences, *_ood_said(strangers), *_left_out_said(left_out))
     return replace(card, strangers=strangers, left_out=left_out, sentences=sentences)
 
@@ -202,11 +237,10 @@ def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> lis
     return sentences
 
 
-def _ood_rows(fitted: CalibratedHead, reference: OodReference, class_names: Sequence[str]) -> tuple[OodRow, ...]:
+def _ood_rows(reference: Others, thresholds: Thresholds, class_names: Sequence[str]) -> tuple[OodRow, ...]:
     """How many photos of each source are refused, worst first, and the names of those that are not."""
-    ood_scores = fitted.centres.ood_scores(reference.features)
-    probs = fitted.probs(reference.features)
-    said = [withheld(p, float(u), fitted.thresholds) for p, u in zip(probs, ood_scores, strict=True)]
+    probs = reference.probs
+    said = [withheld(p, float(u), thresholds) for p, u in zip(probs, reference.ood_scores, strict=True)]
     rows = []
     for source in dict.fromkeys(reference.sources):
         own = [i for i, name in enumerate(reference.sources) if name == source]
@@ -222,9 +256,7 @@ def _ood_rows(fitted: CalibratedHead, reference: OodReference, class_names: Sequ
                 value=n_refused / len(own),
                 low=low,
                 high=high,
-                passed=tuple(
-                    Passed(reference.names[i], class_names[named(probs[i], fitted.thresholds)]) for i in passed
-                ),
+                passed=tuple(Passed(reference.names[i], class_names[named(probs[i], thresholds)]) for i in passed),
             )
         )
     return tuple(sorted(rows, key=lambda row: row.value))
@@ -243,16 +275,18 @@ def _ood_said(rows: Sequence[OodRow]) -> list[str]:
     return [sentence]
 
 
-def _left_out(said: OutOfFold, class_names: Sequence[str]) -> tuple[LeftOutRow, ...]:
+def _left_out(
+    labels: NDArray[np.int32], nearness: NDArray[np.float32], class_names: Sequence[str], answer: float
+) -> tuple[LeftOutRow, ...]:
     """For each class in turn: "none of these" to its photos by centres and a threshold that know nothing of it.
 
     No head is fitted again, so "not sure" is not counted here.
     """
     rows = []
-    for c in np.unique(said.labels):
-        own = said.labels == c
-        ood_scores = 1 - np.delete(said.nearness, c, axis=1).max(axis=1, initial=-1)
-        far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum()))).ood_score
+    for c in np.unique(labels):
+        own = labels == c
+        ood_scores = 1 - np.delete(nearness, c, axis=1).max(axis=1, initial=-1)
+        far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum())), answer=answer).ood_score
         if far is None:
             continue
         n, n_refused = int(own.sum()), int((ood_scores[own] > far).sum())

@@ -6,11 +6,12 @@ the rank that keeps it on new photos, with a range, or a sentence on how many ph
 """
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tellapart.classifier.decision import (
     NONE_OF_THESE,
@@ -94,7 +95,7 @@ def refuse_unknown_names(wishes: Wishes, class_names: Sequence[str]) -> None:
             )
 
 
-def refuse_impossible(wishes: Wishes, class_names: Sequence[str], labels: Sequence[int], scenes: Sequence[int]) -> None:
+def refuse_impossible(wishes: Wishes, class_names: Sequence[str], labels: ArrayLike, scenes: ArrayLike) -> None:
     """Returns when the photos are enough for every wish; asked before anything is learned, not after it.
 
     Args:
@@ -125,7 +126,7 @@ def _impossible(name: str, recall: float, n: int, n_scenes: int) -> InputError:
     return InputError(
         f"To miss at most {of_photos(1 - recall)} photos of {quoted(name)} takes {least:,} photos of it, each another "
         f"scene, that the model can be tried on; {there}. Another {least - n_scenes:,} are needed.",
-        hint=f"With these photos: --never-miss '{name}={strictest:g}'."
+        hint=f"With these photos: --never-miss {shlex.quote(f'{name}={strictest:g}')}"
         if strictest
         else "Nothing can be promised of a class with so few photos.",
     )

@@ -10,9 +10,11 @@ from typing import Any, TypeAlias
 
 from tellapart.classifier.decision import ANSWERED, shares
 from tellapart.evaluation.corruption import DAYLIGHT_K, SEVERITIES
+from tellapart.evaluation.costs import Costs
 from tellapart.evaluation.coverage import Coverage, Passed, promise_in_words
 from tellapart.evaluation.evaluation import Evaluation, Suspect, Twins
 from tellapart.evaluation.robustness import VariantScores
+from tellapart.evaluation.wishes import of_photos
 from tellapart.metrics.conformal import Guarantee, Observed, least_photos
 from tellapart.report.plots import LEAST_ANSWERED, learning_plot, risk_plot
 from tellapart.text import counted
@@ -42,7 +44,12 @@ _TWINS = {"exact": "the same photo as", "near": "nearly the same photo as"}
 
 def tested(evaluation: Evaluation) -> dict[str, str]:
     """What the photos that were scored are called, one and many: with a cross-validation none is only a test photo."""
-    kind = "" if evaluation.crossed else "test "
+    return tested_photos(crossed=evaluation.crossed)
+
+
+def tested_photos(*, crossed: bool) -> dict[str, str]:
+    """The same, by whether they were cross-validated."""
+    kind = "" if crossed else "test "
     return {"one": f"{kind}photo", "many": f"{kind}photos"}
 
 
@@ -104,12 +111,15 @@ def _noted(sentence: str, shown: Sequence[str], named: Sequence[str], notes: Map
 def unknown(evaluation: Evaluation) -> Shown | None:
     """Who gets no class name: own photos beside what was promised, photos of other things, classes left out."""
     card = evaluation.unknown
-    if card is None:
-        return None
+    return None if card is None else coverage(card, evaluation.n_test, tested(evaluation)["many"])
+
+
+def coverage(card: Coverage, n_test: int, photos: str) -> Shown:
+    """As `unknown`, of `n_test` photos that are called `photos`."""
     others, left_out = card.strangers or (), card.left_out or ()
     return {
-        "sentences": () if evaluation.n_test else card.sentences,
-        "own": _own(card, evaluation.n_test, tested(evaluation)["many"]) if evaluation.n_test else None,
+        "sentences": () if n_test else card.sentences,
+        "own": _own(card, n_test, photos) if n_test else None,
         "others": [vars(row) | {"passed": _grouped(row.passed)} for row in others],
         "n_others": sum(row.n for row in others),
         "n_refused": sum(row.n_refused for row in others),
@@ -119,17 +129,40 @@ def unknown(evaluation: Evaluation) -> Shown | None:
     }
 
 
+def costs(found: Costs | None) -> Shown | None:
+    """What a mistake costs, with the shares in words."""
+    if found is None:
+        return None
+    classes = [
+        vars(c)
+        | {
+            "rows": [vars(row) | {"asked": of_photos(1 - row.recall)} for row in c.rows],
+            "needed": [vars(need) | {"asked": of_photos(1 - need.recall)} for need in c.needed],
+        }
+        for c in found.classes
+    ]
+    return vars(found) | {
+        "classes": classes,
+        "mirrored": found.mirrored,
+        "any_left_out": any(row.left_out is not None for row in found.named),
+    }
+
+
 def _own(card: Coverage, n: int, photos: str) -> Shown:
-    promised, observed = card.promise, card.observed
+    observed = card.observed
+    promised = _promised(card.promise, card.answer or ANSWERED, withheld=card.n_not_sure + card.n_none_of_these)
+    verdict = _verdict(card.n_named, n, photos, observed) if observed else ("", "")
+    never_miss = [kept.sentence for kept in card.never_miss or ()]
     n_named, n_unsure, n_none = card.n_named, card.n_not_sure, card.n_none_of_these
     return {
         "value": n_named / n,
         "band": [observed.low / n, observed.high / n] if observed else None,
         "said": f"{n_named:,} of {n:,} {photos} got a class name, and {card.n_named_right:,} of those names were "
         f"right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”.",
-        "promised": _promised(promised, card.answer or ANSWERED, withheld=n_unsure + n_none),
-        "never_miss": [kept.sentence for kept in card.never_miss or ()],
-        "verdict": _verdict(n_named, n, photos, observed) if observed else ("", ""),
+        "promised": promised,
+        "verdict": verdict,
+        "never_miss": never_miss,
+        "line": " ".join(filter(None, (promised, *verdict, *never_miss))),
     }
 
 

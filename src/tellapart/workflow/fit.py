@@ -20,9 +20,11 @@ from tellapart.data.split import (
     make_split,
     stratified_group_split,
 )
+from tellapart.evaluation.kept import out_of_fold_scores, scenes_of
+from tellapart.evaluation.wishes import decide, refuse_impossible
 from tellapart.extras import require
 from tellapart.features.prepare import Prepared, seen_by
-from tellapart.recipe import FineTune, LinearProbe, Recipe, Scratch, Training, probe_of
+from tellapart.recipe import FineTune, LinearProbe, Recipe, Scratch, Training, Wishes, probe_of
 from tellapart.timing import Progress, no_progress
 
 NEEDS_DEEP = "Training a network needs PyTorch, which is not installed."
@@ -101,6 +103,28 @@ def fit(
         progress=lambda done, total: progress("fitting the head", done, total),
     )
     return Trained(prepared, split, folds, calibrated, recipe)
+
+
+def decided(trained: Trained, wishes: Wishes) -> Trained:
+    """`trained` with the thresholds that keep the wishes.
+
+    Raises:
+        InputError: an unknown class, or a wish that takes more photos of a class; says how many.
+    """
+    fitted, names = trained.calibrated, trained.prepared.dataset.class_names
+    thresholds = decide(wishes, out_of_fold_scores(trained), scenes_of(trained), names, fitted.thresholds)
+    return replace(trained, calibrated=replace(fitted, thresholds=thresholds))
+
+
+def refuse_impossible_wishes(prepared: Prepared, split: Split, wishes: Wishes) -> None:
+    """Returns when there are photos enough for the wishes; asked before a head or a network learns.
+
+    Raises:
+        InputError: an unknown class, or a wish that takes more photos of a class; says how many.
+    """
+    tried = split.val if len(split.val) else split.learned
+    labels, scenes = prepared.dataset.labels[tried], prepared.duplicates.groups[tried]
+    refuse_impossible(wishes, prepared.dataset.class_names, labels, scenes)
 
 
 def _fit_network(
