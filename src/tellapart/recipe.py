@@ -223,6 +223,9 @@ class Wishes:
                 )
 
 
+USUAL = Wishes()  # what a model promises where nothing is asked for
+
+
 def probe_of(recipe: Recipe) -> LinearProbe:
     """The head's settings, and how photos are read."""
     return recipe.probe if isinstance(recipe, Training) else recipe

@@ -22,18 +22,11 @@ from tellapart.model.artifact import CARD, EVALUATION, MODEL, MODEL_FILES, REPOR
 from tellapart.model.compose import compose
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
-from tellapart.recipe import LinearProbe, Reading, Recipe, Wishes, probe_of
+from tellapart.recipe import USUAL, LinearProbe, Reading, Recipe, Wishes, probe_of
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, no_progress
-from tellapart.workflow.fit import (
-    TrainingOptions,
-    checkpoint_of,
-    decided,
-    fit,
-    refuse_impossible_wishes,
-    split_photos,
-)
+from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_photos
 from tellapart.workflow.model_folder import card, describe, model_facts, model_files, page, proven
 
 Json = dict[str, Any]
@@ -46,7 +39,7 @@ def train(
     *,
     quality: str | None = None,
     options: TrainingOptions | None = None,
-    wishes: Wishes | None = None,
+    wishes: Wishes = USUAL,
     force: bool = False,
     advice: bool = True,
     shortcuts: bool = False,
@@ -72,17 +65,15 @@ def train(
         InputError: something about the photos or the output that the person can mend.
         TrainingError: the written model would not answer as it was tested.
     """
-    recipe, output, clock, wishes = _chosen(recipe, quality), Path(output), Stopwatch(), wishes or Wishes()
+    recipe, output, clock = _chosen(recipe, quality), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
     prepared = _trainable(source, probe_of(recipe).reading, wishes, progress, clock)
     with clock("split"):
         split = split_photos(prepared, recipe, may_cross=not robustness)
-        refuse_impossible_wishes(prepared, split, wishes)
     with clock("head"):
-        trained = decided(fit(prepared, split, recipe, options, progress), wishes)
+        trained = fit(prepared, split, recipe, options, progress, wishes)
     with clock("model"):
-        description = describe(trained, name=output.name)
-        model = compose(trained.prepared.backbone, trained.calibrated, description)
+        model, description = _composed(trained, output.name)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proving = beside.submit(proven, model, description, trained)
         with clock("test"):
@@ -97,11 +88,21 @@ def train(
         with clock("robustness"):
             evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress))
     with clock("report"):
-        files = model_files(model, trained, kept) | examples
-        files |= {REPORT: page(evaluation, prepared.dataset, output.name), CARD: card(evaluation, description)}
+        files = model_files(model, trained, kept) | examples | _pages(evaluation, prepared, description, output.name)
     evaluation = replace(evaluation, timings_s=clock.rounded())
     _write(output, seal(description, {**files, EVALUATION: to_json(evaluation.to_json())}), trained)
     return evaluation
+
+
+def _composed(trained: Trained, name: str) -> tuple[bytes, Json]:
+    """The graph of the model `name`, and its manifest but for the hashes."""
+    description = describe(trained, name=name)
+    return compose(trained.prepared.backbone, trained.calibrated, description), description
+
+
+def _pages(evaluation: Evaluation, prepared: Prepared, description: Json, name: str) -> dict[str, bytes]:
+    """What people read of the model `name`."""
+    return {REPORT: page(evaluation, prepared.dataset, name), CARD: card(evaluation, description)}
 
 
 def _chosen(recipe: Recipe | None, quality: str | None) -> Recipe:
