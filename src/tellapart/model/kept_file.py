@@ -27,14 +27,14 @@ def kept_file(kept: KeptScores) -> bytes | None:
     facts: dict[str, Any] = {"n_classes": n_classes}
     for name in _SETS:
         said = getattr(kept, name)
-        facts[name] = said and {
-            "labels": said.labels.tolist(),
-            "probs": _packed(said.probs),
-            "ood_scores": _packed(said.ood_scores),
-        }
+        facts[name] = None if said is None else _columns(said)
     facts["scenes"] = kept.scenes.tolist()
     facts["nearness"], facts["unseen_confidences"] = _packed(kept.nearness), _packed(kept.unseen_confidences)
     return json.dumps(facts, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _columns(said: Scored) -> dict[str, Any]:
+    return {"labels": said.labels.tolist(), "probs": _packed(said.probs), "ood_scores": _packed(said.ood_scores)}
 
 
 def parse_kept(data: bytes, n_classes: int) -> KeptScores:
