@@ -27,8 +27,11 @@ tellapart threshold parts --answer 0.8 -o sure-parts     name only the surest 80
 def threshold(model: str, answer: float | None, never_miss: tuple[str, ...], output: str | None, as_json: bool) -> None:
     """Say what mistakes of MODEL cost, and set its decision thresholds anew.
 
-    Without --answer and --never-miss it only shows what can be had. With either, both are set: what is not named is as
-    if it had never been. The thresholds are ranks among out-of-fold values that the model keeps; no photo is read.
+    --never-miss defect=0.99 gives at most about 1 of 100 defects another class's name; false alarms rise. --answer 0.9
+    names the surest 90 of 100 of your own photos; the others get "not sure" or "none of these".
+
+    Without either it only shows what can be had. With either, both are set: what is not named is as if it had never
+    been. The thresholds are ranks among out-of-fold values that the model keeps; no photo is read.
     """
     from tellapart.workflow.threshold import threshold as set_thresholds
 

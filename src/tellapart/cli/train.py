@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         """
 tellapart train photos/ -o burgers                photos/burger/1.jpg, photos/hot dog/2.jpg, …
 tellapart train photos.zip -o burgers --quality best
-tellapart train parts/ -o parts --never-miss defect=0.99 --answer 0.9
 tellapart train labels.csv -o burgers --force     rows of path,label[,split]
 tellapart train hf:beans -o leaves                a Hugging Face data set (pip install "tellapart[hub]")
 tellapart train photos/ -o burgers --recipe finetune --time-limit 3m

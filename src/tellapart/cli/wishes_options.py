@@ -13,13 +13,11 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     click.option(
-        "--answer", type=float, metavar="SHARE", show_default="0.95",
-        help="Share of your own photos to get a class name; the others get \"not sure\" or \"none of these\".",
+        "--answer", type=float, metavar="SHARE", help="Share of own photos to be named; 0.95 unless told.",
     ),
     click.option(
         "--never-miss", multiple=True, metavar="CLASS=SHARE",
-        help="Give at least this share of CLASS no other class's name, such as defect=0.99; false alarms rise. "
-        "May be repeated.",
+        help="As in defect=0.99; repeatable.",
     ),
 )  # fmt: skip
 
