@@ -1,6 +1,7 @@
 """How to train, as values: every hyper-parameter with its unit, its default and the reason for it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -185,6 +186,43 @@ class Scratch(Training):
 
 
 Recipe = LinearProbe | FineTune | Scratch
+
+ANSWERED = 0.95  # of real photos, the share that gets a class name unless told otherwise
+LEAST_ANSWERED = 0.05  # a model that names fewer is of no use, and 5 was meant to be 0.05 less often than 0.95
+LEAST_RECALL = 0.5  # below it a class would be named less often than without a wish
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What mistakes cost, as shares of real photos; the thresholds of a finished model are ranks that keep them.
+
+    Args:
+        answer: the share of real photos that gets a class name, in [0.05, 1]; 1 withholds none.
+        never_miss: {class name: the share of its photos that no other class's name may be given to, in [0.5, 1)}.
+
+    Raises:
+        InputError: a share is out of range.
+    """
+
+    answer: float = ANSWERED
+    never_miss: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not LEAST_ANSWERED <= self.answer <= 1:
+            raise InputError(
+                f"The share of photos to answer must be between {LEAST_ANSWERED} and 1. Got {self.answer:g}.",
+                hint="0.9 is 90 of 100 photos.",
+            )
+        for name, recall in self.never_miss.items():
+            if not LEAST_RECALL <= recall < 1:
+                raise InputError(
+                    f"The share of '{name}' not to miss must be at least {LEAST_RECALL} and less than 1. "
+                    f"Got {recall:g}.",
+                    hint="0.99 misses at most about 1 of 100; no number of photos can promise that none is missed.",
+                )
+
+
+USUAL = Wishes()  # what a model promises where nothing is asked for
 
 
 def probe_of(recipe: Recipe) -> LinearProbe:

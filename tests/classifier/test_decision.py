@@ -1,5 +1,6 @@
 """Thresholds that keep their promise on photos not seen yet."""
 
+import json
 from fractions import Fraction
 
 import numpy as np
@@ -13,10 +14,13 @@ from tellapart.classifier.decision import (
     FAR_SHARE,
     LEAST_EARLY,
     LEAST_PROMISED,
+    ClassThreshold,
     Thresholds,
     answer,
     early_threshold,
     fit_thresholds,
+    lowest_by_scene,
+    shares,
     withheld,
 )
 
@@ -65,10 +69,10 @@ def test_coverage_of_new_photos(n):
         thresholds = fit_thresholds(rng.gumbel(size=n), rng.beta(5, 1, n))
         far.append(np.mean(rng.gumbel(size=50) > thresholds.ood_score))
         doubt.append(np.mean(rng.beta(5, 1, 50) < thresholds.confidence))
-    for shares, promised in ((far, FAR_SHARE), (doubt, DOUBT_SHARE)):
-        expected, error = rank(promised, n) / (n + 1), np.std(shares) / np.sqrt(len(shares))
+    for seen, promised in ((far, FAR_SHARE), (doubt, DOUBT_SHARE)):
+        expected, error = rank(promised, n) / (n + 1), np.std(seen) / np.sqrt(len(seen))
         assert expected <= promised
-        assert np.mean(shares) == pytest.approx(expected, abs=4 * error)
+        assert np.mean(seen) == pytest.approx(expected, abs=4 * error)
 
 
 @given(st.integers(0, 40), st.integers(0, 99))
@@ -160,3 +164,97 @@ def test_classes_may_be_called_like_the_other_answers():
     assert answer(names, np.array([0.9, 0.1]), 0.1, limits) == "none of these"
     assert withheld(np.array([0.9, 0.1]), 0.1, limits) is None
     assert withheld(np.array([0.9, 0.1]), 0.6, limits) == "none of these"
+
+
+def own(label, prob, name=""):
+    return ClassThreshold(label, name or NAMES[label], prob, 0.99, 0.99, 0.95, 1.0, 120, 120)
+
+
+def test_a_class_not_to_be_missed_is_named_though_another_is_likelier():
+    limits = Thresholds(0.5, 0.6, 100, never_miss=(own(1, 0.1),))
+    assert answer(NAMES, np.array([0.9, 0.1, 0.0]), 0.1, limits) == "dog"
+    assert answer(NAMES, np.array([0.9, np.nextafter(0.1, 0), 0.0]), 0.1, limits) == "cat"
+    assert answer(NAMES, np.array([0.45, 0.1, 0.45]), 0.1, limits) == "dog", "a claim comes before a close call"
+    assert answer(NAMES, np.array([0.9, 0.1, 0.0]), 0.6, limits) == "none of these", "and after a far photo"
+
+
+def test_two_classes_that_claim_a_photo_leave_it_without_a_name():
+    limits = Thresholds(None, None, 100, never_miss=(own(0, 0.02), own(1, 0.3)))
+    assert answer(NAMES, np.array([0.5, 0.4, 0.1]), 0.1, limits) == "not sure"
+    assert answer(NAMES, np.array([0.01, 0.4, 0.59]), 0.1, limits) == "dog"
+    assert answer(NAMES, np.array([0.01, 0.2, 0.79]), 0.1, limits) == "hen"
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=3, max_size=3),
+    st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1)), max_size=3, unique_by=lambda pair: pair[0]),
+    st.floats(0, 2),
+)
+def test_a_photo_of_a_claiming_class_never_gets_another_name(probs, claims, ood_score):
+    """Whatever else is asked for: at or above its threshold a class is answered, or no name at all."""
+    limits = Thresholds(0.7, 0.4, 100, never_miss=tuple(own(label, prob) for label, prob in claims))
+    said = answer(NAMES, np.array(probs), ood_score, limits)
+    for label, prob in claims:
+        if probs[label] >= prob:
+            assert said in (NAMES[label], "not sure", "none of these")
+
+
+def test_single_precision_is_compared_as_a_browser_compares_it():
+    """A float32 is widened, and the threshold is not rounded to meet it."""
+    prob = float(np.float32(0.1))
+    above = Thresholds(None, None, 0, never_miss=(own(1, np.nextafter(prob, 1)),))
+    assert answer(NAMES, np.array([0.9, 0.1, 0], np.float32), 0.0, above) == "cat"
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=300), st.floats(0.001, 0.5))
+def test_with_one_photo_a_scene_the_threshold_is_an_order_statistic(values, share):
+    k = int(Fraction(share) * (len(values) + 1) + Fraction(1, 10**9))
+    got = lowest_by_scene(np.array(values), np.arange(len(values)), share)
+    if k == 0:
+        assert got is None
+        return
+    assert got[0] == sorted(values)[k - 1]
+    assert got[1] == 1 + sum(value < got[0] for value in values) <= k
+
+
+def test_photos_of_one_scene_count_as_one():
+    values = np.arange(100) / 100
+    assert lowest_by_scene(values, np.zeros(100, int), 0.1) is None
+    scenes = np.arange(100) // 10
+    value, rank = lowest_by_scene(values, scenes, 1 / 11)
+    assert (value, rank) == (0.0, 1.0), "ten scenes carry rank 1, and no more"
+    value, rank = lowest_by_scene(values, scenes, 2 / 11)
+    assert (value, rank) == (0.1, pytest.approx(2.0)), "a whole scene lies below: its ten photos weigh one"
+
+
+@pytest.mark.parametrize(("n_scenes", "recall"), [(60, 0.95), (150, 0.99), (40, 0.9)])
+def test_misses_of_new_scenes_stay_within_what_was_asked(n_scenes, recall):
+    """Over many draws of scenes of unequal size, at most 1 - recall of photos of new scenes fall below."""
+    rng, missed = np.random.default_rng(0), []
+    for _ in range(1500):
+        sizes = rng.integers(1, 9, n_scenes)
+        scenes = np.repeat(np.arange(n_scenes), sizes)
+        values = rng.normal(size=n_scenes)[scenes] + 0.3 * rng.normal(size=len(scenes))
+        value, _ = lowest_by_scene(values, scenes, 1 - recall)
+        missed.append(np.mean(rng.normal(size=200) + 0.3 * rng.normal(size=200) < value))
+    error = np.std(missed) / np.sqrt(len(missed))
+    assert np.mean(missed) <= 1 - recall + 3 * error
+    assert np.mean(missed) >= (1 - recall) / 2, "and the promise is not bought with far more false alarms"
+
+
+@pytest.mark.parametrize("share", [1, 0.99, 0.95, 0.9, 0.8, 0.05])
+def test_what_may_be_withheld_adds_up(share):
+    far, doubt = shares(share)
+    assert far + doubt == pytest.approx(1 - share)
+    assert 0 <= far <= FAR_SHARE
+    assert doubt >= 0
+    values = np.linspace(0, 1, 2000)
+    limits = fit_thresholds(values, values[::-1], answer=share)
+    n_kept = sum(withheld(np.array([v]), u, limits) is None for u, v in zip(values, values[::-1], strict=True))
+    assert n_kept >= share * 2000
+
+
+def test_thresholds_survive_their_json():
+    limits = Thresholds(0.5, None, 100, answer=0.9, never_miss=(own(1, 0.1),), n_torn=3)
+    assert Thresholds.from_json(json.loads(json.dumps(limits.to_json()))) == limits
+    assert set(Thresholds(0.5, 0.6, 100).to_json()) == {"unknown_score", "confidence", "n"}, "as models of before"

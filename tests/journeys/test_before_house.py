@@ -45,7 +45,7 @@ def test_a_model_folder_answers_as_it_did(in_process: Any, drawn: Path) -> None:
 def test_it_is_scored_as_it_was(in_process: Any, drawn: Path) -> None:
     recorded = json.loads((BEFORE / "evaluations" / "evaluated.json").read_text())
     said = in_process.json("evaluate", BEFORE / "scratch", "photos", cwd=drawn)
-    assert set(said) == set(recorded)
+    assert set(said) - {"costs"} == set(recorded)
     for key in ("headline", "accuracy", "confusion", "leaks", "unknown", "model", "n_used", "skipped"):
         assert alike(said[key], recorded[key]), key
 
@@ -63,10 +63,15 @@ def test_the_same_photos_and_options_write_the_same_keys(
     (tmp_path / "photos").symlink_to(drawn / "photos")
     evaluation = json.loads(in_process("train", "photos", "-o", recipe, *options, "--json", cwd=tmp_path).stdout)
     recorded = json.loads((BEFORE / "evaluations" / f"{recipe}.json").read_text())
-    assert keys(recorded) <= keys(evaluation)
+    # A model of few photos had nothing to say of a class left out; now it says "none of these" early.
+    assert keys(recorded) - {".unknown.left_out"} <= keys(evaluation)
     manifest = json.loads((tmp_path / recipe / "manifest.json").read_text())
     before = json.loads((BEFORE / "manifests" / f"{recipe}.json").read_text())
-    assert keys(manifest) == keys(before)
+    assert keys(manifest) - {".files.out_of_fold.json"} == keys(before)
+    for recorded in (manifest, before):  # features are scaled otherwise since, and other C tried
+        for settings in (recorded["recipe"], recorded["recipe"].get("probe", {})):
+            settings.pop("inverse_regularisation", None)
+            settings.pop("chosen_inverse_regularisation", None)
     assert manifest["recipe"] == before["recipe"]
 
 

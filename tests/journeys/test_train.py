@@ -58,7 +58,8 @@ def test_a_folder_per_class_gives_a_model_folder_and_says_so_briefly(tellapart, 
     assert len(said.splitlines()) <= 13
     written = {path.name for path in (tmp_path / "burgers").iterdir()}
     assert written == {
-        "README.md", "evaluation.json", "examples", "manifest.json", "model.onnx", "report.html", "trained_on.txt",
+        "README.md", "evaluation.json", "examples", "manifest.json", "model.onnx", "out_of_fold.json", "report.html",
+        "trained_on.txt",
     }  # fmt: skip
     assert_contract(json.loads((tmp_path / "burgers" / "evaluation.json").read_text("utf-8")))
     assert [path.name for path in tmp_path.iterdir()] == ["burgers"]

@@ -34,6 +34,7 @@ def test_parameters_are_scikit_learns(photos):
     assert made.get_params() == {
         "quality": "fast",
         "class_balance": 1.0,
+        "never_miss": None,
         "n_folds": 3,
         "seed": 7,
         "fit_photos": "squash",

@@ -1,7 +1,19 @@
-"""When a model gives no class name: thresholds on OOD score and confidence, and the answer they lead to."""
+"""When a model gives no class name, or one that is not the likeliest: thresholds, and the answer they lead to.
+
+The rule, in this order, the same in every door (src/tellapart/web/browser-client.js has it again):
+
+1. An OOD score above `ood_score`: "none of these".
+2. Classes not to be missed whose probability reaches their own threshold: one of them is the answer, whichever class is
+   likelier and however unsure it is. Two or more: "not sure", for either name could miss the other, and no promise may.
+3. A confidence below `confidence`: "not sure".
+4. Else the likeliest class.
+
+A photo of a class is missed where it gets the name of another class. "None of these" and "not sure" are no misses: they
+ask a person to look.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +27,7 @@ FAR_SHARE = 0.04
 DOUBT_SHARE = 0.01
 LEAST_PROMISED = round(1 / FAR_SHARE) - 1  # photos that it takes before FAR_SHARE of them is one
 # Before that a threshold on the OOD score promises nothing. Chosen among a hundred rules on five sets of training
-# photos with 3, 5 and 10 a class, and on the half of the reference that may be fitted on: docs/decisions/0016-early.md
+# photos with 3, 5 and 10 a class, and on the half of the reference that may be fitted on: docs/decisions/0017-early.md
 EARLY_SPREADS = 1.5  # standard deviations above the mean of real photos: the far end of what is known of them
 EARLY_REFERENCE = 0.1  # share of the reference photos that are nearer than the near end of other things
 LEAST_EARLY = 4  # photos out of fold; fewer have no spread to speak of
@@ -24,6 +36,44 @@ EARLY_SAID = (
     "“None of these” is early here: it learned from few photos, and how many photos of its own classes it will wrongly "
     "refuse is not promised."
 )
+ANSWERED = 0.95  # what these two leave
+_ROUNDING = 1e-9  # 0.01 x 100 photos are 1, whatever the product is in floating point
+
+
+@dataclass(frozen=True)
+class ClassThreshold:
+    """From which probability on a class is answered that must not be missed, and what that promises.
+
+    Args:
+        label: of the class.
+        class_name: its name.
+        prob: its decision threshold: a photo with at least this probability of the class gets its name.
+        recall: the share of its photos that was asked not to be missed.
+        kept: the share to expect at or above the threshold, at least `recall`.
+        low: low end of the band that the true share lies in 95 times of 100.
+        high: high end.
+        n: out-of-fold photos of the class that the threshold comes from.
+        n_scenes: scenes that those are of; photos of one scene count as one.
+    """
+
+    label: int
+    class_name: str
+    prob: float
+    recall: float
+    kept: float
+    low: float
+    high: float
+    n: int
+    n_scenes: int
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """What `to_json` gave."""
+        return cls(**{"prob" if key == "probability" else key: value for key, value in facts.items()})
+
+    def to_json(self) -> dict[str, Any]:
+        """For the manifest of a model."""
+        return {"probability" if key == "prob" else key: value for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -35,46 +85,83 @@ class Thresholds:
         confidence: photos below it are "not sure".
         n: out-of-fold photos that both come from.
         early: whether the OOD score's threshold is set by few photos and promises nothing.
+        answer: the share of real photos that these two leave with a class name.
+        never_miss: the classes that have a threshold of their own.
+        n_torn: of the `n` photos, those that two of these classes claim, so that neither name is given.
     """
 
     ood_score: float | None
     confidence: float | None
     n: int
     early: bool = False
+    answer: float = ANSWERED
+    never_miss: tuple[ClassThreshold, ...] = ()
+    n_torn: int = 0
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
         """What `to_json` gave; the manifest's key of the OOD score is `unknown_score`."""
-        return cls(facts["unknown_score"], facts["confidence"], facts["n"], facts.get("early", False))
+        never_miss = tuple(map(ClassThreshold.from_json, facts.get("never_miss", ())))
+        return cls(
+            facts["unknown_score"],
+            facts["confidence"],
+            facts["n"],
+            early=facts.get("early", False),
+            answer=facts.get("answer", ANSWERED),
+            never_miss=never_miss,
+            n_torn=facts.get("n_torn", 0),
+        )
 
-    def to_json(self) -> dict[str, float | None]:
-        """For the manifest of a model; `early` only where it is."""
-        facts = {"unknown_score": self.ood_score, "confidence": self.confidence, "n": self.n}
-        return facts | ({"early": True} if self.early else {})
+    def to_json(self) -> dict[str, Any]:
+        """For the manifest of a model; what is as in any model has no key."""
+        facts: dict[str, Any] = {"unknown_score": self.ood_score, "confidence": self.confidence, "n": self.n}
+        if self.early:
+            facts["early"] = True
+        if self.answer != ANSWERED:
+            facts["answer"] = self.answer
+        if self.never_miss:
+            facts |= {"never_miss": [threshold.to_json() for threshold in self.never_miss], "n_torn": self.n_torn}
+        return facts
+
+
+def shares(answer: float) -> tuple[float, float]:
+    """What may be called "none of these" and "not sure", so that the share `answer` gets a class name.
+
+    At 95 % and above as 4 to 1. Below, "none of these" keeps its 4 % and all else is "not sure": on three sets, with
+    90 % named, 24, 47 and 31 of 100 mistakes are then withheld, and 17, 40 and 13 as 4 to 1; docs/trust.md has more.
+    """
+    if answer == ANSWERED:
+        return FAR_SHARE, DOUBT_SHARE
+    far = min(FAR_SHARE, (1 - answer) * FAR_SHARE / (FAR_SHARE + DOUBT_SHARE))
+    return far, 1 - answer - far
 
 
 def fit_thresholds(
     ood_scores: NDArray[np.floating],
     confidences: NDArray[np.floating],
     of_reference: NDArray[np.floating] | None = None,
+    *,
+    answer: float = ANSWERED,
 ) -> Thresholds:
-    """Thresholds that leave about 95 % of real photos with an answer.
+    """Thresholds that leave about the share `answer` of real photos with an answer.
 
     Args:
         ood_scores: (N,) out-of-fold OOD scores of real photos.
         confidences: (N,) out-of-fold confidences of the same photos.
         of_reference: (M,) OOD scores of photos of something else, for an early threshold where N is too small for the
             promise; None sets none then.
+        answer: the share of real photos to get a class name.
 
     Source: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005, chapter 2: the k-th smallest of n
     exchangeable scores exceeds a new one with probability k / (n + 1).
     """
-    far = _lowest(-np.asarray(ood_scores, np.float64), FAR_SHARE)
-    doubt = _lowest(np.asarray(confidences, np.float64), DOUBT_SHARE)
-    early = far is None and of_reference is not None and len(ood_scores) >= LEAST_EARLY
+    far_share, doubt_share = shares(answer)
+    far = _lowest(-np.asarray(ood_scores, np.float64), far_share)
+    doubt = _lowest(np.asarray(confidences, np.float64), doubt_share)
+    early = far is None and of_reference is not None and LEAST_EARLY <= len(ood_scores) < LEAST_PROMISED
     if early and of_reference is not None:
         far = -early_threshold(ood_scores, of_reference)
-    return Thresholds(None if far is None else -far, doubt, len(ood_scores), early)
+    return Thresholds(None if far is None else -far, doubt, len(ood_scores), early=early, answer=answer)
 
 
 def early_threshold(ood_scores: NDArray[np.floating], of_reference: NDArray[np.floating]) -> float:
@@ -96,19 +183,60 @@ def early_threshold(ood_scores: NDArray[np.floating], of_reference: NDArray[np.f
 
 def _lowest(scores: NDArray[np.float64], share: float) -> float | None:
     """The score that about `share` of exchangeable scores fall below; None with too few scores to say."""
-    rank = int(share * (len(scores) + 1))
+    rank = int(share * (len(scores) + 1) + _ROUNDING)
     return float(np.sort(scores)[rank - 1]) if rank >= 1 else None
+
+
+def lowest_by_scene(
+    probs: NDArray[np.floating], scenes: NDArray[np.integer], share: float
+) -> tuple[float, float] | None:
+    """The highest value that at most `share` of new photos fall below, and its rank among scenes; None if too few.
+
+    Every scene counts as one, however many photos it has. With one photo a scene the value is the k-th smallest of n,
+    k = floor(share (n + 1)), and the rank is k; in general the rank is 1 more than the weight of what lies below.
+
+    Args:
+        probs: (M,) out-of-fold probabilities of one class for its own photos.
+        scenes: (M,) which photos are alike.
+        share: in (0, 1).
+
+    Source: Lee, Barber and Willett, Distribution-free inference with hierarchical data, arXiv 2306.06342 (2023):
+    weights 1 / size, for a new photo of a new scene.
+    """
+    _, scene_of, sizes = np.unique(scenes, return_inverse=True, return_counts=True)
+    budget = share * (len(sizes) + 1) + _ROUNDING
+    if budget < 1:
+        return None
+    values, place = np.unique(np.asarray(probs, np.float64), return_inverse=True)
+    weights = np.bincount(place, weights=1 / sizes[scene_of])
+    below = np.cumsum(weights) - weights
+    last = int(np.flatnonzero(below + 1 <= budget)[-1])
+    return float(values[last]), float(below[last] + 1)
+
+
+def claiming(probs: NDArray[np.floating], thresholds: Thresholds) -> list[int]:
+    """The classes not to be missed that a photo with (C,) `probs` may be of."""
+    return [t.label for t in thresholds.never_miss if float(probs[t.label]) >= t.prob]
 
 
 def answer(class_names: Sequence[str], probs: NDArray[np.floating], ood_score: float, thresholds: Thresholds) -> str:
     """What to tell a person: a class name, "not sure" or "none of these"."""
-    return withheld(probs, ood_score, thresholds) or class_names[int(probs.argmax())]
+    return withheld(probs, ood_score, thresholds) or class_names[named(probs, thresholds)]
+
+
+def named(probs: NDArray[np.floating], thresholds: Thresholds) -> int:
+    """The class whose name is given, if one is: the one not to be missed, else the likeliest."""
+    claims = claiming(probs, thresholds)
+    return claims[0] if len(claims) == 1 else int(probs.argmax())
 
 
 def withheld(probs: NDArray[np.floating], ood_score: float, thresholds: Thresholds) -> str | None:
     """What is said in place of a class name; None where there is one, whatever the classes are called."""
     if thresholds.ood_score is not None and ood_score > thresholds.ood_score:
         return NONE_OF_THESE
+    claims = claiming(probs, thresholds)
+    if claims:
+        return None if len(claims) == 1 else NOT_SURE
     if thresholds.confidence is not None and float(probs.max()) < thresholds.confidence:
         return NOT_SURE
     return None

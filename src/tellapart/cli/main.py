@@ -16,6 +16,7 @@ from tellapart.cli.predict import predict
 from tellapart.cli.serve import serve
 from tellapart.cli.suggest import suggest
 from tellapart.cli.summary import summary
+from tellapart.cli.threshold import threshold
 from tellapart.cli.train import train
 
 
@@ -40,6 +41,7 @@ COMMANDS = (
     predict,
     evaluate,
     compare,
+    threshold,
     check,
     suggest,
     explain,

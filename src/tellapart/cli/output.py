@@ -65,7 +65,10 @@ def print_prediction(prediction: "Prediction", top: int, name_width: int) -> Non
         answer += ": " + " or ".join(name for name, _ in best[:2])
     if prediction.looks_like:
         answer += f" (looks more like {prediction.looks_like})"
-    percent = f"  {_percent(best[0][1])}" if prediction.answer == prediction.class_name else ""
+    own = dict(best).get(str(prediction.answer))
+    percent = "" if own is None else f"  {_percent(own)}"
+    if own is not None and prediction.answer != prediction.class_name:
+        percent += f" (must not be missed; {best[0][0]} {_percent(best[0][1])})"
     say(f"{name:<{name_width}}  " if name_width else "", nl=False)
     say(answer, nl=False, bold=True)
     say(percent)

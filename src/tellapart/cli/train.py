@@ -7,6 +7,7 @@ import click
 from tellapart.cli.options import examples, force_option, json_option, progress_bars, quality_option, robustness_option
 from tellapart.cli.output import print_json, print_summary, say
 from tellapart.cli.recipe_options import options_for, recipe_from, training_options
+from tellapart.cli.wishes_options import wishes_from, wishes_options
 
 if TYPE_CHECKING:
     from tellapart.data.preprocess import ResizeMode
@@ -40,6 +41,7 @@ tellapart train photos/ -o burgers --recipe scratch --network first-cnn --epochs
     "--shortcuts", is_flag=True,
     help="For the advice, also look for what gives classes away: format, size, brightness, border; 2 s a 1,000 photos.",
 )  # fmt: skip
+@wishes_options
 @training_options
 @robustness_option
 @force_option
@@ -53,6 +55,8 @@ def train(
     seed: int,
     no_advice: bool,
     shortcuts: bool,
+    answer: float | None,
+    never_miss: tuple[str, ...],
     recipe: str,
     robustness: bool,
     force: bool,
@@ -68,6 +72,7 @@ def train(
     from tellapart.workflow.train import train as train_model
 
     reading = Reading(quality=quality, resize_mode=fit, test_share=test_share)
+    wishes = wishes_from(answer, never_miss)
     chosen = recipe_from(recipe, reading, seed, options)
     telling = options_for(output, chosen, resume=options["resume"], report_to=options["report_to"])
     with progress_bars() as progress, telling as chosen_options:
@@ -76,6 +81,7 @@ def train(
             output,
             chosen,
             options=chosen_options,
+            wishes=wishes,
             force=force,
             advice=not no_advice,
             shortcuts=shortcuts,

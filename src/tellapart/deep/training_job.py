@@ -96,10 +96,12 @@ def probe_on(
 
 
 def identity(prepared: Prepared, split: Split, recipe: Training) -> Json:
-    """What must be the same for a stopped training to go on."""
+    """What must be the same for a stopped training to go on; which C its probes try need not."""
     photos = {"train": split.train, "val": split.val}
+    settings = settings_json(recipe)
+    del settings["probe"]["inverse_regularisation"]
     return {
-        **settings_json(recipe),
+        **settings,
         "classes": list(prepared.dataset.class_names),
         **{f"{name} photos": fingerprint(prepared.pixel_hashes[chosen]) for name, chosen in photos.items()},
     }

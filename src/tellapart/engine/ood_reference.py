@@ -48,6 +48,14 @@ class OodReference:
         return OodReference(self.features[kept], tuple(sources), tuple(names), np.zeros(len(kept), bool))
 
 
+def reference_photos() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Where each of the photos that are counted comes from, and what it shows, whatever backbone sees them."""
+    record = json.loads((FOLDER / "photos.json").read_text(encoding="utf-8"))
+    fitted_on = set(record["fitted_on"])
+    photos = [photo for i, photo in enumerate(record["photos"]) if i not in fitted_on]
+    return tuple(p["source"] for p in photos), tuple(p["name"] for p in photos)
+
+
 @cache
 def ood_reference(backbone: Backbone) -> OodReference | None:
     """The photos as `backbone` sees them; None for one that they were not shown to.

@@ -8,19 +8,23 @@ from numpy.typing import NDArray
 
 from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import (
-    DOUBT_SHARE,
+    ANSWERED,
     EARLY_SAID,
     FAR_SHARE,
     NONE_OF_THESE,
     NOT_SURE,
     Thresholds,
     fit_thresholds,
+    named,
+    shares,
     withheld,
 )
+from tellapart.classifier.kept_scores import Scored
 from tellapart.classifier.ood import directions
 from tellapart.classifier.probe import CalibratedHead
 from tellapart.engine.ood_reference import OodReference
-from tellapart.metrics.conformal import Guarantee, Observed, guarantee, observed_in_band
+from tellapart.evaluation.wishes import ClassKept, contradiction, guarantee_of, kept_on_test
+from tellapart.metrics.conformal import Guarantee, Observed, least_photos, observed_in_band
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted
 
@@ -89,6 +93,8 @@ class Coverage:
             asked about any.
         left_out: each class as if it had never been seen, worst first; None where that was not asked.
         early: whether "none of these" is said without a promise, because photos were few; None as False.
+        answer: the share of real photos that was asked to get a class name; None where it is the usual one.
+        never_miss: the classes that must not be missed; None where there is none.
     """
 
     n_named: int
@@ -102,11 +108,8 @@ class Coverage:
     strangers: tuple[OodRow, ...] | None = None
     left_out: tuple[LeftOutRow, ...] | None = None
     early: bool | None = None
-
-
-def guarantee_of(thresholds: Thresholds) -> Guarantee | None:
-    """What share of real photos gets a class name, with its band; None where nothing is guaranteed."""
-    return guarantee(thresholds.n, FAR_SHARE, DOUBT_SHARE)
+    answer: float | None = None
+    never_miss: tuple[ClassKept, ...] | None = None
 
 
 def refusals(
@@ -126,11 +129,55 @@ def refusals(
         reference: photos of something else; None where the backbone has not seen them. Those that may be fitted on are
             not counted.
     """
-    thresholds = fitted.thresholds
-    card = real_photos(said.probs, said.ood_scores, labels, thresholds, guarantee_of(thresholds))
+    others = near_reference = None
+    if reference is not None:
+        counted = reference.counted()
+        probs, ood_scores = fitted.probs(counted.features), fitted.centres.ood_scores(counted.features)
+        others = Others(probs, ood_scores, counted.sources, counted.names)
+        near_reference = _nearness(fitted, reference.to_fit)
+    own = fitted.out_of_fold
+    return coverage_of(
+        fitted.thresholds,
+        (said.probs, said.ood_scores, labels),
+        class_names,
+        (own.labels, own.nearness),
+        others,
+        near_reference,
+    )
+
+
+@dataclass(frozen=True)
+class Others:
+    """What was said about M photos of something else: (M, C) probs, (M,) OOD scores, sources and names."""
+
+    probs: NDArray[np.floating]
+    ood_scores: NDArray[np.floating]
+    sources: Sequence[str]
+    names: Sequence[str]
+
+
+def coverage_of(
+    thresholds: Thresholds,
+    tested: tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.int32]],
+    class_names: Sequence[str],
+    out_of_fold: tuple[NDArray[np.int32], NDArray[np.float32]],
+    others: Others | None,
+    near_reference: NDArray[np.float32] | None = None,
+) -> Coverage:
+    """The report card of these thresholds.
+
+    Args:
+        thresholds: the model's.
+        tested: (N, C) probs, (N,) OOD scores and (N,) labels of test photos.
+        class_names: (C,).
+        out_of_fold: (M,) labels and (M, C) nearness of training photos, as `OutOfFold` has them.
+        others: photos of something else on which nothing was fitted; None where the backbone has not seen them.
+        near_reference: (R, C) nearness of those that may be fitted on, for classes that leave few others; or None.
+    """
+    card = real_photos(*tested, thresholds, guarantee_of(thresholds))
     far = thresholds.ood_score
-    strangers = () if far is None or reference is None else _ood_rows(fitted, reference.counted(), class_names)
-    left_out = () if far is None else _left_out(fitted, reference, class_names)
+    strangers = () if far is None or others is None else _ood_rows(others, thresholds, class_names)
+    left_out = () if far is None else _left_out(*out_of_fold, class_names, thresholds.answer, near_reference)
     sentences = (*card.sentences, *_ood_said(strangers), *_left_out_said(left_out))
     return replace(card, strangers=strangers, left_out=left_out, sentences=sentences)
 
@@ -152,17 +199,20 @@ def real_photos(
         guaranteed: what it guarantees; None for nothing.
     """
     said = [withheld(p, float(u), thresholds) for p, u in zip(probs, ood_scores, strict=True)]
-    named = [i for i, instead in enumerate(said) if instead is None]
-    n_right = int((probs.argmax(axis=1) == labels)[named].sum())
+    answered = [i for i, instead in enumerate(said) if instead is None]
+    n_right = sum(named(probs[i], thresholds) == int(labels[i]) for i in answered)
     n_none, n_unsure, n = said.count(NONE_OF_THESE), said.count(NOT_SURE), len(said)
-    observed = observed_in_band(len(named), n, guaranteed) if guaranteed and n else None
-    in_words = _guarantee_said(thresholds, guaranteed)
+    observed = observed_in_band(len(answered), n, guaranteed) if guaranteed and n else None
+    tested = Scored(labels, np.asarray(probs, np.float32), np.asarray(ood_scores, np.float32))
+    never_miss = kept_on_test(tested, thresholds)
+    in_words = [*_guarantee_said(thresholds, guaranteed), *(kept.sentence for kept in never_miss)]
+    in_words += filter(None, [contradiction(thresholds)])
     counts = (
-        f"{len(named):,} of {n:,} photos that it had not learned from got a class name, and {n_right:,} of those names "
-        f"were right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”."
+        f"{len(answered):,} of {n:,} photos that it had not learned from got a class name, and {n_right:,} of those "
+        f"names were right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”."
     )
     return Coverage(
-        len(named),
+        len(answered),
         n_right,
         n_unsure,
         n_none,
@@ -171,6 +221,8 @@ def real_photos(
         sentences=(counts, *in_words) if n else tuple(in_words),
         promise_in_words=" ".join(in_words),
         early=thresholds.early or None,
+        answer=None if thresholds.answer == ANSWERED else thresholds.answer,
+        never_miss=never_miss or None,
     )
 
 
@@ -185,14 +237,12 @@ def promise_in_words(guaranteed: Guarantee, *, to_owner: bool) -> str:
     return f"{given}; {plausible} the {photos} it learned from."
 
 
-def least_photos(share: float) -> int:
-    """Photos that it takes before the share `share` of them is one photo, as `fit_thresholds` counts."""
-    return round(1 / share) - 1
-
-
 def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> list[str]:
+    far_share, doubt_share = shares(thresholds.answer)
+    if thresholds.answer == 1:
+        return ["It gives every photo one of its names, as was asked for."]
     if thresholds.ood_score is None:
-        least = least_photos(FAR_SHARE)
+        least = least_photos(far_share)
         return [
             f"It never says “none of these”: it must be tried on {least} photos while it learns to promise anything."
         ]
@@ -203,15 +253,14 @@ def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> lis
         return ["It says “none of these”, but how many photos of your classes get a class name was never promised."]
     sentences = [promise_in_words(guaranteed, to_owner=True)]
     if thresholds.confidence is None:
-        sentences.append(f"It never says “not sure”; that takes {least_photos(DOUBT_SHARE)} photos.")
+        sentences.append(f"It never says “not sure”; that takes {least_photos(doubt_share)} photos.")
     return sentences
 
 
-def _ood_rows(fitted: CalibratedHead, reference: OodReference, class_names: Sequence[str]) -> tuple[OodRow, ...]:
+def _ood_rows(reference: Others, thresholds: Thresholds, class_names: Sequence[str]) -> tuple[OodRow, ...]:
     """How many photos of each source are refused, worst first, and the names of those that are not."""
-    ood_scores = fitted.centres.ood_scores(reference.features)
-    probs = fitted.probs(reference.features)
-    said = [withheld(p, float(u), fitted.thresholds) for p, u in zip(probs, ood_scores, strict=True)]
+    probs = reference.probs
+    said = [withheld(p, float(u), thresholds) for p, u in zip(probs, reference.ood_scores, strict=True)]
     rows = []
     for source in dict.fromkeys(reference.sources):
         own = [i for i, name in enumerate(reference.sources) if name == source]
@@ -227,7 +276,7 @@ def _ood_rows(fitted: CalibratedHead, reference: OodReference, class_names: Sequ
                 value=n_refused / len(own),
                 low=low,
                 high=high,
-                passed=tuple(Passed(reference.names[i], class_names[int(probs[i].argmax())]) for i in passed),
+                passed=tuple(Passed(reference.names[i], class_names[named(probs[i], thresholds)]) for i in passed),
             )
         )
     return tuple(sorted(rows, key=lambda row: row.value))
@@ -247,19 +296,22 @@ def _ood_said(rows: Sequence[OodRow]) -> list[str]:
 
 
 def _left_out(
-    fitted: CalibratedHead, reference: OodReference | None, class_names: Sequence[str]
+    labels: NDArray[np.int32],
+    nearness: NDArray[np.float32],
+    class_names: Sequence[str],
+    answer: float,
+    near_reference: NDArray[np.float32] | None,
 ) -> tuple[LeftOutRow, ...]:
     """For each class in turn: "none of these" to its photos by centres and a threshold that know nothing of it.
 
     No head is fitted again, so "not sure" is not counted here.
     """
-    said, rows = fitted.out_of_fold, []
-    near = None if reference is None else _nearness(fitted, reference.to_fit)
-    for c in np.unique(said.labels):
-        own = said.labels == c
-        ood_scores = _without(said.nearness, c)
-        of_reference = None if near is None else _without(near, c)
-        far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum())), of_reference).ood_score
+    rows = []
+    for c in np.unique(labels):
+        own = labels == c
+        ood_scores = _without(nearness, c)
+        of_reference = None if near_reference is None else _without(near_reference, c)
+        far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum())), of_reference, answer=answer).ood_score
         if far is None:
             continue
         n, n_refused = int(own.sum()), int((ood_scores[own] > far).sum())

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tellapart.checks.audit import imbalance_sentence
 from tellapart.classifier.cross_validation import CrossValidated, cross_validate
+from tellapart.classifier.kept_scores import KeptScores, Scored
 from tellapart.classifier.temperature import calibrated
 from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import Pair, classes_of_one, conflicting, leaked_pairs
@@ -16,6 +17,7 @@ from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
 from tellapart.engine.ood_reference import ood_reference
 from tellapart.errors import InputError, PhotoError
+from tellapart.evaluation.costs import Costs, costs_of
 from tellapart.evaluation.coverage import real_photos, refusals
 from tellapart.evaluation.evaluation import (
     AccuracyOf,
@@ -26,10 +28,12 @@ from tellapart.evaluation.evaluation import (
     Twins,
     evaluate_predictions,
 )
+from tellapart.evaluation.kept import kept_scores
 from tellapart.features.extract import hash_pixels
 from tellapart.features.prepare import Prepared
 from tellapart.metrics.conformal import Guarantee
-from tellapart.model.artifact import Artifact
+from tellapart.model.artifact import OUT_OF_FOLD, Artifact
+from tellapart.model.kept_file import parse_kept
 from tellapart.model.prediction import Answers, Predictor
 from tellapart.parallel import map_in_order
 from tellapart.recipe import LinearProbe
@@ -74,6 +78,11 @@ def score(
 
 def test_evaluation(trained: Trained) -> Evaluation:
     """All about the test photos, which took no part in fitting anything."""
+    return tested(trained)[0]
+
+
+def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
+    """All about the test photos, and the scores that it rests on."""
     prepared, split, head = trained.prepared, trained.split, trained.calibrated
     dataset, names = prepared.dataset, prepared.dataset.class_names
     chosen, groups = split.learned, prepared.duplicates.groups
@@ -89,8 +98,10 @@ def test_evaluation(trained: Trained) -> Evaluation:
         temperature=head.temperature,
         crossed=split.kind == "crossed",
     )
-    return replace(
+    kept = kept_scores(trained, said)
+    evaluation = replace(
         scores,
+        costs=costs_of(kept.out_of_fold, kept.tested, names, kept.scenes, kept),
         unknown=refusals(said, dataset.labels[split.test], names, head, ood_reference(prepared.backbone)),
         leaks=leaks_in_test(prepared, split, said.probs),
         label_conflicts=label_conflicts(prepared),
@@ -100,6 +111,7 @@ def test_evaluation(trained: Trained) -> Evaluation:
         warnings=tuple(warnings_for(prepared, split)),
         **photo_counts(dataset, prepared.skipped),
     )
+    return evaluation, kept
 
 
 def _asked(trained: Trained) -> CrossValidated:
@@ -318,8 +330,18 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     own = column[readable.labels]
     return replace(
         score(answered.probs, readable, everyone, names),
+        costs=_new_costs(Scored(own, answered.probs, answered.ood_scores), artifact),
         unknown=real_photos(answered.probs, answered.ood_scores, own, artifact.thresholds, promised),
         leaks=leaks_and_rest(leaks, without),
         model=artifact.manifest["model"],
         **photo_counts(readable, skipped),
     )
+
+
+def _new_costs(answered: Scored, artifact: Artifact) -> Costs:
+    """What a mistake costs on photos that are new to a model: its thresholds are ranks of the scores that it keeps."""
+    names, data = artifact.class_names, artifact.files.get(OUT_OF_FOLD)
+    if data is None:
+        return costs_of(answered, answered, names, np.arange(len(answered)), None)
+    kept = parse_kept(data, len(names))
+    return costs_of(kept.out_of_fold, answered, names, kept.scenes, kept)

@@ -12,6 +12,7 @@ from tellapart.data.source import Skipped
 from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.errors import InputError
 from tellapart.evaluation import scores
+from tellapart.evaluation.costs import Costs
 from tellapart.evaluation.coverage import Coverage
 from tellapart.evaluation.learning_curve import LearningCurveSummary
 from tellapart.evaluation.robustness import Robustness
@@ -150,6 +151,7 @@ class Evaluation(Mapping[str, Any]):
         confused_pairs: the commonest mistakes, the commonest first.
         headline: the one sentence to remember.
         unknown: who got no class name.
+        costs: what a mistake costs: other thresholds, and what comes of them.
         leaks: test photos that were learned from.
         label_conflicts, split, duplicates, imbalance, warnings: of the photos that a training was given.
         n_found, n_used, skipped: photos found = used + skipped.
@@ -178,6 +180,7 @@ class Evaluation(Mapping[str, Any]):
     confused_pairs: tuple[ConfusedPair, ...]
     headline: str
     unknown: Coverage | None = None
+    costs: Costs | None = None
     leaks: Leaks | None = None
     label_conflicts: LabelConflicts | None = None
     split: SplitSummary | None = None

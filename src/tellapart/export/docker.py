@@ -6,7 +6,7 @@ from tellapart.export.bundle import Bundle, ModelSource, rendered
 from tellapart.export.code import FOR_ANSWERS, FOR_THE_SERVER, NAME, code_files, own_version, pins, wheel
 from tellapart.export.hashes import DEBIAN, hashed_pins
 from tellapart.export.subprocess_runner import SubprocessRunner
-from tellapart.model.artifact import MODEL, seal, sha256, slug
+from tellapart.model.artifact import MODEL, OUT_OF_FOLD, seal, sha256, slug
 from tellapart.text import shown
 
 IGNORED = b"README.md\nexport.json\n"  # what the image need not hold
@@ -61,6 +61,8 @@ def model_folder(source: ModelSource, prefix: str) -> dict[str, bytes]:
 
     The report and the card stay at home: they are pages, in a stranger's model a stranger's, and a folder that is put
     on a server would serve them under its owner's name. They also show more of the test photos than the examples do.
+    The out-of-fold values stay too: nobody sets thresholds there.
     """
-    sealed = seal(source.artifact.manifest, source.artifact.files)
+    needed = {name: content for name, content in source.artifact.files.items() if name != OUT_OF_FOLD}
+    sealed = seal(source.artifact.manifest, needed)
     return {prefix + name: sealed[name] for name in sorted(sealed)}

@@ -66,20 +66,21 @@ class Observed:
     holds: bool
 
 
-def guarantee(n: int, *shares: float) -> Guarantee | None:
+def guarantee(n: int, *shares: float, n_more: int = 0) -> Guarantee | None:
     """The share of real photos that gates guarantee to answer, with its band; None with too few photos for any gate.
 
     A gate that n photos are too few for is absent, as it is in the model.
 
     Args:
         n: photos whose out-of-fold scores the thresholds come from.
-        shares: what each gate may refuse, each in (0, 1), together less than 1.
+        shares: what each gate may refuse, each in [0, 1), together less than 1.
+        n_more: of the photos, those refused by what is no rank among them; counted, so the law holds only about.
 
     Source: Wilks, Ann. Math. Stat. 12 (1941) and Vovk, ACML 2012: the Beta law of one threshold; Tukey, Ann. Math.
     Stat. 18 (1947), statistically equivalent blocks, for several.
     """
     ranks = [math.floor(share * (n + 1) + _ROUNDING) for share in shares]
-    most, least = sum(ranks), max(ranks, default=0)
+    most, least = min(n, sum(ranks) + n_more), max(*ranks, n_more, 0)
     if least == 0:
         return None
     return Guarantee(
@@ -90,6 +91,25 @@ def guarantee(n: int, *shares: float) -> Guarantee | None:
         n_refused=most,
         n_refused_least=least,
     )
+
+
+def share_kept(n: int, rank: float) -> tuple[float, float, float]:
+    """The share of new photos that one threshold keeps, and the band (low, high) it lies in 95 times of 100.
+
+    Args:
+        n: photos, or scenes of them, that the threshold comes from.
+        rank: which of their scores it is, counted from the most extreme, in [1, n]; need not be whole.
+
+    Source: as `guarantee`.
+    """
+    kept = n + 1 - rank
+    low, high = (float(special.betaincinv(kept, rank, level)) for level in (TAIL, 1 - TAIL))
+    return kept / (n + 1), low, high
+
+
+def least_photos(share: float) -> int:
+    """Photos, or scenes of them, that it takes before the share `share` of them is one; 0 < share < 1."""
+    return max(1, math.ceil(1 / share - 1 - _ROUNDING))
 
 
 def observed_in_band(n_answered: int, n_test: int, guaranteed: Guarantee) -> Observed:
@@ -104,7 +124,8 @@ def observed_in_band(n_answered: int, n_test: int, guaranteed: Guarantee) -> Obs
         guaranteed: what was guaranteed.
     """
     low = _quantile(n_test, guaranteed.n + 1 - guaranteed.n_refused, guaranteed.n_refused, TAIL)
-    high = _quantile(n_test, guaranteed.n + 1 - guaranteed.n_refused_least, guaranteed.n_refused_least, 1 - TAIL)
+    least = guaranteed.n_refused_least
+    high = _quantile(n_test, guaranteed.n + 1 - least, least, 1 - TAIL) if least else n_test
     return Observed(low, high, low <= n_answered <= high)
 
 

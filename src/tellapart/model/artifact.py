@@ -31,9 +31,10 @@ EVALUATION = "evaluation.json"
 REPORT = "report.html"
 CARD = "README.md"
 TRAINED_ON = "trained_on.txt"
+OUT_OF_FOLD = "out_of_fold.json"
 UNVERIFIED = {MANIFEST, CARD}  # a manifest cannot hold its own hash; the model card is there for people to edit
 REPORT_FILES = frozenset({EVALUATION, REPORT})  # what `evaluate -o` writes
-MODEL_FILES = REPORT_FILES | {CARD, MANIFEST, MODEL, TRAINED_ON, "examples"}  # what `train -o` writes
+MODEL_FILES = REPORT_FILES | {CARD, MANIFEST, MODEL, OUT_OF_FOLD, TRAINED_ON, "examples"}  # what `train -o` writes
 EXAMPLES = "examples/"
 EXAMPLE = re.compile(rf"{EXAMPLES}[0-9]{{1,6}}-[a-z0-9-]{{1,{LONGEST_NAME}}}\.jpg")  # as `slug` names them
 MAX_EXAMPLES = 16  # shown on the page; training keeps six
@@ -45,9 +46,12 @@ MAX_BYTES = {  # of the files that a manifest may name, besides examples
     EVALUATION: 100_000_000,  # one with 50,000 test photos has 8
     REPORT: 100_000_000,  # pictures are kept within 3
     TRAINED_ON: 100_000_000,  # 33 bytes a photo
+    OUT_OF_FOLD: 50_000_000,  # `kept_file` keeps no more than 21 MB
 }
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_DEPTH = 8  # of the manifest's JSON
+THRESHOLDS = {"unknown_score", "confidence", "n"}
+CLASS_THRESHOLD = {"label", "class_name", "probability", "recall", "kept", "low", "high", "n", "n_scenes"}
 GUARANTEE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what metrics.conformal.Guarantee holds
 
 
@@ -324,15 +328,44 @@ def _is_complete(manifest: Mapping[str, Any]) -> bool:
         and 8 <= preprocessing["input_px"] <= 2048
         and preprocessing.get("fit") in ("squash", "crop")
         and isinstance(limits, dict)
-        and set(limits) - {"early"} == {"unknown_score", "confidence", "n"}
-        and limits.get("early", True) is True
-        and isinstance(limits["n"], int)
-        and all(_is_limit(limits[k]) for k in ("unknown_score", "confidence"))
+        and _are_thresholds(limits, names)
         and _is_guarantee(manifest.get("promise"))
         and isinstance(files, dict)
         and _is_texts(list(files.values()))
         and {MODEL, TRAINED_ON, EVALUATION} <= set(files)
     )
+
+
+def _are_thresholds(limits: Mapping[str, Any], class_names: list[str]) -> bool:
+    """Whether they are thresholds of a model of these classes; models of before have three keys."""
+    own = limits.get("never_miss", [])
+    return (
+        THRESHOLDS <= set(limits) <= THRESHOLDS | {"early", "answer", "never_miss", "n_torn"}
+        and limits.get("early", True) is True
+        and isinstance(limits["n"], int)
+        and isinstance(limits.get("n_torn", 0), int)
+        and all(_is_limit(limits[k]) for k in ("unknown_score", "confidence"))
+        and _is_share(limits.get("answer", 1))
+        and isinstance(own, list)
+        and all(_is_class_threshold(threshold, class_names) for threshold in own)
+        and len({threshold["label"] for threshold in own}) == len(own)
+    )
+
+
+def _is_class_threshold(value: object, class_names: list[str]) -> bool:
+    """Whether it is the threshold of a class not to be missed, and the name is that of its label."""
+    return (
+        isinstance(value, dict)
+        and set(value) == CLASS_THRESHOLD
+        and all(type(value[k]) is int and value[k] >= 0 for k in ("label", "n", "n_scenes"))
+        and value["label"] < len(class_names)
+        and value["class_name"] == class_names[value["label"]]
+        and all(_is_share(value[k]) for k in ("probability", "recall", "kept", "low", "high"))
+    )
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def _is_guarantee(value: object) -> bool:

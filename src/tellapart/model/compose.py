@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, load_model_from_string
 
 from tellapart.classifier.ood import LOGIT_WEIGHT, Centres
 from tellapart.classifier.probe import CalibratedHead
@@ -44,6 +44,18 @@ def compose(backbone: Backbone, fitted: CalibratedHead, metadata: Mapping[str, A
     for key, value in metadata.items():
         model.metadata_props.add(key=f"tellapart.{key}", value=json.dumps(value, ensure_ascii=False))
     data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def with_metadata(model: bytes, metadata: Mapping[str, Any]) -> bytes:
+    """The graph `model` with these entries of its metadata in place of those of the same names."""
+    graph = load_model_from_string(model)
+    changed = {f"tellapart.{key}": json.dumps(value, ensure_ascii=False) for key, value in metadata.items()}
+    for entry in graph.metadata_props:
+        entry.value = changed.pop(entry.key, entry.value)
+    for key, value in changed.items():
+        graph.metadata_props.add(key=key, value=value)
+    data: bytes = graph.SerializeToString(deterministic=True)
     return data
 
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data.split import FEW_TEST_PHOTOS
+from tellapart.evaluation.costs import Costs
+from tellapart.evaluation.coverage import Coverage
 from tellapart.evaluation.evaluation import Evaluation, Proof, headline
 from tellapart.evaluation.scores import Calibration, ClassScores, Confusion
 from tellapart.metrics.calibration import ReliabilityBin
@@ -79,6 +81,7 @@ def render_page(evaluation: Evaluation, thumbnails: Mapping[str, str], *, title:
         leaning=_leaning(evaluation.calibration),
         silence=sections.silence(evaluation),
         unknown=sections.unknown(evaluation),
+        costs=sections.costs(evaluation.costs),
         growth=sections.growth(evaluation),
         learning=learning(evaluation),
         corrupted=sections.corrupted(evaluation),
@@ -93,6 +96,31 @@ def render_page(evaluation: Evaluation, thumbnails: Mapping[str, str], *, title:
         timings_s=evaluation.timings_s or {},
     )
     return page.encode("utf-8", "replace").decode()  # a file name may hold bytes that are no text
+
+
+def with_thresholds(page: str, coverage: Coverage, costs: Costs, *, n_test: int, crossed: bool) -> str:
+    """A page that `render_page` made, with its sections that go by thresholds made anew.
+
+    Names in a page are escaped, so nothing but a section begins as one does.
+    """
+    tested = sections.tested_photos(crossed=crossed)
+    facts = {
+        "unknown": sections.coverage(coverage, n_test, tested["many"]),
+        "costs": sections.costs(costs),
+        "tested": tested,
+        "listed": LISTED,
+        "named_others": sections.NAMED_OTHERS,
+        "shown_of_advice": SHOWN_OF_ADVICE,
+        "pictures": {},
+        "twin_kinds": _TWIN_KINDS,
+    }
+    for name in ("unknown", "costs"):
+        section = environment().get_template(f"sections/{name}.j2").render(facts).strip()
+        begins = page.find(f'<section aria-labelledby="{name}">')
+        ends = page.find("</section>", begins)
+        if begins >= 0 <= ends:
+            page = page[:begins] + section + page[ends + len("</section>") :]
+    return page
 
 
 def make_thumbnail(image: NDArray[np.uint8], size_px: int = 160) -> str:

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from tellapart.classifier.decision import DOUBT_SHARE, EARLY_SAID, FAR_SHARE
+from tellapart.classifier.decision import ANSWERED, EARLY_SAID, shares
 from tellapart.evaluation.corruption import DAYLIGHT_K, SEVERITIES
-from tellapart.evaluation.coverage import Coverage, Passed, least_photos, promise_in_words
+from tellapart.evaluation.costs import Costs
+from tellapart.evaluation.coverage import Coverage, Passed, promise_in_words
 from tellapart.evaluation.evaluation import Evaluation, Suspect, Twins
 from tellapart.evaluation.robustness import VariantScores
-from tellapart.metrics.conformal import Guarantee, Observed
+from tellapart.evaluation.wishes import of_photos
+from tellapart.metrics.conformal import Guarantee, Observed, least_photos
 from tellapart.report.plots import LEAST_ANSWERED, learning_plot, risk_plot
 from tellapart.text import counted
 
@@ -42,7 +44,12 @@ _TWINS = {"exact": "the same photo as", "near": "nearly the same photo as"}
 
 def tested(evaluation: Evaluation) -> dict[str, str]:
     """What the photos that were scored are called, one and many: with a cross-validation none is only a test photo."""
-    kind = "" if evaluation.crossed else "test "
+    return tested_photos(crossed=evaluation.crossed)
+
+
+def tested_photos(*, crossed: bool) -> dict[str, str]:
+    """The same, by whether they were cross-validated."""
+    kind = "" if crossed else "test "
     return {"one": f"{kind}photo", "many": f"{kind}photos"}
 
 
@@ -104,12 +111,15 @@ def _noted(sentence: str, shown: Sequence[str], named: Sequence[str], notes: Map
 def unknown(evaluation: Evaluation) -> Shown | None:
     """Who gets no class name: own photos beside what was promised, photos of other things, classes left out."""
     card = evaluation.unknown
-    if card is None:
-        return None
+    return None if card is None else coverage(card, evaluation.n_test, tested(evaluation)["many"])
+
+
+def coverage(card: Coverage, n_test: int, photos: str) -> Shown:
+    """As `unknown`, of `n_test` photos that are called `photos`."""
     others, left_out = card.strangers or (), card.left_out or ()
     return {
-        "sentences": () if evaluation.n_test else card.sentences,
-        "own": _own(card, evaluation.n_test, tested(evaluation)["many"]) if evaluation.n_test else None,
+        "sentences": () if n_test else card.sentences,
+        "own": _own(card, n_test, photos) if n_test else None,
         "others": [vars(row) | {"passed": _grouped(row.passed)} for row in others],
         "n_others": sum(row.n for row in others),
         "n_refused": sum(row.n_refused for row in others),
@@ -119,26 +129,54 @@ def unknown(evaluation: Evaluation) -> Shown | None:
     }
 
 
+def costs(found: Costs | None) -> Shown | None:
+    """What a mistake costs, with the shares in words."""
+    if found is None:
+        return None
+    classes = [
+        vars(c)
+        | {
+            "rows": [vars(row) | {"asked": of_photos(1 - row.recall)} for row in c.rows],
+            "needed": [vars(need) | {"asked": of_photos(1 - need.recall)} for need in c.needed],
+        }
+        for c in found.classes
+    ]
+    return vars(found) | {
+        "classes": classes,
+        "mirrored": found.mirrored,
+        "any_left_out": any(row.left_out is not None for row in found.named),
+    }
+
+
 def _own(card: Coverage, n: int, photos: str) -> Shown:
-    promised, observed = card.promise, card.observed
+    observed = card.observed
+    withheld = card.n_not_sure + card.n_none_of_these
+    promised = EARLY_SAID if card.early else _promised(card.promise, card.answer or ANSWERED, withheld=withheld)
+    verdict = _verdict(card.n_named, n, photos, observed) if observed else ("", "")
+    never_miss = [kept.sentence for kept in card.never_miss or ()]
     n_named, n_unsure, n_none = card.n_named, card.n_not_sure, card.n_none_of_these
     return {
         "value": n_named / n,
         "band": [observed.low / n, observed.high / n] if observed else None,
         "said": f"{n_named:,} of {n:,} {photos} got a class name, and {card.n_named_right:,} of those names were "
         f"right. {n_unsure:,} got “not sure” and {n_none:,} “none of these”.",
-        "promised": EARLY_SAID if card.early else _promised(promised, withheld=n_unsure + n_none),
-        "verdict": _verdict(n_named, n, photos, observed) if observed else ("", ""),
+        "promised": promised,
+        "verdict": verdict,
+        "never_miss": never_miss,
+        "line": " ".join(filter(None, (promised, *verdict, *never_miss))),
     }
 
 
-def _promised(promised: Guarantee | None, *, withheld: int) -> str:
+def _promised(promised: Guarantee | None, answer: float, *, withheld: int) -> str:
+    far_share, doubt_share = shares(answer)
+    if answer == 1:
+        return "It gives every photo one of its names, as was asked for."
     if promised is None:
         never = "" if withheld else " and never says “none of these”"
-        return f"It promises nothing here{never}: that takes at least {least_photos(FAR_SHARE)} photos to learn from."
+        return f"It promises nothing here{never}: that takes at least {least_photos(far_share)} photos to learn from."
     sentence = promise_in_words(promised, to_owner=False)
-    if promised.n < least_photos(DOUBT_SHARE):
-        sentence += f" It never says “not sure”: that takes {least_photos(DOUBT_SHARE)} photos."
+    if promised.n < least_photos(doubt_share):
+        sentence += f" It never says “not sure”: that takes {least_photos(doubt_share)} photos."
     return sentence
 
 

@@ -149,9 +149,11 @@ function toAnswer(said, outputs, heatmap) {
   const order = probs.map((_, i) => i).sort((i, j) => probs[j] - probs[i] || i - j);
   const [best] = order;
   const unknownScore = outputs.unknown_score ? outputs.unknown_score.data[0] : null;
-  const { unknown_score: far, confidence: doubt } = said.thresholds;
+  const { unknown_score: far, confidence: doubt, never_miss: own = [] } = said.thresholds;
+  const claims = own.filter((/** @type {any} */ each) => probs[each.label] >= each.probability);
   let answer = said.class_names[best];
   if (far !== null && unknownScore !== null && unknownScore > far) answer = NONE_OF_THESE;
+  else if (claims.length > 0) answer = claims.length === 1 ? said.class_names[claims[0].label] : NOT_SURE;
   else if (doubt !== null && probs[best] < doubt) answer = NOT_SURE;
   return {
     answer,

@@ -74,15 +74,35 @@ export function spoken(prediction, model) {
     return {
       kind: "unsure",
       headline: second ? ["Not sure: ", { name: first[0] }, " or ", { name: second[0] }] : ["Not sure"],
-      remark: [`No name is likely enough to give. The best guess has ${percent(prediction.confidence ?? 0)}.`],
+      remark: [`No name is sure enough to give. The best guess has ${percent(prediction.confidence ?? 0)}.`],
     };
   }
   const confidence = prediction.confidence ?? 0;
+  if (prediction.answer !== prediction.className) return spokenAlarm(prediction);
   const words = sureness(confidence);
   return {
     kind: "named",
     headline: [{ name: prediction.answer ?? "" }],
     remark: [`${words[0].toUpperCase()}${words.slice(1)}, ${percent(confidence)}`],
+  };
+}
+
+/**
+ * A name that must not be missed, though another is likelier.
+ * @param {import("./client.js").Prediction} prediction
+ * @returns {Spoken}
+ */
+function spokenAlarm(prediction) {
+  const name = prediction.answer ?? "";
+  const [own, likelier] = [prediction.probs.get(name) ?? 0, prediction.confidence ?? 0];
+  return {
+    kind: "named",
+    headline: [{ name }],
+    remark: [
+      `${percent(own)}: likely enough for what must not be missed. `,
+      { name: prediction.className ?? "" },
+      ` has ${percent(likelier)}.`,
+    ],
   };
 }
 

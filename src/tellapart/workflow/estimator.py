@@ -1,18 +1,24 @@
 """The probe as a scikit-learn estimator: photo paths in, class names out."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tellapart.classifier.probe import fit_probe, make_folds
+from tellapart.classifier.decision import Thresholds, claiming
+from tellapart.classifier.kept_scores import Scored
+from tellapart.classifier.probe import CalibratedHead, fit_probe, make_folds
+from tellapart.classifier.temperature import calibrated
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
+from tellapart.evaluation.wishes import decide
 from tellapart.extras import missing
 from tellapart.features.extract import bundled_extractor
-from tellapart.recipe import LinearProbe, Reading
+from tellapart.recipe import LinearProbe, Reading, Wishes
 from tellapart.text import quoted
 
 try:
@@ -33,6 +39,8 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         quality: `fast`, `balanced` or `best`.
         fit_photos: `crop` or `squash`, how a photo becomes square.
         class_balance: in [0, 1]; 1 makes all classes count alike however many photos they have.
+        never_miss: {label: share of its photos that no other label may be given to}: {"defect": 0.99}; `predict`
+            then gives that label from its own decision threshold on, and the likeliest of several such labels.
         n_folds: of the inner cross-validation that chooses the regularisation.
         seed: of the folds.
 
@@ -47,12 +55,14 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         *,
         fit_photos: str = "crop",
         class_balance: float = 0.5,
+        never_miss: Mapping[Any, float] | None = None,
         n_folds: int = 5,
         seed: int = 0,
     ) -> None:
         self.quality = quality
         self.fit_photos = fit_photos
         self.class_balance = class_balance
+        self.never_miss = never_miss
         self.n_folds = n_folds
         self.seed = seed
 
@@ -60,7 +70,8 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """Train on photos at `paths` (N,) with labels `y` (N,) of any kind.
 
         Raises:
-            InputError: a photo cannot be read, or there are fewer than two classes.
+            InputError: a photo cannot be read, there are fewer than two classes, or `never_miss` names a label that
+                does not exist or takes more photos of it.
         """
         labels = np.asarray(y)
         self.classes_, inverse = np.unique(labels, return_inverse=True)
@@ -75,8 +86,11 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         )
         numbers = np.asarray(inverse, np.int32)
         features, hashes = self._features(paths)
-        folds = make_folds(numbers, find_duplicates(features, hashes).groups, recipe)
-        self.fitted_ = fit_probe(features, numbers, folds, len(self.classes_), recipe)
+        groups, n_classes = find_duplicates(features, hashes).groups, len(self.classes_)
+        fitted = fit_probe(features, numbers, make_folds(numbers, groups, recipe), n_classes, recipe)
+        if self.never_miss:
+            fitted = replace(fitted, thresholds=self._decided(fitted, groups))
+        self.fitted_ = fitted
         self.n_features_in_ = 1
         return self
 
@@ -86,10 +100,19 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self.fitted_.probs(self._features(paths)[0])
 
     def predict(self, paths: Paths) -> NDArray[np.generic]:
-        """(N,) the likeliest label of each photo."""
+        """(N,) the likeliest label of each photo, or one that must not be missed."""
         probs = self.predict_proba(paths)
-        winners: NDArray[np.generic] = self.classes_[probs.argmax(axis=1)]
+        thresholds = self.fitted_.thresholds
+        chosen = np.array([_chosen(p, thresholds) for p in probs], np.intp)
+        winners: NDArray[np.generic] = self.classes_[chosen]
         return winners
+
+    def _decided(self, fitted: CalibratedHead, groups: NDArray[np.int32]) -> Thresholds:
+        said = fitted.out_of_fold
+        scored = Scored(said.labels, calibrated(said.logits, fitted.temperature).astype(np.float32), said.ood_scores)
+        names = [str(label) for label in self.classes_]
+        wishes = Wishes(never_miss={str(label): share for label, share in (self.never_miss or {}).items()})
+        return decide(wishes, scored, groups[said.indices], names, fitted.thresholds)
 
     def _features(self, paths: Paths) -> tuple[NDArray[np.float32], NDArray[np.bytes_]]:
         paths = [os.fspath(path) for path in np.asarray(paths, object).ravel()]
@@ -106,3 +129,9 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         tags.input_tags.one_d_array = True
         tags.input_tags.string = True
         return tags
+
+
+def _chosen(probs: NDArray[np.float64], thresholds: Thresholds) -> int:
+    """The likeliest of the labels not to be missed that claim the photo; without any, the likeliest of all."""
+    among = claiming(probs, thresholds) or range(len(probs))
+    return max(among, key=lambda label: probs[label])

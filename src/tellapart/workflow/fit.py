@@ -23,9 +23,11 @@ from tellapart.data.split import (
 )
 from tellapart.engine.backbone import Backbone
 from tellapart.engine.ood_reference import ood_reference
+from tellapart.evaluation.kept import out_of_fold_scores, scenes_of
+from tellapart.evaluation.wishes import decide, refuse_impossible
 from tellapart.extras import require
 from tellapart.features.prepare import Prepared, seen_by
-from tellapart.recipe import FineTune, LinearProbe, Recipe, Scratch, Training, probe_of
+from tellapart.recipe import USUAL, FineTune, LinearProbe, Recipe, Scratch, Training, Wishes, probe_of
 from tellapart.timing import Progress, no_progress
 
 NEEDS_DEEP = "Training a network needs PyTorch, which is not installed."
@@ -75,14 +77,22 @@ def fit(
     recipe: Recipe,
     options: TrainingOptions | None = None,
     progress: Progress = no_progress,
+    wishes: Wishes = USUAL,
 ) -> Trained:
-    """Learn from the photos of `split` as the recipe says.
+    """Learn from the photos of `split` as the recipe says, and set the thresholds as the wishes say.
 
     Raises:
         MissingExtraError: the recipe needs PyTorch, which is not installed.
-        InputError: the recipe names something that is not there.
+        InputError: the recipe or a wish names something that is not there, or a wish takes more photos; says how many.
         TrainingError: training cannot go on.
     """
+    _refuse_impossible(prepared, split, wishes)
+    return _decided(_fit(prepared, split, recipe, options, progress), wishes)
+
+
+def _fit(
+    prepared: Prepared, split: Split, recipe: Recipe, options: TrainingOptions | None, progress: Progress
+) -> Trained:
     if isinstance(recipe, FineTune | Scratch):
         return _fit_network(prepared, split, recipe, options or TrainingOptions(), progress)
     reading = recipe.reading
@@ -105,6 +115,20 @@ def fit(
         progress=lambda done, total: progress("fitting the head", done, total),
     )
     return Trained(prepared, split, folds, calibrated, recipe)
+
+
+def _decided(trained: Trained, wishes: Wishes) -> Trained:
+    """`trained` with the thresholds that keep the wishes."""
+    fitted, names = trained.calibrated, trained.prepared.dataset.class_names
+    thresholds = decide(wishes, out_of_fold_scores(trained), scenes_of(trained), names, fitted.thresholds)
+    return replace(trained, calibrated=replace(fitted, thresholds=thresholds))
+
+
+def _refuse_impossible(prepared: Prepared, split: Split, wishes: Wishes) -> None:
+    """Returns when there are photos enough for the wishes; asked before a head or a network learns."""
+    tried = split.val if len(split.val) else split.learned
+    labels, scenes = prepared.dataset.labels[tried], prepared.duplicates.groups[tried]
+    refuse_impossible(wishes, prepared.dataset.class_names, labels, scenes)
 
 
 def _fit_network(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tellapart.classifier.kept_scores import KeptScores
 from tellapart.classifier.trained import Trained
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
@@ -14,11 +15,12 @@ from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.runner import PRECISION
 from tellapart.errors import TrainingError
-from tellapart.evaluation.coverage import guarantee_of
 from tellapart.evaluation.document import inside
 from tellapart.evaluation.evaluation import Evaluation, Proof
+from tellapart.evaluation.wishes import guarantee_of
 from tellapart.features.prepare import fingerprint
-from tellapart.model.artifact import MODEL, TRAINED_ON, slug
+from tellapart.model.artifact import MODEL, OUT_OF_FOLD, TRAINED_ON, slug
+from tellapart.model.kept_file import kept_file
 from tellapart.model.prediction import Predictor
 from tellapart.recipe import recipe_json
 from tellapart.report.card import render_card
@@ -162,10 +164,12 @@ def card(evaluation: Evaluation, description: Json) -> bytes:
     return render_card(evaluation, description).encode()
 
 
-def model_files(model: bytes, trained: Trained) -> dict[str, bytes]:
-    """The graph, and the hashes by which a training photo is known again.
+def model_files(model: bytes, trained: Trained, kept: KeptScores) -> dict[str, bytes]:
+    """The graph, the hashes by which a training photo is known again, and the scores that thresholds rest on.
 
     A hash cannot be turned back into a photo; `evaluate` uses them to say when it is shown what was trained on.
     """
     hashes = np.unique(trained.prepared.pixel_hashes[trained.split.learned]).astype(str)
-    return {MODEL: model, TRAINED_ON: "".join(f"{h}\n" for h in hashes).encode()}
+    files = {MODEL: model, TRAINED_ON: "".join(f"{h}\n" for h in hashes).encode()}
+    scores = kept_file(kept)
+    return files if scores is None else files | {OUT_OF_FOLD: scores}

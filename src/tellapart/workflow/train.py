@@ -10,10 +10,11 @@ from tellapart.classifier.trained import Trained
 from tellapart.data.source import require_trainable, scan
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
-from tellapart.evaluation.document import test_evaluation
+from tellapart.evaluation.document import tested
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.next_steps import next_steps
 from tellapart.evaluation.robustness import Robustness, measure_robustness
+from tellapart.evaluation.wishes import refuse_impossible
 from tellapart.extras import has
 from tellapart.features.extract import bundled_extractor
 from tellapart.features.prepare import Prepared, prepare
@@ -21,7 +22,7 @@ from tellapart.model.artifact import CARD, EVALUATION, MODEL, MODEL_FILES, REPOR
 from tellapart.model.compose import compose
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
-from tellapart.recipe import LinearProbe, Reading, Recipe, probe_of
+from tellapart.recipe import USUAL, LinearProbe, Reading, Recipe, Wishes, probe_of
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, no_progress
@@ -38,6 +39,7 @@ def train(
     *,
     quality: str | None = None,
     options: TrainingOptions | None = None,
+    wishes: Wishes = USUAL,
     force: bool = False,
     advice: bool = True,
     shortcuts: bool = False,
@@ -52,6 +54,7 @@ def train(
         recipe: a `LinearProbe`, `FineTune` or `Scratch` with its hyper-parameters; the default, a probe, suits most.
         quality: `fast`, `balanced` or `best`: which bundled network looks at the photos, where no recipe says it.
         options: of a network that is trained: whom to tell of each epoch, and whether to go on from an earlier run.
+        wishes: what share of photos gets a name, and which classes must not be missed.
         force: whether an existing model folder may be replaced.
         advice: whether to say what to do next: heads are fitted on parts of the photos for it.
         shortcuts: whether it also says what gives classes away: format, size, brightness, border.
@@ -64,18 +67,17 @@ def train(
     """
     recipe, output, clock = _chosen(recipe, quality), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
-    prepared = _trainable(source, probe_of(recipe).reading, progress, clock)
+    prepared = _trainable(source, probe_of(recipe).reading, wishes, progress, clock)
     with clock("split"):
         split = split_photos(prepared, recipe, may_cross=not robustness)
     with clock("head"):
-        trained = fit(prepared, split, recipe, options, progress)
+        trained = fit(prepared, split, recipe, options, progress, wishes)
     with clock("model"):
-        description = describe(trained, name=output.name)
-        model = compose(trained.prepared.backbone, trained.calibrated, description)
+        model, description = _composed(trained, output.name)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proving = beside.submit(proven, model, description, trained)
         with clock("test"):
-            evaluation = test_evaluation(trained)
+            evaluation, kept = tested(trained)
         if advice:
             with clock("advice"):
                 evaluation = next_steps(trained, evaluation, progress, can_fine_tune=has("deep"), look=shortcuts)
@@ -86,11 +88,21 @@ def train(
         with clock("robustness"):
             evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress))
     with clock("report"):
-        files = model_files(model, trained) | examples
-        files |= {REPORT: page(evaluation, prepared.dataset, output.name), CARD: card(evaluation, description)}
+        files = model_files(model, trained, kept) | examples | _pages(evaluation, prepared, description, output.name)
     evaluation = replace(evaluation, timings_s=clock.rounded())
     _write(output, seal(description, {**files, EVALUATION: to_json(evaluation.to_json())}), trained)
     return evaluation
+
+
+def _composed(trained: Trained, name: str) -> tuple[bytes, Json]:
+    """The graph of the model `name`, and its manifest but for the hashes."""
+    description = describe(trained, name=name)
+    return compose(trained.prepared.backbone, trained.calibrated, description), description
+
+
+def _pages(evaluation: Evaluation, prepared: Prepared, description: Json, name: str) -> dict[str, bytes]:
+    """What people read of the model `name`."""
+    return {REPORT: page(evaluation, prepared.dataset, name), CARD: card(evaluation, description)}
 
 
 def _chosen(recipe: Recipe | None, quality: str | None) -> Recipe:
@@ -119,11 +131,14 @@ def _write(output: Path, files: Json, trained: Trained) -> None:
     checkpoint_of(output).unlink(missing_ok=True)
 
 
-def _trainable(source: str | os.PathLike[str], reading: Reading, progress: Progress, clock: Stopwatch) -> Prepared:
-    """The photos of `source`, if a classifier can be trained on those that can be read."""
+def _trainable(
+    source: str | os.PathLike[str], reading: Reading, wishes: Wishes, progress: Progress, clock: Stopwatch
+) -> Prepared:
+    """The photos of `source`, if a classifier can be trained on those that can be read, and may keep the wishes."""
     with clock("scan"):
         dataset = scan(source)
         require_trainable(dataset)
+        refuse_impossible(wishes, dataset.class_names, dataset.labels, range(dataset.n))
     with bundled_extractor(reading.quality, reading.resize_mode) as extractor:
         prepared = prepare(dataset, extractor, progress, clock)
     require_trainable(prepared.dataset)

@@ -1,0 +1,211 @@
+"""Other thresholds for a finished model, from the scores that it keeps: no photo is read for it."""
+
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tellapart.classifier.decision import Thresholds
+from tellapart.classifier.kept_scores import KeptScores
+from tellapart.engine.graph_rules import refuse_unsafe
+from tellapart.engine.ood_reference import reference_photos
+from tellapart.engine.trial import remember_graph
+from tellapart.errors import ArtifactError, InputError, TrainingError
+from tellapart.evaluation.costs import Costs, costs_of
+from tellapart.evaluation.coverage import Coverage, Others, coverage_of
+from tellapart.evaluation.evaluation import as_json
+from tellapart.evaluation.wishes import contradiction, decide, guarantee_of
+from tellapart.model.artifact import (
+    CARD,
+    EVALUATION,
+    MODEL,
+    MODEL_FILES,
+    OUT_OF_FOLD,
+    REPORT,
+    Artifact,
+    load_artifact,
+    refuse_imagenet,
+    seal,
+    sha256,
+    to_json,
+)
+from tellapart.model.compose import with_metadata
+from tellapart.model.kept_file import parse_kept
+from tellapart.model.prediction import Predictor
+from tellapart.recipe import Wishes
+from tellapart.report.page import with_thresholds
+from tellapart.report.sections import coverage as shown_coverage
+from tellapart.report.sections import tested_photos
+from tellapart.storage.atomic import refuse_unwritable, write_folder
+from tellapart.storage.photo_locations import load_locations, save_locations
+from tellapart.text import as_markdown
+
+PROOF_NOISE = 4  # generated photos beside the examples: a model need not have any of those
+TRAIN_AGAIN = "Train again with --answer and --never-miss; what was read before is remembered, so that it is quick."
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What other thresholds come to.
+
+    Args:
+        thresholds: the new ones, or those that the model has where none were asked for.
+        coverage: who gets a class name by them.
+        costs: what other wishes would come to.
+        n_proven: photos that the written model was asked about again; 0 where nothing was written.
+    """
+
+    thresholds: Thresholds
+    coverage: Coverage
+    costs: Costs
+    n_proven: int
+
+    def to_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "thresholds": self.thresholds.to_json(),
+            "unknown": as_json(self.coverage),
+            "costs": as_json(self.costs),
+            "n_proven": self.n_proven,
+        }
+
+
+def threshold(
+    model: str | os.PathLike[str], wishes: Wishes | None = None, *, output: str | os.PathLike[str] | None = None
+) -> Decided:
+    """Set the thresholds of the model folder `model` anew, and write it as a whole; without wishes, only look.
+
+    Args:
+        model: a folder that `train` wrote.
+        wishes: what a mistake costs; all of it: what is not named is as in a model without wishes.
+        output: another folder to write; None changes `model` itself.
+
+    Raises:
+        InputError: a wish that contradicts another or takes more photos, or the folder cannot be written.
+        ArtifactError: the model cannot be trusted, or keeps no out-of-fold values.
+        TrainingError: the written model would answer otherwise than the thresholds say.
+    """
+    refuse_imagenet(model, "It has no thresholds. Train a model with: tellapart train PHOTOS -o MODEL")
+    folder = Path(model)
+    target = folder if output is None else Path(output)
+    artifact = load_artifact(folder)
+    kept = _kept(artifact)
+    if wishes is None:
+        return _decided(artifact.thresholds, artifact, kept)
+    refuse_unwritable(target, force=output is None, ours=MODEL_FILES)
+    thresholds = decide(wishes, kept.out_of_fold, kept.scenes, artifact.class_names, artifact.thresholds)
+    if sentence := contradiction(thresholds):
+        raise InputError(sentence, hint="The model stays as it was.")
+    decided = _decided(thresholds, artifact, kept)
+    guaranteed = guarantee_of(thresholds)
+    changed = {"thresholds": thresholds.to_json(), "promise": guaranteed and asdict(guaranteed)}
+    graph = with_metadata(artifact.model, changed)
+    decided = replace(decided, n_proven=_prove(artifact, graph, thresholds))
+    _write(folder, target, artifact, {**artifact.manifest, **changed}, graph, decided, kept)
+    return decided
+
+
+def _kept(artifact: Artifact) -> KeptScores:
+    data = artifact.files.get(OUT_OF_FOLD)
+    if data is None:
+        raise ArtifactError(
+            "This model keeps no out-of-fold values to set thresholds by: an earlier tellapart made it, or it is too "
+            "large to keep them.",
+            hint=TRAIN_AGAIN,
+        )
+    return parse_kept(data, len(artifact.class_names))
+
+
+def _decided(thresholds: Thresholds, artifact: Artifact, kept: KeptScores) -> Decided:
+    said, tested = kept.out_of_fold, kept.tested
+    costs = costs_of(said, tested, artifact.class_names, kept.scenes, kept)
+    return Decided(thresholds, _coverage(thresholds, artifact, kept), costs, 0)
+
+
+def _coverage(thresholds: Thresholds, artifact: Artifact, kept: KeptScores) -> Coverage:
+    others, reference = None, kept.reference
+    if reference is not None:
+        sources, names = reference_photos()
+        if len(names) == len(reference):  # else another tellapart has other ones
+            others = Others(reference.probs, reference.ood_scores, sources, names)
+    tested, own = kept.tested, kept.out_of_fold
+    return coverage_of(
+        thresholds,
+        (tested.probs, tested.ood_scores, tested.labels),
+        artifact.class_names,
+        (own.labels, kept.nearness),
+        others,
+    )
+
+
+def _prove(artifact: Artifact, graph: bytes, thresholds: Thresholds) -> int:
+    """How many photos the graph to be written was asked about; it must say of each what the old one says.
+
+    Raises:
+        TrainingError: it does not.
+    """
+    px = artifact.preprocess.input_px
+    refuse_unsafe(graph, n_classes=len(artifact.class_names), input_px=px)
+    old = Predictor.from_artifact(artifact)
+    new = Predictor(artifact.class_names, artifact.preprocess, thresholds, graph)
+    rng = np.random.default_rng(0)
+    asked = [old.pixels(photo) for photo in artifact.examples.values()]
+    asked += [rng.integers(0, 256, (px, px, 3), dtype=np.uint8) for _ in range(PROOF_NOISE)]
+    for pixels in asked:
+        before, after = old.answers(pixels), new.answers(pixels)
+        if not np.array_equal(before.probs, after.probs) or before.ood_score != after.ood_score:
+            raise TrainingError("The written model would give other probabilities.", hint="The model stays as it was.")
+    return len(asked)
+
+
+def _write(
+    folder: Path,
+    target: Path,
+    artifact: Artifact,
+    manifest: dict[str, Any],
+    graph: bytes,
+    decided: Decided,
+    kept: KeptScores,
+) -> None:
+    """The model folder, its numbers and pages as the thresholds make them; what its owner wrote in the card stays."""
+    evaluation = dict(artifact.evaluation)
+    evaluation |= {"unknown": as_json(decided.coverage), "costs": as_json(decided.costs)}
+    n_test, crossed = len(kept.tested), evaluation.get("method") == "cross-validation"
+    files = {**artifact.files, MODEL: graph, EVALUATION: to_json(evaluation)}
+    if REPORT in artifact.manifest["files"]:
+        page = _read(folder / REPORT)
+        if sha256(page) != artifact.manifest["files"][REPORT]:
+            raise ArtifactError(
+                f"'{REPORT}' is not the file that this model was saved with.", hint="Copy the whole folder again."
+            )
+        text = with_thresholds(page.decode(), decided.coverage, decided.costs, n_test=n_test, crossed=crossed)
+        files[REPORT] = text.encode()
+    if (folder / CARD).is_file():
+        before = _coverage(artifact.thresholds, artifact, kept)
+        card = _card(_read(folder / CARD).decode("utf-8", "replace"), before, decided.coverage, n_test, crossed=crossed)
+        files[CARD] = card.encode()
+    write_folder(target, seal({k: v for k, v in manifest.items() if k not in ("format", "files")}, files))
+    old, new = artifact.manifest["files"][MODEL], sha256(graph)
+    remember_graph(new, n_classes=len(artifact.class_names), input_px=artifact.preprocess.input_px)
+    photos = {kind: load_locations(old, kind) for kind in ("test", "train")}
+    if any(photos.values()):
+        save_locations(new, photos)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"'{path.name}' cannot be read.", hint="Copy the whole folder again.") from error
+
+
+def _card(card: str, before: Coverage, after: Coverage, n_test: int, *, crossed: bool) -> str:
+    """The card with its sentences on who gets a name as they are now; what its owner has changed stays as it is."""
+    photos = tested_photos(crossed=crossed)["many"]
+    old, new = (shown_coverage(each, n_test, photos)["own"] for each in (before, after))
+    if old and new:
+        for key in ("said", "line"):
+            card = card.replace(as_markdown(old[key]), as_markdown(new[key]))
+    return card
