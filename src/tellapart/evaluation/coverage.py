@@ -251,10 +251,11 @@ def _left_out(
 ) -> tuple[LeftOutRow, ...]:
     """For each class in turn: "none of these" to its photos by centres and a threshold that know nothing of it.
 
-    No head is fitted again, so "not sure" is not counted here.
+    No head is fitted again, so "not sure" is not counted here. Where the model is not early, neither is a threshold
+    here: classes whose others are too few for a promise are left out.
     """
     said, rows = fitted.out_of_fold, []
-    near = None if reference is None else _nearness(fitted, reference.to_fit)
+    near = _nearness(fitted, reference.to_fit) if fitted.thresholds.early and reference is not None else None
     for c in np.unique(said.labels):
         own = said.labels == c
         ood_scores = _without(said.nearness, c)
