@@ -295,7 +295,7 @@ def without_each(photos: Photos, classes: Iterable[int], seed: int) -> dict[str,
     whole = fit(photos, seed)
     ood_scores, probs, labels = of_training(whole)
     card = refusals(CrossValidated(probs, probs, ood_scores), labels, names, whole, None)
-    estimates = {row["class_name"]: row["value"] for row in card["left_out"]}
+    estimates = {row.class_name: row.value for row in card.left_out or ()}
     rows = []
     for c in classes:
         own = photos.labels == c

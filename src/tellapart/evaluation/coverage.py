@@ -134,7 +134,7 @@ def refusals(
         counted = reference.counted()
         probs, ood_scores = fitted.probs(counted.features), fitted.centres.ood_scores(counted.features)
         others = Others(probs, ood_scores, counted.sources, counted.names)
-        near_reference = _nearness(fitted, reference.to_fit)
+        near_reference = _nearness(fitted, reference.to_fit) if fitted.thresholds.early else None
     own = fitted.out_of_fold
     return coverage_of(
         fitted.thresholds,
@@ -304,7 +304,8 @@ def _left_out(
 ) -> tuple[LeftOutRow, ...]:
     """For each class in turn: "none of these" to its photos by centres and a threshold that know nothing of it.
 
-    No head is fitted again, so "not sure" is not counted here.
+    No head is fitted again, so "not sure" is not counted here. Where the model is not early, neither is a threshold
+    here: classes whose others are too few for a promise are left out.
     """
     rows = []
     for c in np.unique(labels):

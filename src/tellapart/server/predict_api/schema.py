@@ -85,9 +85,7 @@ class Model(Struct):
     n_test: int
     accuracy: Accuracy
     promise: Promise | None
-    early: Annotated[
-        str, Meta(description='Why "none of these" has no promise yet; empty where it has, or is not said.')
-    ]
+    early: Annotated[str, Meta(description='Why "none of these" has no promise yet; may be empty.')]
     quality: str
     backbone: str
     input_px: Annotated[int, Meta(description="Side of the square that the model sees, in pixels.")]
