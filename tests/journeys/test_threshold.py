@@ -167,3 +167,21 @@ def test_exports_carry_the_thresholds_and_leave_the_values_at_home(tellapart, wi
     for said in load(wished).predict(sorted(map(str, (parts / "good").iterdir()))[:40]):
         probs = np.array([said.probs[name] for name in facts["class_names"]])
         assert answer(facts["class_names"], probs, said.ood_score, thresholds) == said.answer
+
+
+def test_a_page_gives_the_same_names(tellapart, wished, parts, tmp_path):
+    """The rule once more, in JavaScript: the exported page in a browser, asked about photos with alarms among them."""
+    (tmp_path / "asked").mkdir()
+    said = load(wished).predict(sorted(map(str, (parts / "good").iterdir())))
+    alarms = [p.photo for p in said if p.answer == "defect" and p.class_name == "good"][:3]
+    for i, photo in enumerate([*alarms, *(p.photo for p in said[:3])]):
+        shutil.copy(photo, tmp_path / "asked" / f"{i}.jpg")
+    proof = tellapart.json("export", wished, "--to", "web", "-o", tmp_path / "site", "--photos", tmp_path / "asked")[
+        "proof"
+    ]
+    facts = json.loads((tmp_path / "site" / "model" / "model.json").read_text())
+    assert facts["thresholds"]["never_miss"][0]["class_name"] == "defect"
+    if not proof["through"].startswith("Chromium"):
+        pytest.skip(f"asked {proof['through']}")
+    assert alarms
+    assert proof["n_same"] == proof["n"] == len(alarms) + 3
