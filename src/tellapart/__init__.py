@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from tellapart.recipe import LinearProbe as LinearProbe
     from tellapart.recipe import Reading as Reading
     from tellapart.recipe import Scratch as Scratch
+    from tellapart.recipe import Wishes as Wishes
     from tellapart.workflow.check import check as check
     from tellapart.workflow.compare import compare as compare
     from tellapart.workflow.estimator import PhotoClassifier as PhotoClassifier
     from tellapart.workflow.evaluate import evaluate as evaluate
     from tellapart.workflow.fit import TrainingOptions as TrainingOptions
+    from tellapart.workflow.threshold import threshold as threshold
     from tellapart.workflow.train import train as train
 
 _PLACES = {
@@ -52,11 +54,13 @@ _PLACES = {
     "TellapartError": "errors",
     "TrainingError": "errors",
     "TrainingOptions": "workflow.fit",
+    "Wishes": "recipe",
     "check": "workflow.check",
     "compare": "workflow.compare",
     "evaluate": "workflow.evaluate",
     "load": "model.prediction",
     "scan": "data.source",
+    "threshold": "workflow.threshold",
     "train": "workflow.train",
 }
 

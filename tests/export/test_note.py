@@ -2,13 +2,16 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tellapart.classifier.decision import ClassThreshold
 from tellapart.export import runtime
 from tellapart.export.bundle import NOTE, TEMPLATES
 from tellapart.export.folder import export
@@ -38,15 +41,15 @@ def test_every_export_of_a_file_carries_the_page(exported):
     assert PAGE.read_bytes() == (TEMPLATES / NOTE).read_bytes() == (exported / "README.md").read_bytes()
 
 
-def test_python(exported, photos, model, tmp_path):
+def test_python(wary, photos, model, tmp_path):
     (tmp_path / "ask.py").write_text(snippet("python"), encoding="utf-8")
     command = [sys.executable, tmp_path / "ask.py", *photos]
-    done = subprocess.run(command, cwd=exported, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=wary, capture_output=True, text=True, check=True)
     said = [json.loads(line) for line in done.stdout.splitlines()]
-    same_answers(said, photos, model)
+    same_answers(said, photos, model, wary)
 
 
-def test_javascript(exported, photos, model, open_browser):
+def test_javascript(wary, photos, model, open_browser):
     engine = runtime.vendored()
     if engine is None:
         pytest.skip("needs npm")
@@ -54,8 +57,8 @@ def test_javascript(exported, photos, model, open_browser):
     files = {
         "/": (b"<!doctype html><title>note</title>", "text/html"),
         "/ask.js": (code.encode(), "text/javascript"),
-        "/model.onnx": ((exported / "model.onnx").read_bytes(), "application/octet-stream"),
-        "/model.json": ((exported / "model.json").read_bytes(), "application/json"),
+        "/model.onnx": ((wary / "model.onnx").read_bytes(), "application/octet-stream"),
+        "/model.json": ((wary / "model.json").read_bytes(), "application/json"),
         f"/{runtime.MODULE}": (engine[runtime.MODULE], "text/javascript"),
         f"/{runtime.WASM}": (engine[runtime.WASM], "application/wasm"),
         **{f"/{i}.jpg": (Path(photo).read_bytes(), "image/jpeg") for i, photo in enumerate(photos)},
@@ -75,12 +78,33 @@ def test_javascript(exported, photos, model, open_browser):
     page.route("**/*", answer)
     page.goto("http://note.test/")
     said = page.evaluate(ask, len(photos))
-    same_answers(said, photos, model)
+    same_answers(said, photos, model, wary)
 
 
-def same_answers(said, photos, model):
-    expected = load(model).predict(photos)
+@pytest.fixture(scope="module", params=[[], ["hat"], ["hat", "pants"]], ids=len)
+def wary(request, exported, tmp_path_factory):
+    """The export with classes that must not be missed, so that other names are given."""
+    folder = shutil.copytree(exported, tmp_path_factory.mktemp("wary") / "onnx")
+    facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    facts["thresholds"]["never_miss"] = [  # from 0 on: this model is so sure that nothing lies between 0 and 1
+        {"label": facts["class_names"].index(name), "class_name": name, "probability": 0.0} for name in request.param
+    ]
+    (folder / "model.json").write_text(json.dumps(facts), encoding="utf-8")
+    return folder
+
+
+def same_answers(said, photos, model, folder):
+    own = json.loads((folder / "model.json").read_text(encoding="utf-8"))["thresholds"]["never_miss"]
+    predictor = load(model)
+    predictor.thresholds = replace(
+        predictor.thresholds,
+        never_miss=tuple(
+            ClassThreshold(one["label"], one["class_name"], one["probability"], 0.9, 0.9, 0.9, 0.9, 9, 9) for one in own
+        ),
+    )
+    expected = predictor.predict(photos)
     assert [one["answer"] for one in said] == [one.answer for one in expected]
+    assert any(one.answer != one.class_name for one in expected) == bool(own), "the thresholds change something"
     for one, known in zip(said, expected, strict=True):
         known_probs = [known.probs[name] for name in ("dress", "hat", "pants", "shoes")]
         assert np.abs(np.array(one["probs"]) - known_probs).max() < 0.02

@@ -150,7 +150,10 @@ def test_a_model_of_before_answers_as_before_and_says_that_it_keeps_no_values(te
     assert json.loads(said)["costs"]["own_ranks"]
 
 
-def test_evaluate_shows_what_a_mistake_costs_on_other_photos(tellapart, wished, parts):
+def test_evaluate_shows_what_a_mistake_costs_on_other_photos(tellapart, wished, parts, tmp_path):
+    said = tellapart.works("evaluate", wished, parts, "-o", tmp_path / "report")
+    assert "With 95 of 100 photos to be named" in said
+    assert '<h2 id="costs">' in (tmp_path / "report" / "report.html").read_text()
     costs = json.loads(tellapart.works("evaluate", wished, parts, "--json"))["costs"]
     assert (costs["n_test"], costs["own_ranks"]) == (260, False)
     [defect] = costs["classes"]
@@ -167,3 +170,34 @@ def test_exports_carry_the_thresholds_and_leave_the_values_at_home(tellapart, wi
     for said in load(wished).predict(sorted(map(str, (parts / "good").iterdir()))[:40]):
         probs = np.array([said.probs[name] for name in facts["class_names"]])
         assert answer(facts["class_names"], probs, said.ood_score, thresholds) == said.answer
+
+
+def test_a_page_gives_the_same_names(tellapart, wished, parts, tmp_path):
+    """The rule once more, in JavaScript: the exported page in a browser, asked about photos with alarms among them."""
+    (tmp_path / "asked").mkdir()
+    said = load(wished).predict(sorted(map(str, (parts / "good").iterdir())))
+    alarms = [p.photo for p in said if p.answer == "defect" and p.class_name == "good"][:3]
+    for i, photo in enumerate([*alarms, *(p.photo for p in said[:3])]):
+        shutil.copy(photo, tmp_path / "asked" / f"{i}.jpg")
+    proof = tellapart.json("export", wished, "--to", "web", "-o", tmp_path / "site", "--photos", tmp_path / "asked")[
+        "proof"
+    ]
+    facts = json.loads((tmp_path / "site" / "model" / "model.json").read_text())
+    assert facts["thresholds"]["never_miss"][0]["class_name"] == "defect"
+    if not proof["through"].startswith("Chromium"):
+        pytest.skip(f"asked {proof['through']}")
+    assert alarms
+    assert proof["n_same"] == proof["n"] == len(alarms) + 3
+
+
+def test_train_writes_what_cannot_be_had_together_and_says_so(tellapart, parts, tmp_path):
+    """A training is not thrown away for it; `threshold` sets it right."""
+    wishes = ("--never-miss", "defect=0.98", "--never-miss", "good=0.98", "--answer", "0.99")
+    said = tellapart.works("train", parts, "-o", tmp_path / "model", "--quality", "fast", *wishes)
+    assert "Ask for less of one of them." in said
+    artifact = load_artifact(tmp_path / "model")
+    assert artifact.thresholds.n_torn > 10
+    assert artifact.manifest["promise"]["kept"] == pytest.approx(1 - artifact.manifest["promise"]["n_refused"] / 209)
+    assert artifact.manifest["promise"]["kept"] < 0.95
+    tellapart.works("threshold", tmp_path / "model", "--never-miss", "defect=0.9")
+    assert load_artifact(tmp_path / "model").thresholds.n_torn == 0

@@ -39,6 +39,18 @@ from tellapart.model.prediction import load
 OLD = Path(__file__).parents[1] / "artifacts"
 PX = 16
 NAMES = ["blue", "green", "red"]
+OWN = {
+    "label": 2, "class_name": "red", "probability": 0.1, "recall": 0.9, "kept": 0.91, "low": 0.8, "high": 0.99, "n": 30,
+    "n_scenes": 30,
+}  # fmt: skip
+HOSTILE_THRESHOLDS = (
+    *({"never_miss": [OWN | more]} for more in (
+        {"label": 3}, {"label": -1}, {"label": True}, {"label": "2"}, {"label": 1}, {"class_name": "rad"},
+        {"probability": "0.1"}, {"probability": 1.1}, {"probability": None}, {"recall": -1}, {"n": -1}, {"more": 1},
+    )),
+    {"never_miss": OWN}, {"never_miss": [OWN, OWN]}, {"never_miss": [None]}, {"never_miss": 1},
+    {"answer": 2}, {"answer": "0.9"}, {"answer": None}, {"n_torn": "1"},
+)  # fmt: skip
 
 
 def photo(**options):
@@ -268,6 +280,7 @@ def test_a_huge_manifest_is_not_read(tiny):
         {"thresholds": {"unknown_score": 0.5, "confidence": None, "n": 6, "early": 1}},
         {"thresholds": {"unknown_score": 0.5, "confidence": None, "n": 6, "early": False}},
         {"thresholds": {"unknown_score": None, "confidence": None, "n": None}},
+        *({"thresholds": {"unknown_score": None, "confidence": None, "n": 9} | more} for more in HOSTILE_THRESHOLDS),
         {"files": {}},
         {"files": []},
         {"files": {MODEL: 1, TRAINED_ON: 2}},
@@ -584,3 +597,10 @@ def test_images_of_many_kinds_through_the_tiny_model(tiny, tmp_path):
     assert load(tiny).predict(tmp_path / "g.png").answer == "green"
     assert load(tiny).predict(np.zeros((5, 5, 3), np.uint8)).answer == "none of these"
     assert load(tiny).predict(np.full((5, 5, 3), 200, np.uint8)).answer == "not sure"
+
+
+def test_thresholds_of_a_class_not_to_be_missed_are_read(tiny):
+    thresholds = {"unknown_score": None, "confidence": None, "n": 9, "answer": 0.9, "never_miss": [OWN], "n_torn": 1}
+    read = load_artifact(resealed(tiny, thresholds=thresholds)).thresholds
+    assert read.to_json() == thresholds
+    assert (read.never_miss[0].label, read.never_miss[0].prob) == (2, 0.1)

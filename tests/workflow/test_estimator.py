@@ -47,6 +47,22 @@ def test_parameters_are_scikit_learns(photos):
     assert "PhotoClassifier" in repr(made)
 
 
+def test_a_label_not_to_be_missed_is_given_from_its_own_threshold_on(fitted, photos, session_cache, monkeypatch):
+    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(session_cache))
+    paths, names = photos
+    wary = PhotoClassifier("fast", n_folds=3, never_miss={"hat": 0.8}).fit(paths, names)
+    [threshold] = wary.fitted_.thresholds.never_miss
+    probs = wary.predict_proba(paths)
+    assert np.array_equal(probs, fitted.predict_proba(paths)), "probabilities stay as they are"
+    claimed = probs[:, 0] >= threshold.prob
+    expected = np.where(claimed, "hat", wary.classes_[probs.argmax(axis=1)])
+    assert np.array_equal(wary.predict(paths), expected)
+    with pytest.raises(InputError, match="takes 99 photos"):
+        PhotoClassifier("fast", never_miss={"hat": 0.99}).fit(paths, names)
+    with pytest.raises(InputError, match='no class "hut"'):
+        PhotoClassifier("fast", never_miss={"hut": 0.8}).fit(paths, names)
+
+
 def test_string_labels_come_back(fitted, photos):
     paths, names = photos
     assert fitted.classes_.tolist() == ["hat", "pants", "shoes"]
@@ -176,4 +192,4 @@ import tellapart
 from tellapart import *
 print(len(dir(tellapart)), "PhotoClassifier" in dir(tellapart), train.__name__, __version__ == tellapart.__version__)
 """)
-    assert said == ["22 False train True"]
+    assert said == ["24 False train True"]

@@ -29,5 +29,7 @@ def evaluate(model: str, photos: str, output: str | None, robustness: bool, forc
         print_json(evaluation.to_json())
         return
     print_summary(evaluation)
+    for sentence in evaluation.costs.sentences if evaluation.costs else ():
+        say(sentence)
     if output:
         say(f"\nReport: {output}/report.html")
