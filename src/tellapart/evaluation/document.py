@@ -25,6 +25,7 @@ from tellapart.evaluation.evaluation import (
     SplitSummary,
     Twins,
     evaluate_predictions,
+    headed,
 )
 from tellapart.features.extract import hash_pixels
 from tellapart.features.prepare import Prepared
@@ -89,7 +90,7 @@ def test_evaluation(trained: Trained) -> Evaluation:
         temperature=head.temperature,
         crossed=split.kind == "crossed",
     )
-    return replace(
+    told = replace(
         scores,
         unknown=refusals(said, dataset.labels[split.test], names, head, ood_reference(prepared.backbone)),
         leaks=leaks_in_test(prepared, split, said.probs),
@@ -100,6 +101,7 @@ def test_evaluation(trained: Trained) -> Evaluation:
         warnings=tuple(warnings_for(prepared, split)),
         **photo_counts(dataset, prepared.skipped),
     )
+    return headed(told)
 
 
 def _asked(trained: Trained) -> CrossValidated:
@@ -204,13 +206,6 @@ def split_summary(split: Split, recipe: LinearProbe) -> SplitSummary:
 def summary(evaluation: Evaluation) -> list[str]:
     """The few sentences that are printed after a run."""
     lines = [evaluation.headline]
-    leaks = evaluation.leaks
-    if leaks and leaks.n:
-        lines.append(
-            f"{leaks.n:,} of these {evaluation.n_test:,} test photos {'was' if leaks.n == 1 else 'were'} "
-            f"also trained on. Without {'it' if leaks.n == 1 else 'them'}: "
-            f"{leaks.headline_without}"
-        )
     lines += evaluation.warnings or ()
     if evaluation.unknown and evaluation.unknown.promise_in_words:
         lines.append(evaluation.unknown.promise_in_words)
@@ -316,10 +311,11 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     kept = artifact.manifest.get("promise")
     promised = Guarantee(**kept) if kept else None
     own = column[readable.labels]
-    return replace(
+    told = replace(
         score(answered.probs, readable, everyone, names),
         unknown=real_photos(answered.probs, answered.ood_scores, own, artifact.thresholds, promised),
         leaks=leaks_and_rest(leaks, without),
         model=artifact.manifest["model"],
         **photo_counts(readable, skipped),
     )
+    return headed(told)
