@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.classifier.probe import OutOfFold
-from tellapart.evaluation.advice import MOST, Mistake, advise, out_of_fold_mistakes
+from tellapart.evaluation.advice import MOST, advise
 from tellapart.evaluation.evaluation import AccuracyOf, Leaks, Suspect, Twins, as_json, evaluate_predictions
 from tellapart.evaluation.learning_curve import Curve, LearningCurve
+from tellapart.evaluation.like_sets import FEW, MEASURED, nearest, sentence
+from tellapart.evaluation.mistakes import Mistake, out_of_fold_mistakes
+from tellapart.evaluation.probe_beside import ProbeBeside
 
+ROOT = Path(__file__).parents[2]
 NAMES = ("hat", "shirt", "shoe")
 
 
@@ -62,8 +68,9 @@ def test_weak_classes_are_named_together_with_photos_and_range():
     assert gain["value"] == pytest.approx(0.13 * (1 - 2**-0.3) * 60 / 80)
     low, high = round(100 * gain["low"]), round(100 * gain["high"])
     assert item.sentence == (
-        'Add photos of "shirt", "shoe": these classes hold 75 of 100 mistakes. About 200 more, which doubles '
-        f"them, should set 2 more of 100 photos right ({low} to {high} is plausible). Add to all of them; photos of "
+        'Add photos of "shirt", "shoe": of the 40 mistakes in 300 photos 30 are photos of these classes. '
+        f"About 200 more, which doubles them, should set 2 more of 100 photos right ({low} to {high} is plausible). "
+        "Add to all of them; photos of "
         "one class alone mostly move its mistakes to the others."
     )
 
@@ -142,10 +149,75 @@ def test_few_test_photos_are_said_with_their_range():
     )
 
 
-def test_tiny_sets_get_no_number_of_photos():
-    item = of_kind(advise(evaluation([[1, 0], [0, 1]], (2, 2))), "more_photos")
-    assert "nobody can say yet" in item.sentence
-    assert item.numbers == {"n_train": 4}
+def test_few_photos_come_first_with_what_like_sets_gained():
+    said = advise(evaluation([[5, 0], [1, 4]], (10, 10)), quality="balanced")
+    assert said[0].kind == "more_photos"
+    row = next(row for row in MEASURED if row.of_a_class == 10)
+    assert said[0].numbers["on_like_sets"] == as_json(row)
+    assert said[0].sentence.startswith("Add photos of every class. 20 more photos would double them. ")
+    assert f"going from 10 to 20 of each class made {round(100 * row.avoided)} % of the mistakes" in said[0].sentence
+    assert "Of the 1 mistake in 10 test photos" in said[0].sentence
+
+
+@pytest.mark.parametrize(("n_train", "row"), [([1, 1], 3), ([4, 4], 3), ([5, 9], 5), ([14] * 3, 10), ([29] * 2, 15)])
+def test_the_row_is_that_of_no_more_photos(n_train, row):
+    assert nearest(n_train).of_a_class == row
+    assert nearest([FEW, FEW]) is None
+    assert nearest([2, 400, 400]) is None, "one small class makes no small set"
+
+
+def test_measured_is_what_the_benchmark_wrote():
+    record = json.loads((ROOT / "benchmarks/results/few_more.json").read_text("utf-8"))
+    rows = record["tables"]["Mistakes that twice the photos avoid"]
+    assert [(r["Of a class"], float(r["Avoided"]), float(r["From"]), float(r["To"])) for r in rows] == [
+        (m.of_a_class, m.avoided, m.low, m.high) for m in MEASURED
+    ]
+
+
+@given(st.sampled_from(MEASURED), st.lists(st.integers(1, 29), min_size=2, max_size=9), st.integers(0, 500))
+def test_what_like_sets_say_never_exceeds_the_mistakes(row, n_train, n_wrong):
+    said = sentence(row, n_train, n_wrong, "500 photos")
+    assert f" {sum(n_train):,} more photo" in said
+    if not n_wrong:
+        assert "Of the" not in said
+        return
+    about, *reach = map(int, re.findall(r"[0-9]+", said.split("would be about ")[1]))
+    assert 0 <= min(reach) <= about <= max(reach) <= n_wrong
+
+
+def test_few_photos_without_mistakes_that_say_stop_get_no_other_advice():
+    said = advise(evaluation([[25, 0, 0], [0, 25, 0], [0, 0, 25]], (25, 25, 25)), curve(0.004), quality="balanced")
+    assert kinds(said) == ["stop"]
+
+
+def test_two_classes_are_never_made_one():
+    two = [[90, 10], [8, 92]]
+    item = of_kind(advise(evaluation(two, (100, 100))), "confused_pair")
+    assert "one class" not in item.sentence
+    assert "no model can" in item.sentence
+    assert "make one class of the two" in of_kind(advise(evaluation(FEW_WRONG)), "confused_pair").sentence
+
+
+@given(st.lists(st.lists(st.integers(0, 30), min_size=3, max_size=3), min_size=3, max_size=3))
+def test_counts_of_mistakes_are_counts(matrix):
+    wrong = sum(n for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j)
+    for item in advise(evaluation(matrix), curve(0.3)):
+        assert "of 100 mistakes" not in item.sentence or item.kind == "quality"
+        found = re.search(r"of the ([0-9]+) mistakes? in ([0-9]+) photos ([0-9]+) ", item.sentence)
+        if found:
+            n_mistakes, n_asked, held = map(int, found.groups())
+            assert (n_mistakes, n_asked) == (wrong, sum(map(sum, matrix)))
+            assert n_mistakes <= 2 * held <= 2 * n_mistakes, "it is said of the classes with half of all mistakes"
+
+
+@pytest.mark.parametrize(("right", "p", "told"), [(115, 1e-6, True), (115, 0.2, False), (80, 1e-3, False)])
+def test_a_probe_that_does_clearly_better_is_told(right, p, told):
+    said = advise(evaluation([[45, 15], [16, 44]], (240, 240)), probe=ProbeBeside(120, 89, right, p))
+    assert ("probe" in kinds(said)) == told
+    if told:
+        item = of_kind(said, "probe")
+        assert "on the same 120 test photos a probe of the same photos had 115 right, this network 89." in item.sentence
+        assert item.expected_gain == pytest.approx(26 / 120)
 
 
 def test_a_trained_network_has_no_curve_and_points_to_a_probe():
@@ -155,7 +227,7 @@ def test_a_trained_network_has_no_curve_and_points_to_a_probe():
 
 def test_no_test_photo_at_all():
     said = advise(evaluation([[0, 0], [0, 0]], (9, 9)))
-    assert said[0].sentence.startswith("There is no test photo, so nobody can say how well this works.")
+    assert said[1].sentence.startswith("There is no test photo, so nobody can say how well this works.")
 
 
 def test_stop_when_mistakes_are_no_more_than_wrong_labels_explain():

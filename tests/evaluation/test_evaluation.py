@@ -5,14 +5,19 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tellapart.evaluation.document import summary
 from tellapart.evaluation.evaluation import (
+    AccuracyOf,
     Evaluation,
     Leaks,
     Proof,
     SplitSummary,
     as_json,
     evaluate_predictions,
+    headed,
     headline,
 )
 from tellapart.evaluation.scores import Accuracy, Baseline
@@ -87,6 +92,39 @@ def _scores(n_right, n, n_commonest, class_name="shirt"):
 )
 def test_headline_word_for_word(scores, expected):
     assert str(headline(scores)) == expected
+
+
+def leaked(n_right, n, n_leaked, n_right_without):
+    """A score of n photos of which n_leaked were learned from."""
+    n_without = n - n_leaked
+    low, high = wilson(n_right_without, n_without) if n_without else (None, None)
+    value = n_right_without / n_without if n_without else None
+    rest = str(headline(_scores(n_right_without, n_without, n_without // 3))) if n_without else ""
+    leaks = Leaks(n_leaked, (), AccuracyOf(value, low, high, n_right_without, n_without), rest)
+    return replace(_scores(n_right, n, n // 3), leaks=leaks)
+
+
+def test_where_all_were_trained_on_the_headline_says_so_first():
+    said = headline(leaked(1099, 1100, 1100, 0))
+    assert said.score == "All 1,100 test photos were also trained on, so nothing is known about new photos."
+    assert str(said) == f"{said.score} 1,099 of 1,100 were right with them."
+    assert str(headline(leaked(1, 1, 1, 0))).startswith("The one test photo was also trained on, so nothing")
+
+
+@given(st.integers(2, 400), st.data())
+def test_the_headline_leads_with_the_score_without_leaks(n, data):
+    n_leaked = data.draw(st.integers(1, n - 1))
+    n_right_without = data.draw(st.integers(0, n - n_leaked))
+    n_right = n_right_without + data.draw(st.integers(0, n_leaked))
+    scores = leaked(n_right, n, n_leaked, n_right_without)
+    said = headline(scores)
+    assert str(said).startswith(scores.leaks.headline_without)
+    assert said.score.startswith(f"{n_right_without:,} of {n - n_leaked:,} test photo")
+    assert str(said).endswith(
+        f"{n_leaked:,} more {'was' if n_leaked == 1 else 'were'} also trained on and left out; "
+        f"{n_right:,} of {n:,} were right with {'it' if n_leaked == 1 else 'them'}."
+    )
+    assert summary(headed(scores))[0] == str(said)
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,9 @@ from tellapart.evaluation.document import test_evaluation as evaluation_of
 from tellapart.evaluation.evaluation import as_json, evaluate_predictions
 from tellapart.evaluation.learning_curve import learning_curve
 from tellapart.evaluation.next_steps import next_steps
+from tellapart.evaluation.probe_beside import probe_beside
 from tellapart.features.prepare import Prepared
-from tellapart.recipe import LinearProbe, Reading
+from tellapart.recipe import LinearProbe, Reading, Scratch
 from tellapart.timing import no_progress
 from tellapart.workflow.fit import fit
 
@@ -117,14 +118,14 @@ def test_progress_is_told_to_the_end(swapped):
     assert told[-1][1] == told[-1][2]
 
 
-def test_few_photos_have_no_curve_and_no_number_of_photos():
+def test_few_photos_have_no_curve_and_what_like_sets_gained():
     steps, evaluation, *_ = steps_of(prepared_of(*blobs((4, 4, 4))), crossed=True)
     assert steps["learning_curve"] is None
     assert steps["suspects"] == []
     more = [item for item in steps["advice"] if item["kind"] == "more_photos"]
-    assert all(item["numbers"] == {"n_train": 12} for item in more)
+    assert all((item["numbers"]["n_train"], item["numbers"]["n_more"]) == (12, 12) for item in more)
     assert "stop" not in [item["kind"] for item in steps["advice"]]
-    assert steps["advice"][0]["sentence"].startswith("With 12 photos nobody can say how good this is")
+    assert steps["advice"][1]["sentence"].startswith("With 12 photos nobody can say how good this is")
     assert evaluation["method"] == "cross-validation"
 
 
@@ -231,3 +232,25 @@ def test_the_same_photos_give_the_same_steps(swapped):
     prepared, steps, evaluation, learned, _ = swapped
     again = next_steps(replace(learned, prepared=replace(prepared)), evaluation, no_progress, can_fine_tune=True)
     assert {key: again[key] for key in STEPS} == steps
+
+
+def test_a_probe_beside_a_poor_network_is_told_and_beside_itself_is_even():
+    """What is trained as a network is stood in for by a probe of features that say little."""
+    features, labels = blobs((60, 60))
+    bundled = prepared_of(features, labels, NAMES[:2])
+    noise = np.random.default_rng(1).standard_normal(features.shape).astype(np.float32)
+    found = bundled.duplicates
+    split = make_split(labels, found.groups, found.copies)
+    poor = replace(fit(replace(bundled, values=noise), split, RECIPE), recipe=Scratch(probe=RECIPE), history={})
+    beside = probe_beside(bundled, poor)
+    assert beside.n_test == len(split.test)
+    own = poor.calibrated.head.logits(noise[split.test]).argmax(axis=1)
+    assert beside.n_right == int((own == labels[split.test]).sum())
+    assert beside.n_right_probe == beside.n_test, "the blobs lie far apart"
+    assert beside.clearly_better
+    said = next_steps(poor, evaluation_of(poor), no_progress, can_fine_tune=True, bundled=bundled)
+    assert [a.kind for a in said.advice].count("probe") == 1
+    even = probe_beside(bundled, replace(poor, prepared=bundled, calibrated=fit(bundled, split, RECIPE).calibrated))
+    assert even.n_right == even.n_right_probe
+    assert not even.clearly_better
+    assert probe_beside(bundled, replace(poor, split=replace(split, test=split.test[:0]))) is None

@@ -32,6 +32,8 @@ def test_photos_that_the_model_was_trained_on_are_leaks(tellapart, trained, phot
     assert evaluation["leaks"]["n"] == of_training["n_used"] - of_training["n_test"]
     assert evaluation["leaks"]["without"]["n_test"] == of_training["n_test"]
     assert evaluation["leaks"]["without"]["value"] == pytest.approx(of_training["accuracy"]["value"])
+    without = evaluation["leaks"]["without"]
+    assert evaluation["headline"].startswith(f"{without['n_right']} of {without['n_test']} test photos right")
 
 
 def test_a_report_is_replaced_by_force_but_a_model_is_not(tellapart, model, fresh, tmp_path, snapshot):

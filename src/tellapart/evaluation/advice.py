@@ -7,11 +7,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.classifier.probe import OutOfFold
-from tellapart.classifier.temperature import calibrated
 from tellapart.data.split import FEW_TEST_PHOTOS
+from tellapart.evaluation import like_sets
 from tellapart.evaluation.evaluation import AccuracyOf, Advice, Evaluation, Suspect
 from tellapart.evaluation.learning_curve import USUAL_SLOPE, LearningCurve
+from tellapart.evaluation.mistakes import Mistake
+from tellapart.evaluation.probe_beside import ProbeBeside
 from tellapart.evaluation.scores import Accuracy
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted, some
@@ -22,6 +23,8 @@ LEAST_GAIN = 0.002  # of all photos; a thousand test photos would not show less
 NAMED = 5  # classes in a sentence before it says how many more
 SPOKEN_IN_HUNDREDS = 0.0095  # smaller shares are spoken of in thousands
 LEAST_CONFUSED = 3  # photos; two mistakes of one kind are chance
+BROKEN = ("leak", "label_conflict")  # advice to mend what is there comes before advice to add to it
+TWO = 2  # classes
 HALF = 0.5  # of all mistakes: the weakest classes are the fewest that hold it
 # Between two classes whose photos were doubled: 26, 25, 24 and 4 % fewer on clothing and instruments, out-of-fold.
 PAIR_HELP = 0.2
@@ -31,16 +34,6 @@ FINE_TUNING_HELP = 0.1  # of the mistakes; for the order alone, because nothing 
 WEAK_FEATURES = 0.05  # share of mistakes from which on fine-tuning is worth its time
 FEW_OF_CLASS = 10  # photos to learn from; if all of so few are right, 30 of 100 may still be wrong
 SHORTCUT_GAIN = 0.05  # for the order alone: what a shortcut hides shows on other photos only
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A training photo that a head which had not seen it answered wrongly."""
-
-    photo: str
-    class_name: str
-    answer: str
-    confidence: float
 
 
 class FindingLike(Protocol):
@@ -59,28 +52,6 @@ class FindingLike(Protocol):
         """The photos, each with whatever belongs to it."""
 
 
-def out_of_fold_mistakes(
-    said: OutOfFold, temperature: float, photos: Sequence[str], class_names: Sequence[str]
-) -> tuple[Mistake, ...]:
-    """The training photos answered wrongly out-of-fold, most confident first, then by name.
-
-    Args:
-        said: what heads said about photos that they had not seen.
-        temperature: of the finished model.
-        photos: (N,) names of the training photos, as `said.indices` counts them.
-        class_names: (C,).
-    """
-    if not len(said.indices):
-        return ()
-    probs: NDArray[np.float64] = calibrated(said.logits, temperature)
-    answers = probs.argmax(axis=1)
-    wrong = [
-        Mistake(photos[said.indices[i]], class_names[said.labels[i]], class_names[answers[i]], float(probs[i].max()))
-        for i in np.flatnonzero(answers != said.labels)
-    ]
-    return tuple(sorted(wrong, key=lambda m: (-m.confidence, m.photo)))
-
-
 @dataclass(frozen=True)
 class _Known:
     """All that the advice rests on."""
@@ -93,6 +64,7 @@ class _Known:
     shortcuts: Sequence[FindingLike]
     quality: str | None
     can_fine_tune: bool
+    probe: ProbeBeside | None
 
     @property
     def accuracy(self) -> Accuracy:
@@ -123,6 +95,16 @@ class _Known:
         """What a test photo is called: in a cross-validation none is set aside."""
         return "photo" if self.evaluation.crossed else "test photo"
 
+    @property
+    def n_train(self) -> list[int]:
+        """Photos of each class that were learned from, where that is known."""
+        return [c.n_train for c in self.evaluation.per_class if c.n_train is not None]
+
+    @property
+    def few(self) -> like_sets.Doubled | None:
+        """What like sets say of so few photos of a class; None where there are more."""
+        return like_sets.nearest(self.n_train) if self.n_train else None
+
     def confusion(self) -> tuple[tuple[str, ...], NDArray[np.int64], int]:
         """Class names, (C, C) mistakes by class and answer in the test and out-of-fold, and the photos they are of."""
         names = self.evaluation.confusion.class_names
@@ -143,27 +125,35 @@ def advise(
     shortcuts: Sequence[FindingLike] = (),
     quality: str | None = None,
     can_fine_tune: bool = False,
+    probe: ProbeBeside | None = None,
 ) -> list[Advice]:
-    """What to do next, at most MOST things, in order of expected gain.
+    """What to do next, at most MOST things: what is broken, more photos where they are few, then by gain.
 
     Args:
         evaluation: what `evaluate_predictions` returns, with `leaks` merged in where they were looked for.
         curve: of the training photos; None where there are too few.
-        mistakes: from `out_of_fold_mistakes`.
+        mistakes: from `mistakes.out_of_fold_mistakes`.
         n_out_of_fold: photos that were asked for these.
         suspects: photos that may be mislabelled, most suspicious first.
         shortcuts: findings that something beside the subject tells the classes apart.
         quality: `fast`, `balanced` or `best`, as trained; None says nothing about it.
         can_fine_tune: whether this installation can.
+        probe: how a probe does beside a network trained from nothing; None where that was not asked.
     """
     if evaluation.crossed:  # its answers are about the same photos
         mistakes, n_out_of_fold = (), 0
-    known = _Known(evaluation, curve, mistakes, n_out_of_fold, suspects, shortcuts, quality, can_fine_tune)
+    known = _Known(evaluation, curve, mistakes, n_out_of_fold, suspects, shortcuts, quality, can_fine_tune, probe)
     first = [*_leaks(known), *_few_test_photos(known), *_conflicts(known), *_shortcuts(known), *_suspects(known)]
+    first += _probe_instead(known)
     work = [*_more_photos(known), *_confused_pair(known), *_quality(known), *_fine_tuning(known)]
     reason = _enough(known, work)
+    few = list(_more_photos_of_few(known)) if known.few and not reason else []
     advice = [*first, reason] if reason else [*first, *work]
-    return sorted(advice, key=lambda item: -item.expected_gain)[:MOST]
+    ordered = sorted(advice, key=lambda item: -item.expected_gain)
+    if not few:
+        return ordered[:MOST]
+    broken = [item for item in ordered if item.kind in BROKEN]
+    return [*broken, *few, *(item for item in ordered if item.kind not in BROKEN)][:MOST]
 
 
 def _leaks(known: _Known) -> Iterator[Advice]:
@@ -260,11 +250,14 @@ def _more_photos(known: _Known) -> Iterator[Advice]:
     half to three quarters of what doubling all did: one class alone takes answers from its look-alikes.
     """
     if known.curve is None:
-        yield from _more_photos_of_few(known)
+        if not known.few:
+            yield from _more_photos_of_few(known)
         return
     yield from _small_classes(known)
+    if known.few:
+        return
     gain = known.curve.overall.gain()
-    names, mistakes, _ = known.confusion()
+    names, mistakes, n_asked = known.confusion()
     blame = mistakes.sum(axis=0) + mistakes.sum(axis=1)
     if gain is None or not blame.sum():
         return
@@ -280,10 +273,15 @@ def _more_photos(known: _Known) -> Iterator[Advice]:
         return
     listed = [quoted(names[c]) for c in weak]
     halved = known.curve.overall.photos_for(HALF)
+    where = "Add photos of every class."
+    if len(weak) < len(names):
+        of_these, as_these = int(mistakes[weak].sum()), int(mistakes[:, weak].sum())  # one of them is half or more
+        held = "are photos of these classes" if of_these >= as_these else "were given the names of these classes"
+        where = f"Add photos of {', '.join(listed) if len(listed) <= NAMED else some(listed)}: of the "
+        where += f"{counted(int(mistakes.sum()), 'mistake')} in {n_asked:,} photos {max(of_these, as_these):,} {held}."
     base = 100 if value >= SPOKEN_IN_HUNDREDS else 1000
     sentence = (
-        f"Add photos of {', '.join(listed) if len(listed) <= NAMED else some(listed)}: these classes hold "
-        f"{round(100 * share)} of 100 mistakes. About {more:,} more, which doubles them, should set "
+        f"{where} About {more:,} more, which doubles them, should set "
         f"{round(base * value)} more of {base:,} photos right ({round(base * low)} to {round(base * high)} is "
         "plausible). Add to all of them; photos of one class alone mostly move its mistakes to the others."
     )
@@ -297,14 +295,35 @@ def _more_photos(known: _Known) -> Iterator[Advice]:
 
 
 def _more_photos_of_few(known: _Known) -> Iterator[Advice]:
-    n_train = [c.n_train for c in known.evaluation.per_class if c.n_train is not None]
+    """Photos of every class: what like sets gained, or, of a network with many, that nobody has measured it."""
+    n_train = known.n_train
     if not n_train:
         return
-    gain = known.error * (1 - 2**-USUAL_SLOPE)
-    few = min(n_train) < 20  # of each class are enough for a probe's curve; a network is not trained so often
-    how = "with 20 or more of each class it can be measured" if few else "a probe of them measures it"
-    learned = f"With {counted(sum(n_train), 'photo')} to learn from nobody can say yet how much each would help; {how}."
-    yield Advice("more_photos", f"Add photos of every class. {learned}", (), gain, {"n_train": sum(n_train)})
+    if known.few:
+        n_wrong = known.n_test - known.accuracy.n_right
+        sentence = like_sets.sentence(known.few, n_train, n_wrong, counted(known.n_test, known.tested))
+        gain = known.error * max(0.0, known.few.avoided)
+        numbers = {"n_train": sum(n_train), "n_more": sum(n_train), "on_like_sets": asdict(known.few)}
+        yield Advice("more_photos", sentence, (), gain, numbers)
+        return
+    learned = f"With {counted(sum(n_train), 'photo')} to learn from nobody can say yet how much each would help"
+    sentence = f"Add photos of every class. {learned}; a probe of them measures it."
+    yield Advice("more_photos", sentence, (), known.error * (1 - 2**-USUAL_SLOPE), {"n_train": sum(n_train)})
+
+
+def _probe_instead(known: _Known) -> Iterator[Advice]:
+    """A probe, where it does clearly better than the network that was trained from nothing."""
+    probe = known.probe
+    if probe is None or not probe.clearly_better:
+        return
+    yield Advice(
+        "probe",
+        f"Train without --recipe scratch: on the same {counted(probe.n_test, 'test photo')} a probe of the same photos "
+        f"had {probe.n_right_probe:,} right, this network {probe.n_right:,}. It trains in seconds.",
+        (),
+        (probe.n_right_probe - probe.n_right) / probe.n_test,
+        asdict(probe),
+    )
 
 
 def _confused_pair(known: _Known) -> Iterator[Advice]:
@@ -317,10 +336,13 @@ def _confused_pair(known: _Known) -> Iterator[Advice]:
     pair = {names[i], names[j]}
     wrong = [m.photo for m in known.mistakes if {m.class_name, m.answer} == pair]
     wrong += [m.photo for m in known.evaluation.most_wrong if {m.class_name, m.answer} == pair]
+    apart = "Where you cannot tell either, make one class of the two; otherwise add photos of both."
+    if len(names) == TWO:  # one class of the two would leave nothing to tell apart
+        apart = "Where you cannot tell either, no model can: leave such photos out, or take them so that it shows."
     yield Advice(
         "confused_pair",
         f"{quoted(names[i])} and {quoted(names[j])} are mixed up most: {count:,} of {n:,} photos. Look at these. "
-        "Where you cannot tell either, make one class of the two; otherwise add photos of both.",
+        f"{apart}",
         tuple(dict.fromkeys(wrong))[:PHOTOS_SHOWN],
         PAIR_HELP * count / n,
         {"classes": [names[i], names[j]], "n_confused": count, "n_photos": n},

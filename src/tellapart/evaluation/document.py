@@ -27,6 +27,7 @@ from tellapart.evaluation.evaluation import (
     SplitSummary,
     Twins,
     evaluate_predictions,
+    headed,
 )
 from tellapart.evaluation.kept import kept_scores
 from tellapart.features.extract import hash_pixels
@@ -99,7 +100,7 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
         crossed=split.kind == "crossed",
     )
     kept = kept_scores(trained, said)
-    evaluation = replace(
+    told = replace(
         scores,
         costs=costs_of(kept.out_of_fold, kept.tested, names, kept.scenes, kept),
         unknown=refusals(said, dataset.labels[split.test], names, head, ood_reference(prepared.backbone)),
@@ -111,7 +112,7 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
         warnings=tuple(warnings_for(prepared, split)),
         **photo_counts(dataset, prepared.skipped),
     )
-    return evaluation, kept
+    return headed(told), kept
 
 
 def _asked(trained: Trained) -> CrossValidated:
@@ -216,13 +217,6 @@ def split_summary(split: Split, recipe: LinearProbe) -> SplitSummary:
 def summary(evaluation: Evaluation) -> list[str]:
     """The few sentences that are printed after a run."""
     lines = [evaluation.headline]
-    leaks = evaluation.leaks
-    if leaks and leaks.n:
-        lines.append(
-            f"{leaks.n:,} of these {evaluation.n_test:,} test photos {'was' if leaks.n == 1 else 'were'} "
-            f"also trained on. Without {'it' if leaks.n == 1 else 'them'}: "
-            f"{leaks.headline_without}"
-        )
     lines += evaluation.warnings or ()
     if evaluation.unknown and evaluation.unknown.promise_in_words:
         lines.append(evaluation.unknown.promise_in_words)
@@ -328,7 +322,7 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     kept = artifact.manifest.get("promise")
     promised = Guarantee(**kept) if kept else None
     own = column[readable.labels]
-    return replace(
+    told = replace(
         score(answered.probs, readable, everyone, names),
         costs=_new_costs(Scored(own, answered.probs, answered.ood_scores), artifact),
         unknown=real_photos(answered.probs, answered.ood_scores, own, artifact.thresholds, promised),
@@ -336,6 +330,7 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
         model=artifact.manifest["model"],
         **photo_counts(readable, skipped),
     )
+    return headed(told)
 
 
 def _new_costs(answered: Scored, artifact: Artifact) -> Costs:

@@ -102,7 +102,7 @@ class Advice:
 
     Args:
         kind: stable name: `leak`, `few_test_photos`, `label_conflict`, `shortcut`, `suspected_labels`,
-            `small_classes`, `more_photos`, `confused_pair`, `quality`, `fine_tuning` or `stop`.
+            `small_classes`, `more_photos`, `confused_pair`, `quality`, `fine_tuning`, `probe` or `stop`.
         sentence: what and why, with its number.
         photos: those it talks about, most telling first.
         expected_gain: share of all photos, in [0, 1], that it may set right, or that are scored wrongly without it.
@@ -293,6 +293,11 @@ def evaluate_predictions(
         confused_pairs=scores.confused_pairs(confusion, class_names),
         headline="",
     )
+    return headed(evaluation)
+
+
+def headed(evaluation: Evaluation) -> Evaluation:
+    """The evaluation with the headline that follows from all it holds."""
     return replace(evaluation, headline=str(headline(evaluation)))
 
 
@@ -315,7 +320,26 @@ class Headline:
 
 
 def headline(evaluation: Evaluation) -> Headline:
-    """The score, with what would be a poor score beside it.
+    """The score of photos that were not learned from, or that there is none; then what stands beside it."""
+    leaks, n = evaluation.leaks, evaluation.n_test
+    if not leaks or not leaks.n or not n:
+        return headline_with_leaks(evaluation)
+    with_them = f"{evaluation.accuracy.n_right:,} of {n:,} were right with {'it' if leaks.n == 1 else 'them'}."
+    if not leaks.without or not leaks.without.n_test:
+        lead = "The one test photo was" if n == 1 else f"All {n:,} test photos were"
+        score = f"{lead} also trained on"
+        return Headline(f"{score}, so nothing is known about new photos.", "", with_them)
+    without, n_without = leaks.without, leaks.without.n_test
+    low, high = (f"{round((end or 0.0) * n_without):,}" for end in (without.low, without.high))
+    score = f"{without.n_right:,} of {n_without:,} test photo{'s' if n_without > 1 else ''} right"
+    plausible = f"({f'{low} to {high}' if low != high else low} is plausible)."
+    beside = leaks.headline_without.removeprefix(f"{score} {plausible}").strip()
+    rest = f"{leaks.n:,} more {'was' if leaks.n == 1 else 'were'} also trained on and left out; {with_them}"
+    return Headline(score, plausible, f"{beside} {rest}" if beside else rest)
+
+
+def headline_with_leaks(evaluation: Evaluation) -> Headline:
+    """The score of all photos asked, with what would be a poor score beside it.
 
     All its numbers are photos of the test set, so that they compare at sight.
     """

@@ -7,16 +7,25 @@ from tellapart.checks.image_stats import image_stats_of
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.classifier.trained import Trained
-from tellapart.evaluation.advice import advise, out_of_fold_mistakes
+from tellapart.evaluation.advice import advise
 from tellapart.evaluation.document import inside
 from tellapart.evaluation.evaluation import Evaluation, Suspect
 from tellapart.evaluation.learning_curve import learning_curve
+from tellapart.evaluation.mistakes import out_of_fold_mistakes
+from tellapart.evaluation.probe_beside import probe_beside
 from tellapart.features.prepare import Prepared
+from tellapart.recipe import Scratch
 from tellapart.timing import Progress
 
 
 def next_steps(
-    trained: Trained, evaluation: Evaluation, progress: Progress, *, can_fine_tune: bool, look: bool = False
+    trained: Trained,
+    evaluation: Evaluation,
+    progress: Progress,
+    *,
+    can_fine_tune: bool,
+    look: bool = False,
+    bundled: Prepared | None = None,
 ) -> Evaluation:
     """The evaluation with the learning curve, the photos that may be in the wrong class, and at most five advices.
 
@@ -26,6 +35,7 @@ def next_steps(
         progress: called with (stage, done, total).
         can_fine_tune: whether this installation can.
         look: whether to look at every photo once more, for what gives its class away.
+        bundled: the photos as the bundled network sees them, to put a probe beside a network trained from nothing.
     """
     prepared, calibrated, probe = trained.prepared, trained.calibrated, trained.probe
     dataset, chosen = prepared.dataset, trained.split.learned
@@ -54,6 +64,7 @@ def next_steps(
         shortcuts=_shortcuts(prepared, progress) if look else (),
         quality=None if probe.reading.network or trained.history else probe.reading.quality,
         can_fine_tune=can_fine_tune and trained.history is None,
+        probe=probe_beside(bundled, trained) if bundled and isinstance(trained.recipe, Scratch) else None,
     )
     summary = curve.summary() if curve else None
     return replace(evaluation, learning_curve=summary, suspects=doubtful, advice=tuple(advice))

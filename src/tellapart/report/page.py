@@ -17,7 +17,7 @@ from PIL import Image
 from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.evaluation.costs import Costs
 from tellapart.evaluation.coverage import Coverage
-from tellapart.evaluation.evaluation import Evaluation, Proof, headline
+from tellapart.evaluation.evaluation import Evaluation, Proof, headline, headline_with_leaks
 from tellapart.evaluation.scores import Calibration, ClassScores, Confusion
 from tellapart.metrics.calibration import ReliabilityBin
 from tellapart.report import sections
@@ -69,6 +69,7 @@ def render_page(evaluation: Evaluation, thumbnails: Mapping[str, str], *, title:
         named_others=sections.NAMED_OTHERS,
         few_photos=evaluation.n_test < FEW_TEST_PHOTOS,
         headline=headline(evaluation),
+        headline_with_leaks=headline_with_leaks(evaluation),
         evaluation=evaluation,
         pictures=pictures,
         advice=sections.advice(evaluation),

@@ -80,7 +80,9 @@ def train(
             evaluation, kept = tested(trained)
         if advice:
             with clock("advice"):
-                evaluation = next_steps(trained, evaluation, progress, can_fine_tune=has("deep"), look=shortcuts)
+                evaluation = next_steps(
+                    trained, evaluation, progress, can_fine_tune=has("deep"), look=shortcuts, bundled=prepared
+                )
         with clock("proof"):
             proof, examples = proving.result()
     evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)
