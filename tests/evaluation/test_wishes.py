@@ -144,3 +144,14 @@ def test_test_photos_are_counted_as_they_are_answered():
     assert (kept.n_own, kept.n_others) == (40, 50)
     assert f"{kept.n_false_alarms} were called" in kept.sentence
     assert kept_on_test(new, USUAL) == ()
+
+
+def test_an_early_threshold_promises_nothing_whatever_is_asked_for():
+    said = scored(9, 9, overlap=0.3)
+    early = Thresholds(0.9, None, 18, early=True)
+    thresholds = decide(Wishes(never_miss={"good": 0.9, "defect": 0.9}), said, alone(said), NAMES, early)
+    assert thresholds.early
+    assert thresholds.n_torn > 0
+    assert guarantee_of(thresholds) is None
+    assert contradiction(thresholds) == ""
+    assert not decide(Wishes(1.0), said, alone(said), NAMES, early).early, "every photo gets a name"

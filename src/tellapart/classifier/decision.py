@@ -128,7 +128,7 @@ def shares(answer: float) -> tuple[float, float]:
     """What may be called "none of these" and "not sure", so that the share `answer` gets a class name.
 
     At 95 % and above as 4 to 1. Below, "none of these" keeps its 4 % and all else is "not sure": on three sets, with
-    90 % named, 24, 47 and 31 of 100 mistakes are then withheld, and 17, 40 and 13 as 4 to 1; docs/trust.md has more.
+    90 % named, 24, 48 and 34 of 100 mistakes are then withheld, and 17, 36 and 20 as 4 to 1; docs/trust.md has more.
     """
     if answer == ANSWERED:
         return FAR_SHARE, DOUBT_SHARE
@@ -150,7 +150,7 @@ def fit_thresholds(
         confidences: (N,) out-of-fold confidences of the same photos.
         of_reference: (M,) OOD scores of photos of something else, for an early threshold where N is too small for the
             promise; None sets none then.
-        answer: the share of real photos to get a class name.
+        answer: the share of real photos to get a class name; with 1 there is no early threshold either.
 
     Source: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005, chapter 2: the k-th smallest of n
     exchangeable scores exceeds a new one with probability k / (n + 1).
@@ -158,7 +158,8 @@ def fit_thresholds(
     far_share, doubt_share = shares(answer)
     far = _lowest(-np.asarray(ood_scores, np.float64), far_share)
     doubt = _lowest(np.asarray(confidences, np.float64), doubt_share)
-    early = far is None and of_reference is not None and LEAST_EARLY <= len(ood_scores) < LEAST_PROMISED
+    few = LEAST_EARLY <= len(ood_scores) < LEAST_PROMISED
+    early = far is None and of_reference is not None and few and answer < 1
     if early and of_reference is not None:
         far = -early_threshold(ood_scores, of_reference)
     return Thresholds(None if far is None else -far, doubt, len(ood_scores), early=early, answer=answer)

@@ -60,7 +60,7 @@ def _unseen_confidences(trained: Trained) -> NDArray[np.float32]:
     """(M,) how sure a head fitted without the photo's class is of another; NaN for classes that were not left out.
 
     One head a class, with the regularisation and temperature of the whole. On clothing and instruments the photos that
-    it lets through are 1 to 4 of 100 fewer than with everything fitted anew, and off by 2 to 9 on single classes; the
+    it lets through are 0 to 5 of 100 fewer than with everything fitted anew, and off by 1 to 8 on single classes; the
     head that knows the class, asked about the others alone, is 10 to 19 of 100 off.
     """
     fitted, prepared = trained.calibrated, trained.prepared

@@ -203,8 +203,10 @@ def guarantee_of(thresholds: Thresholds) -> Guarantee | None:
 
     A class not to be missed is named where the confidence alone would give no name, so there may be more names than the
     ranks say: then the high end is that of "none of these" alone. What two such classes both claim gets no name; how
-    many that are is counted out-of-fold.
+    many that are is counted out-of-fold. An early threshold promises nothing, whatever else is asked for.
     """
+    if thresholds.early:
+        return None
     far, doubt = shares(thresholds.answer)
     expected = guarantee(thresholds.n, far, doubt, n_more=thresholds.n_torn)
     if expected is None or not thresholds.never_miss:
