@@ -72,17 +72,15 @@ def train(
         split = split_photos(prepared, recipe, may_cross=not robustness)
     with clock("head"):
         trained = fit(prepared, split, recipe, options, progress, wishes)
-    with clock("model"):
-        model, description = _composed(trained, output.name)
+    model, description = _composed(trained, output.name, clock)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proving = beside.submit(proven, model, description, trained)
         with clock("test"):
             evaluation, kept = tested(trained)
         if advice:
             with clock("advice"):
-                evaluation = next_steps(
-                    trained, evaluation, progress, can_fine_tune=has("deep"), look=shortcuts, bundled=prepared
-                )
+                possible = {"can_fine_tune": has("deep"), "look": shortcuts}
+                evaluation = next_steps(trained, evaluation, progress, bundled=prepared, **possible)
         with clock("proof"):
             proof, examples = proving.result()
     evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)
@@ -96,10 +94,11 @@ def train(
     return evaluation
 
 
-def _composed(trained: Trained, name: str) -> tuple[bytes, Json]:
+def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Json]:
     """The graph of the model `name`, and its manifest but for the hashes."""
-    description = describe(trained, name=name)
-    return compose(trained.prepared.backbone, trained.calibrated, description), description
+    with clock("model"):
+        description = describe(trained, name=name)
+        return compose(trained.prepared.backbone, trained.calibrated, description), description
 
 
 def _pages(evaluation: Evaluation, prepared: Prepared, description: Json, name: str) -> dict[str, bytes]:
