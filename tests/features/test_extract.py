@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tellapart.classifier.kept_scores import KeptScores, Scored
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset
@@ -246,10 +247,10 @@ def test_a_hash_that_ends_in_zero_is_known_again(extractor, monkeypatch, some):
     few = some.subset(range(2))
     prepared = SimpleNamespace(dataset=few, pixel_hashes=extractor.extract(few).pixel_hashes)
     split = Split(np.arange(2), np.zeros(0, np.int64), np.zeros(0, np.int64), "made")
-    assert (
-        ends_in_zero.hex()
-        in model_files(b"", SimpleNamespace(prepared=prepared, split=split))[TRAINED_ON].decode().split()
-    )
+    nothing = Scored(np.zeros(0, np.int32), np.zeros((0, 2), np.float32), np.zeros(0, np.float32))
+    kept = KeptScores(nothing, np.zeros(0, np.int32), np.zeros((0, 2), np.float32), np.zeros(0, np.float32), nothing)
+    files = model_files(b"", SimpleNamespace(prepared=prepared, split=split), kept)
+    assert ends_in_zero.hex() in files[TRAINED_ON].decode().split()
 
 
 def test_a_disk_without_room_is_an_error_and_no_crash():

@@ -131,7 +131,8 @@ def test_mistakes_are_counted_once_where_all_photos_are_tested(tellapart, photos
             }  # fmt: skip
             break
     else:
-        pytest.fail("banjos and drums are mixed up in this set")
+        matrix = evaluation["confusion"]["matrix"]
+        assert matrix[0][1] + matrix[1][0] < 3, "three of a kind are advice"
 
 
 def test_all_photos_identical(tellapart, photos, folder):
@@ -207,7 +208,7 @@ def test_hundreds_of_classes_of_three(tellapart, folder):
     assert evaluation["n_test"] == MANY
     assert "Always answering 'class 0' would get 1." in said
     assert len(said) < 3000
-    assert "nobody can say yet how much each would help" in said
+    assert "Add photos of every class" in said
     assert "stop" not in kinds(evaluation)
 
 

@@ -74,7 +74,7 @@ def test_train_json_is_the_evaluation_that_was_written(tellapart, photos, tmp_pa
 def test_too_few_photos_to_set_any_aside_are_cross_validated(tellapart, photos, tmp_path):
     few = tellapart.json("train", photos, "-o", tmp_path / "few", "--quality", "fast")
     assert few["method"] == "cross-validation"
-    assert few["split"] == {"kind": "crossed", "seed": 0, "n_folds": 5, "n_train": 42, "n_val": 0, "n_test": 42}
+    assert few["split"] == {"kind": "crossed", "seed": 0, "n_folds": 10, "n_train": 42, "n_val": 0, "n_test": 42}
     assert few["n_test"] == few["n_used"] == 42
     assert few["leaks"]["n"] == 0
     assert "too few photos to set some aside" in (tmp_path / "few" / "report.html").read_text("utf-8")

@@ -65,8 +65,8 @@ def read(path: Path, *, training: Json) -> Checkpoint:
         known = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["tellapart"])
         was, facts = known["training"], known["facts"]
         version = known["format"]
-        was["probe"].pop("inverse_regularisation", None)  # of checkpoints of before
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        was.get("probe", {}).pop("inverse_regularisation", None)  # of checkpoints of before
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"The checkpoint {quoted(path.name)} is damaged.", hint=anew) from error
     if version != FORMAT:
         raise InputError(f"The checkpoint {quoted(path.name)} was written by another version.", hint=anew)

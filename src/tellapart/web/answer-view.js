@@ -150,10 +150,7 @@ export function nodeOf(piece) {
   return typeof piece === "string" ? piece : named(piece.name);
 }
 
-/**
- * @param {[string, number][]} pairs
- * @returns {HTMLElement}
- */
+/** @param {[string, number][]} pairs */
 function barList(pairs) {
   return make("ol", { class: "bars" }, ...pairs.map(([name, share]) => bar(name, share)));
 }
@@ -161,7 +158,6 @@ function barList(pairs) {
 /**
  * @param {string} name
  * @param {number} share
- * @returns {HTMLElement}
  */
 function bar(name, share) {
   const fill = make("span", { class: "fill" });

@@ -26,7 +26,6 @@ export function make(tag, attributes = {}, ...children) {
 /**
  * A name as people typed it. Its letters may run from right to left without turning the sentence around it.
  * @param {string} name
- * @returns {HTMLElement}
  */
 export function named(name) {
   return make("bdi", {}, name);

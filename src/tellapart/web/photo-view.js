@@ -66,10 +66,7 @@ export class PhotoView {
     return [(width - side) / 2, (height - side) / 2, side, side];
   }
 
-  /**
-   * @param {string} heatmap data URI of a PNG over the model's square.
-   * @returns {Promise<void>}
-   */
+  /** @param {string} heatmap data URI of a PNG over the model's square. */
   async addHeatmap(heatmap) {
     if (!this.photo) return;
     const { overlaid } = await import("./heatmap.js");

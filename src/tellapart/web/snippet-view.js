@@ -17,7 +17,6 @@ export function snippetViews(base) {
  * @param {string} title
  * @param {string} text
  * @param {string} remark
- * @returns {HTMLElement}
  */
 function snippet(title, text, remark) {
   const code = make("code", {}, text);

@@ -159,10 +159,7 @@ export class TellApart extends HTMLElement {
     }
   }
 
-  /**
-   * @param {import("./client.js").Client} client
-   * @returns {HTMLElement}
-   */
+  /** @param {import("./client.js").Client} client */
   #examples(client) {
     const list = make("ul");
     for (const example of client.model.examples) {

@@ -15,28 +15,19 @@ const SURENESS = /** @type {const} */ ([
   [0, "a guess, but the best one"],
 ]);
 
-/**
- * @param {number} share in [0, 1]
- * @returns {string}
- */
+/** @param {number} share in [0, 1] */
 export function percent(share) {
   if (share > 0.99 && share < 1) return `over 99${NBSP}%`;
   if (share > 0 && share < 0.01) return `under 1${NBSP}%`;
   return `${Math.round(100 * share)}${NBSP}%`;
 }
 
-/**
- * @param {number} confidence in [0, 1]
- * @returns {string}
- */
+/** @param {number} confidence in [0, 1] */
 export function sureness(confidence) {
   return (SURENESS.find(([from]) => confidence >= from) ?? SURENESS[SURENESS.length - 1])[1];
 }
 
-/**
- * @param {number} bytes
- * @returns {string}
- */
+/** @param {number} bytes */
 export function megabytes(bytes) {
   const number = bytes / MEGABYTE;
   return `${number < 10 ? number.toFixed(1) : Math.floor(number)}${NBSP}MB`;
@@ -46,7 +37,6 @@ export function megabytes(bytes) {
  * @param {number} number
  * @param {string} one
  * @param {string} [many]
- * @returns {string}
  */
 export function counted(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
@@ -121,10 +111,7 @@ function spokenNone(prediction, { classNames, early }) {
   };
 }
 
-/**
- * @param {Piece[]} pieces
- * @returns {string}
- */
+/** @param {Piece[]} pieces */
 export function asText(pieces) {
   return pieces.map((piece) => (typeof piece === "string" ? piece : piece.name)).join("");
 }

@@ -111,7 +111,7 @@ def suggest(
     artifact = load_artifact(Path(model))
     pool, skipped = image_stats_of(artifact, photos, progress)
     far = np.zeros(len(pool.photos), bool)
-    if artifact.thresholds.ood_score is not None:
+    if artifact.thresholds.ood_score is not None and not artifact.thresholds.early:  # which promises nothing
         far = pool.ood_scores > artifact.thresholds.ood_score
     chosen = choose(pool.features, pool.probs, far, pool.copies, n)
     suggestions = tuple(_suggestion(pool, i, bool(far[i]), artifact.class_names) for i in chosen)
@@ -169,7 +169,8 @@ def choose(
 
     The first is the closest call. Each next one has the largest product of how close its call is, 1 - (p₁ - p₂), and
     its least squared distance to those taken, between directions of centred features. Ties go to the first photo. The
-    photos that are far from all training ones take at most MOST_FAR_SHARE of the places.
+    photos that are far from all training ones take at most MOST_FAR_SHARE of the first places, however many those are,
+    so that fewer wanted are the first of more.
 
     Args:
         features: (N, D) of unlabelled photos.
@@ -188,17 +189,20 @@ def choose(
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     distance = np.full(len(features), 4.0)  # of opposite directions, the farthest there are
     free = np.ones(len(features), bool)
-    most_far = max(1, round(MOST_FAR_SHARE * n))
     chosen: list[int] = []
-    while free.any() and len(chosen) < n:
+    while len(chosen) < n:
+        if int(far[chosen].sum()) >= max(1, round(MOST_FAR_SHARE * (len(chosen) + 1))):
+            free, later = free & ~far, free & far
+        else:
+            later = np.zeros(len(free), bool)
+        if not free.any():
+            break
         # Above 0 even for a sure call right beside one taken, so that it comes before what may not be taken.
         worth = np.where(free, closeness * distance + np.finfo(np.float64).eps, 0.0)
         best = int(worth.argmax())
         chosen.append(best)
         distance = np.minimum(distance, np.maximum(0.0, 2 - 2 * (centred @ centred[best])))
-        free &= copies != copies[best]
-        if int(far[chosen].sum()) >= most_far:
-            free &= ~far
+        free = (free | later) & (copies != copies[best])
     return chosen
 
 
