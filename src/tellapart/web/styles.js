@@ -1,8 +1,4 @@
-/**
- * The widget's styles. A constructed style sheet is no inline style, so the strictest content security policy lets it be.
- * Sites change it through the custom properties named --tell-apart-…; whether it is dark is up to the `color-scheme` of
- * the site it stands on, so that it never stands dark on a page that is always light.
- */
+/** The widget's styles; sites change them through the properties --tell-apart-… */
 
 const CSS = `
 :host {

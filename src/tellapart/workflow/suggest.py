@@ -195,6 +195,8 @@ def choose(
             free, later = free & ~far, free & far
         else:
             later = np.zeros(len(free), bool)
+        if not free.any():  # nothing near is left
+            free, later = later, np.zeros(len(free), bool)
         if not free.any():
             break
         # Above 0 even for a sure call right beside one taken, so that it comes before what may not be taken.
