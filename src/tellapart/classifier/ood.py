@@ -53,6 +53,11 @@ class Centres:
         return np.asarray(1 - (directions(features, self.imagenet) @ self.vectors.T).max(axis=1), np.float32)
 
 
+def ood_scores_without(nearness: NDArray[np.float32], c: int) -> NDArray[np.float32]:
+    """(N,) OOD scores as if class `c` had no centre, from (N, C) `Centres.nearness`."""
+    return np.asarray(1 - np.delete(nearness, c, axis=1).max(axis=1, initial=-1), np.float32)
+
+
 def directions(features: NDArray[np.float32], imagenet: Head | None) -> NDArray[np.float32]:
     """(N, D) or (N, d + 1000) float32 of length 1: the features' direction, beside that of the ImageNet logits.
 

@@ -41,6 +41,12 @@ class Split:
         """Indices of the photos that the final head learns from, ascending: those that train and those that choose."""
         return np.sort(np.concatenate([self.train, self.val]))
 
+    def sides(self, n: int) -> NDArray[np.str_]:
+        """(n,) `test` or `train` of all n photos; photos that do both are `test`."""
+        sides = np.full(n, "train", "U5")
+        sides[self.test] = "test"
+        return sides
+
 
 def stratified_group_split(
     labels: NDArray[np.int32], groups: NDArray[np.int32], shares: Sequence[float], *, seed: int

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tellapart.classifier.decision import fit_thresholds, lowest_by_scene
 from tellapart.classifier.kept_scores import KeptScores, Scored
+from tellapart.classifier.ood import ood_scores_without
 from tellapart.evaluation.wishes import of_photos, strictest_recall
 from tellapart.metrics.conformal import least_photos, share_kept
 from tellapart.metrics.intervals import Share, wilson
@@ -167,7 +168,7 @@ def left_out_share(kept: KeptScores, answer: float) -> float | None:
         others = said.labels != c
         if not own.any() or not others.any():
             continue
-        ood_scores = 1 - np.delete(kept.nearness, c, axis=1).max(axis=1, initial=-1)
+        ood_scores = ood_scores_without(kept.nearness, c)
         rest = np.delete(said.probs, c, axis=1).astype(np.float64)
         confidences = (rest / np.maximum(rest.sum(axis=1, keepdims=True), np.finfo(float).tiny)).max(axis=1)
         limits = fit_thresholds(ood_scores[others], confidences[others], answer=answer)

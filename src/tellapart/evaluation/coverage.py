@@ -20,7 +20,7 @@ from tellapart.classifier.decision import (
     withheld,
 )
 from tellapart.classifier.kept_scores import Scored
-from tellapart.classifier.ood import directions
+from tellapart.classifier.ood import directions, ood_scores_without
 from tellapart.classifier.probe import CalibratedHead
 from tellapart.engine.ood_reference import OodReference
 from tellapart.evaluation.wishes import ClassKept, contradiction, guarantee_of, kept_on_test
@@ -310,8 +310,8 @@ def _left_out(
     rows = []
     for c in np.unique(labels):
         own = labels == c
-        ood_scores = _without(nearness, c)
-        of_reference = None if near_reference is None else _without(near_reference, c)
+        ood_scores = ood_scores_without(nearness, c)
+        of_reference = None if near_reference is None else ood_scores_without(near_reference, c)
         far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum())), of_reference, answer=answer).ood_score
         if far is None:
             continue
@@ -324,11 +324,6 @@ def _left_out(
 def _nearness(fitted: CalibratedHead, features: NDArray[np.float32]) -> NDArray[np.float32]:
     """(N, C) as `Centres.nearness`."""
     return fitted.centres.nearness(directions(features, fitted.centres.imagenet), len(fitted.head.bias))
-
-
-def _without(nearness: NDArray[np.float32], c: int) -> NDArray[np.float32]:
-    """(N,) OOD scores as if class `c` had no centre."""
-    return np.asarray(1 - np.delete(nearness, c, axis=1).max(axis=1, initial=-1), np.float32)
 
 
 def _left_out_said(rows: Sequence[LeftOutRow]) -> list[str]:

@@ -177,9 +177,7 @@ def leaks_in_test(prepared: Prepared, split: Split, probs: NDArray[np.floating])
         probs: (len(split.test), C) of the test photos.
     """
     dataset = prepared.dataset
-    splits = np.full(dataset.n, "train", "U5")
-    splits[split.test] = "test"
-    pairs = leaked_pairs(prepared.duplicates, splits)
+    pairs = leaked_pairs(prepared.duplicates, split.sides(dataset.n))
     clean = ~np.isin(split.test, [p.first for p in pairs])
     kept = split.test[clean]
     groups = prepared.duplicates.groups[kept]

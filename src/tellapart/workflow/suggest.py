@@ -190,21 +190,16 @@ def choose(
     distance = np.full(len(features), 4.0)  # of opposite directions, the farthest there are
     free = np.ones(len(features), bool)
     chosen: list[int] = []
-    while len(chosen) < n:
-        if int(far[chosen].sum()) >= max(1, round(MOST_FAR_SHARE * (len(chosen) + 1))):
-            free, later = free & ~far, free & far
-        else:
-            later = np.zeros(len(free), bool)
-        if not free.any():  # nothing near is left
-            free, later = later, np.zeros(len(free), bool)
-        if not free.any():
-            break
+    while free.any() and len(chosen) < n:
+        enough_far = int(far[chosen].sum()) >= max(1, round(MOST_FAR_SHARE * (len(chosen) + 1)))
+        near = free & ~far
+        eligible = near if enough_far and near.any() else free
         # Above 0 even for a sure call right beside one taken, so that it comes before what may not be taken.
-        worth = np.where(free, closeness * distance + np.finfo(np.float64).eps, 0.0)
+        worth = np.where(eligible, closeness * distance + np.finfo(np.float64).eps, 0.0)
         best = int(worth.argmax())
         chosen.append(best)
         distance = np.minimum(distance, np.maximum(0.0, 2 - 2 * (centred @ centred[best])))
-        free = (free | later) & (copies != copies[best])
+        free &= copies != copies[best]
     return chosen
 
 
