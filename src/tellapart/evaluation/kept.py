@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.classifier.cross_validation import CrossValidated
+from tellapart.classifier.decision import LEAST_PROMISED
 from tellapart.classifier.kept_scores import KeptScores, Scored
-from tellapart.classifier.probe import fit_heads
+from tellapart.classifier.ood import directions
+from tellapart.classifier.probe import CalibratedHead, fit_heads
 from tellapart.classifier.temperature import calibrated
 from tellapart.classifier.trained import Trained
-from tellapart.engine.ood_reference import ood_reference
+from tellapart.engine.ood_reference import OodReference, ood_reference
 from tellapart.parallel import n_cores
 
 LEFT_OUT_CLASSES = (
@@ -38,22 +40,31 @@ def scenes_of(trained: Trained) -> NDArray[np.int32]:
 def kept_scores(trained: Trained, said: CrossValidated) -> KeptScores:
     """All that thresholds rest on, and what was `said` of the test photos."""
     prepared, split, fitted = trained.prepared, trained.split, trained.calibrated
-    known, n_classes = ood_reference(prepared.backbone), len(fitted.head.bias)
-    others = None
-    if known is not None:
-        reference = known.counted()
-        probs = fitted.probs(reference.features).astype(np.float32)
-        nothing = np.zeros(len(probs), np.int32)
-        others = Scored(nothing, probs, fitted.centres.ood_scores(reference.features))
+    reference, near_reference = of_reference(fitted, ood_reference(prepared.backbone))
     nearness = fitted.out_of_fold.nearness
     return KeptScores(
         out_of_fold_scores(trained),
         scenes_of(trained),
-        nearness if len(nearness) else np.zeros((0, n_classes), np.float32),
+        nearness if len(nearness) else np.zeros((0, len(fitted.head.bias)), np.float32),
         _unseen_confidences(trained),
         Scored(prepared.dataset.labels[split.test], said.probs.astype(np.float32), said.ood_scores),
-        others,
+        reference,
+        near_reference,
     )
+
+
+def of_reference(
+    fitted: CalibratedHead, known: OodReference | None
+) -> tuple[Scored | None, NDArray[np.float32] | None]:
+    """`reference` and `near_reference` of `KeptScores`."""
+    if known is None:
+        return None, None
+    counted, centres = known.counted().features, fitted.centres
+    probs = fitted.probs(counted).astype(np.float32)
+    counts = Scored(np.zeros(len(probs), np.int32), probs, centres.ood_scores(counted))
+    if fitted.thresholds.n >= LEAST_PROMISED:
+        return counts, None
+    return counts, centres.nearness(directions(known.to_fit, centres.imagenet), len(fitted.head.bias))
 
 
 def _unseen_confidences(trained: Trained) -> NDArray[np.float32]:
