@@ -14,6 +14,8 @@
  * @property {string[]} classNames
  * @property {string} headline how good it was on its test photos, in a sentence; empty when it was not tested.
  * @property {{kept: number, low: number, high: number} | null} promise share of real photos that get a class name.
+ * @property {{class_name: string, probability: number, sentence: string}[]} neverMiss classes not to be missed, from
+ *   which probability on they are claimed, and what is promised of them.
  * @property {string} early why "none of these" has no promise yet; may be empty.
  * @property {string} backbone
  * @property {number} inputPx side of the square that the model sees.
@@ -69,6 +71,7 @@ export function toModel(said, base, limits) {
     headline: String(said.headline ?? ""),
     promise: said.promise ?? null,
     early: String(said.early ?? ""),
+    neverMiss: said.never_miss ?? [],
     backbone: String(said.backbone ?? ""),
     inputPx: Number(said.input_px),
     fit: said.fit === "squash" ? "squash" : "crop",

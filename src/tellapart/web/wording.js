@@ -58,13 +58,20 @@ export function counted(number, one, many = `${one}s`) {
  * @returns {Spoken}
  */
 export function spoken(prediction, model) {
-  const [first, second] = [...prediction.probs];
+  const { probs } = prediction;
   if (prediction.answer === NONE_OF_THESE) return spokenNone(prediction, model);
   if (prediction.answer === NOT_SURE) {
+    const own = model.neverMiss.filter((each) => (probs.get(each.class_name) ?? 0) >= each.probability);
+    const torn = own.length > 1;
+    const names = torn ? own.map((each) => each.class_name) : [...probs.keys()].slice(0, 2);
     return {
       kind: "unsure",
-      headline: second ? ["Not sure: ", { name: first[0] }, " or ", { name: second[0] }] : ["Not sure"],
-      remark: [`No name is sure enough to give. The best guess has ${percent(prediction.confidence ?? 0)}.`],
+      headline: ["Not sure: ", ...listed(names, names.length)],
+      remark: [
+        torn
+          ? "Each is likely enough for what must not be missed."
+          : `No name is sure enough to give. The best guess has ${percent(prediction.confidence ?? 0)}.`,
+      ],
     };
   }
   const confidence = prediction.confidence ?? 0;
@@ -120,8 +127,16 @@ export function asText(pieces) {
  * @param {import("./client.js").Model} model
  * @returns {string} empty when nothing is promised.
  */
-export function promised({ promise, early }) {
-  if (!promise) return early;
+export function promised({ promise, early, neverMiss }) {
+  return [share(promise) || early, ...neverMiss.map((each) => each.sentence)].join(" ");
+}
+
+/**
+ * @param {import("./client.js").Model["promise"]} promise
+ * @returns {string} what it promises of its names; empty when nothing.
+ */
+function share(promise) {
+  if (!promise) return "";
   const [kept, low, high] = [promise.kept, promise.low, promise.high].map((share) => Math.round(100 * share));
   const least = `At least about ${kept} of 100 photos of its classes get a name`;
   return `${least} (${low} to ${high} is plausible). The others get “not sure” or “none of these”.`;
