@@ -118,6 +118,18 @@ def test_without_kept_scores_photos_set_their_own_ranks_and_that_is_said(whole):
     assert all(row.left_out is None for row in costs.named)
 
 
+def test_a_photo_at_a_threshold_is_not_missed(whole):
+    """Where photos set their own ranks, the threshold is the probability of one of them; others' at it are alarms."""
+    tested = whole.tested
+    probs = np.tile(np.float32([0.25, 0.25, 0.5]), (len(tested), 1))
+    level = Scored(tested.labels, probs, tested.ood_scores)
+    for c in costs_of(level, level, NAMES, np.arange(60), None).classes:
+        assert [(row.n_missed, row.n_false_alarms) for row in c.rows] == [(0, c.n_others)] * len(c.rows)
+    ranked = costs_of(tested, tested, NAMES, np.arange(60), None).classes[0]
+    assert ranked.n == 30
+    assert [row.n_missed for row in ranked.rows] == [int((1 - row.recall) * 31 + 1e-9) - 1 for row in ranked.rows]
+
+
 @pytest.mark.parametrize("counts", [(0, 0, 0), (1, 0, 0), (1, 1, 1)])
 def test_hardly_any_photo_is_no_error(counts):
     few = kept(counts)

@@ -16,6 +16,7 @@ from tellapart.classifier.temperature import calibrated
 from tellapart.classifier.trained import Trained
 from tellapart.engine.ood_reference import OodReference, ood_reference
 from tellapart.parallel import n_cores
+from tellapart.recipe import LinearProbe
 
 LEFT_OUT_CLASSES = 10  # that a head is fitted without, evenly over all; ten of 1,100 photos take 0.15 s on two cores
 LEFT_OUT_PHOTOS = 1200  # that each of them learns from, evenly over all
@@ -42,12 +43,12 @@ def kept_scores(trained: Trained, said: CrossValidated) -> KeptScores:
     """All that thresholds rest on, and what was `said` of the test photos."""
     prepared, split, fitted = trained.prepared, trained.split, trained.calibrated
     reference, near_reference = of_reference(fitted, ood_reference(prepared.backbone))
-    nearness = fitted.out_of_fold.nearness
+    nearness, learned = fitted.out_of_fold.nearness, split.learned
     return KeptScores(
         out_of_fold_scores(trained),
         scenes_of(trained),
         nearness if len(nearness) else np.zeros((0, len(fitted.head.bias)), np.float32),
-        _unseen_confidences(trained),
+        unseen_confidences(fitted, prepared.values[learned], prepared.dataset.labels[learned], trained.probe),
         Scored(prepared.dataset.labels[split.test], said.probs.astype(np.float32), said.ood_scores),
         reference,
         near_reference,
@@ -68,7 +69,9 @@ def of_reference(
     return counts, centres.nearness(directions(known.to_fit, centres.imagenet), len(fitted.head.bias))
 
 
-def _unseen_confidences(trained: Trained) -> NDArray[np.float32]:
+def unseen_confidences(
+    fitted: CalibratedHead, features: NDArray[np.float32], labels: NDArray[np.int32], recipe: LinearProbe
+) -> NDArray[np.float32]:
     """(M,) how sure a head fitted without the photo's class is of another; NaN for classes that were not left out.
 
     One rough head a class, with the regularisation and temperature of the whole: all share one scaling of the features
@@ -77,29 +80,33 @@ def _unseen_confidences(trained: Trained) -> NDArray[np.float32]:
     mean over classes, and single classes are 2 to 8 off (root mean square). Fitted to the end, for up to four times the
     work, they are 0 to 1, 0 to 2 and 2 to 5 fewer. The head that knows the class, asked about the others alone, is 1 to
     22 off.
+
+    Args:
+        fitted: the probe.
+        features: (N, D) of the photos that it learned from.
+        labels: (N,).
+        recipe: what it was fitted by.
     """
-    fitted, prepared = trained.calibrated, trained.prepared
     said, n_classes, c_chosen = fitted.out_of_fold, len(fitted.head.bias), fitted.inverse_regularisation
     confidences = np.full(len(said.labels), np.nan, np.float32)
     if n_classes == 2:
         confidences[:] = 1  # there is one other name, and no doubt about it
     if n_classes == 2 or c_chosen is None or not len(said.labels):
         return confidences
-    learned = trained.split.learned
-    some = learned[:: max(1, round(len(learned) / LEFT_OUT_PHOTOS))]
-    x, mean, scale = scaled(prepared.values[some])
-    labels = prepared.dataset.labels[some]
+    every = max(1, round(len(labels) / LEFT_OUT_PHOTOS))
+    x, mean, scale = scaled(features[::every])
+    known = labels[::every]
 
     def asked(c: int) -> None:
-        others, own = labels != c, said.labels == c
-        _, compact = np.unique(labels[others], return_inverse=True)
+        others, own = known != c, said.labels == c
+        _, compact = np.unique(known[others], return_inverse=True)
         if not own.any() or compact.max(initial=0) < 1:
             return
-        weights, rough = photo_weights(compact, trained.probe.class_balance), {"max_iterations": LEFT_OUT_ITERATIONS}
+        weights, rough = photo_weights(compact, recipe.class_balance), {"max_iterations": LEFT_OUT_ITERATIONS}
         with threadpool_limits(1):
             path = regularisation_path(x[others], compact, weights, [c_chosen], LEFT_OUT_TOLERANCE, **rough)
             _, rows, offsets = next(path)
-            logits = (prepared.values[learned[said.indices[own]]] - mean) @ (rows / scale).T + offsets
+            logits = (features[said.indices[own]] - mean) @ (rows / scale).T + offsets
         confidences[own] = calibrated(logits, fitted.temperature).max(axis=1)
 
     with threadpool_limits(1), ThreadPoolExecutor(n_cores()) as executor:
