@@ -1,5 +1,6 @@
 """A photo gets one answer, however it is handed over."""
 
+import copy
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.classifier.decision import ClassThreshold, Thresholds
 from tellapart.engine.backbone import imagenet_class_names
 from tellapart.errors import ArtifactError
 from tellapart.model.artifact import load_artifact
-from tellapart.model.prediction import Prediction, Predictor, load
+from tellapart.model.prediction import Answers, Prediction, Predictor, load
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +215,22 @@ def test_train_proved_that_the_file_answers_as_tested(model):
     proof = json.loads((model / "evaluation.json").read_text())["proof"]
     assert proof["n"] == 16
     assert proof["largest_difference"] <= 1e-3
+
+
+def test_not_sure_is_between_the_classes_that_claim_a_photo(predictor):
+    """Not the two likeliest, where two classes that must not be missed both claim it."""
+    names = predictor.class_names
+    probs = np.zeros(len(names), np.float32)
+    probs[:4] = 0.6, 0.2, 0.15, 0.05
+    torn = copy.copy(predictor)
+    never_miss = tuple(
+        ClassThreshold(names[c], 0.9, 0.9, 0.8, 1.0, 20, 20, c, prob) for c, prob in ((1, 0.1), (3, 0.01))
+    )
+    torn.thresholds = Thresholds(None, 0.7, 100, never_miss=never_miss)
+    said = torn.prediction(Answers(probs, None))
+    assert (said.answer, said.between) == ("not sure", (names[1], names[3]))
+    torn.thresholds = Thresholds(None, 0.7, 100)
+    assert torn.prediction(Answers(probs, None)).between == names[:2]
+    torn.thresholds = Thresholds(None, 0.5, 100)
+    assert torn.prediction(Answers(probs, None)).between == ()
+    assert "between" not in said.to_json()

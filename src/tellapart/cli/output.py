@@ -61,8 +61,8 @@ def print_prediction(prediction: "Prediction", top: int, name_width: int) -> Non
         return
     best = list((prediction.probs or {}).items())
     answer = str(prediction.answer)
-    if answer == "not sure":
-        answer += ": " + " or ".join(name for name, _ in best[:2])
+    if prediction.between:
+        answer += ": " + " or ".join(prediction.between)
     if prediction.looks_like:
         answer += f" (looks more like {prediction.looks_like})"
     own = dict(best).get(str(prediction.answer))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.classifier.decision import NONE_OF_THESE, Thresholds, answer
+from tellapart.classifier.decision import NONE_OF_THESE, NOT_SURE, Thresholds, answer, claiming
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess, preprocess, read_pixels
 from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
@@ -37,6 +37,7 @@ class Prediction:
         ood_score: distance from the training photos, higher is further; None where the model has none.
         looks_like: for "none of these", which of ImageNet's 1,000 classes it looks more like, where one is likely.
         error: why the photo could not be read, a plain sentence, or None.
+        between: for "not sure", the classes in question: those not to be missed that claim it, else the two likeliest.
     """
 
     photo: str
@@ -47,6 +48,7 @@ class Prediction:
     ood_score: float | None = None
     looks_like: str | None = None
     error: str | None = None
+    between: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The machine contract: one flat object."""
@@ -189,7 +191,12 @@ class Predictor:
         winner = self.class_names[order[0]]
         said = answer(self.class_names, answers.probs, answers.ood_score or 0.0, self.thresholds)
         looks_like = answers.looks_like if said == NONE_OF_THESE else None
-        return Prediction(name, said, winner, probs[winner], probs, answers.ood_score, looks_like)
+        between: tuple[str, ...] = ()
+        if said == NOT_SURE:
+            claims = [self.class_names[c] for c in claiming(answers.probs, self.thresholds)]
+            between = tuple(claims if len(claims) > 1 else list(probs)[:2])
+        ood_score = answers.ood_score
+        return Prediction(name, said, winner, probs[winner], probs, ood_score, looks_like, between=between)
 
 
 def _everyday_class(logits: NDArray[np.float32]) -> str | None:
