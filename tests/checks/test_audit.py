@@ -48,6 +48,7 @@ def hotdog(hotdog_set, tmp_path_factory):
         return check(hotdog_set, quality="fast")
 
 
+@pytest.mark.slow
 def test_the_leaks_of_the_hotdog_set_are_the_files_of_equal_bytes(hotdog, hotdog_set):
     """56 test photos; the 58 of the set's README are pairs, because two of them are in train twice."""
     prepared, findings = hotdog

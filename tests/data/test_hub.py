@@ -199,6 +199,7 @@ def test_an_empty_or_damaged_folder(tmp_path):
             scan(f"hf:{tmp_path / name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("library", "old"), [("fsspec", "2026.5.1"), ("datasets", "5.1.9"), ("huggingface_hub", "1.30")]
 )

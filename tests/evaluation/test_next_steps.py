@@ -129,6 +129,7 @@ def test_few_photos_have_no_curve_and_what_like_sets_gained():
     assert evaluation["method"] == "cross-validation"
 
 
+@pytest.mark.slow
 def test_in_a_cross_validation_each_photo_is_counted_once():
     """Its answers and the out-of-fold ones are about the same photos."""
     steps, evaluation, *_ = steps_of(prepared_of(*blobs((25, 25, 25), spread=12.0)), crossed=True)
@@ -139,6 +140,7 @@ def test_in_a_cross_validation_each_photo_is_counted_once():
     assert pair["numbers"]["n_confused"] == (matrix + matrix.T).max()
 
 
+@pytest.mark.slow
 def test_photos_of_two_classes_at_once_come_first():
     features, labels = blobs((20, 20, 20))
     features[20:30], hashes = features[:10], np.array([b"%032d" % i for i in range(60)], "S32")
@@ -156,6 +158,7 @@ def test_photos_of_two_classes_at_once_come_first():
     assert evaluation["warnings"][0].startswith("20 photos show the same thing under different class names")
 
 
+@pytest.mark.slow
 def test_a_class_of_copies_trains_and_is_not_tested():
     features, labels = blobs((25, 25, 12))
     features[labels == 2] = features[-1]

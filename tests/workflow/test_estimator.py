@@ -186,6 +186,7 @@ for ask in (lambda: tellapart.PhotoClassifier, lambda: __import__("tellapart.wor
     )
 
 
+@pytest.mark.slow
 def test_without_scikit_learn_everything_else_is_there():
     said = without_scikit_learn("""
 import tellapart
