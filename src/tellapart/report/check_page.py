@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shlex
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -140,12 +140,12 @@ def _finding(finding: Finding, album: _Album) -> Json:
     lines: list[Json] = []
     named: list[Json] = []
     room = MAX_PICTURES
-    suspects = set(finding.suspects)
+    suspects, wrong = set(finding.suspects), {photo: words[1:] for photo, *words in finding.likely_wrong}
     for row in finding.photos:
         photos = [word for word in row if word in album.index]
         if photos and len(photos) <= room:
             room -= len(photos)
-            groups.append(_group(row, photos, album, suspects))
+            groups.append(_group(row, photos, album, suspects, wrong))
         elif photos:
             named.append(_line(row, album, suspects))
         else:
@@ -170,8 +170,14 @@ def _line(row: Sequence[str], album: _Album, suspects: Set[str]) -> Json:
     return {"name": words[0], "notes": words[1:], "suspect": row[:1] != () and row[0] in suspects}
 
 
-def _group(row: Sequence[str], photos: Sequence[str], album: _Album, suspects: Set[str]) -> Json:
-    """Photos that belong together, side by side, with what sets them apart marked."""
+def _group(
+    row: Sequence[str],
+    photos: Sequence[str],
+    album: _Album,
+    suspects: Set[str],
+    wrong: Mapping[str, Sequence[str]],
+) -> Json:
+    """Photos that belong together, side by side, with what sets them apart marked, and what those look like instead."""
     seen = [album.look(photo) for photo in photos]
     facts = [(*_where(photo, album), *one.facts) for photo, one in zip(photos, seen, strict=True)]
     apart = [len(set(column)) > 1 for column in zip_longest(*facts)]
@@ -186,6 +192,7 @@ def _group(row: Sequence[str], photos: Sequence[str], album: _Album, suspects: S
                 "name": album.short(photo),
                 "picture": one.picture,
                 "suspect": photo in suspects,
+                "notes": [*(notes if len(photos) == 1 else ()), *wrong.get(photo, ())],
                 "class_name": own[0],
                 "class_apart": apart[0],
                 "split": own[1] if apart[1] else "",
