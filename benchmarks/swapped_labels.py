@@ -28,7 +28,8 @@ SETS = {
 }
 SWAPPED = 0.05  # of the labels
 FIRST = 20  # suspects that a person looks at in one go
-WANTED = 18  # of these wrong, on average, or 5 where fewer than 18 are swapped
+WANTED = 18  # of these wrong
+WANTED_OF_FEW = 5  # where fewer than 18 are swapped
 SCENES = (2, 10)  # photos of a scene that is swapped as a whole
 FIRST_SEED = 100  # of the swaps; those below were looked at when ranking and threshold were chosen
 CLEANLAB = ("prune_by_noise_rate", "confident_learning")  # its default, and the counting it is named for
@@ -135,13 +136,11 @@ def row(draws: list[Draw], find: Find) -> measure.Row:
         recall.append(100 * right.sum() / len(draw.swapped))
         first.append(int(right[:FIRST].sum()))
     fewest = min(len(draw.swapped) for draw in draws)
-    wanted = WANTED if fewest >= WANTED else 5
-    mean, n_met = float(np.mean(first)), sum(count >= wanted for count in first)
+    wanted = WANTED if fewest >= WANTED else WANTED_OF_FEW
     return {
         "Swapped": f"{fewest} of {len(draws[0].labels)}",
         "Right, of those named": measure.spread(precision).text(" %", 0),
         "Found, of those swapped": measure.spread(recall).text(" %", 0),
-        f"Right, of the first {FIRST}": f"{mean:.1f} ({min(first)} to {max(first)})",
-        "Goal in the mean": measure.goal(mean >= wanted, f"≥ {wanted}"),
-        "Draws that reach it": f"{n_met} of {len(first)}",
+        f"Right, of the first {FIRST}": f"{np.mean(first):.1f} ({min(first)} to {max(first)})",
+        "Draws with enough of them": f"{sum(n >= wanted for n in first)} of {len(first)} with ≥ {wanted}",
     }
