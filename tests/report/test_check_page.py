@@ -79,7 +79,7 @@ def everything(dataset):
     p, source = dataset.photos, dataset.source
     return [
         Finding("label_conflict", "1 pair under different names.", "Look at it.", ((p[0], p[-1], "near"),),
-                sure="Nearly certain.", suspects=(p[-1],), likely_wrong=((p[-1], "in shoe", "looks like hat"),)),
+                sure="Nearly certain.", suspects=(p[-1],), likely_wrong=((p[-1], 'in "shoe"', "looks like hat"),)),
         Finding("unusable", "2 files cannot be used.", "Convert them.",
                 ((f"{source}/notes.txt", "not a photo file (.txt)"), (f"{source}/hat/e.jpg", "empty file")),
                 suspects=(f"{source}/hat/e.jpg",)),

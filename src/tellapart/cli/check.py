@@ -96,11 +96,9 @@ def _print_findings(prepared: "Prepared", findings: "list[Finding]") -> None:
         for line in (finding.advice, finding.sure):
             if line:
                 say(f"  {line}")
-        wrong = {photo: ", ".join(words) for photo, *words in finding.likely_wrong}
+        looks = {photo: f", {words[-1]}" for photo, *words in finding.likely_wrong}
         for row in finding.photos[:ROWS_SHOWN]:
-            short = {name: name.removeprefix(f"{dataset.source}/") for name in row}
-            doubts = (f"likely wrong: {short[name]}, {wrong[name]}" for name in row if name in wrong)
-            say("  · " + "  ·  ".join((*short.values(), *doubts)))
+            say("  · " + "  ·  ".join(name.removeprefix(f"{dataset.source}/") + looks.get(name, "") for name in row))
         if len(finding.photos) > ROWS_SHOWN:
             say(f"  … and {len(finding.photos) - ROWS_SHOWN:,} more (-o FILE shows them, --json lists all)")
     if not findings:

@@ -17,6 +17,7 @@ from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
 from tellapart.features.prepare import Prepared
 from tellapart.report.page import UNIT_SPACE, environment, make_thumbnail
+from tellapart.text import quoted
 
 MAX_PICTURES = 24  # photos shown of one finding; twelve pairs fill four screens of a phone
 MAX_NAMED = 500  # photos named of one finding after those, folded away
@@ -140,7 +141,7 @@ def _finding(finding: Finding, album: _Album) -> Json:
     lines: list[Json] = []
     named: list[Json] = []
     room = MAX_PICTURES
-    suspects, wrong = set(finding.suspects), {photo: words[1:] for photo, *words in finding.likely_wrong}
+    suspects, wrong = set(finding.suspects), {photo: words for photo, *words in finding.likely_wrong}
     for row in finding.photos:
         photos = [word for word in row if word in album.index]
         if photos and len(photos) <= room:
@@ -181,8 +182,8 @@ def _group(
     seen = [album.look(photo) for photo in photos]
     facts = [(*_where(photo, album), *one.facts) for photo, one in zip(photos, seen, strict=True)]
     apart = [len(set(column)) > 1 for column in zip_longest(*facts)]
-    notes = [_NOTES.get(word, word) for word in row if word not in album.index]
-    same = len(photos) > 1 and seen[0].digest != b"" and len({one.digest for one in seen}) == 1
+    alone, notes = len(photos) == 1, [_NOTES.get(word, word) for word in row if word not in album.index]
+    same = not alone and seen[0].digest != b"" and len({one.digest for one in seen}) == 1
     if same:
         notes = ["the same file, byte for byte", *(note for note in notes if note not in _NOTES.values())]
     return {
@@ -192,12 +193,14 @@ def _group(
                 "name": album.short(photo),
                 "picture": one.picture,
                 "suspect": photo in suspects,
-                "notes": [*(notes if len(photos) == 1 else ()), *wrong.get(photo, ())],
+                "notes": [
+                    note for note in (notes if alone else wrong.get(photo, ())) if note != f"in {quoted(own[0])}"
+                ],
                 "class_name": own[0],
                 "class_apart": apart[0],
                 "split": own[1] if apart[1] else "",
                 "facts": []
-                if same
+                if same or alone
                 else [{"text": text, "apart": differs} for text, differs in zip(own[2:], apart[2:], strict=False)],
             }
             for photo, one, own in zip(photos, seen, facts, strict=True)
