@@ -9,7 +9,7 @@ Four pieces; each writes its tables into the record when it is done, and leaves 
     looks     planted shortcuts and poor photos, and what is said of sets as they came
     seconds   how long it takes
 
-Leaks that came with a set, and faults planted in real photos: copies, labels swapped at random, a shortcut in all
+Leaks that came with a set, and faults planted in real photos: copies, swapped labels, a shortcut in all
 photos of one class, poor photos. For each, how much of it is found, and what is found besides. Every set is taken as it
 comes, so what is found besides may be real: web photos do hold wrong labels and copies. `--repeats` is the number of
 seeds. Nothing here chooses a threshold on a test photo, but for the leaks only training photos are read.

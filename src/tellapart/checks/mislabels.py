@@ -31,8 +31,8 @@ NEIGHBOURS = 15  # that vote, each as much as it is alike; 10 and 20 rank nearly
 UNLIKELY = 0.05  # the given class's odds, by heads and neighbours, against an average other class's
 SURE = (
     "In photo sets where we had put 5 of 100 photos into a wrong class, 8 to 10 of 10 such suspects were wrong, of the "
-    "first 20 about 18 to 20, and 7 to 9 of 10 wrong ones were found. In sets as they came 1 photo in 100 was named, and "
-    "less than half of those were wrong, so look before you move."
+    "first 20 about 18 to 20, and 7 to 9 of 10 wrong ones were found. In sets as they came 1 photo in 100 was named, "
+    "and less than half of those were wrong, so look before you move."
 )
 
 
