@@ -230,5 +230,5 @@ def test_copies_inside_a_set_without_a_split_are_no_leak():
 def test_findings_are_json():
     dataset = made(np.repeat([0, 1], (3, 30)))
     for finding in audit(dataset, (), none_alike(33)):
-        assert set(finding.to_json()) == {"kind", "sentence", "advice", "photos", "sure", "suspects"}
+        assert set(finding.to_json()) == {"kind", "sentence", "advice", "photos", "sure", "suspects", "likely_wrong"}
         assert finding.sure

@@ -26,7 +26,7 @@ FAST = QUALITIES["fast"]
 
 RECIPE = LinearProbe(Reading(quality="fast"))
 NAMES = ("cat", "dog", "hen")
-STEPS = ("learning_curve", "suspects", "advice")
+STEPS = ("learning_curve", "suspects", "label_conflicts", "advice")
 
 
 def prepared_of(features, labels, names=NAMES, hashes=None):
@@ -71,7 +71,7 @@ def swapped():
     return prepared, *steps_of(prepared, progress=lambda *step: told.append(step)), told
 
 
-def test_it_is_json_in_three_parts(swapped):
+def test_it_is_json(swapped):
     steps = swapped[1]
     assert json.loads(json.dumps(steps, allow_nan=False)) == steps
     assert 0 < len(steps["advice"]) <= MOST
@@ -156,6 +156,24 @@ def test_photos_of_two_classes_at_once_come_first():
     assert first["photos"][:2] == ["cat/0.jpg", "dog/20.jpg"]
     assert first["expected_gain"] == pytest.approx(20 / 60)
     assert evaluation["warnings"][0].startswith("20 photos show the same thing under different class names")
+
+
+def test_the_same_thing_in_two_classes_is_asked_about_once(swapped):
+    """Cats called dogs, each with a copy among the cats: which is wrong is said beside the pair, and nowhere else."""
+    prepared, before = swapped[0], swapped[1]
+    assert before["label_conflicts"] == {"n": 0, "photos": [], "likely_wrong": []}
+    hashes = prepared.pixel_hashes.copy()
+    hashes[20:26] = hashes[:6]
+    steps, _, learned = steps_of(prepared_of(prepared.values, prepared.dataset.labels, hashes=hashes))
+    torn = {f"dog/{i}.jpg" for i in range(6)} | {f"cat/{i}.jpg" for i in range(20, 26)}
+    conflicts, others = steps["label_conflicts"], {suspect["photo"] for suspect in steps["suspects"]}
+    assert {photo for pair in conflicts["photos"] for photo in (pair["photo"], pair["twin"])} == torn
+    wrong = {suspect["photo"] for suspect in conflicts["likely_wrong"]}
+    assert len(wrong & {f"dog/{i}.jpg" for i in range(6) if i in learned.split.learned}) >= 2
+    assert wrong <= torn
+    assert all(s["looks_like"] == "cat" for s in conflicts["likely_wrong"] if s["class_name"] == "dog")
+    assert others
+    assert not others & torn
 
 
 @pytest.mark.slow

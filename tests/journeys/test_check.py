@@ -116,7 +116,7 @@ def test_everything_planted_is_found_and_nothing_else_is_called_a_copy(checked, 
     assert {row[0] for row in named(found, "dark", planted)} == {"train/dress/dark.jpg"}
     assert {row[0] for row in named(found, "blurred", planted)} == {"train/shoes/blurred.jpg"}
     for finding in found["findings"]:
-        assert set(finding) == {"kind", "sentence", "advice", "photos", "sure", "suspects"}
+        assert set(finding) == {"kind", "sentence", "advice", "photos", "sure", "suspects", "likely_wrong"}
         assert finding["sentence"].endswith(".")
         assert finding["advice"]
         assert finding["sure"]

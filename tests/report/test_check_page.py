@@ -79,7 +79,7 @@ def everything(dataset):
     p, source = dataset.photos, dataset.source
     return [
         Finding("label_conflict", "1 pair under different names.", "Look at it.", ((p[0], p[-1], "near"),),
-                sure="Nearly certain.", suspects=(p[-1],)),
+                sure="Nearly certain.", suspects=(p[-1],), likely_wrong=((p[-1], 'in "shoe"', "looks like hat"),)),
         Finding("unusable", "2 files cannot be used.", "Convert them.",
                 ((f"{source}/notes.txt", "not a photo file (.txt)"), (f"{source}/hat/e.jpg", "empty file")),
                 suspects=(f"{source}/hat/e.jpg",)),
@@ -102,7 +102,8 @@ def test_page_says_what_was_found_and_what_to_do(tmp_path, monkeypatch):
         "hat 3 few",
         "How sure Nearly certain. What to do Look at it. Suspects 1 file, which --fix would move out.",
         "nearly the same photo",
-        "shoe shoe/2.jpg",
+        "hat hat/0.jpg",
+        "shoe looks like hat shoe/2.jpg",
         "notes.txt – not a photo file (.txt)",
         "hat/e.jpg – empty file suspect",
         "hat looks like shoe 97 % hat/1.jpg",

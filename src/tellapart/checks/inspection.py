@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tellapart.checks.audit import audit
 from tellapart.checks.finding import Finding
 from tellapart.checks.image_stats import image_stats_of
-from tellapart.checks.mislabels import mislabel_findings
+from tellapart.checks.mislabels import with_suspects
 from tellapart.checks.names import name_findings
 from tellapart.checks.quality import quality_findings
 from tellapart.checks.shortcuts import shortcut_findings
@@ -60,7 +60,7 @@ def inspect(
         *quality_findings(dataset, stats),
     ]
     if out_of_fold_probs is not None:
-        findings += mislabel_findings(dataset, out_of_fold_probs, prepared.duplicates.groups)
+        findings = with_suspects(findings, dataset, prepared.duplicates, out_of_fold_probs, prepared.values)
     return by_gravity(findings)
 
 

@@ -96,8 +96,9 @@ def _print_findings(prepared: "Prepared", findings: "list[Finding]") -> None:
         for line in (finding.advice, finding.sure):
             if line:
                 say(f"  {line}")
+        looks = {photo: f", {words[-1]}" for photo, *words in finding.likely_wrong}
         for row in finding.photos[:ROWS_SHOWN]:
-            say("  · " + "  ·  ".join(name.removeprefix(f"{dataset.source}/") for name in row))
+            say("  · " + "  ·  ".join(name.removeprefix(f"{dataset.source}/") + looks.get(name, "") for name in row))
         if len(finding.photos) > ROWS_SHOWN:
             say(f"  … and {len(finding.photos) - ROWS_SHOWN:,} more (-o FILE shows them, --json lists all)")
     if not findings:

@@ -67,11 +67,27 @@ class Leaks:
 
 
 @dataclass(frozen=True)
+class Suspect:
+    """A training photo that may be in the wrong class."""
+
+    photo: str
+    class_name: str
+    looks_like: str
+
+
+@dataclass(frozen=True)
 class LabelConflicts:
-    """Photos that show the same as a photo of another class: how many, and the pairs."""
+    """Photos that show the same as a photo of another class.
+
+    Args:
+        n: how many.
+        photos: the pairs.
+        likely_wrong: training photos among them whose own class looks wrong, surest first; None where nobody asked.
+    """
 
     n: int
     photos: tuple[Twins, ...]
+    likely_wrong: tuple[Suspect, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +101,6 @@ class SplitSummary:
     n_train: int
     n_val: int
     n_test: int
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A training photo that may be in the wrong class."""
-
-    photo: str
-    class_name: str
-    looks_like: str
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,7 @@ class Evaluation(Mapping[str, Any]):
         label_conflicts, split, duplicates, imbalance, warnings: of the photos that a training was given.
         n_found, n_used, skipped: photos found = used + skipped.
         learning_curve: None too where there are too few photos for one.
-        suspects: training photos that may be in the wrong class.
+        suspects: training photos that may be in the wrong class, surest first, but for those of `label_conflicts`.
         advice: what to do next, the most likely to help first.
         model: what is known of the model file.
         proof: that the written file answers as was tested.
