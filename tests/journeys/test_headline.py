@@ -77,12 +77,11 @@ def rewritten(folder: Path, to: Path, change: Callable[[dict[str, Any]], None]) 
 @contextmanager
 def served(own_process: Any, folder: Path) -> Iterator[str]:
     """The address of a server of the model."""
-    run = own_process.start("serve", folder, "--port", 0, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        yield re.search(rb"http://\S+:\d+", run.stdout.readline())[0].decode()
-    finally:
-        run.terminate()
-        run.wait(30)
+    with own_process.start("serve", folder, "--port", 0, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        try:
+            yield re.search(rb"http://\S+:\d+", run.stdout.readline())[0].decode()
+        finally:
+            run.terminate()
 
 
 def exported(folder: Path) -> Iterator[tuple[str, str]]:
@@ -220,9 +219,7 @@ def test_the_folder_that_was_written_before(tellapart: Any) -> None:
     honest = recorded["leaks"]["headline_without"]
     assert recorded["headline"].startswith("10 of 15 test photos right")
     artifact = load_artifact(BEFORE)
-    assert artifact.headline == (
-        f"{honest} 3 more were also trained on and left out; 10 of 15 were right with them."
-    )
+    assert artifact.headline == (f"{honest} 3 more were also trained on and left out; 10 of 15 were right with them.")
     assert honest.startswith("7 of 12 test photos right")
     assert artifact.headline_with_leaks == recorded["headline"]
     assert tellapart.works("info", BEFORE).splitlines()[2] == artifact.headline

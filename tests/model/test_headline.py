@@ -2,7 +2,7 @@
 
 import pytest
 
-from tellapart.model.headline import as_now, left_out, nothing_known, of_so_many, tested, with_them
+from tellapart.model.headline import as_now, left_out, nothing_known, of_so_many, score_of_headline, with_them
 
 BEFORE = {
     "headline": "138 of 140 test photos right (133 to 139 is plausible).",
@@ -38,7 +38,7 @@ def test_a_file_of_before_leads_with_the_score_without_leaks():
     assert said["headline_with_leaks"] == BEFORE["headline"]
     assert BEFORE["leaks"]["headline_without"] == "82 of 84 test photos right (77 to 83 is plausible)."
     assert as_now(said) == said
-    assert tested(said) == (84, BEFORE["leaks"]["without"])
+    assert score_of_headline(said) == (84, BEFORE["leaks"]["without"])
 
 
 def test_a_file_that_led_with_it_already_stays():
@@ -51,18 +51,16 @@ def test_where_nothing_leaked():
     for leaks in ({"n": 0, "photos": [], "without": None, "headline_without": ""}, None):
         said = as_now({**BEFORE, "leaks": leaks})
         assert said == {**BEFORE, "leaks": leaks, "headline_with_leaks": None}
-        assert tested(said) == (140, BEFORE["accuracy"])
+        assert score_of_headline(said) == (140, BEFORE["accuracy"])
 
 
-@pytest.mark.parametrize(
-    "without", [None, {"value": None, "low": None, "high": None, "n_right": 0, "n_test": 0}]
-)
+@pytest.mark.parametrize("without", [None, {"value": None, "low": None, "high": None, "n_right": 0, "n_test": 0}])
 def test_where_all_leaked(without):
     leaks = {**BEFORE["leaks"], "n": 140, "without": without, "headline_without": "There are no test photos."}
     said = as_now({**BEFORE, "leaks": leaks})
     assert said["headline"] == f"{nothing_known(140)} 138 of 140 were right with them."
     assert said["headline_with_leaks"] == BEFORE["headline"]
-    assert tested(said) == (0, None)
+    assert score_of_headline(said) == (0, None)
 
 
 @pytest.mark.parametrize(

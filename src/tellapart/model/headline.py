@@ -10,7 +10,9 @@ from typing import Any
 from tellapart.text import counted
 
 
-def of_so_many(n_right: int, n: int, low: float | None, high: float | None, *, crossed: bool = False) -> tuple[str, str]:
+def of_so_many(
+    n_right: int, n: int, low: float | None, high: float | None, *, crossed: bool = False
+) -> tuple[str, str]:
     """How many of `n` photos are right, and the plausible range beside it; `low` and `high` are shares in [0, 1]."""
     ends = [f"{round((end or 0.0) * n):,}" for end in (low, high)]
     photos = f"{'' if crossed else 'test '}photo{'s' if n > 1 else ''}"
@@ -61,7 +63,7 @@ def as_now(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def tested(evaluation: Mapping[str, Any]) -> tuple[int, Mapping[str, Any] | None]:
+def score_of_headline(evaluation: Mapping[str, Any]) -> tuple[int, Mapping[str, Any] | None]:
     """How many photos the headline speaks of, and their accuracy; None where all were learned from.
 
     Raises:

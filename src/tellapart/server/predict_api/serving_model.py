@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tellapart.errors import ArtifactError
 from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact, slug
 from tellapart.model.cam import class_activation, data_uri, for_class, head_weight, heatmap_png
-from tellapart.model.headline import tested
+from tellapart.model.headline import score_of_headline
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
 
@@ -73,7 +73,7 @@ def open_model(folder: Path, *, streams: int | None = None) -> ServingModel:
 
 def _evaluation(artifact: Artifact) -> dict[str, Any]:
     try:
-        n_test, accuracy = tested(artifact.evaluation)
+        n_test, accuracy = score_of_headline(artifact.evaluation)
         scores = accuracy and {key: float(accuracy[key]) for key in ("value", "low", "high")}
         said = {
             "headline": artifact.evaluation["headline"] and artifact.headline,
