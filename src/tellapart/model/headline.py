@@ -71,7 +71,7 @@ def score_of_headline(evaluation: Mapping[str, Any]) -> tuple[int, Mapping[str, 
     """
     leaks = evaluation.get("leaks") or {}
     if not leaks.get("n"):
-        return evaluation["n_test"], evaluation["accuracy"]
+        return evaluation["n_test"], dict(evaluation["accuracy"])
     without = leaks["without"]
     return (without["n_test"], without) if without and without["n_test"] else (0, None)
 
