@@ -271,10 +271,9 @@ def evaluate_predictions(
         InputError: shapes that do not fit each other, labels outside [0, C), or probabilities that are not.
     """
     probs, labels = np.asarray(probs, np.float64), np.asarray(labels, np.intp)
-    _check_inputs(probs, labels, class_names, photos)
     before = None if logits_probs_uncalibrated is None else np.asarray(logits_probs_uncalibrated, np.float64)
-    if before is not None:
-        _check_inputs(before, labels, class_names, photos)
+    for each in [probs] if before is None else [probs, before]:
+        _check_inputs(each, labels, class_names, photos)
     group_of = None if groups is None else np.asarray(groups, np.intp)
     answers, inflation = probs.argmax(axis=1), CROSSED_INFLATION if crossed else 1.0
     confusion = scores.confusion_matrix(labels, answers, len(class_names))
