@@ -200,29 +200,28 @@ def leaked_pairs(duplicates: Duplicates, splits: NDArray[np.str_]) -> list[Pair]
     return [leaks[index] for index in sorted(leaks)]
 
 
-def spare_copies(duplicates: Duplicates, splits: NDArray[np.str_]) -> dict[str, list[int]]:
-    """{"exact": …, "near": …}: photos that may go while one that looks the same stays on the same side of the split.
+def spare_copies(duplicates: Duplicates, sides: NDArray[np.integer]) -> dict[str, list[int]]:
+    """{"exact": …, "near": …}: photos that may go while one that looks the same stays on the same side.
 
     Args:
         duplicates: among N photos.
-        splits: (N,) of "train", "val" and "test", or of ""; a side is "test" or the rest.
+        sides: (N,) what no photo stands for another across, as a number: its class, and whether it tests.
     """
-    is_test = splits == "test"
-    stands_for = np.arange(len(splits))
+    stands_for = np.arange(len(sides))
     for _, members in _groups(duplicates.copies):
-        for side in (True, False):
-            same = [m for m in members if is_test[m] == side]
+        for side in np.unique(sides[members]):
+            same = [m for m in members if sides[m] == side]
             stands_for[same] = same[:1]
     alike: defaultdict[int, set[int]] = defaultdict(set)
     for pair in duplicates.pairs:
-        if pair.kind == "near" and is_test[pair.first] == is_test[pair.second]:
+        if pair.kind == "near" and sides[pair.first] == sides[pair.second]:
             first, second = sorted((int(stands_for[pair.first]), int(stands_for[pair.second])))
             alike[second].add(first)
     near: set[int] = set()
     for index in sorted(alike):  # a photo goes only for one that stays, so a chain is not reduced to its first link
         if alike[index] - near:
             near.add(index)
-    exact = np.flatnonzero(stands_for != np.arange(len(splits)))
+    exact = np.flatnonzero(stands_for != np.arange(len(sides)))
     return {"exact": [int(i) for i in exact], "near": sorted(near)}
 
 

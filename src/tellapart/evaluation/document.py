@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.checks.audit import imbalance_sentence
+from tellapart.checks.fixes import taken_out_of_test
 from tellapart.classifier.cross_validation import CrossValidated, cross_validate
 from tellapart.classifier.kept_scores import KeptScores, Scored
 from tellapart.classifier.temperature import calibrated
@@ -165,7 +166,7 @@ def warnings_for(prepared: Prepared, split: Split) -> list[str]:
         )
     if split.kind == "given" and (prepared.dataset.splits[split.test] == "val").any():
         warnings.append("There is no test part, so the validation part was used as the test; nothing was chosen on it.")
-    return warnings
+    return [*warnings, *filter(None, [taken_out_of_test(prepared.dataset)])]
 
 
 def leaks_in_test(prepared: Prepared, split: Split, probs: NDArray[np.floating]) -> Leaks:
@@ -326,6 +327,7 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
         unknown=real_photos(answered.probs, answered.ood_scores, own, artifact.thresholds, promised),
         leaks=leaks_and_rest(leaks, without),
         model=artifact.manifest["model"],
+        warnings=tuple(filter(None, [taken_out_of_test(readable)])) or None,
         **photo_counts(readable, skipped),
     )
     return headed(told)

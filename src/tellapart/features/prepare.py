@@ -78,6 +78,18 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
     )
 
 
+def part_of(prepared: Prepared, indices: NDArray[np.integer]) -> Prepared:
+    """The photos at `indices` alone, with the copies that are found among them."""
+    values, hashes = prepared.values[indices], prepared.pixel_hashes[indices]
+    return replace(
+        prepared,
+        dataset=prepared.dataset.subset(indices),
+        values=values,
+        pixel_hashes=hashes,
+        duplicates=find_duplicates(values, hashes),
+    )
+
+
 def seen_by(
     prepared: Prepared, backbone: Backbone, resize_mode: ResizeMode, progress: Progress, *, keep: bool
 ) -> Prepared:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tellapart.checks.audit import FEW_PHOTOS, class_counts
 from tellapart.checks.finding import Finding
+from tellapart.checks.fixes import KINDS, USUAL, suspicious
 from tellapart.data.photo import decode, stored_as
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
@@ -24,6 +25,7 @@ MAX_NAMED = 500  # photos named of one finding after those, folded away
 MAX_PICTURE_BYTES = 2_500_000  # of all pictures as text; a page of 3 MB can still be mailed and opens at once
 PICTURE_PX = 280  # the longest side; sharp enough to see a crop of 5 % on a phone
 SHOWN_CLASSES = 20  # the rest is folded away
+_FIXED = {kind for name in USUAL for kind in KINDS[name]}  # kinds of findings that --fix acts on by itself
 UNTRAINABLE = "untrainable"  # the finding that says why training would refuse
 _NOTES = {"exact": "the same photo", "near": "nearly the same photo"}
 _SPLITS = ("train", "val", "test")
@@ -49,6 +51,8 @@ def check_page(prepared: Prepared, findings: Sequence[Finding]) -> bytes:
         n_used=dataset.n,
         n_skipped=len(prepared.skipped),
         n_suspects=len({photo for finding in findings for photo in finding.suspects}),
+        n_fixed=len({photo for finding in findings if finding.kind in _FIXED for photo in finding.suspects}),
+        n_labels=len(suspicious(findings)),
         n_classes=len(dataset.class_names),
         classes=_classes(dataset),
         shown_classes=SHOWN_CLASSES,
@@ -158,6 +162,7 @@ def _finding(finding: Finding, album: _Album) -> Json:
         "advice": finding.advice,
         "sure": finding.sure,
         "n_suspects": len(suspects),
+        "fixed": finding.kind in _FIXED,
         "groups": groups,
         "paired": any(len(group["photos"]) > 1 for group in groups),
         "lines": lines[:MAX_PICTURES],
