@@ -37,8 +37,8 @@ from photo_sets import (
     used_to_choose,
 )
 from rivals import CONFIDENCE, OURS, auroc, let_through, scores
-from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
+from tellapart.classifier.kept_scores import KeptScores, Scored
 from tellapart.evaluation.coverage import refusals
 from tellapart.metrics.conformal import guarantee, observed_in_band
 from tellapart.recipe import Reading
@@ -294,7 +294,10 @@ def without_each(photos: Photos, classes: Iterable[int], seed: int) -> dict[str,
     names = [str(c) for c in range(photos.n_classes)]
     whole = fit(photos, seed)
     ood_scores, probs, labels = of_training(whole)
-    card = refusals(CrossValidated(probs, probs, ood_scores), labels, names, whole, None)
+    own = Scored(labels, probs.astype(np.float32), ood_scores)
+    unasked = np.full(len(labels), np.nan, np.float32)
+    kept = KeptScores(own, np.arange(len(labels)), whole.out_of_fold.nearness, unasked, own)
+    card = refusals(whole.thresholds, kept, names, None)
     estimates = {row.class_name: row.value for row in card.left_out or ()}
     rows = []
     for c in classes:

@@ -168,7 +168,7 @@ def test_classes_may_be_called_like_the_other_answers():
 
 
 def own(label, prob, name=""):
-    return ClassThreshold(label, name or NAMES[label], prob, 0.99, 0.99, 0.95, 1.0, 120, 120)
+    return ClassThreshold(name or NAMES[label], 0.99, 0.99, 0.95, 1.0, 120, 120, label, prob)
 
 
 def test_a_class_not_to_be_missed_is_named_though_another_is_likelier():

@@ -8,12 +8,15 @@ import pytest
 
 from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, Thresholds, early_threshold
+from tellapart.classifier.kept_scores import KeptScores, Scored
 from tellapart.classifier.ood import directions
 from tellapart.classifier.probe import fit_probe, make_folds
+from tellapart.classifier.temperature import calibrated
 from tellapart.engine.ood_reference import OodReference
 from tellapart.evaluation import coverage
 from tellapart.evaluation.coverage import guarantee_of
 from tellapart.evaluation.evaluation import as_json
+from tellapart.evaluation.kept import of_reference
 from tellapart.metrics.conformal import guarantee, observed_in_band
 from tellapart.metrics.intervals import wilson
 from tellapart.recipe import LinearProbe, Reading
@@ -22,9 +25,16 @@ NAMES = ("cat", "dog", "hen")
 RECIPE = LinearProbe(Reading(quality="fast"))
 
 
-def refusals(*args):
+def refusals(said, labels, names, fitted, others):
     """As evaluation.json has it."""
-    return as_json(coverage.refusals(*args))
+    own, tested = fitted.out_of_fold, Scored(labels, said.probs.astype(np.float32), said.ood_scores)
+    probs = calibrated(own.logits, fitted.temperature).astype(np.float32)
+    out_of_fold, alone = Scored(own.labels, probs, own.ood_scores), np.arange(len(own.labels), dtype=np.int32)
+    unseen = np.full(len(own.labels), np.nan, np.float32)
+    kept = KeptScores(out_of_fold, alone, own.nearness, unseen, tested, *of_reference(fitted, others))
+    counted = others.counted() if others else None
+    shown = (counted.sources, counted.names) if counted else None
+    return as_json(coverage.refusals(fitted.thresholds, kept, names, shown))
 
 
 def real_photos(*args):

@@ -99,7 +99,7 @@ def same_answers(said, photos, model, folder):
     predictor.thresholds = replace(
         predictor.thresholds,
         never_miss=tuple(
-            ClassThreshold(one["label"], one["class_name"], one["probability"], 0.9, 0.9, 0.9, 0.9, 9, 9) for one in own
+            ClassThreshold(one["class_name"], 0.9, 0.9, 0.9, 0.9, 9, 9, one["label"], one["probability"]) for one in own
         ),
     )
     expected = predictor.predict(photos)

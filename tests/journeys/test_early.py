@@ -1,6 +1,8 @@
 """Ten photos: "none of these" is said, without a promise, by every door alike, and every door says that it is early."""
 
+import hashlib
 import json
+import shutil
 
 import onnx
 import pytest
@@ -86,3 +88,33 @@ def test_info_says_so(tellapart, early_model, model):
     assert EARLY_SAID in tellapart.works("info", early_model)
     assert "early" not in tellapart.works("info", model)
     assert tellapart.json("info", early_model)["thresholds"]["early"] is True
+
+
+def test_threshold_leaves_what_is_early_early(tellapart, early_model, tmp_path, snapshot):
+    """Written anew, its evaluation has the classes left out as before; and what a wish took away comes back."""
+    model, before = tmp_path / "model", load_artifact(early_model)
+    tellapart.works("threshold", early_model, "--answer", "0.9", "-o", model)
+    changed = load_artifact(model)
+    assert changed.thresholds.early
+    assert changed.thresholds.ood_score == before.thresholds.ood_score
+    assert changed.evaluation["unknown"]["left_out"] == before.evaluation["unknown"]["left_out"] != []
+    tellapart.works("threshold", model, "--answer", "1")
+    assert load_artifact(model).thresholds.ood_score is None, "every photo gets a name"
+    tellapart.works("threshold", model, "--answer", "0.95")
+    assert load_artifact(model).thresholds == before.thresholds
+    assert load_artifact(model).evaluation["unknown"] == before.evaluation["unknown"]
+    assert snapshot(model)["report.html"] == snapshot(early_model)["report.html"]
+
+
+def test_a_model_that_keeps_nothing_to_be_early_by_stays_as_early_as_it_is(tellapart, early_model, tmp_path):
+    """As those of before."""
+    model = shutil.copytree(early_model, tmp_path / "model")
+    facts = json.loads((model / "out_of_fold.json").read_text("utf-8"))
+    del facts["near_reference"]
+    (model / "out_of_fold.json").write_text(json.dumps(facts), "utf-8")
+    manifest = json.loads((model / "manifest.json").read_text("utf-8"))
+    manifest["files"]["out_of_fold.json"] = hashlib.sha256((model / "out_of_fold.json").read_bytes()).hexdigest()
+    (model / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    tellapart.works("threshold", model, "--answer", "0.9")
+    changed, before = load_artifact(model).thresholds, load_artifact(early_model).thresholds
+    assert (changed.early, changed.ood_score, changed.answer) == (True, before.ood_score, 0.9)

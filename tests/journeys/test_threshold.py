@@ -11,6 +11,7 @@ from PIL import Image
 from tellapart.classifier.decision import Thresholds, answer
 from tellapart.model.artifact import load_artifact
 from tellapart.model.prediction import load
+from tellapart.server.predict_api.serving_model import open_model
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +202,19 @@ def test_train_writes_what_cannot_be_had_together_and_says_so(tellapart, parts, 
     assert artifact.manifest["promise"]["kept"] < 0.95
     tellapart.works("threshold", tmp_path / "model", "--never-miss", "defect=0.9")
     assert load_artifact(tmp_path / "model").thresholds.n_torn == 0
+
+
+def test_info_and_serve_say_what_was_asked_for_and_what_is_promised(tellapart, wished, usual):
+    said = tellapart.works("info", wished)
+    [own] = load_artifact(wished).thresholds.never_miss
+    assert "Asked for: --answer 0.9 --never-miss defect=0.98" in said
+    assert "It promised a name to at least about 90 of 100 photos of its classes" in said
+    few, many = 100 * (1 - own.high), 100 * (1 - own.low)
+    assert f"name of another class; {few:.1f} to {many:.1f} is plausible with 104 photos of it." in said
+    plain = tellapart.works("info", usual)
+    assert "It promised a name to at least about 95 of 100" in plain
+    assert "Asked for" not in plain
+    [told] = open_model(wished).facts["never_miss"]
+    assert told["sentence"] in said
+    assert (told["class_name"], told["recall"], told["probability"]) == ("defect", 0.98, own.prob)
+    assert open_model(usual).facts["never_miss"] == []

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,8 +42,17 @@ def test_what_is_kept_comes_back_to_the_last_bit(n, reference):
     assert (after.reference is not None) == reference
     if reference:
         same(before.reference, after.reference)
+    assert after.near_reference is None
     for name in ("scenes", "nearness", "unseen_confidences"):
         np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+
+
+def test_few_photos_keep_what_an_early_threshold_goes_by():
+    near = np.random.default_rng(4).random((9, 3)).astype(np.float32)
+    after = parse_kept(kept_file(replace(kept(), near_reference=near)), 3)
+    np.testing.assert_array_equal(after.near_reference, near)
+    np.testing.assert_array_equal(after.scores_to_fit, 1 - near.max(axis=1))
+    assert parse_kept(kept_file(kept()), 3).scores_to_fit is None
 
 
 def test_too_many_values_are_not_kept(monkeypatch):
@@ -73,6 +83,7 @@ def packed(values):
     changed(unseen_confidences=packed([np.inf] * 20)), changed(out_of_fold=None), changed(tested__labels=[3] * 7),
     changed(tested__labels=[0] * 6), changed(tested__probs=packed([2.0] * 21)), changed(tested__more=1),
     changed(tested__probs=packed([-1.0, 1.0, 1.0] * 7)), changed(tested__ood_scores=packed([np.inf] * 7)),
+    changed(near_reference=""), changed(near_reference=packed([1.0] * 4)), changed(near_reference=packed([np.nan] * 3)),
 ])  # fmt: skip
 def test_anything_else_is_refused_in_a_sentence(data):
     with pytest.raises(ArtifactError, match="out-of-fold values are damaged"):

@@ -107,6 +107,32 @@ def test_answers_in_words(page, test_photos, site):
     assert page.card(2).locator("summary").first.inner_text() == "If it had to choose one of its names"
 
 
+@pytest.mark.parametrize(("least", "headline", "remark"), [
+    ({"scratch": 0.1, "dent": 0.05}, "Not sure: scratch or dent", "Each must not be missed."),
+    ({"scratch": 0.1, "dent": 0.05, "good": 0.5}, "Not sure: scratch, dent or good", "Each must not be missed."),
+    ({"scratch": 0.1, "dent": 0.3}, "Not sure: good or scratch", "No name is sure enough to give."),
+    ({}, "Not sure: good or scratch", "No name is sure enough to give."),
+])  # fmt: skip
+def test_not_sure_names_the_classes_that_claim_a_photo(page, least, headline, remark):
+    """Not the two likeliest, where two classes that must not be missed both claim it."""
+    said = page.page.evaluate(
+        """async (least) => {
+          const { asText, promised, spoken } = await import("/wording.js");
+          const neverMiss = Object.entries(least).map(([name, probability]) => (
+            { class_name: name, probability, sentence: `Of 100 photos of ${name} …` }));
+          const probs = new Map([["good", 0.6], ["scratch", 0.2], ["other", 0.1], ["dent", 0.1]]);
+          const told = spoken({ answer: "not sure", className: "good", confidence: 0.6, probs }, { neverMiss });
+          const model = { promise: { kept: 0.95, low: 0.9, high: 0.98 }, early: "", neverMiss };
+          return [asText(told.headline), asText(told.remark), promised(model)];
+        }""",
+        least,
+    )
+    assert said[0] == headline
+    assert said[1].startswith(remark)
+    assert said[2].endswith("".join(f" Of 100 photos of {name} …" for name in least))
+    assert said[2].startswith("At least about 95 of 100 photos of its classes get a name (90 to 98 is plausible).")
+
+
 def test_dropped_anywhere_pasted_and_chosen_photos_get_the_same_answer(page, test_photos):
     photo = test_photos["hat"]
     drop(page, photo)

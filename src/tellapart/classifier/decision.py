@@ -41,13 +41,11 @@ _ROUNDING = 1e-9  # 0.01 x 100 photos are 1, whatever the product is in floating
 
 
 @dataclass(frozen=True)
-class ClassThreshold:
-    """From which probability on a class is answered that must not be missed, and what that promises.
+class ClassPromise:
+    """What the threshold of a class not to be missed promises.
 
     Args:
-        label: of the class.
         class_name: its name.
-        prob: its decision threshold: a photo with at least this probability of the class gets its name.
         recall: the share of its photos that was asked not to be missed.
         kept: the share to expect at or above the threshold, at least `recall`.
         low: low end of the band that the true share lies in 95 times of 100.
@@ -56,15 +54,26 @@ class ClassThreshold:
         n_scenes: scenes that those are of; photos of one scene count as one.
     """
 
-    label: int
     class_name: str
-    prob: float
     recall: float
     kept: float
     low: float
     high: float
     n: int
     n_scenes: int
+
+
+@dataclass(frozen=True)
+class ClassThreshold(ClassPromise):
+    """From which probability on a class is answered that must not be missed, and what that promises.
+
+    Args:
+        label: of the class.
+        prob: its decision threshold: a photo with at least this probability of the class gets its name.
+    """
+
+    label: int
+    prob: float
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:

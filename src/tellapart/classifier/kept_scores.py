@@ -39,7 +39,9 @@ class KeptScores:
         nearness: (M, C) largest cosine with a centre of each class.
         unseen_confidences: (M,) the confidence of a head that has never seen the class; NaN where none was asked.
         tested: of the test photos.
-        reference: of the photos of other things; None where the backbone has not seen them.
+        reference: of the photos of other things that are counted; None where the backbone has not seen them.
+        near_reference: (R, C) as `nearness`, of those that an early threshold may be fitted on; None where there are
+            photos enough for a promise, or the backbone has not seen them.
     """
 
     out_of_fold: Scored
@@ -48,3 +50,10 @@ class KeptScores:
     unseen_confidences: NDArray[np.float32]
     tested: Scored
     reference: Scored | None = None
+    near_reference: NDArray[np.float32] | None = None
+
+    @property
+    def scores_to_fit(self) -> NDArray[np.float32] | None:
+        """(R,) OOD scores of the photos of other things that an early threshold may be fitted on, or None."""
+        near = self.near_reference
+        return None if near is None else np.asarray(1 - near.max(axis=1, initial=-1), np.float32)

@@ -22,6 +22,8 @@ def regularisation_path(
     weights: NDArray[np.float64],
     cs: Sequence[float],
     tolerance: float,
+    *,
+    max_iterations: int = MAX_ITERATIONS,
 ) -> Iterator[tuple[float, NDArray[np.float64], NDArray[np.float64]]]:
     """The minimum of the penalised loss for each inverse regularisation in `cs`, strongest penalty first.
 
@@ -34,6 +36,7 @@ def regularisation_path(
         weights: (N,) of the photos.
         cs: C, scikit-learn's inverse strength of the penalty.
         tolerance: stop where no slope of the mean loss exceeds it.
+        max_iterations: of L-BFGS for each C; where it stops before the minimum, the fit is a rough one.
 
     Yields:
         C, the weights (K, D), and the offsets (K,).
@@ -59,7 +62,7 @@ def regularisation_path(
         gradient[:, -1] = probs.sum(axis=0)
         return float(cross_entropy + penalty / 2 * np.square(solution[:, :-1]).sum()), gradient.ravel()
 
-    options: Any = {"gtol": tolerance, "ftol": LEAST_PROGRESS, "maxiter": MAX_ITERATIONS}
+    options: Any = {"gtol": tolerance, "ftol": LEAST_PROGRESS, "maxiter": max_iterations}
     for c in sorted(cs):
         penalty = 1 / (c * weights.sum())
         found = minimize(partial(loss, penalty=penalty), start.ravel(), method="L-BFGS-B", jac=True, options=options)

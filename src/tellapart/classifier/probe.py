@@ -256,18 +256,11 @@ def fit_heads(
 ) -> dict[float, Head]:
     """Logistic regression on `features` (N, D), for each inverse regularisation in `cs`.
 
-    Each feature is centred and divided by the geometric mean of its own standard deviation and the median one. Its own
-    alone would blow up what hardly moves among a few photos, one for all would let what moves most drown the rest:
-    docs/decisions/0016-scaling-features.md
-
     A class without photos gets a bias so low that it is never answered.
     """
-    mean, deviation = _moments(features)
-    scale = np.sqrt(deviation * np.median(deviation))
-    x = features - mean.astype(np.float32)
-    x /= scale.astype(np.float32)
+    x, mean, scale = scaled(features)
     present, compact = np.unique(labels, return_inverse=True)
-    weights = _photo_weights(compact, recipe.class_balance)
+    weights = photo_weights(compact, recipe.class_balance)
     heads = {}
     for c, rows, offsets in regularisation_path(x, compact, weights, cs, recipe.tolerance):
         weight = np.zeros((n_classes, len(mean)), np.float32)
@@ -279,7 +272,23 @@ def fit_heads(
     return heads
 
 
-def _photo_weights(labels: NDArray[np.integer], class_balance: float) -> NDArray[np.float64]:
+def scaled(
+    features: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    """(N, D) `features` less their (D,) mean, divided by a (D,) scale; and the two.
+
+    The scale is the geometric mean of a feature's own standard deviation and the median one. Its own alone would blow
+    up what hardly moves among a few photos, one for all would let what moves most drown the rest:
+    docs/decisions/0016-scaling-features.md
+    """
+    mean, deviation = _moments(features)
+    scale = np.sqrt(deviation * np.median(deviation))
+    x = features - mean.astype(np.float32)
+    x /= scale.astype(np.float32)
+    return x, mean, scale
+
+
+def photo_weights(labels: NDArray[np.integer], class_balance: float) -> NDArray[np.float64]:
     """(N,) weights by class, such that all of them sum to N."""
     weights = np.bincount(labels)[labels] ** -class_balance
     return np.asarray(weights * (len(labels) / weights.sum()))

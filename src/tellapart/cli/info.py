@@ -1,9 +1,15 @@
 """`info`: what a model is, and what reads photos here."""
 
+import shlex
+from typing import TYPE_CHECKING
+
 import click
 
 from tellapart.cli.options import examples, json_option
 from tellapart.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from tellapart.model.artifact import Artifact
 
 
 @click.command(
@@ -37,10 +43,28 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
     say(f"{manifest['name']}: {len(artifact.class_names)} classes", bold=True)
     say("  " + ", ".join(artifact.class_names))
     say(artifact.headline)
-    if artifact.early:
-        say(artifact.early)
+    _print_promises(artifact)
     say(f"Trained on {manifest['data']['n_train']:,} photos with tellapart {facts['tellapart']}.")
     say(f"Backbone: {facts['backbone']} ({facts['quality']}), {len(artifact.model) / 1e6:.1f} MB, computed in f32.")
+
+
+def _print_promises(artifact: "Artifact") -> None:
+    """What the model promises, and what was asked of it where that is not the usual."""
+    from tellapart.evaluation.coverage import promise_in_words
+    from tellapart.evaluation.wishes import guarantee_of
+    from tellapart.recipe import ANSWERED
+
+    thresholds = artifact.thresholds
+    asked = [] if thresholds.answer == ANSWERED else ["--answer", f"{thresholds.answer:g}"]
+    for each in thresholds.never_miss:
+        asked += ["--never-miss", f"{each.class_name}={each.recall:g}"]
+    if asked:
+        say(f"Asked for: {shlex.join(asked)}")
+    promise = guarantee_of(thresholds) if artifact.manifest.get("promise") else None
+    if promise:
+        say(promise_in_words(promise, to_owner=False))
+    for sentence in filter(None, (artifact.early, *artifact.never_miss)):
+        say(sentence)
 
 
 def _print_versions(as_json: bool) -> None:

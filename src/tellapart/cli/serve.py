@@ -60,8 +60,9 @@ def serve(
     def tell(served: ServingModel) -> None:
         shown = f"[{host}]" if ":" in host else host
         say(f"{served.facts['name']}: http://{shown}:{listener.getsockname()[1]}", bold=True)
-        if served.facts["early"]:
-            say(served.facts["early"])
+        for sentence in (served.facts["early"], *(each["sentence"] for each in served.facts["never_miss"])):
+            if sentence:
+                say(sentence)
         say("Ctrl-C ends it.")
         sys.stdout.flush()
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.classifier.cross_validation import CrossValidated
 from tellapart.classifier.decision import (
     ANSWERED,
     EARLY_SAID,
@@ -19,10 +18,8 @@ from tellapart.classifier.decision import (
     shares,
     withheld,
 )
-from tellapart.classifier.kept_scores import Scored
-from tellapart.classifier.ood import directions, ood_scores_without
-from tellapart.classifier.probe import CalibratedHead
-from tellapart.engine.ood_reference import OodReference
+from tellapart.classifier.kept_scores import KeptScores, Scored
+from tellapart.classifier.ood import ood_scores_without
 from tellapart.evaluation.wishes import ClassKept, contradiction, guarantee_of, kept_on_test
 from tellapart.metrics.conformal import Guarantee, Observed, least_photos, observed_in_band
 from tellapart.metrics.intervals import wilson
@@ -113,71 +110,28 @@ class Coverage:
 
 
 def refusals(
-    said: CrossValidated,
-    labels: NDArray[np.int32],
+    thresholds: Thresholds,
+    kept: KeptScores,
     class_names: Sequence[str],
-    fitted: CalibratedHead,
-    reference: OodReference | None,
+    others: tuple[Sequence[str], Sequence[str]] | None,
 ) -> Coverage:
     """The report card of "none of these" and "not sure".
 
     Args:
-        said: what was said of N test photos.
-        labels: (N,) in [0, C).
-        class_names: (C,).
-        fitted: the probe.
-        reference: photos of something else; None where the backbone has not seen them. Those that may be fitted on are
-            not counted.
-    """
-    others = near_reference = None
-    if reference is not None:
-        counted = reference.counted()
-        probs, ood_scores = fitted.probs(counted.features), fitted.centres.ood_scores(counted.features)
-        others = Others(probs, ood_scores, counted.sources, counted.names)
-        near_reference = _nearness(fitted, reference.to_fit) if fitted.thresholds.early else None
-    own = fitted.out_of_fold
-    return coverage_of(
-        fitted.thresholds,
-        (said.probs, said.ood_scores, labels),
-        class_names,
-        (own.labels, own.nearness),
-        others,
-        near_reference,
-    )
-
-
-@dataclass(frozen=True)
-class Others:
-    """What was said about M photos of something else: (M, C) probs, (M,) OOD scores, sources and names."""
-
-    probs: NDArray[np.floating]
-    ood_scores: NDArray[np.floating]
-    sources: Sequence[str]
-    names: Sequence[str]
-
-
-def coverage_of(
-    thresholds: Thresholds,
-    tested: tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.int32]],
-    class_names: Sequence[str],
-    out_of_fold: tuple[NDArray[np.int32], NDArray[np.float32]],
-    others: Others | None,
-    near_reference: NDArray[np.float32] | None = None,
-) -> Coverage:
-    """The report card of these thresholds.
-
-    Args:
         thresholds: the model's.
-        tested: (N, C) probs, (N,) OOD scores and (N,) labels of test photos.
+        kept: what was said of test photos, of photos of other things, and out-of-fold.
         class_names: (C,).
-        out_of_fold: (M,) labels and (M, C) nearness of training photos, as `OutOfFold` has them.
-        others: photos of something else on which nothing was fitted; None where the backbone has not seen them.
-        near_reference: (R, C) nearness of those that may be fitted on, for classes that leave few others; or None.
+        others: where each photo of `kept.reference` comes from, and what it shows; None where that is not known.
     """
-    card = real_photos(*tested, thresholds, guarantee_of(thresholds))
-    far = thresholds.ood_score
-    strangers = () if far is None or others is None else _ood_rows(others, thresholds, class_names)
-    left_out = () if far is None else _left_out(*out_of_fold, class_names, thresholds.answer, near_reference)
+    tested, own, far = kept.tested, kept.out_of_fold, thresholds.ood_score
+    card = real_photos(tested.probs, tested.ood_scores, tested.labels, thresholds, guarantee_of(thresholds))
+    strangers: tuple[OodRow, ...] = ()
+    if far is not None and others is not None and kept.reference is not None:
+        strangers = _ood_rows(kept.reference, *others, thresholds, class_names)
+    near_reference = kept.near_reference if thresholds.early else None
+    left_out: tuple[LeftOutRow, ...] = ()
+    if far is not None:
+        left_out = _left_out(own.labels, kept.nearness, class_names, thresholds.answer, near_reference)
     sentences = (*card.sentences, *_ood_said(strangers), *_left_out_said(left_out))
     return replace(card, strangers=strangers, left_out=left_out, sentences=sentences)
 
@@ -257,13 +211,15 @@ def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> lis
     return sentences
 
 
-def _ood_rows(reference: Others, thresholds: Thresholds, class_names: Sequence[str]) -> tuple[OodRow, ...]:
+def _ood_rows(
+    said_of: Scored, sources: Sequence[str], names: Sequence[str], thresholds: Thresholds, class_names: Sequence[str]
+) -> tuple[OodRow, ...]:
     """How many photos of each source are refused, worst first, and the names of those that are not."""
-    probs = reference.probs
-    said = [withheld(p, float(u), thresholds) for p, u in zip(probs, reference.ood_scores, strict=True)]
+    probs = said_of.probs
+    said = [withheld(p, float(u), thresholds) for p, u in zip(probs, said_of.ood_scores, strict=True)]
     rows = []
-    for source in dict.fromkeys(reference.sources):
-        own = [i for i, name in enumerate(reference.sources) if name == source]
+    for source in dict.fromkeys(sources):
+        own = [i for i, name in enumerate(sources) if name == source]
         passed = [i for i in own if said[i] is None]
         n_refused = len(own) - len(passed)
         low, high = wilson(n_refused, len(own))
@@ -276,7 +232,7 @@ def _ood_rows(reference: Others, thresholds: Thresholds, class_names: Sequence[s
                 value=n_refused / len(own),
                 low=low,
                 high=high,
-                passed=tuple(Passed(reference.names[i], class_names[named(probs[i], thresholds)]) for i in passed),
+                passed=tuple(Passed(names[i], class_names[named(probs[i], thresholds)]) for i in passed),
             )
         )
     return tuple(sorted(rows, key=lambda row: row.value))
@@ -319,11 +275,6 @@ def _left_out(
         low, high = wilson(n_refused, n)
         rows.append(LeftOutRow(class_names[c], n, n_refused, n_refused / n, low, high))
     return tuple(sorted(rows, key=lambda row: row.value))
-
-
-def _nearness(fitted: CalibratedHead, features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, C) as `Centres.nearness`."""
-    return fitted.centres.nearness(directions(features, fitted.centres.imagenet), len(fitted.head.bias))
 
 
 def _left_out_said(rows: Sequence[LeftOutRow]) -> list[str]:

@@ -16,7 +16,7 @@ from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import Pair, classes_of_one, conflicting, leaked_pairs
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
-from tellapart.engine.ood_reference import ood_reference
+from tellapart.engine.ood_reference import reference_photos
 from tellapart.errors import InputError, PhotoError
 from tellapart.evaluation.costs import Costs, costs_of
 from tellapart.evaluation.coverage import real_photos, refusals
@@ -104,7 +104,7 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
     told = replace(
         scores,
         costs=costs_of(kept.out_of_fold, kept.tested, names, kept.scenes, kept),
-        unknown=refusals(said, dataset.labels[split.test], names, head, ood_reference(prepared.backbone)),
+        unknown=refusals(head.thresholds, kept, names, reference_photos() if kept.reference else None),
         leaks=leaks_in_test(prepared, split, said.probs),
         label_conflicts=label_conflicts(prepared),
         split=split_summary(split, trained.probe),

@@ -8,13 +8,14 @@ the rank that keeps it on new photos, with a range, or a sentence on how many ph
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tellapart.classifier.decision import (
     NONE_OF_THESE,
+    ClassPromise,
     ClassThreshold,
     Thresholds,
     claiming,
@@ -28,6 +29,7 @@ from tellapart.classifier.kept_scores import Scored
 from tellapart.errors import InputError
 from tellapart.metrics.conformal import Guarantee, guarantee, least_photos, share_kept
 from tellapart.metrics.intervals import wilson
+from tellapart.model.artifact import promise_of
 from tellapart.recipe import Wishes
 from tellapart.text import counted, did_you_mean, quoted, some
 
@@ -35,17 +37,10 @@ _WHOLE = 1e-6  # how far a share of 100 or 1,000 may lie from a whole number to 
 
 
 @dataclass(frozen=True)
-class ClassKept:
+class ClassKept(ClassPromise):
     """A class not to be missed: what its threshold promises, and what came of it on test photos.
 
     Args:
-        class_name: its name.
-        recall: the share of its photos that was asked not to be missed.
-        kept: the share promised at least, with the band that the true one plausibly lies in;
-        low: its low end;
-        high: its high end.
-        n: photos of the class that the threshold comes from;
-        n_scenes: and scenes that those are of.
         n_own: test photos of the class;
         n_missed: of these, those that got the name of another class.
         n_others: test photos of other classes;
@@ -55,13 +50,6 @@ class ClassKept:
         sentence: all of this for people.
     """
 
-    class_name: str
-    recall: float
-    kept: float
-    low: float
-    high: float
-    n: int
-    n_scenes: int
     n_own: int
     n_missed: int
     n_others: int
@@ -139,7 +127,12 @@ def strictest_recall(n_scenes: int) -> float | None:
 
 
 def decide(
-    wishes: Wishes, said: Scored, scenes: NDArray[np.integer], class_names: Sequence[str], today: Thresholds
+    wishes: Wishes,
+    said: Scored,
+    scenes: NDArray[np.integer],
+    class_names: Sequence[str],
+    today: Thresholds,
+    of_reference: NDArray[np.floating] | None = None,
 ) -> Thresholds:
     """The thresholds that keep the wishes.
 
@@ -149,23 +142,19 @@ def decide(
         scenes: (M,) which of them are alike.
         class_names: (C,).
         today: the model's thresholds as they are; those that the wishes do not change stay as they are.
+        of_reference: (R,) OOD scores of photos of something else, for an early threshold; without them the early
+            threshold of today stays, and where there is none, there will be none.
 
     Raises:
         InputError: an unknown class, or a wish that takes more photos of a class; says how many.
     """
     refuse_unknown_names(wishes, class_names)
-    decided = replace(today, never_miss=(), n_torn=0)
+    decided = today
     if wishes.answer != today.answer:
-        fitted = fit_thresholds(said.ood_scores, said.confidences, answer=wishes.answer)
-        early = today.early and fitted.ood_score is None and wishes.answer < 1
-        decided = replace(
-            decided,
-            ood_score=today.ood_score if early else fitted.ood_score,
-            confidence=fitted.confidence,
-            n=fitted.n,
-            early=early,
-            answer=wishes.answer,
-        )
+        decided = fit_thresholds(said.ood_scores, said.confidences, of_reference, answer=wishes.answer)
+        if today.early and decided.ood_score is None and wishes.answer < 1:
+            decided = replace(decided, ood_score=today.ood_score, early=True)
+    decided = replace(decided, never_miss=(), n_torn=0)
     own = tuple(
         class_threshold(said, scenes, class_names, name, recall) for name, recall in sorted(wishes.never_miss.items())
     )
@@ -190,7 +179,7 @@ def class_threshold(
         raise _impossible(name, recall, n, n_scenes)
     prob, rank = found
     kept, low, high = share_kept(n_scenes, rank)
-    return ClassThreshold(label, name, prob, recall, kept, low, high, n, n_scenes)
+    return ClassThreshold(name, recall, kept, low, high, n, n_scenes, label, prob)
 
 
 def _is_torn(probs: NDArray[np.floating], ood_score: float, thresholds: Thresholds) -> bool:
@@ -248,18 +237,13 @@ def _kept_one(threshold: ClassThreshold, labels: NDArray[np.integer], answered: 
     n_missed = int((own & (answered >= 0) & (answered != threshold.label)).sum())
     n_false = int((~own & (answered == threshold.label)).sum())
     low, high = wilson(n_false, n_others)
-    few, many = (100 * (1 - end) for end in (threshold.high, threshold.low))
-    scenes = "" if threshold.n_scenes == threshold.n else f" of {counted(threshold.n_scenes, 'scene')}"
-    sentence = (
-        f"Of 100 photos of {quoted(threshold.class_name)} it promises to give at most about "
-        f"{100 * (1 - threshold.kept):.2g} the name of another class; {few:.1f} to {many:.1f} is plausible with "
-        f"{counted(threshold.n, 'photo')} of it{scenes}."
-    )
+    sentence = promise_of(threshold)
     if n_own:
         sentence += f" Of {n_own:,} photos of it that it had not learned from, {n_missed:,} got another name."
     if n_others:
         sentence += f" Of {n_others:,} others, {n_false:,} were called {quoted(threshold.class_name)} (false alarms)."
+    promise = {field.name: getattr(threshold, field.name) for field in fields(ClassPromise)}
     return ClassKept(
-        threshold.class_name, threshold.recall, threshold.kept, threshold.low, threshold.high,
-        threshold.n, threshold.n_scenes, n_own, n_missed, n_others, n_false, low, high, sentence,
+        **promise, n_own=n_own, n_missed=n_missed, n_others=n_others, n_false_alarms=n_false,
+        false_alarms_low=low, false_alarms_high=high, sentence=sentence,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tellapart.classifier.decision import EARLY_SAID, Thresholds
+from tellapart.classifier.decision import EARLY_SAID, ClassPromise, Thresholds
 from tellapart.data.preprocess import Preprocess
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.trial import try_graph
@@ -23,7 +23,7 @@ from tellapart.formats.plain_jpeg import is_plain_jpeg
 from tellapart.model.cam import has_heatmap
 from tellapart.model.headline import as_now
 from tellapart.storage.atomic import restore
-from tellapart.text import LONGEST_NAME, quoted, shown
+from tellapart.text import LONGEST_NAME, counted, quoted, shown
 
 FORMAT = 1
 MODEL = "model.onnx"
@@ -114,6 +114,21 @@ class Artifact:
         """A sentence where "none of these" is said without a promise, because photos were few; else empty."""
         return EARLY_SAID if self.thresholds.early else ""
 
+    @property
+    def never_miss(self) -> tuple[str, ...]:
+        """A sentence on each class that must not be missed: what is promised of it."""
+        return tuple(map(promise_of, self.thresholds.never_miss))
+
+
+def promise_of(kept: ClassPromise) -> str:
+    """What is promised of a class not to be missed, with its range."""
+    few, many = (100 * (1 - end) for end in (kept.high, kept.low))
+    scenes = "" if kept.n_scenes == kept.n else f" of {counted(kept.n_scenes, 'scene')}"
+    return (
+        f"Of 100 photos of {quoted(kept.class_name)} it promises to give at most about {100 * (1 - kept.kept):.2g} the "
+        f"name of another class; {few:.1f} to {many:.1f} is plausible with {counted(kept.n, 'photo')} of it{scenes}."
+    )
+
 
 def facts_of(artifact: Artifact) -> dict[str, Any]:
     """What a page of the model goes by: its promise, its network, how photos are read, whether there is a heatmap."""
@@ -121,6 +136,9 @@ def facts_of(artifact: Artifact) -> dict[str, Any]:
     return {
         "promise": manifest.get("promise"),
         "early": artifact.early,
+        "never_miss": [
+            {**threshold.to_json(), "sentence": promise_of(threshold)} for threshold in artifact.thresholds.never_miss
+        ],
         "quality": manifest["model"]["quality"],
         "backbone": manifest["model"]["backbone"],
         "input_px": artifact.preprocess.input_px,

@@ -15,13 +15,15 @@ from tellapart.errors import ArtifactError
 MOST_VALUES = 4_000_000  # numbers in all, 21 MB; a model of more classes or photos keeps none
 _OWN = ("scenes", "nearness", "unseen_confidences")
 _SETS = ("out_of_fold", "tested", "reference")
+_NEAR_REFERENCE = "near_reference"  # of models of few photos only
 _COLUMNS = {"labels", "probs", "ood_scores"}
 
 
 def kept_file(kept: KeptScores) -> bytes | None:
     """The content of the file; None where there are too many values to keep."""
     n_classes = kept.out_of_fold.probs.shape[1]
-    n_rows = 2 * len(kept.out_of_fold) + len(kept.tested) + len(kept.reference or ())
+    known = [rows for rows in (kept.reference, kept.near_reference) if rows is not None]
+    n_rows = 2 * len(kept.out_of_fold) + len(kept.tested) + sum(map(len, known))
     if n_rows * (n_classes + 2) > MOST_VALUES:
         return None
     facts: dict[str, Any] = {"n_classes": n_classes}
@@ -30,6 +32,8 @@ def kept_file(kept: KeptScores) -> bytes | None:
         facts[name] = None if said is None else _columns(said)
     facts["scenes"] = kept.scenes.tolist()
     facts["nearness"], facts["unseen_confidences"] = _packed(kept.nearness), _packed(kept.unseen_confidences)
+    if kept.near_reference is not None:
+        facts[_NEAR_REFERENCE] = _packed(kept.near_reference)
     return json.dumps(facts, separators=(",", ":"), allow_nan=False).encode()
 
 
@@ -51,14 +55,16 @@ def parse_kept(data: bytes, n_classes: int) -> KeptScores:
         scenes = _whole(facts["scenes"], len(own), len(own) + 1)
         nearness = _unpacked(facts["nearness"], (len(own), n_classes))
         unseen = _unpacked(facts["unseen_confidences"], (len(own),), may_lack=True)
+        near = facts.get(_NEAR_REFERENCE)
+        near_reference = None if near is None else _unpacked(near, (-1, n_classes))
     except (ValueError, TypeError, LookupError, RecursionError, binascii.Error, OverflowError) as error:
         raise ArtifactError("The model's out-of-fold values are damaged.", hint="Train again.") from error
-    return KeptScores(own, scenes, nearness, unseen, tested, reference)
+    return KeptScores(own, scenes, nearness, unseen, tested, reference, near_reference)
 
 
 def _facts(data: bytes, n_classes: int) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(data)
-    if facts["n_classes"] != n_classes or set(facts) != {"n_classes", *_SETS, *_OWN}:
+    if facts["n_classes"] != n_classes or set(facts) - {_NEAR_REFERENCE} != {"n_classes", *_SETS, *_OWN}:
         raise ValueError
     return facts
 
@@ -85,8 +91,10 @@ def _packed(values: NDArray[np.floating]) -> str:
 
 
 def _unpacked(text: Any, shape: tuple[int, ...], *, may_lack: bool = False) -> NDArray[np.float32]:
-    """An array of this shape; NaN stands for no number where that is allowed."""
+    """An array of this shape, -1 for as long as it is; NaN stands for no number where that is allowed."""
     values = np.frombuffer(base64.b64decode(text, validate=True), "<f4").reshape(shape).astype(np.float32)
+    if shape[0] < 0 and not len(values):
+        raise ValueError
     if np.isinf(values).any() or (np.isnan(values).any() and not may_lack):
         raise ValueError
     return values

@@ -1,6 +1,5 @@
 /**
- * Who answers. The page and the widget know only this: something that was connected to, describes its model, and turns
- * photos into predictions. `connect.js` chooses which one it is.
+ * Who answers: describes its model and turns photos into predictions. `connect.js` chooses which one it is.
  *
  * @typedef {object} Client
  * @property {Model} model
@@ -12,8 +11,9 @@
  * @typedef {object} Model
  * @property {string} name
  * @property {string[]} classNames
- * @property {string} headline how good it was on its test photos, in a sentence; empty when it was not tested.
+ * @property {string} headline its score in a sentence; empty when it was not tested.
  * @property {{kept: number, low: number, high: number} | null} promise share of real photos that get a class name.
+ * @property {{class_name: string, probability: number, sentence: string}[]} neverMiss classes not to be missed.
  * @property {string} early why "none of these" has no promise yet; may be empty.
  * @property {string} backbone
  * @property {number} inputPx side of the square that the model sees.
@@ -69,6 +69,7 @@ export function toModel(said, base, limits) {
     headline: String(said.headline ?? ""),
     promise: said.promise ?? null,
     early: String(said.early ?? ""),
+    neverMiss: said.never_miss ?? [],
     backbone: String(said.backbone ?? ""),
     inputPx: Number(said.input_px),
     fit: said.fit === "squash" ? "squash" : "crop",

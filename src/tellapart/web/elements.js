@@ -1,7 +1,4 @@
-/**
- * Elements made in code. Every text goes through a text node, so names of classes and files stay text whatever they
- * hold, and no style attribute is written, so the strictest content security policy has nothing to refuse.
- */
+/** Elements made in code: every text is a text node, and no style attribute is written, as strict policies want it. */
 
 const SVG = "http://www.w3.org/2000/svg";
 

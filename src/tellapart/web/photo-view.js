@@ -1,8 +1,7 @@
 /**
  * A photo on a canvas, in three views: the photo, where the model looked, and the square that the model sees.
  *
- * A canvas rather than an <img>, because it needs no address: nothing has to be revoked, and a page that allows no
- * images from elsewhere can still show the widget.
+ * A canvas, not an <img>: it needs no address, which a page may forbid.
  */
 
 import { drawn, paintbrush } from "./canvas.js";

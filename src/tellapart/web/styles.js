@@ -2,9 +2,9 @@
 
 const CSS = `
 :host {
-  --accent: var(--tell-apart-accent, #0c6b68); --on-accent: var(--tell-apart-on-accent, #ffffff);
+  --accent: var(--tell-apart-accent, #0c6b68); --on-accent: var(--tell-apart-on-accent, #fff);
   --ink: var(--tell-apart-ink, #1c2126); --quiet: var(--tell-apart-quiet, #59626c);
-  --card: var(--tell-apart-card, #ffffff); --line: var(--tell-apart-line, #e3e0d9);
+  --card: var(--tell-apart-card, #fff); --line: var(--tell-apart-line, #e3e0d9);
   --track: var(--tell-apart-track, #ebe8e1); --doubt: var(--tell-apart-doubt, #a9481f);
   --radius: var(--tell-apart-radius, .8rem);
   display: block; container-type: inline-size; color: var(--ink); text-align: start;
@@ -13,9 +13,9 @@ const CSS = `
 }
 @supports (color: light-dark(red, red)) {
   :host {
-    --accent: var(--tell-apart-accent, light-dark(#0c6b68, #63c7bf)); --on-accent: var(--tell-apart-on-accent, light-dark(#ffffff, #10201f));
+    --accent: var(--tell-apart-accent, light-dark(#0c6b68, #63c7bf)); --on-accent: var(--tell-apart-on-accent, light-dark(#fff, #10201f));
     --ink: var(--tell-apart-ink, light-dark(#1c2126, #e9e6e0)); --quiet: var(--tell-apart-quiet, light-dark(#59626c, #a4adb6));
-    --card: var(--tell-apart-card, light-dark(#ffffff, #1a1e22)); --line: var(--tell-apart-line, light-dark(#e3e0d9, #2c3238));
+    --card: var(--tell-apart-card, light-dark(#fff, #1a1e22)); --line: var(--tell-apart-line, light-dark(#e3e0d9, #2c3238));
     --track: var(--tell-apart-track, light-dark(#ebe8e1, #2a3036)); --doubt: var(--tell-apart-doubt, light-dark(#a9481f, #ec9a72));
   }
 }
@@ -41,7 +41,7 @@ button:disabled { opacity: .5; cursor: default; }
 }
 .drop.over { border-color: var(--accent); background: color-mix(in srgb, var(--accent) 12%, var(--card)); }
 .drop svg { width: 2.6rem; fill: none; stroke: var(--accent); stroke-width: 1.5; stroke-linecap: round; stroke-linejoin: round; }
-.drop .call { font-size: clamp(1.1rem, 3cqi, 1.35rem); font-weight: 600; letter-spacing: -.012em; }
+.drop .call { font-size: clamp(1.1rem, 3cqi, 1.35rem); font-weight: 600; }
 .small, .keeps, .note, .title, .hint, summary { font-size: .875rem; line-height: 1.5; }
 .keeps, .title, .hint, .note { color: var(--quiet); }
 .has-answers .drop { padding-block: 1.2rem; gap: .6rem; } .has-answers .drop svg { display: none; }

@@ -21,7 +21,7 @@ import { styles } from "./styles.js";
 import { Queue } from "./queue.js";
 import { megabytes } from "./wording.js";
 
-const AT_ONCE = 2; // photos on their way to the client: one being answered while the next is being sent
+const AT_ONCE = 2; // one is answered while the next is sent
 const TOP = 5;
 const NARROW_PX = 640; // below it a card has one column; the same as in styles.js
 const THUMBNAIL_PX = 208; // twice the width of an example, for sharp screens
@@ -37,7 +37,7 @@ export class TellApart extends HTMLElement {
   #client = null;
   #connections = 0; // counts attempts, so that a late one does not undo a newer one
   /** @type {AbortController | null} */
-  #life = null; // of the listeners and requests, from being put on the page to being taken off
+  #life = null; // of listeners and requests while it is on the page
   #queue = new Queue(AT_ONCE);
   #room = make("div", { class: "room" });
   #answers = make("section", { class: "answers", "aria-label": "Answers" });

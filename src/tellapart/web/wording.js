@@ -58,16 +58,20 @@ export function counted(number, one, many = `${one}s`) {
  * @returns {Spoken}
  */
 export function spoken(prediction, model) {
-  const [first, second] = [...prediction.probs];
+  const confidence = prediction.confidence ?? 0;
   if (prediction.answer === NONE_OF_THESE) return spokenNone(prediction, model);
   if (prediction.answer === NOT_SURE) {
+    const { probs } = prediction;
+    const claims = model.neverMiss.filter((one) => Number(probs.get(one.class_name)) >= one.probability);
+    const torn = claims.length > 1;
+    const names = torn ? claims.map((one) => one.class_name) : [...probs.keys()].slice(0, 2);
+    const best = `No name is sure enough to give. The best guess has ${percent(confidence)}.`;
     return {
       kind: "unsure",
-      headline: second ? ["Not sure: ", { name: first[0] }, " or ", { name: second[0] }] : ["Not sure"],
-      remark: [`No name is sure enough to give. The best guess has ${percent(prediction.confidence ?? 0)}.`],
+      headline: ["Not sure: ", ...listed(names, names.length)],
+      remark: [torn ? "Each must not be missed." : best],
     };
   }
-  const confidence = prediction.confidence ?? 0;
   if (prediction.answer !== prediction.className) return spokenAlarm(prediction);
   const words = sureness(confidence);
   return {
@@ -84,16 +88,9 @@ export function spoken(prediction, model) {
  */
 function spokenAlarm(prediction) {
   const name = prediction.answer ?? "";
-  const [own, likelier] = [prediction.probs.get(name) ?? 0, prediction.confidence ?? 0];
-  return {
-    kind: "named",
-    headline: [{ name }],
-    remark: [
-      `${percent(own)}: likely enough for what must not be missed. `,
-      { name: prediction.className ?? "" },
-      ` has ${percent(likelier)}.`,
-    ],
-  };
+  const own = `${percent(Number(prediction.probs.get(name)))}: likely enough for what must not be missed. `;
+  const likelier = ` has ${percent(prediction.confidence ?? 0)}.`;
+  return { kind: "named", headline: [{ name }], remark: [own, { name: prediction.className ?? "" }, likelier] };
 }
 
 /**
@@ -120,11 +117,12 @@ export function asText(pieces) {
  * @param {import("./client.js").Model} model
  * @returns {string} empty when nothing is promised.
  */
-export function promised({ promise, early }) {
-  if (!promise) return early;
+export function promised({ promise, early, neverMiss }) {
+  const own = neverMiss.map((one) => ` ${one.sentence}`).join("");
+  if (!promise) return early + own;
   const [kept, low, high] = [promise.kept, promise.low, promise.high].map((share) => Math.round(100 * share));
   const least = `At least about ${kept} of 100 photos of its classes get a name`;
-  return `${least} (${low} to ${high} is plausible). The others get “not sure” or “none of these”.`;
+  return `${least} (${low} to ${high} is plausible). The others get “not sure” or “none of these”.${own}`;
 }
 
 /**

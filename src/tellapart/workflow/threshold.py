@@ -14,7 +14,7 @@ from tellapart.engine.ood_reference import reference_photos
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import ArtifactError, InputError, TrainingError
 from tellapart.evaluation.costs import Costs, costs_of
-from tellapart.evaluation.coverage import Coverage, Others, coverage_of
+from tellapart.evaluation.coverage import Coverage, refusals
 from tellapart.evaluation.evaluation import as_json
 from tellapart.evaluation.wishes import contradiction, decide, guarantee_of
 from tellapart.model.artifact import (
@@ -95,7 +95,8 @@ def threshold(
     if wishes is None:
         return _decided(artifact.thresholds, artifact, kept)
     refuse_unwritable(target, force=output is None, ours=MODEL_FILES)
-    thresholds = decide(wishes, kept.out_of_fold, kept.scenes, artifact.class_names, artifact.thresholds)
+    today, own = artifact.thresholds, (kept.out_of_fold, kept.scenes)
+    thresholds = decide(wishes, *own, artifact.class_names, today, kept.scores_to_fit)
     if sentence := contradiction(thresholds):
         raise InputError(sentence, hint="The model stays as it was.")
     decided = _decided(thresholds, artifact, kept)
@@ -125,19 +126,9 @@ def _decided(thresholds: Thresholds, artifact: Artifact, kept: KeptScores) -> De
 
 
 def _coverage(thresholds: Thresholds, artifact: Artifact, kept: KeptScores) -> Coverage:
-    others, reference = None, kept.reference
-    if reference is not None:
-        sources, names = reference_photos()
-        if len(names) == len(reference):  # else another tellapart has other ones
-            others = Others(reference.probs, reference.ood_scores, sources, names)
-    tested, own = kept.tested, kept.out_of_fold
-    return coverage_of(
-        thresholds,
-        (tested.probs, tested.ood_scores, tested.labels),
-        artifact.class_names,
-        (own.labels, kept.nearness),
-        others,
-    )
+    photos = reference_photos()
+    known = kept.reference is not None and len(photos[0]) == len(kept.reference)  # else another tellapart has others
+    return refusals(thresholds, kept, artifact.class_names, photos if known else None)
 
 
 def _prove(artifact: Artifact, graph: bytes, thresholds: Thresholds) -> int:

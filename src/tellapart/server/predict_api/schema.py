@@ -62,6 +62,21 @@ class Promise(Struct):
     n_refused_least: int
 
 
+class NeverMiss(Struct):
+    """A class that must not be missed: from which probability on it is named, and what that promises."""
+
+    class_name: str
+    label: Annotated[int, Meta(description="Its place among class_names.")]
+    probability: Annotated[float, Meta(description="From which on a photo gets its name.")]
+    recall: Annotated[float, Meta(description="The share of its photos that was asked not to be missed.")]
+    kept: Annotated[float, Meta(description="The share promised, between low and high.")]
+    low: float
+    high: float
+    n: Annotated[int, Meta(description="Photos of it that this comes from.")]
+    n_scenes: Annotated[int, Meta(description="Scenes that those are of.")]
+    sentence: Annotated[str, Meta(description="All of this for people.")]
+
+
 class Example(Struct):
     """A photo to try."""
 
@@ -87,6 +102,7 @@ class Model(Struct):
     accuracy: Annotated[Accuracy | None, Meta(description="Of those; null where there are none.")]
     promise: Promise | None
     early: Annotated[str, Meta(description='Why "none of these" has no promise yet; may be empty.')]
+    never_miss: list[NeverMiss]
     quality: str
     backbone: str
     input_px: Annotated[int, Meta(description="Side of the square that the model sees, in pixels.")]
