@@ -161,6 +161,15 @@ class Dataset:
         )
 
     @property
+    def bound(self) -> NDArray[np.int32] | None:
+        """(N,) numbers of the groups that a person gave and no split divides; None where there are none.
+
+        Where each class is one group, none could be tested; such groups are not kept.
+        """
+        groups = self.groups
+        return groups.numbers if groups and groups.can_be_kept(self.labels) else None
+
+    @property
     def n(self) -> int:
         """The number of photos."""
         return len(self.photos)
