@@ -4,7 +4,7 @@ No library is imported: what a frame is shows in what it can do.
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol
 
 from tellapart.data.groups import named_column
 from tellapart.data.label_file import (
@@ -33,11 +33,6 @@ class DataFrame(Protocol):
         """The values of one column."""
 
 
-def is_frame(source: object) -> TypeGuard[DataFrame]:
-    """Whether this has columns that can be asked for."""
-    return hasattr(source, "columns") and hasattr(source, "__getitem__")
-
-
 def read_frame(frame: DataFrame, group_by: str | None = None) -> Table:
     """The rows of a data frame, counted from 0; photos that do not exist have `size_bytes` -1.
 
@@ -46,8 +41,13 @@ def read_frame(frame: DataFrame, group_by: str | None = None) -> Table:
         group_by: which column says the groups; None takes one of the usual names, `none` none.
 
     Raises:
-        InputError: it has no column of paths or of labels, a row lacks one, or there is no column to group by.
+        InputError: it is no data frame, has no column of paths or of labels, a row lacks one, or there is no column to group by.
     """
+    if not hasattr(frame, "columns") or not hasattr(frame, "__getitem__"):
+        raise InputError(
+            f"Photos are named by a path or by a data frame. Got {type(frame).__name__}.",
+            hint="Of lists make a data frame with the columns path and label.",
+        )
     columns = {str(column): column for column in frame.columns}
     folded = {name.lower(): name for name in reversed(columns)}
     path, label, split = (

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tellapart.data import photo
 from tellapart.data.archive import open_archive
-from tellapart.data.data_frame import NAME, DataFrame, is_frame, read_frame
+from tellapart.data.data_frame import NAME, DataFrame, read_frame
 from tellapart.data.groups import NONE, Groups, by_column, by_pattern, is_pattern, refuse_unkeepable
 from tellapart.data.hub import PREFIX, scan_hub
 from tellapart.data.label_file import (
@@ -199,7 +199,7 @@ def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = N
     """
     pattern = group_by if is_pattern(group_by) else None
     column = NONE if pattern else group_by
-    if is_frame(source):
+    if not isinstance(source, str | os.PathLike):
         rows, grouped_by = read_frame(source, column)
         placed = place_rows(rows, NAME, "", "row")
         dataset = _from_placed(placed, {file.class_name for file in placed}, NAME, None)
