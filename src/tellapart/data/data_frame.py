@@ -41,7 +41,8 @@ def read_frame(frame: DataFrame, group_by: str | None = None) -> Table:
         group_by: which column says the groups; None takes one of the usual names, `none` none.
 
     Raises:
-        InputError: it is no data frame, has no column of paths or of labels, a row lacks one, or there is no column to group by.
+        InputError: it is no data frame, has no column of paths or of labels, a row lacks one, or there is no column
+            to group by.
     """
     if not hasattr(frame, "columns") or not hasattr(frame, "__getitem__"):
         raise InputError(

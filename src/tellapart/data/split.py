@@ -202,7 +202,7 @@ def _mended(
     rng = np.random.default_rng(seed)
 
     def cost(classes: NDArray[np.int64]) -> int:
-        return sum(len(own[c]) > 1 and np.count_nonzero(n_in[c]) < 2 for c in classes)
+        return sum(1 for c in classes if len(own[c]) > 1 and np.count_nonzero(n_in[c]) < 2)
 
     for c in (c for c in range(n_classes) if len(own[c]) > 1):
         moves = [(int(g), p) for g in rng.permutation(own[c]) if not fixed[g] for p in rng.permutation(n_parts)]

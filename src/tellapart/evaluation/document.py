@@ -117,10 +117,11 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
 
 
 def plain_score(trained: Trained) -> Evaluation:
-    """The score of the test photos, and nothing else about them."""
-    dataset, split = trained.prepared.dataset, trained.split
-    groups, crossed = trained.prepared.duplicates.groups[split.test], split.kind == "crossed"
-    return score(_asked(trained).probs, dataset, split.test, dataset.class_names, groups=groups, crossed=crossed)
+    """The score of the test photos and their leaks, and nothing else about them."""
+    prepared, split = trained.prepared, trained.split
+    probs, names, groups = _asked(trained).probs, prepared.dataset.class_names, prepared.duplicates.groups[split.test]
+    told = score(probs, prepared.dataset, split.test, names, groups=groups, crossed=split.kind == "crossed")
+    return headed(replace(told, leaks=leaks_in_test(prepared, split, probs)))
 
 
 def _asked(trained: Trained) -> CrossValidated:

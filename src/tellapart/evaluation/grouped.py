@@ -40,8 +40,12 @@ def grouped(evaluation: Evaluation, trained: Trained, kept: KeptScores, ungroupe
             left, probs = split.test[clean], kept.tested.probs[clean]
             without = score(probs, dataset, left, dataset.class_names, groups=prepared.duplicates.groups[left])
             grouping = replace(grouping, without=_of(without), headline_without=without.headline)
-    return replace(evaluation, groups=said(grouping, evaluation.accuracy, evaluation.n_test, split.kind))
+    return replace(evaluation, groups=said(grouping, _of(evaluation), evaluation.n_test, split.kind))
 
 
 def _of(evaluation: Evaluation) -> AccuracyOf:
+    """The score, that of photos that were not learned from where others were."""
+    leaks = evaluation.leaks
+    if leaks and leaks.n and leaks.without:
+        return leaks.without
     return AccuracyOf(**vars(evaluation.accuracy), n_test=evaluation.n_test)

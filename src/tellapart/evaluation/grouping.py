@@ -60,7 +60,7 @@ def said(grouping: Grouping, accuracy: Accuracy, n_test: int, split: str | None)
     if not grouping.kept and split in ("made", "crossed"):
         lines.append(_not_kept(grouping))
     if grouping.ungrouped is not None and n_test:
-        lines.append(_lesson(grouping, accuracy))
+        lines.append(_lesson(grouping, grouping.ungrouped, accuracy))
     return replace(grouping, sentences=tuple(lines))
 
 
@@ -101,12 +101,13 @@ def _not_kept(grouping: Grouping) -> str:
     )
 
 
-def _lesson(grouping: Grouping, accuracy: Accuracy) -> str:
-    ungrouped = grouping.ungrouped
-    value, own, high = (ungrouped.value or 0.0) if ungrouped else 0.0, accuracy.value or 0.0, accuracy.high or 0.0
-    score = grouping.headline_ungrouped.partition(" plausible).")
-    told = (score[0] + " plausible)" if score[1] else score[0]).removesuffix(".")
-    line = f"Without the groups the score would have been: {told}"
-    if value > high:
-        return f"{line}. That is {round(100 * (value - own))} of 100 too many: {ALWAYS}."
-    return f"{line}; that is no clear difference."
+def _lesson(grouping: Grouping, ungrouped: AccuracyOf, accuracy: Accuracy) -> str:
+    told, within, _ = grouping.headline_ungrouped.partition(" plausible)")
+    line = f"Without the groups the score would have been: {told}{within}"
+    value, own, high = ungrouped.value or 0.0, accuracy.value or 0.0, accuracy.high or 0.0
+    points = round(100 * (value - own))
+    if points < 1:
+        return f"{line}. So they make no difference that can be seen here."
+    if value <= high:
+        return f"{line}. That is {points} of 100 more; with so few groups, chance alone may do that."
+    return f"{line}. That is {points} of 100 too many: {ALWAYS}."

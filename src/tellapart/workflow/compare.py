@@ -124,9 +124,9 @@ def _result(a: _Contestant, b: _Contestant, dataset: Dataset) -> Json:
     said_a, said_b = a.likeliest(fresh), b.likeliest(fresh)
     different, copies = np.unique(a.hashes(fresh), return_inverse=True)
     n_copies = len(fresh) - len(different)
-    groups: NDArray[np.integer] | None = copies if n_copies else None
+    groups = copies if n_copies else None
     if dataset.groups is not None:
-        groups = united(copies.astype(np.int32), dataset.groups.subset(fresh).numbers)
+        groups = united(copies.astype(np.int32), dataset.groups.subset(fresh).numbers).astype(np.intp)
     compared = compare_answers(said_a == truth, said_b == truth, groups)
     differing = [
         {
