@@ -12,6 +12,7 @@ from tellapart.features.extract import bundled_extractor
 from tellapart.features.prepare import Prepared, prepare
 from tellapart.recipe import LinearProbe, Reading
 from tellapart.timing import Progress, Stopwatch, no_progress
+from tellapart.workflow.kin import asked_twice
 
 
 def check(
@@ -37,7 +38,8 @@ def check(
         prepared = prepare(scan(source, group_by=group_by), extractor, progress, Stopwatch())
     untrainable = _untrainable(prepared)
     said = None if untrainable else out_of_fold_probs(prepared, recipe, progress)
-    return prepared, [*untrainable, *inspect(prepared, said, progress)]
+    ask = None if untrainable else asked_twice(prepared, recipe)
+    return prepared, [*untrainable, *inspect(prepared, said, progress, ask)]
 
 
 def _untrainable(prepared: Prepared) -> list[Finding]:
