@@ -54,22 +54,28 @@ def said(grouping: Grouping, accuracy: Accuracy, n_test: int, split: str | None)
         n_test: photos that this is of.
         split: `made`, `crossed` or `given`; None where there is none, and nothing learns.
     """
+    learns = split in ("made", "crossed")
+    if learns and not grouping.kept:
+        return replace(grouping, sentences=(_not_kept(grouping),))
     lines = [_what(grouping, split)]
     if grouping.n_straddling and split == "given":
         lines.append(_straddling(grouping, n_test))
-    if not grouping.kept and split in ("made", "crossed"):
-        lines.append(_not_kept(grouping))
+    if learns and grouping.ungrouped is None:
+        lines.append("What the score would have been without was not measured: that takes a second training.")
     if grouping.ungrouped is not None and n_test:
         lines.append(_lesson(grouping, grouping.ungrouped, accuracy))
     return replace(grouping, sentences=tuple(lines))
 
 
+def _by(grouping: Grouping) -> str:
+    return f"the {'column' if grouping.kind == 'column' else 'pattern'} {quoted(grouping.by)}"
+
+
 def _what(grouping: Grouping, split: str | None) -> str:
-    by = f"the {'column' if grouping.kind == 'column' else 'pattern'} {quoted(grouping.by)}"
-    line = f"Grouped by {by}: {counted(grouping.n_groups, 'group')}"
-    if grouping.kept and split == "made":
+    line = f"Grouped by {_by(grouping)}: {counted(grouping.n_groups, 'group')}"
+    if split == "made":
         line += ", none of them on both sides of the test"
-    elif grouping.kept and split == "crossed":
+    elif split == "crossed":
         line += ", each asked whole of a model that had learned from none of its photos"
     elif split is None:
         line += ", each counted once in the ranges"
@@ -93,11 +99,12 @@ def _straddling(grouping: Grouping, n_test: int) -> str:
 
 
 def _not_kept(grouping: Grouping) -> str:
-    each = "all photos one group" if grouping.n_groups + grouping.n_alone == 1 else "each class one group"
+    made = "all photos one group" if grouping.n_groups + grouping.n_alone == 1 else "each class one group"
+    by = _by(grouping)
     return (
-        f"That makes {each}, so none could be tested on a group that it has not learned from. Photos were divided "
-        "without it, and the score is of photos from the same groups. With a second group of each class it would be of "
-        "new ones."
+        f"{by[0].upper()}{by[1:]} makes {made}, so none could be tested on a group that it has not learned from. "
+        "Photos were divided without it, and the score is of photos from the same groups. With a second group of each "
+        "class it would be of new ones."
     )
 
 
