@@ -241,7 +241,7 @@ def test_a_class_of_copies_always_trains():
 
 @st.composite
 def bound_groups(draw):
-    """Labels, groups, copies, and groups that a person gave, each inside one of the groups; of any number of classes."""
+    """Labels, groups, copies, and groups of a person, each inside one of the groups; any number of classes each."""
     labels, copies = draw(grouped_photos(pure=draw(st.booleans())))
     n = len(labels)
     given_names = np.array(draw(st.lists(st.integers(0, draw(st.integers(0, 12))), min_size=n, max_size=n)), np.int32)

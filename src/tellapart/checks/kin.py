@@ -7,7 +7,7 @@ without those of its day.
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,18 +99,23 @@ def kin_findings(dataset: Dataset, stats: ImageStats, ask: Ask) -> Iterator[Find
     """
     if not dataset.given_split:
         return
-    for kinds in (days_and_cameras(stats), series(dataset)):
-        found = []
-        for kin in kinds:
-            rows = _straddling(dataset, kin.names)
-            if len(rows) < LEAST_STRADDLING or not _divides(kin, dataset):
-                continue
-            said = ask(kin.groups.numbers)
-            if said and said.p_value < CLEAR_P and said.difference >= LEAST_GAIN:
-                found.append((said.difference, _finding(kin, rows, said, dataset)))
-        if kinds and kinds[0].what.startswith("whose"):
-            found = sorted(found, key=lambda item: -item[0])[:1]
-        yield from (finding for _, finding in found)
+    yield from (finding for _, finding in _clear(dataset, days_and_cameras(stats), ask))
+    of_names = _clear(dataset, series(dataset), ask)
+    if of_names:
+        yield max(of_names, key=lambda item: item[0])[1]
+
+
+def _clear(dataset: Dataset, kinds: Sequence[Kin], ask: Ask) -> list[tuple[float, Finding]]:
+    """The findings about those that cross the split and change its score, each with by how much."""
+    found = []
+    for kin in kinds:
+        rows = _straddling(dataset, kin.names)
+        if len(rows) < LEAST_STRADDLING or not _divides(kin, dataset):
+            continue
+        said = ask(kin.groups.numbers)
+        if said and said.p_value < CLEAR_P and said.difference >= LEAST_GAIN:
+            found.append((said.difference, _finding(kin, rows, said, dataset)))
+    return found
 
 
 def days_and_cameras(stats: ImageStats) -> list[Kin]:

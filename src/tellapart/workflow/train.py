@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tellapart.classifier.kept_scores import KeptScores
 from tellapart.classifier.trained import Trained
 from tellapart.data.data_frame import DataFrame
 from tellapart.data.source import require_trainable, scan
@@ -53,8 +54,7 @@ def train(
     """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
 
     Args:
-        source: a folder of class folders, train/val/test folders, a zip of either, a CSV or JSONL file, a data frame
-            with such columns, or `hf:NAME`.
+        source: what `scan` takes: class folders, train/val/test folders, a zip, a table, a data frame, `hf:NAME`.
         output: the model folder; written as a whole at the very end, so a stopped run changes nothing.
         recipe: a `LinearProbe`, `FineTune` or `Scratch` with its hyper-parameters; the default, a probe, suits most.
         quality: `fast`, `balanced` or `best`: which bundled network looks at the photos, where no recipe says it.
@@ -64,7 +64,7 @@ def train(
         advice: whether to say what to do next: heads are fitted on parts of the photos for it.
         shortcuts: whether it also says what gives classes away: format, size, brightness, border.
         robustness: whether to ask about corrupted test photos too.
-        group_by: what says which photos belong together, as for `scan`; no such group is on both sides of a split.
+        group_by: what says which photos belong together, as for `scan`; no split divides a group.
         progress: called with (stage, done, total).
 
     Raises:
@@ -82,13 +82,9 @@ def train(
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proving = beside.submit(proven, model, description, trained)
         with clock("test"):
-            evaluation, kept = tested(trained)
-        with clock("groups"):
-            evaluation = grouped(evaluation, trained, kept, without_groups(trained))
+            evaluation, kept = _tested(trained)
         if advice:
-            with clock("advice"):
-                possible = {"can_fine_tune": has("deep"), "look": shortcuts}
-                evaluation = next_steps(trained, evaluation, progress, bundled=prepared, **possible)
+            evaluation = _advised(trained, evaluation, prepared, progress, clock, look=shortcuts)
         with clock("proof"):
             proof, examples = proving.result()
     evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)
@@ -98,7 +94,7 @@ def train(
     with clock("report"):
         files = model_files(model, trained, kept) | examples | _pages(evaluation, prepared, description, output.name)
     evaluation = replace(evaluation, timings_s=clock.rounded())
-    _write(output, seal(description, {**files, EVALUATION: to_json(evaluation.to_json())}), trained)
+    _write(output, seal(description, files | {EVALUATION: to_json(evaluation.to_json())}), trained)
     return evaluation
 
 
@@ -112,6 +108,20 @@ def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Jso
 def _pages(evaluation: Evaluation, prepared: Prepared, description: Json, name: str) -> dict[str, bytes]:
     """What people read of the model `name`."""
     return {REPORT: page(evaluation, prepared.dataset, name), CARD: card(evaluation, description)}
+
+
+def _tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
+    """All about the test photos, with what groups change, and the scores that it rests on."""
+    evaluation, kept = tested(trained)
+    return grouped(evaluation, trained, kept, without_groups(trained)), kept
+
+
+def _advised(
+    trained: Trained, evaluation: Evaluation, bundled: Prepared, progress: Progress, clock: Stopwatch, *, look: bool
+) -> Evaluation:
+    """The evaluation with what to do next."""
+    with clock("advice"):
+        return next_steps(trained, evaluation, progress, can_fine_tune=has("deep"), look=look, bundled=bundled)
 
 
 def _chosen(recipe: Recipe | None, quality: str | None) -> Recipe:
