@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.data.groups import Groups, by_column, by_pattern, named_column, united
+from tellapart.data.groups import Groups, by_column, by_pattern, kept_together, named_column, united
 from tellapart.data.label_file import GROUP_COLUMNS
 from tellapart.data.source import Dataset, require_trainable, scan
 from tellapart.errors import InputError
@@ -89,6 +89,19 @@ def test_united_groups_are_the_transitive_closure(pairs):
     for _ in range(len(pairs)):
         reach = (reach.astype(int) @ reach.astype(int)) > 0
     assert np.array_equal(together[:, None] == together, reach)
+
+
+def test_chains_of_photos_that_look_alike_do_not_make_one_group_of_all():
+    bound = np.repeat(np.arange(10), 10).astype(np.int32)
+    alone, copies = np.arange(100, dtype=np.int32), np.arange(100, dtype=np.int32)
+    copies[1] = copies[0]
+    few = alone.copy()
+    few[[9, 10]] = 9  # two groups share a photo that looks alike
+    assert len(np.unique(kept_together(few, copies, bound))) == 9
+    chain = alone.copy()
+    chain[10::10] = chain[9:-1:10]  # each group ends as the next begins
+    assert np.array_equal(kept_together(chain, copies, bound), united(copies, bound))
+    assert len(np.unique(kept_together(np.zeros(100, np.int32), copies, bound))) == 1  # nothing that a group adds
 
 
 def test_groups_can_be_kept_where_a_class_has_two():

@@ -22,6 +22,7 @@ from tellapart.text import counted, did_you_mean, quoted, some
 
 GROUP: Final = "{group}"
 NONE: Final = "none"  # says that no group is wanted, though there is a column of them
+LARGEST_CHAIN: Final = 0.5  # of all photos, in one group; the other half is all that is left to divide by
 LONGEST_PATTERN: Final = 1000  # letters; what a person writes has some 20
 _TOKENS: Final = re.compile(r"\{group\}|\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
 _PARTS: Final = {GROUP: "([^/]+)", "**/": "(?:.*?/)??", "**": ".*?", "*": "[^/]*?", "?": "[^/]"}
@@ -83,6 +84,28 @@ def united(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.in
     graph = coo_array((np.ones(2 * n, bool), (photos, links)), shape=(n, n))
     _, groups = connected_components(graph, directed=False)
     return np.asarray(groups, np.int32)
+
+
+def kept_together(found: NDArray[np.int32], copies: NDArray[np.int32], bound: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(N,) groups as they were found, united with those that a person gave.
+
+    A few photos that look alike in every group may chain all of them into one, which leaves nothing to divide. Then only
+    copies are united with what the person gave; whatever else is alike on both sides of the split is told as leaks.
+
+    Args:
+        found: (N,) groups of photos that look alike.
+        copies: (N,) photos that are the same.
+        bound: (N,) groups that a person gave.
+    """
+    together = united(found, bound)
+    if _largest(together) > LARGEST_CHAIN >= max(_largest(found), _largest(bound)):
+        return united(copies, bound)
+    return together
+
+
+def _largest(groups: NDArray[np.int32]) -> float:
+    """The share of all photos that are of the largest group."""
+    return float(np.bincount(groups).max(initial=0) / max(1, len(groups)))
 
 
 def is_pattern(group_by: str | None) -> bool:

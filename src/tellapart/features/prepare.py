@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.duplicates import Duplicates, find_duplicates
-from tellapart.data.groups import united
+from tellapart.data.groups import kept_together
 from tellapart.data.preprocess import Preprocess, ResizeMode
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
@@ -73,7 +73,7 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
     found = None
     if (bound := dataset.bound) is not None:
         found = duplicates.groups
-        duplicates = replace(duplicates, groups=united(found, bound))
+        duplicates = replace(duplicates, groups=kept_together(found, duplicates.copies, bound))
     return Prepared(
         dataset=dataset,
         values=values,
