@@ -89,8 +89,8 @@ def united(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.in
 def kept_together(found: NDArray[np.int32], copies: NDArray[np.int32], bound: NDArray[np.int32]) -> NDArray[np.int32]:
     """(N,) groups as they were found, united with those that a person gave.
 
-    A few photos that look alike in every group may chain all of them into one, which leaves nothing to divide. Then only
-    copies are united with what the person gave; whatever else is alike on both sides of the split is told as leaks.
+    A few photos that look alike in every group may chain all of them into one, which leaves nothing to divide. Then
+    only copies are united with what the person gave; what else is alike on both sides of the split is told as leaks.
 
     Args:
         found: (N,) groups of photos that look alike.
