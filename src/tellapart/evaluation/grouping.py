@@ -1,5 +1,6 @@
 """By what a person grouped photos, what the score would have been without, and what that says."""
 
+import math
 from dataclasses import dataclass, replace
 
 from tellapart.data.groups import Groups
@@ -111,10 +112,18 @@ def _not_kept(grouping: Grouping) -> str:
 def _lesson(grouping: Grouping, ungrouped: AccuracyOf, accuracy: Accuracy) -> str:
     told, within, _ = grouping.headline_ungrouped.partition(" plausible)")
     line = f"Without the groups the score would have been: {told}{within}"
-    value, own, high = ungrouped.value or 0.0, accuracy.value or 0.0, accuracy.high or 0.0
+    value, own = ungrouped.value or 0.0, accuracy.value or 0.0
     points = round(100 * (value - own))
     if points < 1:
         return f"{line}. So they make no difference that can be seen here."
-    if value <= high:
-        return f"{line}. That is {points} of 100 more; with so few groups, chance alone may do that."
+    if not _clear(value - own, value - (ungrouped.low or 0.0), (accuracy.high or 1.0) - own):
+        return f"{line}. That is {points} of 100 more; one split alone cannot tell that from chance."
     return f"{line}. That is {points} of 100 too many: {ALWAYS}."
+
+
+def _clear(difference: float, below: float, above: float) -> bool:
+    """Whether the range of a difference of two shares leaves out 0.
+
+    Source: Zou and Donner, Stat. Med. 27 (2008), of two shares that are taken to be independent.
+    """
+    return difference > math.hypot(below, above)
