@@ -193,18 +193,17 @@ def test_new_photos_count_once_a_group_in_the_ranges(in_process, trained, fruits
     assert grouped["accuracy"]["low"] < plain["accuracy"]["low"]
 
 
-def test_two_models_are_compared_group_by_group(in_process, trained, fruits, tmp_path):
+def test_two_models_are_compared_group_by_group(in_process, trained, fruits, shared_data, tmp_path):
     _, model = trained
-    fast = tmp_path / "fast"
+    fast, new = tmp_path / "fast", tmp_path / "new"
     in_process.works("train", fruits, "-o", fast, "--quality", "fast", "--group-by", PATTERN, "--no-advice")
-    other = tmp_path / "other"
     for name in FRUITS:
-        shutil.copytree(fruits.parent / "fruits" / name, other / name)
-        for photo in sorted((other / name).iterdir())[::2]:
-            photo.unlink()
-    said = in_process("compare", model, fast, other, "--group-by", "turn")
-    assert said.returncode == 2
-    assert 'has no columns, so it cannot be grouped by "turn"' in said.stderr
+        shutil.copytree(shared_data / "fruits" / "test_white" / name, new / name)
+    plain = json.loads(in_process.works("compare", model, fast, new, "--json"))
+    grouped = json.loads(in_process.works("compare", model, fast, new, "--group-by", PATTERN, "--json"))
+    assert grouped["a"]["value"] == plain["a"]["value"]
+    assert grouped["a"]["high"] - grouped["a"]["low"] > plain["a"]["high"] - plain["a"]["low"]
+    assert grouped["p_value"] >= plain["p_value"]
 
 
 @pytest.mark.parametrize(
