@@ -106,9 +106,8 @@ quality_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 group_by_option = click.option(
     "--group-by", metavar="PATTERN",
-    help="Keep photos of one group together: '{group}_*' goes by what stands before the last _ of a name, '{group}/*' "
-    "by folder; or name a column of a table, or none. A column called group, scene, session, subject, patient or lot "
-    "groups unasked.",
+    help="Keep photos of one group together, by a glob over paths with {group} in it, a column of a table, or none. "
+    "A column group, scene, session, subject, patient or lot groups unasked.",
 )  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Replace an existing folder once the new one is complete.")
 robustness_option = click.option(

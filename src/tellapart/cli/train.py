@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 tellapart train photos/ -o burgers                photos/burger/1.jpg, photos/hot dog/2.jpg, …
 tellapart train photos.zip -o burgers --quality best
 tellapart train labels.csv -o burgers --force     rows of path,label[,split][,group]
-tellapart train photos/ -o burgers --group-by '{group}_*'      plate7_1.jpg and plate7_2.jpg stay together
-tellapart train photos/ -o burgers --group-by '{group}/*'      photos of one folder do
-tellapart train photos/ -o burgers --group-by 'IMG_{group}_*'  photos of one day: IMG_20240501_120000.jpg
+tellapart train photos/ -o burgers --group-by '{group}_*'      plate7_1.jpg stays with plate7_2.jpg
+tellapart train photos/ -o burgers --group-by '{group}/*'      photos of one folder stay together
+tellapart train photos/ -o burgers --group-by 'IMG_{group}_*'  those of one day: IMG_20240501_120000.jpg
 tellapart train labels.csv -o burgers --group-by cook          a column of the table
 tellapart train hf:beans -o leaves                a Hugging Face data set (pip install "tellapart[hub]")
 tellapart train photos/ -o burgers --recipe finetune --time-limit 3m
