@@ -40,5 +40,5 @@ def test_the_graph_of_another_head_is_not_written(trained, written):
     bias = fitted.head.bias.copy()
     bias[0] += 0.02 * fitted.temperature
     other = replace(trained, calibrated=replace(fitted, head=replace(fitted.head, bias=bias)))
-    with pytest.raises(TrainingError, match="answers '.*' differently from the tested one"):
+    with pytest.raises(TrainingError, match=r"answers '.*' differently from the tested one"):
         proven(*written, other)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.options import INTERRUPTED, examples, json_option, progress_bars, quality_option
+from tellapart.cli.options import INTERRUPTED, examples, group_by_option, json_option, progress_bars, quality_option
 from tellapart.cli.output import print_json, say
 from tellapart.errors import InputError
 
@@ -39,10 +39,19 @@ tellapart check photos/ --undo                 move them back; nothing is ever d
 )
 @click.option("--undo", is_flag=True, help="Move everything that --fix moved back to where it was.")
 @click.option("--dry-run", is_flag=True, help="With --fix: only say what would be moved.")
+@group_by_option
 @quality_option
 @json_option
 def check(
-    photos: str, output: str | None, fix: bool, only: str | None, undo: bool, dry_run: bool, quality: str, as_json: bool
+    photos: str,
+    output: str | None,
+    fix: bool,
+    only: str | None,
+    undo: bool,
+    dry_run: bool,
+    group_by: str | None,
+    quality: str,
+    as_json: bool,
 ) -> None:
     """Say what is wrong with PHOTOS, before any training.
 
@@ -67,7 +76,7 @@ def check(
     if output:
         refuse_unwritable_file(Path(output))
     with progress_bars() as progress:
-        prepared, findings = check_photos(photos, quality=quality, progress=progress)
+        prepared, findings = check_photos(photos, quality=quality, group_by=group_by, progress=progress)
     if output:
         write_file(Path(output), check_page(prepared, findings))
     moved = _fix(prepared, findings, photos, kinds, dry_run=dry_run) if fix else None

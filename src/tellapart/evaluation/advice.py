@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.evaluation import like_sets
-from tellapart.evaluation.evaluation import AccuracyOf, Advice, Evaluation, Suspect
+from tellapart.evaluation.evaluation import Advice, Evaluation, Suspect
 from tellapart.evaluation.learning_curve import USUAL_SLOPE, LearningCurve
 from tellapart.evaluation.mistakes import Mistake
 from tellapart.evaluation.probe_beside import ProbeBeside
-from tellapart.evaluation.scores import Accuracy
+from tellapart.evaluation.scores import Accuracy, AccuracyOf
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted, some
 

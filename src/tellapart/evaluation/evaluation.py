@@ -14,10 +14,12 @@ from tellapart.errors import InputError
 from tellapart.evaluation import scores
 from tellapart.evaluation.costs import Costs
 from tellapart.evaluation.coverage import Coverage
+from tellapart.evaluation.grouping import Grouping
 from tellapart.evaluation.learning_curve import LearningCurveSummary
 from tellapart.evaluation.robustness import Robustness
 from tellapart.evaluation.scores import (
     Accuracy,
+    AccuracyOf,
     Baseline,
     Calibration,
     ClassScores,
@@ -41,13 +43,6 @@ class Twins:
     photo: str
     twin: str
     kind: str
-
-
-@dataclass(frozen=True)
-class AccuracyOf(Accuracy):
-    """An accuracy, and of how many photos."""
-
-    n_test: int
 
 
 @dataclass(frozen=True)
@@ -162,6 +157,7 @@ class Evaluation(Mapping[str, Any]):
         unknown: who got no class name.
         costs: what a mistake costs: other thresholds, and what comes of them.
         leaks: test photos that were learned from.
+        groups: by what the photos were grouped, and what the score would have been without; None where they were not.
         label_conflicts, split, duplicates, imbalance, warnings: of the photos that a training was given.
         n_found, n_used, skipped: photos found = used + skipped.
         learning_curve: None too where there are too few photos for one.
@@ -192,6 +188,7 @@ class Evaluation(Mapping[str, Any]):
     unknown: Coverage | None = None
     costs: Costs | None = None
     leaks: Leaks | None = None
+    groups: Grouping | None = None
     label_conflicts: LabelConflicts | None = None
     split: SplitSummary | None = None
     duplicates: tuple[Twins, ...] | None = None
