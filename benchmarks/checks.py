@@ -5,11 +5,11 @@
 Four pieces; each writes its tables into the record when it is done, and leaves those of the others alone.
 
     copies    leaks that came with a set, and planted copies
-    labels    labels swapped at random, beside cleanlab on the same probabilities
+    labels    labels swapped, beside cleanlab on the same probabilities
     looks     planted shortcuts and poor photos, and what is said of sets as they came
     seconds   how long it takes
 
-Leaks that came with a set, and faults planted in real photos: copies, labels swapped at random, a shortcut in all
+Leaks that came with a set, and faults planted in real photos: copies, swapped labels, a shortcut in all
 photos of one class, poor photos. For each, how much of it is found, and what is found besides. Every set is taken as it
 comes, so what is found besides may be real: web photos do hold wrong labels and copies. `--repeats` is the number of
 seeds. Nothing here chooses a threshold on a test photo, but for the leaks only training photos are read.
@@ -20,22 +20,20 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import partial
 
 import numpy as np
-from cleanlab.filter import find_label_issues
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 import measure
 from duplicates import LOSSLESS, cropped
+from swapped_labels import SETS as SWAPPED_SETS
+from swapped_labels import swaps
 from tellapart.checks.audit import audit
 from tellapart.checks.image_stats import ImageStats, image_stats_of
 from tellapart.checks.inspection import inspect
-from tellapart.checks.mislabels import suspects
 from tellapart.checks.quality import quality_findings
 from tellapart.checks.shortcuts import shortcut_findings
-from tellapart.classifier.probe import fit_probe, make_folds
-from tellapart.classifier.temperature import calibrated
+from tellapart.classifier.cross_validation import out_of_fold_probs
 from tellapart.data.duplicates import Duplicates, find_duplicates
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess
@@ -49,10 +47,7 @@ from tellapart.timing import Stopwatch, no_progress
 
 SETS = {"clothing": "clothing/train", "instruments": "instruments", "hotdog": "hotdog/train"}
 COPIED = 120  # photos of each set, of every kind of copy
-SWAPPED = 0.05  # of the labels
-FIRST_SEED = 100  # of the swaps; those below were looked at when the threshold was chosen
 CORRUPTED_SHARE = 0.05  # of the photos
-CLEANLAB = ("prune_by_noise_rate", "confident_learning")  # its default, and the counting it is named for
 FRAME = (30, 90, 200)  # a blue
 
 Change = Callable[[Image.Image], Image.Image]
@@ -150,22 +145,6 @@ def note(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def out_of_fold(values: np.ndarray, labels: np.ndarray, groups: np.ndarray, n_classes: int) -> np.ndarray:
-    """(N, C) calibrated probabilities, or NaN."""
-    recipe = LinearProbe()
-    fitted = fit_probe(values, labels, make_folds(labels, groups, recipe), n_classes, recipe)
-    probs = np.full((len(labels), n_classes), np.nan)
-    probs[fitted.out_of_fold.indices] = calibrated(fitted.out_of_fold.logits, fitted.temperature)
-    return probs
-
-
-def cleanlab_issues(probs: np.ndarray, labels: np.ndarray, way: str) -> list[int]:
-    """The photos that cleanlab names, of those that a head without them has answered."""
-    seen = np.flatnonzero(~np.isnan(probs).any(axis=1))
-    named = find_label_issues(labels[seen], probs[seen], filter_by=way, n_jobs=1)
-    return seen[named].tolist()
-
-
 def leaks(options, extractor: Extractor) -> list[measure.Row]:
     prepared = prepare(scan(options.data / "hotdog"), extractor, no_progress, Stopwatch())
     dataset = prepared.dataset
@@ -216,45 +195,6 @@ def _known_copy(a: int, b: int, n: int, chosen: np.ndarray, duplicates: Duplicat
     """Whether the originals of `a` and `b` were of one group before anything was planted."""
     first, second = (int(chosen[i - n]) if i >= n else i for i in (a, b))
     return bool(duplicates.groups[first] == duplicates.groups[second])
-
-
-def swaps(options, sets: dict[str, Prepared]) -> list[measure.Row]:
-    rows: list[measure.Row] = []
-    for name, prepared in sets.items():
-        labels, groups = prepared.dataset.labels, prepared.duplicates.groups
-        n, k = prepared.dataset.n, len(prepared.dataset.class_names)
-        ways: dict[str, Callable[[np.ndarray, np.ndarray], list[int]]] = {
-            "tellapart": lambda p, y, s=groups: [suspect.index for suspect in suspects(p, y, s)],
-            **{f"cleanlab, {way}": partial(cleanlab_issues, way=way) for way in CLEANLAB},
-        }
-        scores: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
-        for seed in range(options.repeats):
-            rng = np.random.default_rng(FIRST_SEED + seed)
-            swapped = rng.choice(n, round(SWAPPED * n), replace=False)
-            given = labels.copy()
-            given[swapped] = (labels[swapped] + rng.integers(1, k, len(swapped))) % k
-            probs = out_of_fold(prepared.values, given, groups, k)
-            for way, find in ways.items():
-                found = set(find(probs, given))
-                right = len(found & set(swapped.tolist()))
-                scores[way].append((right / max(1, len(found)), right / len(swapped)))
-        as_it_came = out_of_fold(prepared.values, labels, groups, k)
-        for way, find in ways.items():
-            precision, recall = (
-                measure.spread(100 * value for value in values) for values in zip(*scores[way], strict=True)
-            )
-            rows.append(
-                {
-                    "Photos": name,
-                    "Way": way,
-                    "Swapped": f"{round(SWAPPED * n)} of {n}",
-                    "Right, of those named": precision.text(" %", 0),
-                    "Found, of those swapped": recall.text(" %", 0),
-                    "Named in the set as it came": len(find(as_it_came, labels)),
-                }
-            )
-            note(f"swaps: {rows[-1]}")
-    return rows
 
 
 def shortcuts(options, sets: dict[str, Prepared], stats: dict[str, ImageStats]) -> list[measure.Row]:
@@ -326,8 +266,7 @@ def poor(options, sets: dict[str, Prepared], stats: dict[str, ImageStats]) -> li
 def seconds(options, sets: dict[str, Prepared]) -> list[measure.Row]:
     rows: list[measure.Row] = []
     for name, prepared in sets.items():
-        labels, k = prepared.dataset.labels, len(prepared.dataset.class_names)
-        probs = out_of_fold(prepared.values, labels, prepared.duplicates.groups, k)
+        probs = out_of_fold_probs(prepared, LinearProbe())
         times = []
         for _ in range(options.repeats):
             started = time.perf_counter()
@@ -375,7 +314,11 @@ def of_copies(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[
 
 
 def of_labels(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:
-    return {"Labels swapped at random": swaps(options, sets)}
+    other = {name: place for name, place in SWAPPED_SETS.items() if name not in sets}
+    prepared = {
+        name: prepare(scan(options.data / place), extractor, no_progress, Stopwatch()) for name, place in other.items()
+    }
+    return swaps(options, {name: (sets | prepared)[name] for name in SWAPPED_SETS})
 
 
 def of_looks(options, sets: dict[str, Prepared], extractor: Extractor) -> dict[str, list[measure.Row]]:

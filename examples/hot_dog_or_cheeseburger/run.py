@@ -59,8 +59,8 @@ def main() -> None:
     # 1. A first model. Its report lists the answers that were most wrong: open report.html and look at them.
     tellapart("train", photos, "-o", args.output / "first", *quality)
 
-    # 2. Clean. Copies, unreadable files and photos that seem to lie in the wrong folder move to photos.quarantine.
-    #    Look at check.html first: a machine's suspicion is often wrong. "check PHOTOS --undo" moves all back.
+    # 2. Clean. Copies and unreadable files move to photos.quarantine; "check PHOTOS --undo" moves all back. Photos that
+    #    seem to lie in the wrong folder stay: look at check.html, because a machine's suspicion is often wrong.
     tellapart("check", photos, "-o", args.output / "check.html", *quality)
     tellapart("check", photos, "--fix", *quality)
 

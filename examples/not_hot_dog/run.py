@@ -43,9 +43,9 @@ def main() -> None:
     tellapart("predict", args.output, args.cat)
 
     evaluation = json.loads((args.output / "evaluation.json").read_text())
-    print(f"\nas it came:    {evaluation['headline']}")
+    print(f"\nwithout leaks: {evaluation['headline']}")
     if evaluation["leaks"]["n"]:  # test photos that it had learned from, or near copies of such
-        print(f"without leaks: {evaluation['leaks']['headline_without']}")
+        print(f"as it came:    {evaluation['headline_with_leaks']}")
 
 
 if __name__ == "__main__":

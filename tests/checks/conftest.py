@@ -17,6 +17,7 @@ def _ordinary(n, seed=0):
     return ImageStats(
         format=np.full(n, "JPEG"),
         camera=np.full(n, ""),
+        day=np.full(n, ""),
         bytes=rng.integers(40_000, 90_000, n),
         width_px=size,
         height_px=size + rng.integers(0, 200, n),

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from tellapart.checks.finding import Finding
-from tellapart.checks.quarantine import LIST, README, Kept, held, plan, quarantine, undo
+from tellapart.checks.quarantine import README, held, quarantine, taken_out, undo
+from tellapart.checks.removal import LIST, Kept, plan
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
 from tellapart.storage.moves import move_file
@@ -509,12 +510,28 @@ def nobody_owns(place):
         yield
 
 
-def test_what_may_not_be_moved_stays_with_the_reason(guarded):
+def test_nothing_moves_where_one_folder_is_not_to_be_written_to(guarded):
     (guarded / "hat").chmod(0o555)
+    before = content(guarded.parent)
+    suspects = finding(f"{guarded}/shoe/0.jpg", f"{guarded}/hat/0.jpg")
+    with nobody(), pytest.raises(InputError) as caught:
+        quarantine(scan(guarded), [suspects])
+    assert str(caught.value) == f'Photos cannot be moved out of "{guarded}/hat": permission denied.'
+    assert caught.value.hint.startswith("Nothing was moved.")
+    assert content(guarded.parent) == before
+    with nobody():
+        assert len(plan(scan(guarded), [suspects]).moves) == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to somebody else")
+def test_what_may_not_be_moved_stays_with_the_reason(guarded):
+    (guarded / "hat").chmod(0o1777)  # as /tmp: everybody may write, and move what is their own
+    os.chown(guarded / "hat", 0, 0)
+    os.chown(guarded / "hat/0.jpg", 0, 0)
     with nobody():
         done = quarantine(scan(guarded), [finding(f"{guarded}/hat/0.jpg", f"{guarded}/shoe/0.jpg")])
         assert [move.path for move in done.moves] == ["shoe/0.jpg"]
-        assert done.kept == (Kept(f"{guarded}/hat/0.jpg", "permission denied"),)
+        assert done.kept == (Kept(f"{guarded}/hat/0.jpg", "operation not permitted"),)
         assert len(content(guarded)) == 7
         (guarded / "shoe").chmod(0o555)
         restored = undo(guarded)
@@ -524,13 +541,16 @@ def test_what_may_not_be_moved_stays_with_the_reason(guarded):
     assert len(content(guarded)) == 8
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to somebody else")
 def test_what_may_not_be_moved_across_file_systems_leaves_no_copy(guarded, tmp_path):
     with elsewhere(tmp_path, "another file system") as away:
         away.parent.chmod(0o777)
-        (guarded / "hat").chmod(0o555)
+        (guarded / "hat").chmod(0o1777)
+        os.chown(guarded / "hat", 0, 0)
+        os.chown(guarded / "hat/0.jpg", 0, 0)
         with nobody():
             done = quarantine(scan(guarded), [finding(f"{guarded}/hat/0.jpg")], away)
-        assert done.kept == (Kept(f"{guarded}/hat/0.jpg", "permission denied"),)
+        assert done.kept == (Kept(f"{guarded}/hat/0.jpg", "operation not permitted"),)
         assert content(away).keys() == {LIST, README}
     assert len(content(guarded)) == 8
 
@@ -548,6 +568,28 @@ def test_a_file_in_the_quarantines_place(photos, away):
     with pytest.raises(InputError, match="a part of its path is a file"):
         quarantine(scan(photos), [finding(f"{photos}/hat/0.jpg")])
     assert len(content(photos)) == 9
+
+
+def test_what_is_taken_out_is_known_while_the_list_is_there(photos, away):
+    quarantine(scan(photos), [finding(*(f"{photos}/hat/{i}.jpg" for i in range(3)), kind="leak")])
+    assert [record.home for record in taken_out(photos)] == ["hat/0.jpg", "hat/1.jpg", "hat/2.jpg"]
+    assert {record.why for record in taken_out(photos)} == {("leak",)}
+    shutil.rmtree(away / "hat")  # the photos deleted for good
+    (photos / "hat/2.jpg").write_bytes(b"again")
+    assert [record.home for record in taken_out(photos)] == ["hat/0.jpg", "hat/1.jpg"]
+    assert held(photos) == ()
+    for odd in ("7", '["leak", 7]'):
+        text = (away / LIST).read_text("utf-8").replace('["leak"]', odd)
+        (away / LIST).write_text(text)
+    assert {record.why for record in taken_out(photos)} == {()}
+    shutil.rmtree(away)
+    assert taken_out(photos) == taken_out("nowhere") == ()
+
+
+def test_what_another_folder_lacks_is_not_said_of_this_one(photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "twin")
+    quarantine(scan(photos), [finding(f"{photos}/hat/0.jpg")], tmp_path / "twin.quarantine")
+    assert taken_out(tmp_path / "twin") == ()
 
 
 def test_no_such_folder(tmp_path):

@@ -106,6 +106,7 @@ def steps(threshold):
     return np.diff([np.mean([threshold(scores[:n], others) for scores in own]) for n in sizes])
 
 
+@pytest.mark.slow
 def test_nothing_jumps_where_the_promise_begins():
     """The mean threshold moves at the first promised photo as it does at those before and after it."""
     moved = np.abs(steps(lambda own, others: fit_thresholds(own, own, others).ood_score))

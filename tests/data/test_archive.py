@@ -318,6 +318,7 @@ def test_what_is_read_of_a_zip64_is_what_every_python_reads(tmp_path: Path, fuzz
     assert n_read > 20
 
 
+@pytest.mark.slow
 def test_three_hundred_thousand_entries_cost_nothing_whatever_the_zip_says(tmp_path: Path) -> None:
     row = b"PK\1\2" + struct.pack("<6H3I5H2I", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
     for entries, zip64 in ((MAX_ENTRIES * 10, False), (MAX_ENTRIES * 10, True), (300_000, True)):  # of bytes: a limit

@@ -15,6 +15,7 @@ from tellapart.data.duplicates import (
     exact_pairs,
     find_duplicates,
     group,
+    most_alike,
     similar_pairs,
 )
 from tellapart.data.source import Dataset
@@ -223,3 +224,18 @@ def test_one_or_two_photos(n):
     found = find_duplicates(np.ones((n, 4), np.float32), np.array([b"a", b"b"][:n], "S16"))
     assert found.pairs == ()
     assert len(found.groups) == n
+
+
+@pytest.mark.parametrize(("n", "k"), [(3, 15), (16, 15), (1300, 15), (1025, 600)])
+def test_the_photos_most_alike_equal_the_slow_twin(n, k):
+    features = np.random.default_rng(n).standard_normal((n, 6)).astype(np.float32)
+    asked = np.array([n - 1, 0, 2])
+    alike, cosines = most_alike(features, asked, k)
+    centred = features.astype(float) - features.astype(float).mean(axis=0)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    for i, found, near in zip(asked, alike, cosines, strict=True):
+        wanted = sorted((j for j in range(n) if j != i), key=lambda j: -centred[i] @ centred[j])[:k]
+        assert sorted(found) == sorted(wanted)
+        np.testing.assert_allclose(near, centred[found] @ centred[i], atol=1e-5)
+    empty = most_alike(features, np.zeros(0, int), k)
+    assert [a.shape for a in empty] == [(0, min(k, n - 1))] * 2

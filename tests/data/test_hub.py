@@ -199,6 +199,7 @@ def test_an_empty_or_damaged_folder(tmp_path):
             scan(f"hf:{tmp_path / name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("library", "old"), [("fsspec", "2026.5.1"), ("datasets", "5.1.9"), ("huggingface_hub", "1.30")]
 )
@@ -255,3 +256,20 @@ def test_a_set_that_changes_is_read_again(photos, tmp_path):
     (tmp_path / "set" / "train.parquet").unlink()
     rows(photos, label=by_class(9)).to_parquet(tmp_path / "set" / "train.parquet")
     assert scan(source).n == 9
+
+
+def test_rows_that_belong_together(photos, tmp_path):
+    text = datasets.Value("string")
+    patients = ["a", "a", None, "b", "b", " c", "c", "d", ""]
+    numbers = datasets.Value("int64"), [1, 1, 2, 2, 3, 3, 4, 4, None]
+    data = rows(photos, label=by_class(9), patient=(text, patients), roll=numbers)
+    source = parquet(tmp_path / "set", train=data)
+    groups = scan(source).groups
+    assert groups.names == ("a", "a", "", "b", "b", "c", "c", "d", "")
+    assert (groups.by, groups.asked) == ("patient", False)
+    assert scan(source, group_by="roll").groups.names == ("1", "1", "2", "2", "3", "3", "4", "4", "")
+    assert scan(source, group_by="none").groups is None
+    with pytest.raises(InputError, match=r'has no column "plant"'):
+        scan(source, group_by="plant")
+    with pytest.raises(InputError, match=r"have no paths that a pattern could group them by"):
+        scan(source, group_by="{group}_*")

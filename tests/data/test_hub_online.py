@@ -11,6 +11,8 @@ from .hub_server import TOKEN, Hub, serving
 
 PHOTO = jpeg("red").hex()[:40]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> bytes:

@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 def rows(folder, name, text):
     (folder / name).write_text(text, encoding="utf-8")
-    return [row[:4] for row in read_label_file(str(folder / name), name)]
+    return [row[:4] for row in read_label_file(str(folder / name), name).rows]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tellapart.data.groups import united
 from tellapart.data.split import ALWAYS_TRAINS, cross_validated_split, given_split, make_split, stratified_group_split
 
 
@@ -236,3 +237,62 @@ def test_a_class_of_copies_always_trains():
     assert set(range(10, 20)) <= set(made.train.tolist())
     alike = cross_validated_split(labels, np.zeros(20, np.int32), np.zeros(20, np.int32), n_folds=5)
     assert len(alike.test) == 0
+
+
+@st.composite
+def bound_groups(draw):
+    """Labels, groups, copies, and groups of a person, each inside one of the groups; any number of classes each."""
+    labels, copies = draw(grouped_photos(pure=draw(st.booleans())))
+    n = len(labels)
+    given_names = np.array(draw(st.lists(st.integers(0, draw(st.integers(0, 12))), min_size=n, max_size=n)), np.int32)
+    found = np.array(draw(st.lists(st.integers(0, 20), min_size=n, max_size=n)), np.int32)
+    return labels, united(united(copies, given_names), found), copies, given_names
+
+
+@settings(max_examples=300, deadline=None)
+@given(bound_groups(), SEEDS, st.sampled_from([0.05, 0.2, 0.5]))
+def test_groups_of_the_person_never_straddle_a_split_and_every_class_trains(photos, seed, test_share):
+    labels, groups, copies, bound = photos
+    split = make_split(labels, groups, copies, bound=bound, test_share=test_share, seed=seed)
+    assert np.array_equal(np.sort(np.concatenate([split.train, split.test])), np.arange(len(labels)))
+    assert one_part_each(bound, np.isin(np.arange(len(labels)), split.test))
+    assert set(labels[split.train]) == set(labels)
+
+
+@settings(max_examples=300, deadline=None)
+@given(bound_groups(), SEEDS, st.integers(2, 8))
+def test_groups_of_the_person_never_straddle_a_fold_and_no_class_is_asked_of_who_never_saw_it(photos, seed, n_folds):
+    labels, groups, copies, bound = photos
+    split = cross_validated_split(labels, groups, copies, bound=bound, n_folds=n_folds, seed=seed)
+    assert one_part_each(bound, split.folds)
+    for fold in np.unique(split.folds[split.test]):
+        assert set(labels[split.folds == fold]) <= set(labels[split.folds != fold])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_patients_with_photos_of_several_classes_test_every_class_that_can_be(seed):
+    """Thirty patients; the rare class of three of them is nowhere the commonest."""
+    rng = np.random.default_rng(seed)
+    bound = np.repeat(np.arange(30), 10).astype(np.int32)
+    labels = rng.integers(0, 2, 300).astype(np.int32)
+    for patient in rng.choice(30, 3, replace=False):
+        labels[np.flatnonzero(bound == patient)[:2]] = 2
+    everyone = np.arange(300, dtype=np.int32)
+    split = make_split(labels, bound, everyone, bound=bound, seed=seed)
+    assert one_part_each(bound, np.isin(everyone, split.test))
+    assert set(labels[split.test]) == set(labels[split.train]) == {0, 1, 2}
+    assert 40 <= len(split.test) <= 90
+    crossed = cross_validated_split(labels, bound, everyone, bound=bound, seed=seed)
+    assert one_part_each(bound, crossed.folds)
+    assert len(crossed.test) == 300
+
+
+def test_a_class_of_one_group_of_the_person_trains_and_is_not_tested():
+    labels = np.repeat(np.arange(3, dtype=np.int32), 20)
+    bound = np.array([0] * 20 + [1 + i // 4 for i in range(40)], np.int32)
+    everyone = np.arange(60, dtype=np.int32)
+    split = make_split(labels, bound, everyone, bound=bound)
+    assert set(labels[split.test]) == {1, 2}
+    crossed = cross_validated_split(labels, bound, everyone, bound=bound)
+    assert (crossed.folds[labels == 0] == ALWAYS_TRAINS).all()
+    assert crossed.test.tolist() == list(range(20, 60))

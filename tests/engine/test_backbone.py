@@ -101,6 +101,7 @@ def test_mirrored_photos_in_one_batch_do_not_mix(photos):
     assert np.allclose(together, alone, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_several_networks_are_their_concatenation(photos, mirrored):
     def run(*names):

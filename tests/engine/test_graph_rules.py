@@ -316,6 +316,7 @@ def busy(proto):
     return before_softmax(proto, *nodes, last="mean")
 
 
+@pytest.mark.slow
 def test_a_graph_that_computes_for_minutes_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(trial, "CPU_S", 2)
     monkeypatch.setattr(trial, "MEMORY_BYTES", 4_000_000_000)

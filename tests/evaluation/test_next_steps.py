@@ -26,7 +26,7 @@ FAST = QUALITIES["fast"]
 
 RECIPE = LinearProbe(Reading(quality="fast"))
 NAMES = ("cat", "dog", "hen")
-STEPS = ("learning_curve", "suspects", "advice")
+STEPS = ("learning_curve", "suspects", "label_conflicts", "advice")
 
 
 def prepared_of(features, labels, names=NAMES, hashes=None):
@@ -71,7 +71,7 @@ def swapped():
     return prepared, *steps_of(prepared, progress=lambda *step: told.append(step)), told
 
 
-def test_it_is_json_in_three_parts(swapped):
+def test_it_is_json(swapped):
     steps = swapped[1]
     assert json.loads(json.dumps(steps, allow_nan=False)) == steps
     assert 0 < len(steps["advice"]) <= MOST
@@ -129,6 +129,7 @@ def test_few_photos_have_no_curve_and_what_like_sets_gained():
     assert evaluation["method"] == "cross-validation"
 
 
+@pytest.mark.slow
 def test_in_a_cross_validation_each_photo_is_counted_once():
     """Its answers and the out-of-fold ones are about the same photos."""
     steps, evaluation, *_ = steps_of(prepared_of(*blobs((25, 25, 25), spread=12.0)), crossed=True)
@@ -139,6 +140,7 @@ def test_in_a_cross_validation_each_photo_is_counted_once():
     assert pair["numbers"]["n_confused"] == (matrix + matrix.T).max()
 
 
+@pytest.mark.slow
 def test_photos_of_two_classes_at_once_come_first():
     features, labels = blobs((20, 20, 20))
     features[20:30], hashes = features[:10], np.array([b"%032d" % i for i in range(60)], "S32")
@@ -156,6 +158,25 @@ def test_photos_of_two_classes_at_once_come_first():
     assert evaluation["warnings"][0].startswith("20 photos show the same thing under different class names")
 
 
+def test_the_same_thing_in_two_classes_is_asked_about_once(swapped):
+    """Cats called dogs, each with a copy among the cats: which is wrong is said beside the pair, and nowhere else."""
+    prepared, before = swapped[0], swapped[1]
+    assert before["label_conflicts"] == {"n": 0, "photos": [], "likely_wrong": []}
+    hashes = prepared.pixel_hashes.copy()
+    hashes[20:26] = hashes[:6]
+    steps, _, learned = steps_of(prepared_of(prepared.values, prepared.dataset.labels, hashes=hashes))
+    torn = {f"dog/{i}.jpg" for i in range(6)} | {f"cat/{i}.jpg" for i in range(20, 26)}
+    conflicts, others = steps["label_conflicts"], {suspect["photo"] for suspect in steps["suspects"]}
+    assert {photo for pair in conflicts["photos"] for photo in (pair["photo"], pair["twin"])} == torn
+    wrong = {suspect["photo"] for suspect in conflicts["likely_wrong"]}
+    assert len(wrong & {f"dog/{i}.jpg" for i in range(6) if i in learned.split.learned}) >= 2
+    assert wrong <= torn
+    assert all(s["looks_like"] == "cat" for s in conflicts["likely_wrong"] if s["class_name"] == "dog")
+    assert others
+    assert not others & torn
+
+
+@pytest.mark.slow
 def test_a_class_of_copies_trains_and_is_not_tested():
     features, labels = blobs((25, 25, 12))
     features[labels == 2] = features[-1]

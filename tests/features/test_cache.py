@@ -105,6 +105,7 @@ def test_a_second_process_writes_at_the_same_time(path, cache):
         assert (cache.get(key(i)).features == i).all()
 
 
+@pytest.mark.slow
 def test_several_processes_make_the_file_at_once(tmp_path):
     for attempt in range(3):
         path = tmp_path / f"{attempt}.sqlite"

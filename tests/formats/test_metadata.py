@@ -390,6 +390,7 @@ for path in sorted(Path(sys.argv[1]).glob("case*")):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited as Linux does")
 def test_random_tags_crash_nothing_and_take_little_memory(tmp_path, fuzz_cases):
     random = Random(12)

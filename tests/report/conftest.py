@@ -128,7 +128,7 @@ def everything(name="shirt", n_classes=4):
         "n_used": 600,
         "skipped": [{"photo": f"{name}{i}.jpg", "reason": f"because {name}"} for i in range(12)],
         "duplicates": twins,
-        "label_conflicts": {"n": 2, "photos": twins},
+        "label_conflicts": {"n": 2, "photos": twins, "likely_wrong": [suspects[0] | {"photo": name}]},
         "split": {"kind": "made", "seed": 0, "test_share": 0.2, "n_train": 400, "n_val": 80, "n_test": 120},
         "imbalance": f"Half of the photos are {name}.",
         "leaks": {

@@ -29,6 +29,7 @@ def test_advice_comes_right_after_the_score_with_its_photos(made):
     assert sentences == sorted(sentences)
     assert "in shirt, looks like shirt" in text
     assert "the same photo as shirt" in text
+    assert "in shirt, looks like shirt; the same photo as shirt" in text  # of two in two classes, the likelier one
     first, second, *_ = page.split('<ol class="advice">')[1].split("<li><div>")[1:]
     assert first.count("<figure>") == 2
     assert "more</summary>" not in first

@@ -115,6 +115,7 @@ def audit(port, tmp_path, *names):
     return done.returncode, done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_without_a_network_it_says_that_it_could_not_ask(tmp_path):
     with socket.socket() as taken:  # bound and not listening: every connection is refused
         taken.bind(("127.0.0.1", 0))
@@ -129,6 +130,7 @@ def test_without_a_network_it_says_that_it_could_not_ask(tmp_path):
     assert lines[2:] == ["So nobody knows whether this is safe. Try again where there is a network."]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holes", [(), ("pillow", PACKAGE)])
 def test_what_the_services_know_is_said(tmp_path, services, monkeypatch, holes):
     for client in CLIENTS:

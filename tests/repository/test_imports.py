@@ -54,6 +54,7 @@ def layers():
     return module
 
 
+@pytest.mark.slow
 def test_imports_go_down_and_packages_stay_small():
     assert not layers().broken_rules()
 
@@ -111,6 +112,7 @@ def test_every_public_name_is_there_and_torch_never():
     assert not loaded & {"torch", "torchvision", "timm", "fastai", "onnxruntime", "ray"}
 
 
+@pytest.mark.slow
 def test_only_the_estimator_needs_scikit_learn():
     others = [name for name in MODULES if name != "workflow.estimator" and not name.startswith("deep.")]
     imports_of_all = "; ".join(f"import tellapart.{name}" for name in others)

@@ -104,6 +104,7 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new(target):
     assert which(target) == 1
 
 
+@pytest.mark.slow
 def test_a_reader_sees_whole_folders_while_another_process_replaces_them(target):
     """A reader that looks between two renames must neither fail nor make the writer fail."""
     write_folder(target, version(0))

@@ -186,6 +186,7 @@ for ask in (lambda: tellapart.PhotoClassifier, lambda: __import__("tellapart.wor
     )
 
 
+@pytest.mark.slow
 def test_without_scikit_learn_everything_else_is_there():
     said = without_scikit_learn("""
 import tellapart
@@ -193,3 +194,15 @@ from tellapart import *
 print(len(dir(tellapart)), "PhotoClassifier" in dir(tellapart), train.__name__, __version__ == tellapart.__version__)
 """)
     assert said == ["24 False train True"]
+
+
+def test_groups_stay_together_where_something_is_chosen(photos, fitted, session_cache, monkeypatch):
+    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(session_cache))
+    paths, names = photos
+    groups = [f"{name} {i % 4}" for i, name in enumerate(names)]
+    grouped = PhotoClassifier("fast", n_folds=3).fit(paths, names, groups=groups)
+    said = grouped.fitted_.out_of_fold
+    assert len(said.indices) == len(paths)
+    assert not np.array_equal(said.logits, fitted.fitted_.out_of_fold.logits)
+    with pytest.raises(InputError, match=r"one group for each photo\. Got 60 photos and 2 groups"):
+        PhotoClassifier("fast").fit(paths, names, groups=["a", "b"])

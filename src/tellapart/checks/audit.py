@@ -102,8 +102,8 @@ def _unused(skipped: Sequence[Skipped]) -> Iterator[Finding]:
 
 
 def _copies(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
-    side = list(zip(dataset.splits == "test", dataset.labels, strict=True))  # others are leaks or conflicts
-    spare = spare_copies(duplicates, dataset.splits)
+    side = 2 * dataset.labels + (dataset.splits == "test")  # copies across sides are leaks or conflicts
+    spare = spare_copies(duplicates, side)
     for kind, what in (("exact", "exact copies"), ("near", "near duplicates")):
         pairs = [p for p in duplicates.pairs if p.kind == kind and side[p.first] == side[p.second]]
         if pairs:

@@ -16,6 +16,8 @@ class Finding:
         sure: how sure this is, in words, with its number where there is one.
         suspects: photos, named as in the dataset, that are better set aside; never all of a set of copies, unless
             they contradict each other.
+        likely_wrong: of photos that contradict each other, those whose own class looks wrong, surest first: the photo,
+            the class it is in, and the one it looks like, as in the finding `mislabelled`.
     """
 
     kind: str
@@ -24,6 +26,7 @@ class Finding:
     photos: tuple[tuple[str, ...], ...] = ()
     sure: str = ""
     suspects: tuple[str, ...] = ()
+    likely_wrong: tuple[tuple[str, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The finding as a JSON-able dict."""

@@ -40,6 +40,7 @@ class ImageStats:
     Args:
         format: (N,) what the file's content is, such as "JPEG".
         camera: (N,) the camera's model as EXIF names it, or "".
+        day: (N,) on which the photo was taken as EXIF says, such as 2024-05-31, or "".
         bytes: (N,) int64 size of the file.
         width_px, height_px: (N,) int64 of the upright photo at its own size.
         brightness: (N,) mean luma.
@@ -53,6 +54,7 @@ class ImageStats:
 
     format: NDArray[np.str_]
     camera: NDArray[np.str_]
+    day: NDArray[np.str_]
     bytes: NDArray[np.int64]
     width_px: NDArray[np.int64]
     height_px: NDArray[np.int64]
@@ -106,6 +108,7 @@ def _table(files: list[_File], rows: list[NDArray[np.float32]]) -> ImageStats:
     return ImageStats(
         format=np.array([file.stored.kind for file in files], np.str_),
         camera=np.array([file.stored.camera for file in files], np.str_),
+        day=np.array([file.stored.day for file in files], np.str_),
         bytes=np.array([file.bytes for file in files], np.int64),
         width_px=np.array([file.stored.width_px for file in files], np.int64),
         height_px=np.array([file.stored.height_px for file in files], np.int64),

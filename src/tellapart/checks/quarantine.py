@@ -1,8 +1,8 @@
 """Suspect photos out of the dataset, and back again: moved into a folder beside it, never deleted.
 
-    plan         what would be moved, and what would not, and why
-    quarantine   moves it
+    quarantine   moves what `removal.plan` says
     held         what lies in the quarantine now
+    taken_out    what was moved and is not back, whether or not it lies there still
     undo         moves everything back
 
 Every move is on disk as a line of `moved.jsonl` before it happens, and where a photo is now is asked of the file
@@ -14,56 +14,23 @@ only then the original goes; a kill between the two leaves both.
 import errno
 import os
 import shlex
-import stat
-from collections import Counter
+import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from tellapart.checks.finding import Finding
-from tellapart.data.listing import list_folder
-from tellapart.data.source import MIN_PHOTOS_PER_CLASS, Dataset
+from tellapart.checks.removal import LIST, Kept, Move, Quarantined, places, plan, refuse_other_source
+from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.storage.atomic import LEFT_BY_SYSTEMS, refuse_unwritable_file, write_file
 from tellapart.storage.moves import PARTIAL, Record, append_line, flush, in_words, inside, move_file, read_list, sha256
 from tellapart.text import quoted, shown
 from tellapart.timing import Progress, no_progress
 
-LIST = "moved.jsonl"
 README = "README.txt"
-SUFFIX = ".quarantine"  # photos -> photos.quarantine, beside it
-
-Parts = tuple[str, ...]  # the names that lead to a file, from a root down
-
-
-@dataclass(frozen=True)
-class Move:
-    """One photo to move: its name in the dataset, its path below the source with "/", and why."""
-
-    photo: str
-    path: str
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """One photo that stays where it is, and why."""
-
-    photo: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Quarantined:
-    """What was moved into `folder`, or would be, in the order of the findings; and what was not."""
-
-    folder: Path
-    moves: tuple[Move, ...]
-    kept: tuple[Kept, ...]
 
 
 @dataclass(frozen=True)
@@ -80,36 +47,6 @@ class Restored:
         return len(self.paths)
 
 
-def plan(dataset: Dataset, findings: Sequence[Finding], folder: str | os.PathLike[str] | None = None) -> Quarantined:
-    """What `quarantine` would move; nothing is changed.
-
-    A photo of several findings moves once. A class keeps two photos, and two training photos where it has them; what
-    would go below that stays, so give the gravest findings first.
-
-    Args:
-        dataset: the readable photos, as scanned from a folder.
-        findings: whose `suspects` are to go; names of photos, or of files below the source that are not used.
-        folder: the quarantine; beside the source by default.
-
-    Raises:
-        InputError: the source is no folder, or the quarantine is inside it or holds something else.
-    """
-    root, folder = _places(_folder_of(dataset), folder)
-    _refuse_foreign(root, folder)
-    suspects = _suspects(findings)
-    paths = _paths(dataset, suspects)
-    room = _Room(dataset)
-    moves: list[Move] = []
-    kept: list[Kept] = []
-    for photo, reasons in suspects.items():
-        problem = _problem(root, paths.get(photo)) or room.refuses(photo)
-        if problem:
-            kept.append(Kept(photo, problem))
-        else:
-            moves.append(Move(photo, "/".join(paths[photo] or ()), reasons))
-    return Quarantined(folder, tuple(moves), tuple(kept))
-
-
 def quarantine(
     dataset: Dataset,
     findings: Sequence[Finding],
@@ -119,8 +56,9 @@ def quarantine(
 ) -> Quarantined:
     """Move the suspects of `findings` out of the dataset's folder, and write down how to undo it.
 
-    A second run adds to the first. A photo that cannot be moved stays, with the reason; so may any number of them. A
-    link is moved itself, never what it leads to.
+    A second run adds to the first. Where a folder may not be written to, nothing moves at all. A photo that cannot be
+    moved for another reason stays, with the reason; so may any number of them. A link is moved itself, never what it
+    leads to.
 
     Args:
         dataset: as for `plan`.
@@ -129,12 +67,13 @@ def quarantine(
         progress: called with (stage, done, total).
 
     Raises:
-        InputError: as for `plan`, or the quarantine cannot be written.
+        InputError: as for `plan`, or the quarantine or a folder that photos would leave cannot be written.
     """
     planned = plan(dataset, findings, folder)
     if not planned.moves:
         return Quarantined(planned.folder, (), planned.kept)
     root = Path(os.path.realpath(dataset.source))
+    _refuse_read_only({(root / move.path).parent for move in planned.moves})
     refuse_unwritable_file(planned.folder / LIST)
     (planned.folder / LIST).touch()
     flush([planned.folder])
@@ -158,10 +97,24 @@ def held(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None =
     Raises:
         InputError: `source` is no folder, or the quarantine belongs to another one.
     """
-    root, folder = _places(source, folder)
+    root, folder = places(source, folder)
     records = read_list(folder / LIST)
-    _refuse_other_source(records, root, folder)
+    refuse_other_source(records, root, folder)
     return tuple(record.home for record in records if _lies_at(inside(folder, record.held)))
+
+
+def taken_out(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> tuple[Record, ...]:
+    """What was moved out of `source` and is not back, first moves first; a photo deleted from the quarantine counts.
+
+    Nothing is known, and nothing refused, where the source is no folder or the list cannot be read or is another's.
+    """
+    try:
+        root, folder = places(source, folder)
+        records = read_list(folder / LIST)
+        refuse_other_source(records, root, folder)
+    except InputError:
+        return ()
+    return tuple(record for record in records if not _lies_at(inside(root, record.home)))
 
 
 def undo(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Restored:
@@ -173,11 +126,11 @@ def undo(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None =
     Raises:
         InputError: `source` is no folder, or the quarantine belongs to another one.
     """
-    root, folder = _places(source, folder)
+    root, folder = places(source, folder)
     if not (folder / LIST).is_file():
         return Restored(folder, (), ())
     records = read_list(folder / LIST)
-    _refuse_other_source(records, root, folder)
+    refuse_other_source(records, root, folder)
     paths: list[str] = []
     kept: dict[str, str] = {}
     for record in reversed(records):  # of two photos that had one name, the later one was there last
@@ -198,126 +151,16 @@ def undo(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None =
     )
 
 
-def _folder_of(dataset: Dataset) -> str:
-    """The dataset's source, when photos can be moved out of it."""
-    if dataset.archive is not None:
-        raise InputError(
-            f"Photos cannot be moved out of the {dataset.archive.kind} {quoted(dataset.source)}.",
-            hint="Unpack it and name the folder instead.",
-        )
-    if not os.path.isdir(dataset.source):
-        raise InputError(
-            f"{quoted(dataset.source)} is a list of photos, which may lie anywhere, so none of them is moved.",
-            hint="Remove the lines of the photos that you do not want.",
-        )
-    return dataset.source
-
-
-def _places(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None) -> tuple[Path, Path]:
-    """The real paths of the source and of its quarantine, neither inside the other."""
-    name = shown(os.fspath(source))
-    if not os.path.isdir(source):
-        raise InputError(
-            f"There is no folder {quoted(name)}.", hint="Photos are moved out of, and back to, folders only."
-        )
-    root = Path(os.path.realpath(source))
-    place = Path(os.path.realpath(os.path.abspath(source) + SUFFIX if folder is None else folder))
-    if place.is_relative_to(root) or root.is_relative_to(place):
-        raise InputError(
-            f"The quarantine {quoted(str(place))} must be outside {quoted(name)}, and not around it.",
-            hint="Name another folder for it.",
-        )
-    return root, place
-
-
-def _refuse_foreign(root: Path, folder: Path) -> None:
-    """Returns when `folder` is free, or is already the quarantine of `root`."""
-    if folder.is_dir() and not (folder / LIST).is_file() and set(os.listdir(folder)) - LEFT_BY_SYSTEMS:
-        raise InputError(
-            f"{quoted(str(folder))} holds something else already, so no photos are moved there.",
-            hint="Rename that folder.",
-        )
-    _refuse_other_source(read_list(folder / LIST), root, folder)
-
-
-def _refuse_other_source(records: Sequence[Record], root: Path, folder: Path) -> None:
-    """A source that is no longer there was renamed, and its quarantine is believed to have gone with it."""
-    for other in {record.source for record in records} - {str(root)}:
-        if "\0" not in other and os.path.isdir(other):
+def _refuse_read_only(folders: Iterable[Path]) -> None:
+    """Returns when files can be moved out of each folder; each is tried, because root may be refused as well."""
+    for folder in sorted(folders):
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
             raise InputError(
-                f"{quoted(str(folder))} is the quarantine of {quoted(other)}.",
-                hint="Name that folder, or another quarantine.",
-            )
-
-
-def _suspects(findings: Sequence[Finding]) -> dict[str, tuple[str, ...]]:
-    """{photo: one reason for each finding that suspects it}, in order."""
-    suspects: dict[str, tuple[str, ...]] = {}
-    for finding in findings:
-        rows = {name: row for row in reversed(finding.photos) for name in row}
-        for photo in dict.fromkeys(finding.suspects):
-            about = ", ".join(word for word in rows.get(photo, ()) if word != photo)
-            reason = finding.kind.replace("_", " ") + (f": {about}" if about else "")
-            suspects[photo] = (*suspects.get(photo, ()), reason)
-    return suspects
-
-
-def _paths(dataset: Dataset, photos: Iterable[str]) -> dict[str, Parts | None]:
-    """Where those `photos` are below the source that can be found there; None where two files share the name."""
-    source = Path(dataset.source)
-    wanted = set(photos)
-    found: dict[str, Parts | None] = {}
-    for photo, place in zip(dataset.photos, dataset.places, strict=True):
-        if photo in wanted and Path(place).is_relative_to(source):
-            found[photo] = None if photo in found else Path(place).relative_to(source).parts
-    if wanted - found.keys():  # files that cannot be used have no place in the dataset
-        prefix = "" if dataset.source == "." else f"{dataset.source}/"
-        others: dict[str, Parts | None] = {}
-        for file in list_folder(dataset.source).files:
-            name = shown(prefix + "/".join(file.parts))
-            if name in wanted and name not in found:
-                others[name] = None if name in others else file.parts
-        found |= others
-    return found
-
-
-def _problem(root: Path, parts: Parts | None) -> str:
-    """Why the file at `parts` below `root` is not moved; empty when it is."""
-    if parts is None:
-        return "it is not found in the folder under this name, or two files share the name"
-    path = inside(root, "/".join(parts))
-    if path is None:
-        return "it lies behind a link to another folder"
-    try:
-        mode = path.lstat().st_mode
-    except OSError as error:
-        return in_words(error)
-    return "" if stat.S_ISREG(mode) or stat.S_ISLNK(mode) else "it is neither a file nor a link"
-
-
-class _Room:
-    """How many photos each class can still spare."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-        self._index = {photo: i for i, photo in enumerate(dataset.photos)}
-        self._trains = np.isin(dataset.splits, ["", "train"])
-        self._all = Counter(dataset.labels.tolist())
-        self._training = Counter(dataset.labels[self._trains].tolist())
-
-    def refuses(self, photo: str) -> str:
-        """Why `photo` must stay; empty when it may go, and then it counts as gone."""
-        index = self._index.get(photo)
-        if index is None:
-            return ""  # it cannot be used, so no class loses it
-        label = int(self._dataset.labels[index])
-        counts = [self._all, self._training] if self._trains[index] else [self._all]
-        if any(count[label] <= MIN_PHOTOS_PER_CLASS for count in counts):
-            name = quoted(self._dataset.class_names[label])
-            return f"the class {name} would be left with fewer than {MIN_PHOTOS_PER_CLASS} photos to train on"
-        for count in counts:
-            count[label] -= 1
-        return ""
+                f"Photos cannot be moved out of {quoted(str(folder))}: {in_words(error)}.",
+                hint="Nothing was moved. Check the folder's permissions, or copy the photos and check the copy.",
+            ) from error
 
 
 def _lies_at(path: Path | None) -> bool:
@@ -393,5 +236,6 @@ def _readme(source: str) -> bytes:
         "Nothing was deleted.\n\n"
         f"{LIST} says of each file where it was, where it is now, why and when it was moved, and its SHA-256.\n\n"
         f"To put everything back:\n  tellapart check {shlex.quote(shown(source))} --undo\n\n"
-        "Delete this folder when you are sure that you do not need them.\n"
+        "Delete the photos here when you are sure that you do not need them. As long as the list is here,\n"
+        "tellapart train says what was taken out of the test.\n"
     ).encode("utf-8", "replace")

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.options import INTERRUPTED, examples, json_option, progress_bars, quality_option
+from tellapart.cli.options import INTERRUPTED, examples, group_by_option, json_option, progress_bars, quality_option
 from tellapart.cli.output import print_json, say
 from tellapart.errors import InputError
 
 if TYPE_CHECKING:
     from tellapart.checks.finding import Finding
-    from tellapart.checks.quarantine import Quarantined
+    from tellapart.checks.removal import Quarantined
     from tellapart.features.prepare import Prepared
 
 MOVES_SHOWN = 20  # of a dry run; --json lists all
@@ -23,18 +23,36 @@ ROWS_SHOWN = 5  # of a finding; the page shows more, --json all
         """
 tellapart check photos/
 tellapart check photos/ -o check.html          a page with the photos in question
-tellapart check photos/ --fix                  move suspects to photos.quarantine/, nothing is deleted
-tellapart check photos/ --undo                 move them back"""
+tellapart check photos/ --fix                  move copies, leaks and unusable files to photos.quarantine/
+tellapart check photos/ --fix --only leaks     leaks alone; or: copies,leaks,labels,unusable
+tellapart check photos/ --undo                 move them back; nothing is ever deleted"""
     )
 )
 @click.argument("photos", type=click.Path())
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write a page with thumbnails to this HTML file.")
-@click.option("--fix", is_flag=True, help="Move copies, leaks, wrong-looking labels and unusable files out of the way.")
+@click.option("--fix", is_flag=True, help="Move copies, leaks and unusable files out of the way.")
+@click.option(
+    "--only",
+    metavar="KINDS",
+    help="With --fix: move these instead, of copies,leaks,labels,unusable. Photos whose label looks wrong move only if "
+    "labels are named, once, and never out of a test.",
+)
 @click.option("--undo", is_flag=True, help="Move everything that --fix moved back to where it was.")
 @click.option("--dry-run", is_flag=True, help="With --fix: only say what would be moved.")
+@group_by_option
 @quality_option
 @json_option
-def check(photos: str, output: str | None, fix: bool, undo: bool, dry_run: bool, quality: str, as_json: bool) -> None:
+def check(
+    photos: str,
+    output: str | None,
+    fix: bool,
+    only: str | None,
+    undo: bool,
+    dry_run: bool,
+    group_by: str | None,
+    quality: str,
+    as_json: bool,
+) -> None:
     """Say what is wrong with PHOTOS, before any training.
 
     Copies, leaks, labels that look wrong, files that cannot be used, dark or blurred photos, and shortcuts: whether
@@ -45,6 +63,7 @@ def check(photos: str, output: str | None, fix: bool, undo: bool, dry_run: bool,
             "--undo goes alone, and --dry-run goes with --fix.",
             hint=f"To see what would be moved: {_command(photos, '--fix', '--dry-run')}",
         )
+    kinds = _kinds(only, photos, fix=fix)
     if undo:
         _undo(photos, as_json=as_json)
         return
@@ -57,16 +76,17 @@ def check(photos: str, output: str | None, fix: bool, undo: bool, dry_run: bool,
     if output:
         refuse_unwritable_file(Path(output))
     with progress_bars() as progress:
-        prepared, findings = check_photos(photos, quality=quality, progress=progress)
+        prepared, findings = check_photos(photos, quality=quality, group_by=group_by, progress=progress)
     if output:
         write_file(Path(output), check_page(prepared, findings))
-    moved = _fix(prepared, findings, photos, dry_run=dry_run) if fix else None
+    moved = _fix(prepared, findings, photos, kinds, dry_run=dry_run) if fix else None
     if as_json:
         print_json(_as_json(prepared, findings, moved))
         return
     _print_findings(prepared, findings)
     if moved:
         _print_moved(moved, photos, dry_run=dry_run)
+        _print_left(findings, moved, photos, kinds)
     if output:
         say(f"\nPage: {output}")
 
@@ -96,8 +116,9 @@ def _print_findings(prepared: "Prepared", findings: "list[Finding]") -> None:
         for line in (finding.advice, finding.sure):
             if line:
                 say(f"  {line}")
+        looks = {photo: f", {words[-1]}" for photo, *words in finding.likely_wrong}
         for row in finding.photos[:ROWS_SHOWN]:
-            say("  · " + "  ·  ".join(name.removeprefix(f"{dataset.source}/") for name in row))
+            say("  · " + "  ·  ".join(name.removeprefix(f"{dataset.source}/") + looks.get(name, "") for name in row))
         if len(finding.photos) > ROWS_SHOWN:
             say(f"  … and {len(finding.photos) - ROWS_SHOWN:,} more (-o FILE shows them, --json lists all)")
     if not findings:
@@ -111,16 +132,39 @@ def _command(photos: str, *options: str) -> str:
     return " ".join(["tellapart check", shlex.quote(shown(photos)), *options])
 
 
-def _fix(prepared: "Prepared", findings: "list[Finding]", photos: str, *, dry_run: bool) -> "Quarantined":
+def _kinds(only: str | None, photos: str, *, fix: bool) -> tuple[str, ...]:
+    """What --fix is to move, as --only says it."""
+    from tellapart.checks.fixes import KINDS, USUAL
+    from tellapart.text import did_you_mean, quoted
+
+    if only is None:
+        return USUAL
+    if not fix:
+        raise InputError(
+            "--only says what --fix is to move, so it goes with --fix.",
+            hint=f"Without --fix all is said and nothing moved: {_command(photos)}",
+        )
+    kinds = tuple(dict.fromkeys(kind.strip().casefold() for kind in only.split(",")))
+    for kind in kinds:
+        if kind not in KINDS:
+            raise InputError(
+                f"--only takes kinds of findings with commas between them. {quoted(kind)} is none.",
+                hint=f"{did_you_mean(kind, KINDS)}There are: {','.join(KINDS)}",
+            )
+    return kinds
+
+
+def _fix(
+    prepared: "Prepared", findings: "list[Finding]", photos: str, kinds: tuple[str, ...], *, dry_run: bool
+) -> "Quarantined":
     """Move the suspects; a stop in the middle says how to put back what has been moved."""
-    from tellapart.checks.quarantine import held, plan, quarantine
+    from tellapart.checks.fixes import fix
+    from tellapart.checks.quarantine import held
     from tellapart.text import counted
 
-    if dry_run:
-        return plan(prepared.dataset, findings)
     try:
         with progress_bars() as progress:
-            return quarantine(prepared.dataset, findings, progress=progress)
+            return fix(prepared, findings, kinds, dry_run=dry_run, progress=progress)
     except KeyboardInterrupt:
         n = counted(len(held(prepared.dataset.source)), "file is", "files are")
         say(f"Stopped. {n} in the quarantine. To put all back: {_command(photos, '--undo')}", err=True)
@@ -143,6 +187,18 @@ def _print_moved(moved: "Quarantined", photos: str, *, dry_run: bool) -> None:
         say(f"  stays: {kept.photo}: {kept.reason}")
     if moved.moves and not dry_run:
         say(f"  Look through them there. To put all back: {_command(photos, '--undo')}")
+
+
+def _print_left(findings: "list[Finding]", moved: "Quarantined", photos: str, kinds: tuple[str, ...]) -> None:
+    """How many photos stay because their label alone is in question."""
+    from tellapart.checks.fixes import suspicious
+    from tellapart.text import counted
+
+    n_left = len(suspicious(findings) - {move.photo for move in moved.moves})
+    if n_left and "labels" not in kinds:
+        n = counted(n_left, "photo that may be in the wrong class stays", "photos that may be in the wrong class stay")
+        say(f"  {n}: look at each, and move it to its folder if it is wrong.")
+        say(f"  Many are right, only hard. To take them out nevertheless: {_command(photos, '--fix --only labels')}")
 
 
 def _undo(photos: str, *, as_json: bool) -> None:

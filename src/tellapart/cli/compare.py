@@ -2,7 +2,7 @@
 
 import click
 
-from tellapart.cli.options import examples, json_option, progress_bars
+from tellapart.cli.options import examples, group_by_option, json_option, progress_bars
 from tellapart.cli.output import print_json, say
 
 DIFFERING_SHOWN = 10  # photos; --json lists all
@@ -18,8 +18,9 @@ tellapart compare old new photos/ --json"""
 @click.argument("model_a", type=click.Path())
 @click.argument("model_b", type=click.Path())
 @click.argument("photos", type=click.Path())
+@group_by_option
 @json_option
-def compare(model_a: str, model_b: str, photos: str, as_json: bool) -> None:
+def compare(model_a: str, model_b: str, photos: str, group_by: str | None, as_json: bool) -> None:
     """Say which of two models gets more of the labelled PHOTOS right, and whether that could be chance.
 
     Photos that either model was trained on are left out.
@@ -27,7 +28,7 @@ def compare(model_a: str, model_b: str, photos: str, as_json: bool) -> None:
     from tellapart.workflow.compare import compare as compare_models
 
     with progress_bars() as progress:
-        compared = compare_models(model_a, model_b, photos, progress=progress)
+        compared = compare_models(model_a, model_b, photos, group_by=group_by, progress=progress)
     if as_json:
         print_json(compared)
         return

@@ -2,7 +2,14 @@
 
 import click
 
-from tellapart.cli.options import examples, force_option, json_option, progress_bars, robustness_option
+from tellapart.cli.options import (
+    examples,
+    force_option,
+    group_by_option,
+    json_option,
+    progress_bars,
+    robustness_option,
+)
 from tellapart.cli.output import print_json, print_summary, say
 
 
@@ -16,15 +23,26 @@ tellapart evaluate burgers other-photos/ -o second-opinion     with a report to 
 @click.argument("model", type=click.Path())
 @click.argument("photos", type=click.Path())
 @click.option("-o", "--output", type=click.Path(), help="Folder for report.html and evaluation.json.")
+@group_by_option
 @robustness_option
 @force_option
 @json_option
-def evaluate(model: str, photos: str, output: str | None, robustness: bool, force: bool, as_json: bool) -> None:
+def evaluate(
+    model: str,
+    photos: str,
+    output: str | None,
+    group_by: str | None,
+    robustness: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Score MODEL on labelled PHOTOS that are new to it; classes are matched by name."""
     from tellapart.workflow.evaluate import evaluate as evaluate_model
 
     with progress_bars() as progress:
-        evaluation = evaluate_model(model, photos, output=output, force=force, robustness=robustness, progress=progress)
+        evaluation = evaluate_model(
+            model, photos, output=output, force=force, robustness=robustness, group_by=group_by, progress=progress
+        )
     if as_json:
         print_json(evaluation.to_json())
         return

@@ -104,6 +104,11 @@ quality_option = click.option(
     help="Which bundled network looks at the photos.",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+group_by_option = click.option(
+    "--group-by", metavar="PATTERN",
+    help="Keep photos of one group together, by a glob over paths with {group} in it, a column of a table, or none. "
+    "A column group, scene, session, subject, patient or lot groups unasked.",
+)  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Replace an existing folder once the new one is complete.")
 robustness_option = click.option(
     "--robustness", is_flag=True,

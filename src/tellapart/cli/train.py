@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.options import examples, force_option, json_option, progress_bars, quality_option, robustness_option
+from tellapart.cli.options import (
+    examples,
+    force_option,
+    group_by_option,
+    json_option,
+    progress_bars,
+    quality_option,
+    robustness_option,
+)
 from tellapart.cli.output import print_json, print_summary, say
 from tellapart.cli.recipe_options import options_for, recipe_from, training_options
 from tellapart.cli.wishes_options import wishes_from, wishes_options
@@ -18,7 +26,11 @@ if TYPE_CHECKING:
         """
 tellapart train photos/ -o burgers                photos/burger/1.jpg, photos/hot dog/2.jpg, …
 tellapart train photos.zip -o burgers --quality best
-tellapart train labels.csv -o burgers --force     rows of path,label[,split]
+tellapart train labels.csv -o burgers --force     rows of path,label[,split][,group]
+tellapart train photos/ -o burgers --group-by '{group}_*'      plate7_1.jpg stays with plate7_2.jpg
+tellapart train photos/ -o burgers --group-by '{group}/*'      photos of one folder stay together
+tellapart train photos/ -o burgers --group-by 'IMG_{group}_*'  those of one day: IMG_20240501_120000.jpg
+tellapart train labels.csv -o burgers --group-by cook          a column of the table
 tellapart train hf:beans -o leaves                a Hugging Face data set (pip install "tellapart[hub]")
 tellapart train photos/ -o burgers --recipe finetune --time-limit 3m
 tellapart train photos/ -o burgers --recipe scratch --network first-cnn --epochs 10"""
@@ -35,6 +47,7 @@ tellapart train photos/ -o burgers --recipe scratch --network first-cnn --epochs
     "--test-share", type=click.FloatRange(0.05, 0.5), show_default="0.2, or cross-validation of fewer than 250 photos",
     help="Fraction of photos kept for the test, where PHOTOS has no test folder.",
 )  # fmt: skip
+@group_by_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split and the folds.")
 @click.option("--no-advice", is_flag=True, help="Do not measure what to do next; saves half a second.")
 @click.option(
@@ -52,6 +65,7 @@ def train(
     quality: str,
     fit: "ResizeMode",
     test_share: float | None,
+    group_by: str | None,
     seed: int,
     no_advice: bool,
     shortcuts: bool,
@@ -66,7 +80,7 @@ def train(
     """Train on PHOTOS, test honestly, write a model folder.
 
     PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, a CSV or JSONL
-    file of path,label[,split], or hf:NAME[:SPLIT], a Hugging Face data set.
+    file of path,label[,split][,group], or hf:NAME[:SPLIT], a Hugging Face data set.
     """
     from tellapart.recipe import Reading
     from tellapart.workflow.train import train as train_model
@@ -86,6 +100,7 @@ def train(
             advice=not no_advice,
             shortcuts=shortcuts,
             robustness=robustness,
+            group_by=group_by,
             progress=progress,
         )
     if as_json:

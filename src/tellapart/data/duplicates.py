@@ -101,6 +101,31 @@ def _cosines(features: NDArray[np.float32], mean: NDArray[np.float32], pairs: ND
     return cosines
 
 
+def most_alike(
+    features: NDArray[np.float32], asked: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k photos most like each one asked about, without itself, in any order, and their cosines: (A, k), (A, k).
+
+    Args:
+        features: (N, D) float32, N > 1; may be memory-mapped, and is read block by block.
+        asked: (A,) rows of it.
+        k: at most N - 1 are given.
+    """
+    n, k = len(features), min(k, len(features) - 1)
+    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    own = _unit(features[asked] - mean)
+    alike, cosines = np.zeros((len(asked), 0), np.int64), np.zeros((len(asked), 0), np.float32)
+    for start in range(0, n, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, n))
+        block = own @ _unit(features[rows] - mean).T
+        block[asked[:, None] == rows] = -np.inf
+        alike = np.concatenate([alike, np.broadcast_to(rows, block.shape)], axis=1)
+        cosines = np.concatenate([cosines, block], axis=1)
+        best = np.argpartition(-cosines, min(k, cosines.shape[1]) - 1, axis=1)[:, :k]
+        alike, cosines = np.take_along_axis(alike, best, 1), np.take_along_axis(cosines, best, 1)
+    return alike, cosines
+
+
 def exact_pairs(pixel_hashes: NDArray[np.bytes_]) -> NDArray[np.int64]:
     """Pairs (i, j), i < j, that link all photos of equal hash: (P, 2); a set of n copies gives n - 1 pairs."""
     order = np.argsort(pixel_hashes, kind="stable")
@@ -175,29 +200,28 @@ def leaked_pairs(duplicates: Duplicates, splits: NDArray[np.str_]) -> list[Pair]
     return [leaks[index] for index in sorted(leaks)]
 
 
-def spare_copies(duplicates: Duplicates, splits: NDArray[np.str_]) -> dict[str, list[int]]:
-    """{"exact": …, "near": …}: photos that may go while one that looks the same stays on the same side of the split.
+def spare_copies(duplicates: Duplicates, sides: NDArray[np.integer]) -> dict[str, list[int]]:
+    """{"exact": …, "near": …}: photos that may go while one that looks the same stays on the same side.
 
     Args:
         duplicates: among N photos.
-        splits: (N,) of "train", "val" and "test", or of ""; a side is "test" or the rest.
+        sides: (N,) what no photo stands for another across, as a number: its class, and whether it tests.
     """
-    is_test = splits == "test"
-    stands_for = np.arange(len(splits))
+    stands_for = np.arange(len(sides))
     for _, members in _groups(duplicates.copies):
-        for side in (True, False):
-            same = [m for m in members if is_test[m] == side]
+        for side in np.unique(sides[members]):
+            same = [m for m in members if sides[m] == side]
             stands_for[same] = same[:1]
     alike: defaultdict[int, set[int]] = defaultdict(set)
     for pair in duplicates.pairs:
-        if pair.kind == "near" and is_test[pair.first] == is_test[pair.second]:
+        if pair.kind == "near" and sides[pair.first] == sides[pair.second]:
             first, second = sorted((int(stands_for[pair.first]), int(stands_for[pair.second])))
             alike[second].add(first)
     near: set[int] = set()
     for index in sorted(alike):  # a photo goes only for one that stays, so a chain is not reduced to its first link
         if alike[index] - near:
             near.add(index)
-    exact = np.flatnonzero(stands_for != np.arange(len(splits)))
+    exact = np.flatnonzero(stands_for != np.arange(len(sides)))
     return {"exact": [int(i) for i in exact], "near": sorted(near)}
 
 

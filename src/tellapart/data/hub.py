@@ -24,7 +24,9 @@ from packaging.version import Version
 
 from tellapart.data import photo
 from tellapart.data.card import Card, foreign
+from tellapart.data.groups import NONE, named_column
 from tellapart.data.hub_files import Files, find_files, json_rows, origin_of
+from tellapart.data.label_file import GROUP_COLUMNS
 from tellapart.data.layout import SPLIT_NAMES, Placed, normal
 from tellapart.errors import InputError, MissingExtraError, PhotoError
 from tellapart.extras import missing, require
@@ -98,11 +100,13 @@ def _checked(content: bytes) -> bytes:
     return content
 
 
-def scan_hub(source: str) -> tuple[list[Placed], set[str], HubPhotos]:
-    """Every row of the data set with its class and split, all class names, and how photos are read.
+def scan_hub(source: str, group_by: str | None = None) -> tuple[list[Placed], set[str], HubPhotos, str | None]:
+    """Every row of the data set with its class, split and group, all class names, how photos are read, and which
+    column says the groups.
 
     Args:
         source: `hf:NAME[:SPLIT][#LABEL]`.
+        group_by: the column that says which rows belong together; None takes one of the usual names, `none` none.
 
     Raises:
         MissingExtraError: the library is not installed.
@@ -123,15 +127,23 @@ def scan_hub(source: str) -> tuple[list[Placed], set[str], HubPhotos]:
     features = next(iter(found.values())).features
     image = _image_column(features, card, source)
     label = _label_column(features, card, wanted, source)
+    group = _group_column(features, {image, label}, group_by, source)
     stored: dict[str, Any] = {}
     placed: list[Placed] = []
     with _translated(name):
         for own, rows in found.items():
             stored[own] = rows.select_columns([image]).cast_column(image, datasets.Image(decode=False))
             labels = rows.select_columns([label]).with_format(None)[label]
-            placed += _placed(f"{shown(source)}/{own}", own, splits[own], labels, _class_names(rows, label, card))
+            of_split = list(
+                _placed(f"{shown(source)}/{own}", own, splits[own], labels, _class_names(rows, label, card))
+            )
+            if group is not None:
+                said = rows.select_columns([group]).with_format(None)[group]
+                names = ("" if value is None else normal(str(value).strip()) for value in said)
+                of_split = [one._replace(group=name) for one, name in zip(of_split, names, strict=True)]
+            placed += of_split
     photos = HubPhotos(image, stored, files.roots)
-    return placed, {one.class_name for one in placed if one.class_name}, photos
+    return placed, {one.class_name for one in placed if one.class_name}, photos, group
 
 
 def _parts(source: str) -> tuple[str, str, str]:
@@ -272,6 +284,16 @@ def _label_column(features: Mapping[str, Any], card: Card, wanted: str, source: 
         f"The data set {quoted(source)} has no column with class names.",
         hint=f"It has: {_columns(features)}. Name the one to learn, like {shown(source)}#COLUMN.",
     )
+
+
+def _group_column(features: Mapping[str, Any], taken: set[str], group_by: str | None, source: str) -> str | None:
+    """The column that says which rows belong together: of texts or numbers, and not that of photos or class names."""
+    datasets = _datasets()
+    kinds = (datasets.Value, datasets.ClassLabel)
+    columns = [name for name, feature in features.items() if isinstance(feature, kinds)]
+    if group_by in (None, NONE):
+        columns = [name for name in columns if name not in taken]
+    return named_column(group_by, columns, GROUP_COLUMNS, source)
 
 
 def _columns(names: Iterable[str]) -> str:

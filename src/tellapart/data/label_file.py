@@ -1,4 +1,4 @@
-"""Label files: tables (CSV, TSV) and JSON lines that name a photo, its class and perhaps its split."""
+"""Label files: tables (CSV, TSV) and JSON lines that name a photo, its class and perhaps its split and its group."""
 
 import csv
 import io
@@ -6,8 +6,9 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from tellapart.data.groups import named_column
 from tellapart.data.layout import SPLIT_NAMES, Placed, normal
 from tellapart.data.listing import extension
 from tellapart.data.spreadsheet import unguarded
@@ -20,9 +21,10 @@ JSON_EXTENSIONS = frozenset({"jsonl", "ndjson"})
 PATH_COLUMNS = ("path", "photo", "file", "filename", "file_name", "filepath", "image")
 LABEL_COLUMNS = ("label", "class", "category", "class_name")
 SPLIT_COLUMNS = ("split", "set", "subset")
+GROUP_COLUMNS = ("group", "scene", "session", "subject", "patient", "lot")
 
 _COLUMN_HINT = (
-    "Name the columns path, label and, if you have one, split; "
+    "Name the columns path, label and, if you have one, split or group; "
     "or leave the header out and begin with a photo that exists."
 )
 
@@ -36,24 +38,33 @@ class Row(NamedTuple):
     split: str
     place: str
     size_bytes: int  # -1 when there is no such photo
+    group: str = ""
 
 
-def read_label_file(path: str, name: str) -> list[Row]:
+class Table(NamedTuple):
+    """The rows of a table, and which of its columns says their groups, if one does."""
+
+    rows: list[Row]
+    grouped_by: str | None
+
+
+def read_label_file(path: str, name: str, group_by: str | None = None) -> Table:
     """The rows of a label file, in its order; photos that do not exist have `size_bytes` -1.
 
     Args:
         path: the file; photos are looked up relative to the folder it is in.
         name: how the person called it.
+        group_by: which column says the groups; None takes one of the usual names, `none` none.
 
     Raises:
         InputError: the file is not UTF-8 text, or a line of it, which is named, cannot be understood or names a photo
-            that a stranger's file must not name.
+            that a stranger's file must not name; or there is no such column.
     """
     text = _read_text(path, name)
-    lines = _json_rows if extension(path) in JSON_EXTENSIONS else _table_rows
-    rows = list(lines(text, os.path.dirname(path), name))
-    _refuse_outside(rows, os.path.dirname(path), name)
-    return rows
+    read = _json_rows if extension(path) in JSON_EXTENSIONS else _table_rows
+    table = read(text, os.path.dirname(path), name, group_by)
+    _refuse_outside(table.rows, os.path.dirname(path), name)
+    return table
 
 
 def locate(line: int, path: str, label: str, split: str, folder: str = "") -> Row:
@@ -127,28 +138,40 @@ def split_names(rows: Sequence[Row], name: str, line: str) -> list[str]:
     return [SPLIT_NAMES[row.split.casefold()] for row in rows]
 
 
-def place_rows(rows: Sequence[Row], name: str, folder: str) -> list[Placed]:
-    """Every row with its class and split; a photo listed twice is used once.
+def place_rows(rows: Sequence[Row], name: str, folder: str, line: str = "line") -> list[Placed]:
+    """Every row with its class, split and group; a photo listed twice is used once.
+
+    Args:
+        rows: (N,) of a table.
+        name: how the person called the table.
+        folder: what its paths are relative to.
+        line: what a row of it is called.
 
     Raises:
-        InputError: photos are missing, splits cannot be understood, or a photo has two labels.
+        InputError: photos are missing, splits cannot be understood, or a photo has two labels or two groups.
     """
-    refuse_missing(rows, quoted(name), "line", folder)
+    refuse_missing(rows, quoted(name), line, folder)
     firsts: dict[str, Row] = {}
     placed = []
-    for row, split in zip(rows, split_names(rows, quoted(name), "line"), strict=True):
+    for row, split in zip(rows, split_names(rows, quoted(name), line), strict=True):
         first = firsts.setdefault(os.path.normpath(row.place), row)
         if normal(first.label) != normal(row.label):
             raise InputError(
                 f"{quoted(name)} gives {quoted(row.path)} two labels: "
-                f"{quoted(first.label)} (line {first.line}) and {quoted(row.label)} (line {row.line}).",
+                f"{quoted(first.label)} ({line} {first.line}) and {quoted(row.label)} ({line} {row.line}).",
                 hint="A photo belongs to one class: remove one of the two.",
+            )
+        if first.group != row.group:
+            raise InputError(
+                f"{quoted(name)} gives {quoted(row.path)} two groups: "
+                f"{quoted(first.group)} ({line} {first.line}) and {quoted(row.group)} ({line} {row.line}).",
+                hint="A photo belongs to one group: remove one of the two.",
             )
         reason = "" if row.size_bytes else "empty file"
         if first is not row:
-            reason = f"listed already on line {first.line}"
+            reason = f"listed already {'on line' if line == 'line' else 'in ' + line} {first.line}"
         photo = shown(os.path.join(folder, row.path).replace(os.sep, "/"))
-        placed.append(Placed(photo, row.place, normal(row.label), split, reason))
+        placed.append(Placed(photo, row.place, normal(row.label), split, reason, normal(row.group)))
     return placed
 
 
@@ -162,11 +185,12 @@ def _read_text(path: str, name: str) -> str:
         raise InputError(f"{quoted(name)} cannot be read: {error.strerror}.") from error
 
 
-def _table_rows(text: str, folder: str, name: str) -> Iterator[Row]:
+def _table_rows(text: str, folder: str, name: str, group_by: str | None) -> Table:
     first_line = text.lstrip().partition("\n")[0]
     delimiter = "\t" if "\t" in first_line else max(",;", key=first_line.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: Sequence[int] = ()
+    rows, grouped_by = [], None
     try:
         for cells in reader:
             row = [cell.strip() for cell in cells]
@@ -174,12 +198,15 @@ def _table_rows(text: str, folder: str, name: str) -> Iterator[Row]:
                 continue
             if not columns:
                 columns, is_header = _columns(row, folder, f"Line {reader.line_num} of {quoted(name)}")
+                grouped_by = named_column(group_by, row if is_header else (), GROUP_COLUMNS, name)
+                columns = (*columns, row.index(grouped_by) if grouped_by is not None else -1)
                 if is_header:
                     continue
-            path, label, split = (row[at] if 0 <= at < len(row) else "" for at in columns)
-            yield _complete(reader.line_num, path, label, split, folder, name)
+            path, label, split, group = (row[at] if 0 <= at < len(row) else "" for at in columns)
+            rows.append(_complete(reader.line_num, path, label, split, folder, name)._replace(group=unguarded(group)))
     except csv.Error as error:
         raise InputError(f"Line {reader.line_num} of {quoted(name)} is not a valid table row: {error}.") from error
+    return Table(rows, grouped_by)
 
 
 def _columns(row: Sequence[str], folder: str, where: str) -> tuple[tuple[int, int, int], bool]:
@@ -198,7 +225,23 @@ def _columns(row: Sequence[str], folder: str, where: str) -> tuple[tuple[int, in
     raise InputError(f"{where} must name a path column and a label column. Got {got}.", hint=_COLUMN_HINT)
 
 
-def _json_rows(text: str, folder: str, name: str) -> Iterator[Row]:
+def _json_rows(text: str, folder: str, name: str, group_by: str | None) -> Table:
+    lines = list(_json_lines(text, name))
+    columns = list(dict.fromkeys(key for _, found in lines for key in found))
+    grouped_by = named_column(group_by, columns, GROUP_COLUMNS, name)
+    rows = []
+    for line, found in lines:
+        path, label, split = (
+            next((_text(found[column]) for column in wanted if column in found), "")
+            for wanted in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)
+        )
+        group = "" if grouped_by is None else _text(found.get(grouped_by))
+        rows.append(_complete(line, path, label, split, folder, name)._replace(group=group))
+    return Table(rows, grouped_by)
+
+
+def _json_lines(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each line's number from 1, and its object with small letters in its keys."""
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
@@ -211,12 +254,7 @@ def _json_rows(text: str, folder: str, name: str) -> Iterator[Row]:
                 f"Line {line} of {quoted(name)} must be a JSON object.",
                 hint='Write lines like {"path": "hat/1.jpg", "label": "hat"}.',
             )
-        found = {key.lower(): cell for key, cell in value.items()}
-        path, label, split = (
-            next((_text(found[column]) for column in wanted if column in found), "")
-            for wanted in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)
-        )
-        yield _complete(line, path, label, split, folder, name)
+        yield line, {key.lower(): cell for key, cell in value.items()}
 
 
 def _text(value: object) -> str:

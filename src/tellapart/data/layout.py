@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 from tellapart.data.listing import Found, Listing
-from tellapart.text import shown
+from tellapart.errors import InputError
+from tellapart.text import LONGEST_NAME, quoted, shown
 
+RESERVED_CLASS_NAMES = frozenset({"not sure", "none of these"})  # the two answers that name no class
 NOT_INSIDE_CLASS = "not inside a class folder"
 
 Folder = tuple[str, ...]  # the names that lead to it, from the source down
@@ -33,6 +35,7 @@ class Placed(NamedTuple):
         class_name: in Unicode normal form C; empty when it is not used.
         split: "train", "val", "test" or "".
         reason: empty when it is used.
+        group: which photos it belongs with; "" when it stands alone, or nothing says it.
     """
 
     photo: str
@@ -40,6 +43,7 @@ class Placed(NamedTuple):
     class_name: str = ""
     split: str = ""
     reason: str = ""
+    group: str = ""
 
 
 def arrange(listing: Listing, prefix: str) -> tuple[list[Placed], set[str]]:
@@ -68,6 +72,39 @@ def arrange(listing: Listing, prefix: str) -> tuple[list[Placed], set[str]]:
 def normal(class_name: str) -> str:
     """The class name in Unicode normal form C: macOS and Linux spell "é" in two ways, which look the same."""
     return class_name if class_name.isascii() else unicodedata.normalize("NFC", class_name)
+
+
+def check_class_names(class_names: Iterable[str]) -> None:
+    """Returns when no two people would read two names as one, and none means something else in an answer.
+
+    Raises:
+        InputError: names them.
+    """
+    looks: dict[str, str] = {}
+    for name in sorted(class_names):
+        visible = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
+        look = " ".join(visible.split())
+        if not look or shown(name) != name:
+            raise InputError(
+                f"The class name {quoted(name)} cannot be shown as text.",
+                hint="Rename it with plain letters.",
+            )
+        if len(name) > LONGEST_NAME:
+            raise InputError(
+                f"The class name {quoted(name)} has {len(name):,} letters; at most {LONGEST_NAME} can be one.",
+                hint="Rename it with fewer.",
+            )
+        if look.casefold() in RESERVED_CLASS_NAMES:
+            raise InputError(
+                f"A class cannot be called {quoted(name)}: a model gives this answer itself.",
+                hint="Rename the class, or leave these photos out of training.",
+            )
+        if look in looks:
+            raise InputError(
+                f"Two classes have names that look the same: {quoted(looks[look])} and {quoted(name)}.",
+                hint="They differ in spaces or invisible characters only. Merge them or rename one.",
+            )
+        looks[look] = name
 
 
 def _subfolders(folders: Iterable[Folder]) -> dict[Folder, list[str]]:

@@ -78,6 +78,7 @@ class StoredAs(NamedTuple):
     width_px: int  # of the upright photo at its own size
     height_px: int
     camera: str  # the model as EXIF of a JPEG names it, or ""
+    day: str  # on which it was taken, as 2024-05-31, or ""
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -135,10 +136,10 @@ def stored_as(data: bytes, image: NDArray[np.uint8]) -> StoredAs:
     """
     kind = header.sniff(data)
     if kind != "JPEG":  # the only format that is decoded at less than its size
-        return StoredAs(kind, image.shape[1], image.shape[0], "")
+        return StoredAs(kind, image.shape[1], image.shape[0], "", "")
     jpeg = header.read_jpeg(data)
     width, height = (jpeg.width_px, jpeg.height_px)[:: -1 if jpeg.orientation >= 5 else 1]
-    return StoredAs(kind, width, height, header.camera_model(jpeg.exif))
+    return StoredAs(kind, width, height, header.camera_model(jpeg.exif), header.day_taken(jpeg.exif))
 
 
 def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8] | None:

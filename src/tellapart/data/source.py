@@ -1,6 +1,7 @@
 """What the person named -> a `Dataset`: every photo with its label and split, every other file with a reason.
 
-    scan                a folder of class folders, perhaps inside train/val/test; a zip of them; a label file; `hf:NAME`
+    scan                a folder of class folders, perhaps inside train/val/test; a zip of them; a label file; a data
+                        frame; `hf:NAME`
     scan_photos         photos to predict: files, folders, globs
     require_trainable   refuses a dataset that no classifier can be trained on
 
@@ -11,7 +12,6 @@ import difflib
 import glob
 import os
 import stat
-import unicodedata
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from tellapart.data import photo
 from tellapart.data.archive import open_archive
+from tellapart.data.data_frame import NAME, DataFrame, read_frame
+from tellapart.data.groups import NONE, Groups, by_column, by_pattern, is_pattern, refuse_unkeepable
 from tellapart.data.hub import PREFIX, scan_hub
 from tellapart.data.label_file import (
     JSON_EXTENSIONS,
@@ -31,12 +33,11 @@ from tellapart.data.label_file import (
     refuse_missing,
     split_names,
 )
-from tellapart.data.layout import NOT_INSIDE_CLASS, Placed, arrange, normal
+from tellapart.data.layout import NOT_INSIDE_CLASS, Placed, arrange, check_class_names, normal
 from tellapart.data.listing import extension, is_stray, list_folder
 from tellapart.errors import InputError
-from tellapart.text import LONGEST_NAME, counted, quoted, shown, some
+from tellapart.text import counted, quoted, shown, some
 
-RESERVED_CLASS_NAMES = frozenset({"not sure", "none of these"})  # the two answers that name no class
 MIN_PHOTOS_PER_CLASS = 2  # one to learn from, one to check with
 
 _Value = TypeVar("_Value", bound=np.generic)
@@ -79,6 +80,7 @@ class Dataset:
         splits: (N,) "train", "val" or "test"; or "" everywhere when the source gives no split; read-only.
         skipped: files that were found but cannot be used, sorted by name.
         archive: the zip or the data set, when the source is one.
+        groups: which photos belong together, where a person says so.
     """
 
     source: str
@@ -89,6 +91,7 @@ class Dataset:
     splits: NDArray[np.str_] = field(repr=False)
     skipped: tuple[Skipped, ...] = ()
     archive: Container | None = None
+    groups: Groups | None = field(default=None, repr=False)
 
     @classmethod
     def from_lists(
@@ -96,6 +99,7 @@ class Dataset:
         paths: Sequence[str | os.PathLike[str]],
         labels: Sequence[object],
         splits: Sequence[str] | None = None,
+        groups: Sequence[object] | None = None,
     ) -> "Dataset":
         """A dataset of the given photos in the given order: photo i is item i, whatever is wrong with it.
 
@@ -103,11 +107,16 @@ class Dataset:
             paths: (N,) photos on disk. Empty or broken ones stay in, and fail when they are read.
             labels: (N,) class names; anything else is named by `str`.
             splits: (N,) "train", "val", "test" or another common name of one of them.
+            groups: (N,) which photos belong together, named by `str`; None or "" for one that stands alone.
 
         Raises:
             InputError: the lengths differ, a photo does not exist, or a class name or split cannot be used.
         """
         given = [""] * len(paths) if splits is None else list(splits)
+        if groups is not None and len(groups) != len(paths):
+            raise InputError(
+                f"There must be one group for each photo. Got {len(paths)} photos and {len(groups)} groups."
+            )
         if not len(paths) == len(labels) == len(given):
             raise InputError(
                 "There must be one label and one split for each photo. "
@@ -123,7 +132,11 @@ class Dataset:
             Placed(shown(row.path), row.place, normal(row.label), split)
             for row, split in zip(rows, chosen, strict=True)
         ]
-        return _dataset("the list", placed, {file.class_name for file in placed}, None)
+        dataset = _dataset("the list", placed, {file.class_name for file in placed}, None)
+        if groups is None:
+            return dataset
+        names = ["" if group is None else normal(str(group)) for group in groups]
+        return replace(dataset, groups=by_column(names, "groups", "the list", asked=False))
 
     def read(self, index: int) -> bytes:
         """The bytes of photo `index`; may be called from many threads.
@@ -144,7 +157,17 @@ class Dataset:
             labels=_read_only(self.labels[chosen]),
             splits=_read_only(self.splits[chosen]),
             skipped=(),
+            groups=self.groups and self.groups.subset(chosen),
         )
+
+    @property
+    def bound(self) -> NDArray[np.int32] | None:
+        """(N,) numbers of the groups that a person gave and no split divides; None where there are none.
+
+        Where each class is one group, none could be tested; such groups are not kept.
+        """
+        groups = self.groups
+        return groups.numbers if groups and groups.can_be_kept(self.labels) else None
 
     @property
     def n(self) -> int:
@@ -162,33 +185,64 @@ class Dataset:
         return bool((self.splits != "").any())
 
 
-def scan(source: str | os.PathLike[str]) -> Dataset:
-    """The dataset in a folder, a zip, a label file or a Hugging Face data set; no photo is opened.
+def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = None) -> Dataset:
+    """The dataset in a folder, a zip, a label file, a data frame or a Hugging Face data set; no photo is opened.
+
+    Args:
+        source: what holds the photos, or names them.
+        group_by: what says which photos belong together: a glob over paths with `{group}` in it, or a column of a
+            table; `none` for nothing. None takes a column of the table that is called like one, if there is any.
 
     Raises:
-        InputError: there is no such source, no photo or no class in it, or it is a zip that could do harm.
+        InputError: there is no such source, no photo or no class in it, or it is a zip that could do harm; or it cannot
+            be grouped so.
     """
-    path = os.fspath(source)
+    pattern = group_by if is_pattern(group_by) else None
+    column = NONE if pattern else group_by
+    if not isinstance(source, str | os.PathLike):
+        rows, grouped_by = read_frame(source, column)
+        placed = place_rows(rows, NAME, "", "row")
+        dataset = _from_placed(placed, {file.class_name for file in placed}, NAME, None)
+        grouped = _grouped(dataset, placed, grouped_by, asked=group_by not in (None, NONE))
+        return _by_paths(grouped, pattern, "")
+    path, asked = os.fspath(source), group_by not in (None, NONE)
     if path.startswith(PREFIX):
-        placed, class_names, photos = scan_hub(path)
-        return _from_placed(placed, class_names, shown(path), photos)
+        if pattern:
+            raise InputError(
+                f"The photos of {quoted(path)} have no paths that a pattern could group them by.",
+                hint="Name the column that says which rows belong together, like --group-by patient.",
+            )
+        placed, class_names, photos, grouped_by = scan_hub(path, column)
+        return _grouped(_from_placed(placed, class_names, shown(path), photos), placed, grouped_by, asked=asked)
     name = shown(path.replace(os.sep, "/").rstrip("/") or path)
     mode = _mode(path, name)
+    is_file = stat.S_ISREG(mode)
+    if is_file and extension(path) in TABLE_EXTENSIONS | JSON_EXTENSIONS and not _is_zip(path, name):
+        folder = os.path.dirname(name)
+        rows, grouped_by = read_label_file(path, name, column)
+        placed = place_rows(rows, name, folder)
+        dataset = _from_placed(placed, {file.class_name for file in placed}, name, None)
+        grouped = _grouped(dataset, placed, grouped_by, asked=asked)
+        return _by_paths(grouped, pattern, f"{folder}/" if folder else "")
+    if column not in (None, NONE):
+        raise InputError(
+            f"{quoted(name)} has no columns, so it cannot be grouped by {quoted(str(column))}.",
+            hint="Write a pattern over paths, like --group-by '{group}_*', or a label file with such a column.",
+        )
+    prefix, archive = "" if name == "." else f"{name}/", None
     if stat.S_ISDIR(mode):
-        prefix = "" if name == "." else f"{name}/"
-        return _from_placed(*arrange(list_folder(path), prefix), name, None)
-    if not stat.S_ISREG(mode):
+        listing = list_folder(path)
+    elif is_file and _is_zip(path, name):
+        prefix, archive = f"{name}/", open_archive(path, name=name)
+        listing = archive.listing
+    elif is_file:
+        raise InputError(
+            f"{quoted(name)} is not a folder, a zip, a CSV or a JSONL file.",
+            hint="Name the folder that holds one folder of photos for each class.",
+        )
+    else:
         raise InputError(f"{quoted(name)} is neither a folder nor a file.")
-    if _is_zip(path, name):
-        archive = open_archive(path, name=name)
-        return _from_placed(*arrange(archive.listing, f"{name}/"), name, archive)
-    if extension(path) in TABLE_EXTENSIONS | JSON_EXTENSIONS:
-        placed = place_rows(read_label_file(path, name), name, os.path.dirname(name))
-        return _from_placed(placed, {file.class_name for file in placed}, name, None)
-    raise InputError(
-        f"{quoted(name)} is not a folder, a zip, a CSV or a JSONL file.",
-        hint="Name the folder that holds one folder of photos for each class.",
-    )
+    return _by_paths(_from_placed(*arrange(listing, prefix), name, archive), pattern, prefix)
 
 
 def scan_photos(args: Iterable[str]) -> tuple[str, ...]:
@@ -229,6 +283,8 @@ def require_trainable(dataset: Dataset) -> None:
                 f"{counted(len(short), 'class', 'classes')} in {where} {verb} {sense} {kind}: {some(short)}.",
                 hint="Add photos, or remove the class.",
             )
+    if dataset.groups and dataset.groups.asked and not dataset.given_split:
+        refuse_unkeepable(dataset.groups, dataset.labels, names)
 
 
 def _from_placed(placed: list[Placed], class_names: Set[str], name: str, archive: Container | None) -> Dataset:
@@ -244,8 +300,25 @@ def _from_placed(placed: list[Placed], class_names: Set[str], name: str, archive
     raise InputError(f"There are no photos in {quoted(name)}.{example}", hint=_WANTED_LAYOUT)
 
 
+def _by_paths(dataset: Dataset, pattern: str | None, prefix: str) -> Dataset:
+    """The dataset grouped by a pattern over the paths behind `prefix`; as it is without one."""
+    if not pattern:
+        return dataset
+    paths = [photo.removeprefix(prefix) for photo in dataset.photos]
+    return replace(dataset, groups=by_pattern(pattern, paths, dataset.source))
+
+
+def _grouped(dataset: Dataset, placed: Sequence[Placed], column: str | None, *, asked: bool) -> Dataset:
+    """The dataset grouped as a column said; as it is without one."""
+    if column is None:
+        return dataset
+    groups = {file.place: file.group for file in placed if not file.reason}
+    names = [groups[place] for place in dataset.places]
+    return replace(dataset, groups=by_column(names, column, dataset.source, asked=asked))
+
+
 def _dataset(name: str, placed: Sequence[Placed], class_names: Set[str], archive: Container | None) -> Dataset:
-    _check_class_names(class_names)
+    check_class_names(class_names)
     ordered = tuple(sorted(class_names))
     index = {class_name: label for label, class_name in enumerate(ordered)}
     used = [file for file in placed if not file.reason]
@@ -259,35 +332,6 @@ def _dataset(name: str, placed: Sequence[Placed], class_names: Set[str], archive
         skipped=tuple(Skipped(file.photo, file.reason) for file in placed if file.reason),
         archive=archive,
     )
-
-
-def _check_class_names(class_names: Iterable[str]) -> None:
-    """Refuses names that two people would read as one, or that mean something else in an answer."""
-    looks: dict[str, str] = {}
-    for name in sorted(class_names):
-        visible = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
-        look = " ".join(visible.split())
-        if not look or shown(name) != name:
-            raise InputError(
-                f"The class name {quoted(name)} cannot be shown as text.",
-                hint="Rename it with plain letters.",
-            )
-        if len(name) > LONGEST_NAME:
-            raise InputError(
-                f"The class name {quoted(name)} has {len(name):,} letters; at most {LONGEST_NAME} can be one.",
-                hint="Rename it with fewer.",
-            )
-        if look.casefold() in RESERVED_CLASS_NAMES:
-            raise InputError(
-                f"A class cannot be called {quoted(name)}: a model gives this answer itself.",
-                hint="Rename the class, or leave these photos out of training.",
-            )
-        if look in looks:
-            raise InputError(
-                f"Two classes have names that look the same: {quoted(looks[look])} and {quoted(name)}.",
-                hint="They differ in spaces or invisible characters only. Merge them or rename one.",
-            )
-        looks[look] = name
 
 
 def _mode(path: str, name: str) -> int:

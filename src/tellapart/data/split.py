@@ -1,5 +1,8 @@
 """Who trains and who tests: stratified by class, and never two photos of one group on both sides.
 
+Groups that were found by looks may be wrong, so a class whose photos are all of one is divided, and named. Groups that
+the person gave (`bound`) are never divided: a class of one such group trains and is not tested.
+
 given_split             the one that came with the photos
 make_split              a share of each class is set aside for the test
 cross_validated_split   too few photos to set any aside: all learn; each is tested by a head that has not seen it
@@ -10,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tellapart.data.groups import united
 
 TEST_SHARE = 0.2
 FEW_TEST_PHOTOS = 50  # below this Wilson's range is some 20 points wide at 90 % right
@@ -98,6 +103,7 @@ def make_split(
     groups: NDArray[np.int32],
     copies: NDArray[np.int32],
     *,
+    bound: NDArray[np.int32] | None = None,
     test_share: float = TEST_SHARE,
     seed: int = 0,
 ) -> Split:
@@ -111,11 +117,12 @@ def make_split(
         labels: (N,) in [0, C).
         groups: (N,) photos that should stay together.
         copies: (N,) photos that are the same.
+        bound: (N,) photos that must stay together, whatever it costs a class; each lies in one of `groups`.
         test_share: fraction of each class to test on.
         seed: of the choice.
     """
-    part, divided = _split_every_class(labels, groups, copies, [1 - test_share, test_share], seed)
-    part[np.isin(labels, _classes_missing_a_side(labels, part))] = 0
+    part, divided = _split_every_class(labels, groups, copies, bound, [1 - test_share, test_share], seed)
+    part[_photos_missing_a_side(labels, part, bound)] = 0
     train, test = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
     return Split(train, np.zeros(0, np.int64), test, "made", divided)
 
@@ -125,32 +132,100 @@ def cross_validated_split(
     groups: NDArray[np.int32],
     copies: NDArray[np.int32],
     *,
+    bound: NDArray[np.int32] | None = None,
     n_folds: int = CROSSED_FOLDS,
     seed: int = 0,
 ) -> Split:
     """All photos learn, and all test, in folds that no group straddles; classes of one group as in `make_split`.
 
     Where there are fewer groups than folds, each group is one. A class that is copies of one photo has no fold: the
-    head asked about it would never have seen its class.
+    head asked about it would never have seen its class. Nor has a group of `bound` that holds all photos of a class.
     """
     n_folds = max(2, min(n_folds, len(np.unique(groups))))
-    folds, divided = _split_every_class(labels, groups, copies, [1 / n_folds] * n_folds, seed)
-    folds[np.isin(labels, _classes_missing_a_side(labels, folds))] = ALWAYS_TRAINS
+    folds, divided = _split_every_class(labels, groups, copies, bound, [1 / n_folds] * n_folds, seed)
+    folds[_photos_missing_a_side(labels, folds, bound)] = ALWAYS_TRAINS
     test = np.flatnonzero(folds != ALWAYS_TRAINS)
     return Split(np.arange(len(labels)), np.zeros(0, np.int64), test, "crossed", divided, folds)
 
 
 def _split_every_class(
-    labels: NDArray[np.int32], groups: NDArray[np.int32], copies: NDArray[np.int32], shares: Sequence[float], seed: int
+    labels: NDArray[np.int32],
+    groups: NDArray[np.int32],
+    copies: NDArray[np.int32],
+    bound: NDArray[np.int32] | None,
+    shares: Sequence[float],
+    seed: int,
 ) -> tuple[NDArray[np.int32], tuple[int, ...]]:
     """(N,) parts with every class in two of them or more if it can be, and those whose groups were divided for it."""
     divided: list[int] = []
-    part = stratified_group_split(labels, groups, shares, seed=seed)
+    part = _dealt(labels, groups, bound, shares, seed)
     while lacking := [c for c in _classes_missing_a_side(labels, part) if c not in divided]:
         divided = sorted([*divided, *lacking])  # dividing a group of two classes may leave the other one short
-        finer = np.where(np.isin(labels, divided), copies + groups.max() + 1, groups)
-        part = stratified_group_split(labels, finer.astype(np.int32), shares, seed=seed)
+        finer = np.where(np.isin(labels, divided), copies + groups.max() + 1, groups).astype(np.int32)
+        part = _dealt(labels, finer if bound is None else united(finer, bound), bound, shares, seed)
     return part, tuple(divided)
+
+
+def _dealt(
+    labels: NDArray[np.int32],
+    groups: NDArray[np.int32],
+    bound: NDArray[np.int32] | None,
+    shares: Sequence[float],
+    seed: int,
+) -> NDArray[np.int32]:
+    """(N,) parts as `stratified_group_split` gives them; with bound groups of many classes, mended class by class."""
+    part = stratified_group_split(labels, groups, shares, seed=seed)
+    return part if bound is None else _mended(labels, groups, part, len(shares), seed)
+
+
+def _mended(
+    labels: NDArray[np.int32], groups: NDArray[np.int32], part: NDArray[np.int32], n_parts: int, seed: int
+) -> NDArray[np.int32]:
+    """`part` with groups moved until no class of two groups is in one part alone, as far as single moves lead there.
+
+    Groups are dealt by their commonest class, so a class that is nowhere the commonest may lie in one part by chance.
+    A group that holds all photos of a class first goes to the first part, where it stays: it cannot be tested.
+    """
+    _, group_of = np.unique(groups, return_inverse=True)
+    n_groups, n_classes = int(group_of.max()) + 1, int(labels.max()) + 1
+    members = np.unique(np.stack([labels, group_of], axis=1), axis=0)
+    own = [members[members[:, 0] == c, 1] for c in range(n_classes)]
+    fixed = np.zeros(n_groups, bool)
+    fixed[[int(of_class[0]) for of_class in own if len(of_class) == 1]] = True
+    by_group = members[np.argsort(members[:, 1], kind="stable")]
+    held = np.split(by_group[:, 0], np.searchsorted(by_group[:, 1], np.arange(1, n_groups)))
+    placed = np.empty(n_groups, np.int32)
+    placed[group_of] = part
+    placed[fixed] = 0
+    n_in = np.zeros((n_classes, n_parts), np.int64)
+    np.add.at(n_in, (members[:, 0], placed[members[:, 1]]), 1)
+    rng = np.random.default_rng(seed)
+
+    def cost(classes: NDArray[np.int64]) -> int:
+        return sum(1 for c in classes if len(own[c]) > 1 and np.count_nonzero(n_in[c]) < 2)
+
+    for c in (c for c in range(n_classes) if len(own[c]) > 1):
+        moves = [(int(g), p) for g in rng.permutation(own[c]) if not fixed[g] for p in rng.permutation(n_parts)]
+        for g, to in moves:
+            if np.count_nonzero(n_in[c]) > 1:
+                break
+            before, at = cost(held[g]), placed[g]
+            n_in[held[g], at] -= 1
+            n_in[held[g], to] += 1
+            if cost(held[g]) < before:
+                placed[g] = to
+            else:
+                n_in[held[g], to] -= 1
+                n_in[held[g], at] += 1
+    return placed[group_of]
+
+
+def _photos_missing_a_side(
+    labels: NDArray[np.int32], part: NDArray[np.int32], bound: NDArray[np.int32] | None
+) -> NDArray[np.bool_]:
+    """(N,) photos of classes that are in one part alone, and all that are bound to them."""
+    missing = np.isin(labels, _classes_missing_a_side(labels, part))
+    return missing if bound is None else np.isin(bound, bound[missing])
 
 
 def _classes_missing_a_side(labels: NDArray[np.int32], part: NDArray[np.int32]) -> list[int]:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.evaluation import like_sets
-from tellapart.evaluation.evaluation import AccuracyOf, Advice, Evaluation, Suspect
+from tellapart.evaluation.evaluation import Advice, Evaluation, Suspect
 from tellapart.evaluation.learning_curve import USUAL_SLOPE, LearningCurve
 from tellapart.evaluation.mistakes import Mistake
 from tellapart.evaluation.probe_beside import ProbeBeside
-from tellapart.evaluation.scores import Accuracy
+from tellapart.evaluation.scores import Accuracy, AccuracyOf
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted, some
 
@@ -218,7 +218,7 @@ def _suspects(known: _Known) -> Iterator[Advice]:
         "suspected_labels",
         f"Look at {counted(n, 'photo')} that may be in the wrong folder. The first, {quoted(first.photo)}, is in "
         f"{quoted(first.class_name)} and looks like {quoted(first.looks_like)}. "
-        "Move those that are wrong; leave the others.",
+        "Move those that are wrong; leave the others. “tellapart check” judges the test photos too, and may name more.",
         tuple(suspect.photo for suspect in known.suspects)[:PHOTOS_SHOWN],
         n / max(n, _n_photos(known)),
         {"n_suspects": n, "n_photos": _n_photos(known)},

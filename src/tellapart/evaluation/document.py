@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.checks.audit import imbalance_sentence
+from tellapart.checks.fixes import taken_out_of_test
 from tellapart.classifier.cross_validation import CrossValidated, cross_validate
 from tellapart.classifier.kept_scores import KeptScores, Scored
 from tellapart.classifier.temperature import calibrated
@@ -20,7 +21,6 @@ from tellapart.errors import InputError, PhotoError
 from tellapart.evaluation.costs import Costs, costs_of
 from tellapart.evaluation.coverage import real_photos, refusals
 from tellapart.evaluation.evaluation import (
-    AccuracyOf,
     Evaluation,
     LabelConflicts,
     Leaks,
@@ -29,7 +29,9 @@ from tellapart.evaluation.evaluation import (
     evaluate_predictions,
     headed,
 )
+from tellapart.evaluation.grouping import grouping_of, said
 from tellapart.evaluation.kept import kept_scores
+from tellapart.evaluation.scores import AccuracyOf
 from tellapart.features.extract import hash_pixels
 from tellapart.features.prepare import Prepared
 from tellapart.metrics.conformal import Guarantee
@@ -87,24 +89,24 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
     prepared, split, head = trained.prepared, trained.split, trained.calibrated
     dataset, names = prepared.dataset, prepared.dataset.class_names
     chosen, groups = split.learned, prepared.duplicates.groups
-    said = _asked(trained)
+    answers = _asked(trained)
     scores = score(
-        said.probs,
+        answers.probs,
         dataset,
         split.test,
         names,
         n_train_per_class=np.bincount(dataset.labels[chosen], minlength=len(names)).tolist(),
         groups=groups[split.test],
-        logits_probs_uncalibrated=said.raw_probs,
+        logits_probs_uncalibrated=answers.raw_probs,
         temperature=head.temperature,
         crossed=split.kind == "crossed",
     )
-    kept = kept_scores(trained, said)
+    kept = kept_scores(trained, answers)
     told = replace(
         scores,
         costs=costs_of(kept.out_of_fold, kept.tested, names, kept.scenes, kept),
         unknown=refusals(head.thresholds, kept, names, reference_photos() if kept.reference else None),
-        leaks=leaks_in_test(prepared, split, said.probs),
+        leaks=leaks_in_test(prepared, split, answers.probs),
         label_conflicts=label_conflicts(prepared),
         split=split_summary(split, trained.probe),
         duplicates=twins(dataset, prepared.duplicates.pairs),
@@ -113,6 +115,14 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
         **photo_counts(dataset, prepared.skipped),
     )
     return headed(told), kept
+
+
+def plain_score(trained: Trained) -> Evaluation:
+    """The score of the test photos and their leaks, and nothing else about them."""
+    prepared, split = trained.prepared, trained.split
+    probs, names, groups = _asked(trained).probs, prepared.dataset.class_names, prepared.duplicates.groups[split.test]
+    told = score(probs, prepared.dataset, split.test, names, groups=groups, crossed=split.kind == "crossed")
+    return headed(replace(told, leaks=leaks_in_test(prepared, split, probs)))
 
 
 def _asked(trained: Trained) -> CrossValidated:
@@ -148,6 +158,13 @@ def warnings_for(prepared: Prepared, split: Split) -> list[str]:
         )
     untested = sorted(set(labels.tolist()) - set(labels[split.test].tolist()))
     copied = [c for c in classes_of_one(labels, duplicates.copies) if c in untested]
+    bound = prepared.dataset.bound
+    lonely = [] if bound is None else [c for c in classes_of_one(labels, bound) if c in untested and c not in copied]
+    if lonely and split.kind != "given":
+        warnings.append(
+            f"All photos of {listed(lonely)} are of one group, which learns whole, so nothing is known about how well "
+            "others are recognised. Add photos of another group."
+        )
     if copied:
         warnings.append(
             f"All photos of {listed(copied)} are copies of one photo, which cannot be tested. Add different ones."
@@ -158,14 +175,14 @@ def warnings_for(prepared: Prepared, split: Split) -> list[str]:
             f"All photos of {listed(divided)} look alike, as if taken in one go, so some test photos are nearly "
             "training photos and the score is too good. Add photos taken at another time and place."
         )
-    missing = [c for c in untested if c not in copied]
+    missing = [c for c in untested if c not in copied and (c not in lonely or split.kind == "given")]
     if missing and len(split.test):
         warnings.append(
             f"There is no test photo of {listed(missing)}, so nothing is known about how well it is told apart."
         )
     if split.kind == "given" and (prepared.dataset.splits[split.test] == "val").any():
         warnings.append("There is no test part, so the validation part was used as the test; nothing was chosen on it.")
-    return warnings
+    return [*warnings, *filter(None, [taken_out_of_test(prepared.dataset)])]
 
 
 def leaks_in_test(prepared: Prepared, split: Split, probs: NDArray[np.floating]) -> Leaks:
@@ -215,6 +232,7 @@ def split_summary(split: Split, recipe: LinearProbe) -> SplitSummary:
 def summary(evaluation: Evaluation) -> list[str]:
     """The few sentences that are printed after a run."""
     lines = [evaluation.headline]
+    lines += evaluation.groups.sentences if evaluation.groups else ()
     lines += evaluation.warnings or ()
     if evaluation.unknown and evaluation.unknown.promise_in_words:
         lines.append(evaluation.unknown.promise_in_words)
@@ -311,7 +329,9 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     readable = replace(dataset.subset(answered.usable), skipped=())
     everyone = np.arange(readable.n)
     seen = np.array([h in artifact.trained_on for h in answered.pixel_hashes], bool)
-    without = score(answered.probs[~seen], readable, everyone[~seen], names) if seen.any() else None
+    numbers = None if readable.groups is None else readable.groups.numbers
+    rest = None if numbers is None else numbers[~seen]
+    without = score(answered.probs[~seen], readable, everyone[~seen], names, groups=rest) if seen.any() else None
     leaks = tuple(
         Twins(inside(readable, readable.photos[i]), "a training photo", "exact") for i in np.flatnonzero(seen)
     )
@@ -320,12 +340,16 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
     kept = artifact.manifest.get("promise")
     promised = Guarantee(**kept) if kept else None
     own = column[readable.labels]
+    scores = score(answered.probs, readable, everyone, names, groups=numbers)
+    grouping = None if readable.groups is None else grouping_of(readable.groups, kept=True)
     told = replace(
-        score(answered.probs, readable, everyone, names),
+        scores,
+        groups=grouping and said(grouping, scores.accuracy, scores.n_test, None),
         costs=_new_costs(Scored(own, answered.probs, answered.ood_scores), artifact),
         unknown=real_photos(answered.probs, answered.ood_scores, own, artifact.thresholds, promised),
         leaks=leaks_and_rest(leaks, without),
         model=artifact.manifest["model"],
+        warnings=tuple(filter(None, [taken_out_of_test(readable)])) or None,
         **photo_counts(readable, skipped),
     )
     return headed(told)

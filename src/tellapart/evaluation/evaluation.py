@@ -14,10 +14,12 @@ from tellapart.errors import InputError
 from tellapart.evaluation import scores
 from tellapart.evaluation.costs import Costs
 from tellapart.evaluation.coverage import Coverage
+from tellapart.evaluation.grouping import Grouping
 from tellapart.evaluation.learning_curve import LearningCurveSummary
 from tellapart.evaluation.robustness import Robustness
 from tellapart.evaluation.scores import (
     Accuracy,
+    AccuracyOf,
     Baseline,
     Calibration,
     ClassScores,
@@ -27,6 +29,7 @@ from tellapart.evaluation.scores import (
     WrongPhoto,
 )
 from tellapart.metrics.intervals import CROSSED_INFLATION, Range, Share
+from tellapart.model.headline import left_out, nothing_known, of_so_many, with_them
 
 NOT_CLEARLY_BETTER_P = 0.05
 
@@ -43,13 +46,6 @@ class Twins:
 
 
 @dataclass(frozen=True)
-class AccuracyOf(Accuracy):
-    """An accuracy, and of how many photos."""
-
-    n_test: int
-
-
-@dataclass(frozen=True)
 class Leaks:
     """Test photos that were learned from too, and the score without them.
 
@@ -57,7 +53,7 @@ class Leaks:
         n: how many.
         photos: each with the training photo that it is.
         without: the accuracy on the other test photos; None where nothing leaked.
-        headline_without: the headline of those; empty where nothing leaked.
+        headline_without: the evaluation's `headline`, which is of those; empty where nothing leaked.
     """
 
     n: int
@@ -67,11 +63,27 @@ class Leaks:
 
 
 @dataclass(frozen=True)
+class Suspect:
+    """A training photo that may be in the wrong class."""
+
+    photo: str
+    class_name: str
+    looks_like: str
+
+
+@dataclass(frozen=True)
 class LabelConflicts:
-    """Photos that show the same as a photo of another class: how many, and the pairs."""
+    """Photos that show the same as a photo of another class.
+
+    Args:
+        n: how many.
+        photos: the pairs.
+        likely_wrong: training photos among them whose own class looks wrong, surest first; None where nobody asked.
+    """
 
     n: int
     photos: tuple[Twins, ...]
+    likely_wrong: tuple[Suspect, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +97,6 @@ class SplitSummary:
     n_train: int
     n_val: int
     n_test: int
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A training photo that may be in the wrong class."""
-
-    photo: str
-    class_name: str
-    looks_like: str
 
 
 @dataclass(frozen=True)
@@ -149,14 +152,16 @@ class Evaluation(Mapping[str, Any]):
         risk_coverage: what is wrong among the surest; None for no photos.
         most_wrong: the surest mistakes, the surest first.
         confused_pairs: the commonest mistakes, the commonest first.
-        headline: the one sentence to remember.
+        headline: the one sentence to remember; of the photos that were not learned from.
+        headline_with_leaks: the same of all photos asked; None where none of them was learned from.
         unknown: who got no class name.
         costs: what a mistake costs: other thresholds, and what comes of them.
         leaks: test photos that were learned from.
+        groups: by what the photos were grouped, and what the score would have been without; None where they were not.
         label_conflicts, split, duplicates, imbalance, warnings: of the photos that a training was given.
         n_found, n_used, skipped: photos found = used + skipped.
         learning_curve: None too where there are too few photos for one.
-        suspects: training photos that may be in the wrong class.
+        suspects: training photos that may be in the wrong class, surest first, but for those of `label_conflicts`.
         advice: what to do next, the most likely to help first.
         model: what is known of the model file.
         proof: that the written file answers as was tested.
@@ -179,9 +184,11 @@ class Evaluation(Mapping[str, Any]):
     most_wrong: tuple[WrongPhoto, ...]
     confused_pairs: tuple[ConfusedPair, ...]
     headline: str
+    headline_with_leaks: str | None
     unknown: Coverage | None = None
     costs: Costs | None = None
     leaks: Leaks | None = None
+    groups: Grouping | None = None
     label_conflicts: LabelConflicts | None = None
     split: SplitSummary | None = None
     duplicates: tuple[Twins, ...] | None = None
@@ -268,10 +275,9 @@ def evaluate_predictions(
         InputError: shapes that do not fit each other, labels outside [0, C), or probabilities that are not.
     """
     probs, labels = np.asarray(probs, np.float64), np.asarray(labels, np.intp)
-    _check_inputs(probs, labels, class_names, photos)
     before = None if logits_probs_uncalibrated is None else np.asarray(logits_probs_uncalibrated, np.float64)
-    if before is not None:
-        _check_inputs(before, labels, class_names, photos)
+    for each in [probs] if before is None else [probs, before]:
+        _check_inputs(each, labels, class_names, photos)
     group_of = None if groups is None else np.asarray(groups, np.intp)
     answers, inflation = probs.argmax(axis=1), CROSSED_INFLATION if crossed else 1.0
     confusion = scores.confusion_matrix(labels, answers, len(class_names))
@@ -292,13 +298,18 @@ def evaluate_predictions(
         most_wrong=scores.most_wrong(probs, labels, answers, class_names, photos),
         confused_pairs=scores.confused_pairs(confusion, class_names),
         headline="",
+        headline_with_leaks=None,
     )
     return headed(evaluation)
 
 
 def headed(evaluation: Evaluation) -> Evaluation:
-    """The evaluation with the headline that follows from all it holds."""
-    return replace(evaluation, headline=str(headline(evaluation)))
+    """The evaluation with the headlines that follow from all it holds."""
+    said, leaks = str(headline(evaluation)), evaluation.leaks
+    if not leaks or not leaks.n:
+        return replace(evaluation, headline=said)
+    leaks = replace(leaks, headline_without=said)
+    return replace(evaluation, headline=said, headline_with_leaks=str(headline_with_leaks(evaluation)), leaks=leaks)
 
 
 @dataclass(frozen=True)
@@ -324,17 +335,13 @@ def headline(evaluation: Evaluation) -> Headline:
     leaks, n = evaluation.leaks, evaluation.n_test
     if not leaks or not leaks.n or not n:
         return headline_with_leaks(evaluation)
-    with_them = f"{evaluation.accuracy.n_right:,} of {n:,} were right with {'it' if leaks.n == 1 else 'them'}."
-    if not leaks.without or not leaks.without.n_test:
-        lead = "The one test photo was" if n == 1 else f"All {n:,} test photos were"
-        score = f"{lead} also trained on"
-        return Headline(f"{score}, so nothing is known about new photos.", "", with_them)
-    without, n_without = leaks.without, leaks.without.n_test
-    low, high = (f"{round((end or 0.0) * n_without):,}" for end in (without.low, without.high))
-    score = f"{without.n_right:,} of {n_without:,} test photo{'s' if n_without > 1 else ''} right"
-    plausible = f"({f'{low} to {high}' if low != high else low} is plausible)."
-    beside = leaks.headline_without.removeprefix(f"{score} {plausible}").strip()
-    rest = f"{leaks.n:,} more {'was' if leaks.n == 1 else 'were'} also trained on and left out; {with_them}"
+    counts = leaks.n, evaluation.accuracy.n_right, n
+    without = leaks.without
+    if not without or not without.n_test:
+        return Headline(nothing_known(n), "", with_them(*counts))
+    score, plausible = of_so_many(without.n_right, without.n_test, without.low, without.high)
+    rest = left_out(*counts)
+    beside = leaks.headline_without.removeprefix(f"{score} {plausible}").removesuffix(rest).strip()
     return Headline(score, plausible, f"{beside} {rest}" if beside else rest)
 
 
@@ -346,8 +353,7 @@ def headline_with_leaks(evaluation: Evaluation) -> Headline:
     n, accuracy, baseline, crossed = evaluation.n_test, evaluation.accuracy, evaluation.baseline, evaluation.crossed
     if n == 0:
         return Headline("There are no test photos, so nothing is known about how well this works.")
-    low, high = (f"{round((end or 0.0) * n):,}" for end in (accuracy.low, accuracy.high))
-    tested = f"{'' if crossed else 'test '}photo{'s' if n > 1 else ''}"
+    score, plausible = of_so_many(accuracy.n_right, n, accuracy.low, accuracy.high, crossed=crossed)
     rest = ["Each was answered by a model that had not seen it."] if crossed else []
     if baseline.n_right == n:
         rest.append(f"Every test photo is '{baseline.class_name}', so this says nothing about the others.")
@@ -360,11 +366,7 @@ def headline_with_leaks(evaluation: Evaluation) -> Headline:
             )
     if n < FEW_TEST_PHOTOS:
         rest.append(f"With so few {'photos' if crossed else 'test photos'} the score is a rough guess.")
-    return Headline(
-        f"{accuracy.n_right:,} of {n:,} {tested} right",
-        f"({f'{low} to {high}' if low != high else low} is plausible).",
-        " ".join(rest),
-    )
+    return Headline(score, plausible, " ".join(rest))
 
 
 def _check_inputs(

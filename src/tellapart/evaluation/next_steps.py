@@ -7,6 +7,7 @@ from tellapart.checks.image_stats import image_stats_of
 from tellapart.checks.mislabels import suspects
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.classifier.trained import Trained
+from tellapart.data.duplicates import conflicting
 from tellapart.evaluation.advice import advise
 from tellapart.evaluation.document import inside
 from tellapart.evaluation.evaluation import Evaluation, Suspect
@@ -35,7 +36,8 @@ def next_steps(
         progress: called with (stage, done, total).
         can_fine_tune: whether this installation can.
         look: whether to look at every photo once more, for what gives its class away.
-        bundled: the photos as the bundled network sees them, to put a probe beside a network trained from nothing.
+        bundled: the photos as the bundled network sees them, to put a probe beside a network trained from nothing and
+            to find the photos most alike.
     """
     prepared, calibrated, probe = trained.prepared, trained.calibrated, trained.probe
     dataset, chosen = prepared.dataset, trained.split.learned
@@ -51,23 +53,40 @@ def next_steps(
         calibrated,
         progress=lambda done, total: progress("learning curve", done, total),
     )
-    said, probs = calibrated.out_of_fold, calibrated.out_of_fold_probs(len(chosen))
-    doubtful = tuple(
-        Suspect(photos[s.index], names[labels[s.index]], names[s.looks_like]) for s in suspects(probs, labels, groups)
-    )
+    said = calibrated.out_of_fold
+    evaluation = _with_suspects(evaluation, trained, bundled or prepared)
     advice = advise(
         evaluation,
         curve,
         mistakes=out_of_fold_mistakes(said, calibrated.temperature, photos, names),
         n_out_of_fold=len(said.indices),
-        suspects=doubtful,
+        suspects=evaluation.suspects or (),
         shortcuts=_shortcuts(prepared, progress) if look else (),
         quality=None if probe.reading.network or trained.history else probe.reading.quality,
         can_fine_tune=can_fine_tune and trained.history is None,
         probe=probe_beside(bundled, trained) if bundled and isinstance(trained.recipe, Scratch) else None,
     )
     summary = curve.summary() if curve else None
-    return replace(evaluation, learning_curve=summary, suspects=doubtful, advice=tuple(advice))
+    return replace(evaluation, learning_curve=summary, advice=tuple(advice))
+
+
+def _with_suspects(evaluation: Evaluation, trained: Trained, seen: Prepared) -> Evaluation:
+    """With the training photos that may be in the wrong class; those that a copy contradicts beside their copies.
+
+    Args:
+        seen: the photos by a network that never learned their labels.
+    """
+    dataset, chosen = trained.prepared.dataset, trained.split.learned
+    labels, names = dataset.labels[chosen], dataset.class_names
+    torn = set(conflicting(dataset.labels, trained.prepared.duplicates).tolist())
+    alone: list[Suspect] = []
+    paired: list[Suspect] = []
+    for s in suspects(trained.calibrated.out_of_fold_probs(len(chosen)), labels, seen.values[chosen]):
+        index = chosen[s.index]
+        photo = Suspect(inside(dataset, dataset.photos[index]), names[labels[s.index]], names[s.looks_like])
+        (paired if index in torn else alone).append(photo)
+    conflicts = evaluation.label_conflicts and replace(evaluation.label_conflicts, likely_wrong=tuple(paired))
+    return replace(evaluation, suspects=tuple(alone), label_conflicts=conflicts)
 
 
 def _shortcuts(prepared: Prepared, progress: Progress) -> list[Finding]:

@@ -34,6 +34,13 @@ class Accuracy(Share):
 
 
 @dataclass(frozen=True)
+class AccuracyOf(Accuracy):
+    """An accuracy, and of how many photos."""
+
+    n_test: int
+
+
+@dataclass(frozen=True)
 class ClassScores:
     """How well one class is told apart.
 

@@ -109,7 +109,7 @@ def _impossible(name: str, recall: float, n: int, n_scenes: int) -> InputError:
     least = least_photos(1 - recall)
     there = f"there {'is' if n == 1 else 'are'} {n:,}"
     if n_scenes < n:
-        there += f", of {counted(n_scenes, 'scene')} (photos that look as if taken in one go count as one)"
+        there += f", of {counted(n_scenes, 'scene')} (photos of one group, or as if taken in one go, count as one)"
     strictest = strictest_recall(n_scenes)
     return InputError(
         f"To miss at most {of_photos(1 - recall)} photos of {quoted(name)} takes {least:,} photos of it, each another "

@@ -171,6 +171,7 @@ def _description(source: ModelSource, graph: bytes, where: str) -> dict[str, Any
         "name": manifest["name"],
         "class_names": list(artifact.class_names),
         "headline": artifact.headline,
+        "headline_with_leaks": artifact.headline_with_leaks,
         **facts_of(artifact),
         "thresholds": manifest["thresholds"],
         "sha256": manifest["files"][MODEL],

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.duplicates import Duplicates, find_duplicates
+from tellapart.data.groups import kept_together
 from tellapart.data.preprocess import Preprocess, ResizeMode
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
@@ -27,11 +28,12 @@ class Prepared:
         dataset: the readable photos.
         values: (N, D) float32 features, memory-mapped where possible.
         pixel_hashes: (N,) of 32 hexadecimal digits; equal hashes look exactly the same to the backbone.
-        duplicates: copies and groups among them.
+        duplicates: copies and groups among them; groups that a person gave are united with those that were found.
         skipped: every file found but not used, with its reason.
         features: as extracted, with timings and the number that came from the cache.
         backbone: what made the features.
         preprocessing: how a photo becomes the backbone's pixels.
+        groups_found: (N,) groups as found by looks alone, where a person gave some too.
     """
 
     dataset: Dataset
@@ -42,6 +44,7 @@ class Prepared:
     features: Features
     backbone: Backbone
     preprocessing: Preprocess
+    groups_found: NDArray[np.int32] | None = None
 
 
 def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: Stopwatch) -> Prepared:
@@ -64,17 +67,35 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
     whole = len(use) == dataset.n
     values = features.values if whole else features.values[use]
     hashes = features.pixel_hashes if whole else features.pixel_hashes[use]
+    skipped, dataset = dataset.skipped, dataset if whole else dataset.subset(use)
     with clock("duplicates"):
         duplicates = find_duplicates(values, hashes)
+    found = None
+    if (bound := dataset.bound) is not None:
+        found = duplicates.groups
+        duplicates = replace(duplicates, groups=kept_together(found, duplicates.copies, bound))
     return Prepared(
-        dataset=dataset if whole else dataset.subset(use),
+        dataset=dataset,
         values=values,
         pixel_hashes=hashes,
         duplicates=duplicates,
-        skipped=tuple(sorted((*dataset.skipped, *unreadable), key=lambda s: s.photo)),
+        skipped=tuple(sorted((*skipped, *unreadable), key=lambda s: s.photo)),
         features=features,
         backbone=extractor.backbone,
         preprocessing=extractor.preprocessing,
+        groups_found=found,
+    )
+
+
+def part_of(prepared: Prepared, indices: NDArray[np.integer]) -> Prepared:
+    """The photos at `indices` alone, with the copies that are found among them."""
+    values, hashes = prepared.values[indices], prepared.pixel_hashes[indices]
+    return replace(
+        prepared,
+        dataset=prepared.dataset.subset(indices),
+        values=values,
+        pixel_hashes=hashes,
+        duplicates=find_duplicates(values, hashes),
     )
 
 

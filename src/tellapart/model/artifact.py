@@ -21,6 +21,7 @@ from tellapart.engine.trial import try_graph
 from tellapart.errors import ArtifactError
 from tellapart.formats.plain_jpeg import is_plain_jpeg
 from tellapart.model.cam import has_heatmap
+from tellapart.model.headline import as_now
 from tellapart.storage.atomic import restore
 from tellapart.text import LONGEST_NAME, counted, quoted, shown
 
@@ -63,7 +64,7 @@ class Artifact:
         manifest: the content of manifest.json.
         files: {name: content} of the files that the manifest names, but for the report, which is for people alone.
         trained_on: hexadecimal hashes of the preprocessed photos it was trained on.
-        evaluation: what evaluation.json says.
+        evaluation: what evaluation.json says, with the headlines of now.
     """
 
     manifest: Mapping[str, Any]
@@ -88,8 +89,14 @@ class Artifact:
 
     @property
     def headline(self) -> str:
-        """The score in a sentence; empty where there is none."""
+        """The score in a sentence, of photos that were not learned from; empty where there is none."""
         return shown(str(self.evaluation.get("headline", "")))[:MAX_HEADLINE]
+
+    @property
+    def headline_with_leaks(self) -> str | None:
+        """The score of all test photos, where some of them were learned from."""
+        said = self.evaluation.get("headline_with_leaks")
+        return None if said is None else shown(str(said))[:MAX_HEADLINE]
 
     @property
     def preprocess(self) -> Preprocess:
@@ -230,7 +237,7 @@ def _parse_evaluation(data: bytes) -> dict[str, Any]:
         raise ArtifactError(f"The model's {EVALUATION} is not valid JSON.", hint="Train again.") from error
     if not isinstance(evaluation, dict):
         raise ArtifactError(f"The model's {EVALUATION} is incomplete.", hint="Train again.")
-    return evaluation
+    return as_now(evaluation)
 
 
 def _read(folder: Path, name: str, limit_bytes: int) -> bytes:

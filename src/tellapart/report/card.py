@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from tellapart.evaluation.evaluation import Evaluation
+from tellapart.evaluation.evaluation import Evaluation, headline_with_leaks
 from tellapart.report import sections
 from tellapart.report.page import percent
 from tellapart.report.training import recipe_line
@@ -42,6 +42,7 @@ def render_card(evaluation: Evaluation, manifest: Mapping[str, Any]) -> str:
     environment.filters |= {"percent": percent, "yaml": _yaml}
     card = environment.get_template("README.md.j2").render(
         evaluation=evaluation,
+        headline_with_leaks=headline_with_leaks(evaluation),
         name=str(manifest.get("name") or "An image classifier"),
         class_names=evaluation.confusion.class_names,
         shown=evaluation.per_class[:_SHOWN_CLASSES],

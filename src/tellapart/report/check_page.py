@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shlex
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -12,17 +12,20 @@ import numpy as np
 
 from tellapart.checks.audit import FEW_PHOTOS, class_counts
 from tellapart.checks.finding import Finding
+from tellapart.checks.fixes import KINDS, USUAL, suspicious
 from tellapart.data.photo import decode, stored_as
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
 from tellapart.features.prepare import Prepared
 from tellapart.report.page import UNIT_SPACE, environment, make_thumbnail
+from tellapart.text import quoted
 
 MAX_PICTURES = 24  # photos shown of one finding; twelve pairs fill four screens of a phone
 MAX_NAMED = 500  # photos named of one finding after those, folded away
 MAX_PICTURE_BYTES = 2_500_000  # of all pictures as text; a page of 3 MB can still be mailed and opens at once
 PICTURE_PX = 280  # the longest side; sharp enough to see a crop of 5 % on a phone
 SHOWN_CLASSES = 20  # the rest is folded away
+_FIXED = {kind for name in USUAL for kind in KINDS[name]}  # kinds of findings that --fix acts on by itself
 UNTRAINABLE = "untrainable"  # the finding that says why training would refuse
 _NOTES = {"exact": "the same photo", "near": "nearly the same photo"}
 _SPLITS = ("train", "val", "test")
@@ -48,6 +51,8 @@ def check_page(prepared: Prepared, findings: Sequence[Finding]) -> bytes:
         n_used=dataset.n,
         n_skipped=len(prepared.skipped),
         n_suspects=len({photo for finding in findings for photo in finding.suspects}),
+        n_fixed=len({photo for finding in findings if finding.kind in _FIXED for photo in finding.suspects}),
+        n_labels=len(suspicious(findings)),
         n_classes=len(dataset.class_names),
         classes=_classes(dataset),
         shown_classes=SHOWN_CLASSES,
@@ -140,12 +145,12 @@ def _finding(finding: Finding, album: _Album) -> Json:
     lines: list[Json] = []
     named: list[Json] = []
     room = MAX_PICTURES
-    suspects = set(finding.suspects)
+    suspects, wrong = set(finding.suspects), {photo: words for photo, *words in finding.likely_wrong}
     for row in finding.photos:
         photos = [word for word in row if word in album.index]
         if photos and len(photos) <= room:
             room -= len(photos)
-            groups.append(_group(row, photos, album, suspects))
+            groups.append(_group(row, photos, album, suspects, wrong))
         elif photos:
             named.append(_line(row, album, suspects))
         else:
@@ -157,6 +162,7 @@ def _finding(finding: Finding, album: _Album) -> Json:
         "advice": finding.advice,
         "sure": finding.sure,
         "n_suspects": len(suspects),
+        "fixed": finding.kind in _FIXED,
         "groups": groups,
         "paired": any(len(group["photos"]) > 1 for group in groups),
         "lines": lines[:MAX_PICTURES],
@@ -170,13 +176,19 @@ def _line(row: Sequence[str], album: _Album, suspects: Set[str]) -> Json:
     return {"name": words[0], "notes": words[1:], "suspect": row[:1] != () and row[0] in suspects}
 
 
-def _group(row: Sequence[str], photos: Sequence[str], album: _Album, suspects: Set[str]) -> Json:
-    """Photos that belong together, side by side, with what sets them apart marked."""
+def _group(
+    row: Sequence[str],
+    photos: Sequence[str],
+    album: _Album,
+    suspects: Set[str],
+    wrong: Mapping[str, Sequence[str]],
+) -> Json:
+    """Photos that belong together, side by side, with what sets them apart marked, and what those look like instead."""
     seen = [album.look(photo) for photo in photos]
     facts = [(*_where(photo, album), *one.facts) for photo, one in zip(photos, seen, strict=True)]
     apart = [len(set(column)) > 1 for column in zip_longest(*facts)]
-    notes = [_NOTES.get(word, word) for word in row if word not in album.index]
-    same = len(photos) > 1 and seen[0].digest != b"" and len({one.digest for one in seen}) == 1
+    alone, notes = len(photos) == 1, [_NOTES.get(word, word) for word in row if word not in album.index]
+    same = not alone and seen[0].digest != b"" and len({one.digest for one in seen}) == 1
     if same:
         notes = ["the same file, byte for byte", *(note for note in notes if note not in _NOTES.values())]
     return {
@@ -186,11 +198,14 @@ def _group(row: Sequence[str], photos: Sequence[str], album: _Album, suspects: S
                 "name": album.short(photo),
                 "picture": one.picture,
                 "suspect": photo in suspects,
+                "notes": [
+                    note for note in (notes if alone else wrong.get(photo, ())) if note != f"in {quoted(own[0])}"
+                ],
                 "class_name": own[0],
                 "class_apart": apart[0],
                 "split": own[1] if apart[1] else "",
                 "facts": []
-                if same
+                if same or alone
                 else [{"text": text, "apart": differs} for text, differs in zip(own[2:], apart[2:], strict=False)],
             }
             for photo, one, own in zip(photos, seen, facts, strict=True)

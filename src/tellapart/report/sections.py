@@ -57,9 +57,11 @@ def advice(evaluation: Evaluation) -> list[Shown]:
     """Each sentence of advice, with its photos and a note on what is known of each."""
     suspects, leaks, conflicts = evaluation.suspects or (), evaluation.leaks, evaluation.label_conflicts
     suspected = {p.photo: _suspected(p) for p in suspects}
+    torn = _twinned(conflicts.photos if conflicts else (), both=True)
+    wrong = {p.photo: _suspected(p) for p in (conflicts and conflicts.likely_wrong) or ()}
     notes = {
         "leak": _twinned(leaks.photos if leaks else ()),
-        "label_conflict": _twinned(conflicts.photos if conflicts else (), both=True),
+        "label_conflict": {photo: "; ".join(filter(None, (wrong.get(photo), said))) for photo, said in torn.items()},
         "suspected_labels": suspected,
         "confused_pair": suspected | {p.photo: f"{p.class_name}, taken for {p.answer}" for p in evaluation.most_wrong},
     }

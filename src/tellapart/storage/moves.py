@@ -24,17 +24,19 @@ PARTIAL = ".partial"  # end of the name of a copy that is not whole yet
 
 
 class Record(NamedTuple):
-    """One line of the list, as far as it is needed to move the file back.
+    """One line of the list, as far as it is needed to move the file back, and to say why it went.
 
     Attributes:
         home: where the file was, below the source, with "/".
         held: where it was moved to, below the quarantine, with "/".
         source: the real path of the source.
+        why: the reasons, gravest first; none where the list does not say them.
     """
 
     home: str
     held: str
     source: str
+    why: tuple[str, ...] = ()
 
 
 def inside(root: Path, path: str) -> Path | None:
@@ -151,7 +153,9 @@ def _understood(lines: Iterable[bytes]) -> Iterator[Record]:
             if isinstance(value, dict):
                 home, held, source = (value.get(key) for key in ("from", "to", "source"))
                 if isinstance(home, str) and isinstance(held, str) and isinstance(source, str):
-                    yield Record(home, held, source)
+                    why = value.get("why")
+                    reasons = why if isinstance(why, list) else []
+                    yield Record(home, held, source, tuple(r for r in reasons if isinstance(r, str)))
 
 
 def flush(folders: Iterable[Path]) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.data_frame import DataFrame
+from tellapart.data.groups import united
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
 from tellapart.evaluation.document import Answered, answer_all, inside, photo_counts, refuse_unknown_classes, test_part
@@ -54,8 +56,9 @@ class _Contestant:
 def compare(
     model_a: str | os.PathLike[str],
     model_b: str | os.PathLike[str],
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | DataFrame,
     *,
+    group_by: str | None = None,
     progress: Progress = no_progress,
 ) -> Json:
     """Which of two model folders gets more photos of `source` right, and whether that could be chance.
@@ -68,6 +71,7 @@ def compare(
         model_a: a model folder.
         model_b: another one; both know all classes of the source, and may know more.
         source: labelled photos, as for `train`.
+        group_by: what says which photos belong together, as for `scan`; each group counts as one piece of evidence.
         progress: called with (stage, done, total), one stage a model.
 
     Returns:
@@ -79,7 +83,7 @@ def compare(
     """
     names = _names(model_a, model_b)
     artifacts = [load_artifact(Path(model)) for model in (model_a, model_b)]
-    dataset = scan(source)
+    dataset = scan(source, group_by=group_by)
     for name, artifact in zip(names, artifacts, strict=True):
         try:
             refuse_unknown_classes(dataset, artifact.class_names)
@@ -121,6 +125,8 @@ def _result(a: _Contestant, b: _Contestant, dataset: Dataset) -> Json:
     different, copies = np.unique(a.hashes(fresh), return_inverse=True)
     n_copies = len(fresh) - len(different)
     groups = copies if n_copies else None
+    if dataset.groups is not None:
+        groups = united(copies.astype(np.int32), dataset.groups.subset(fresh).numbers).astype(np.intp)
     compared = compare_answers(said_a == truth, said_b == truth, groups)
     differing = [
         {

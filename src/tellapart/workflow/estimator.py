@@ -13,6 +13,7 @@ from tellapart.classifier.kept_scores import Scored
 from tellapart.classifier.probe import CalibratedHead, fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
 from tellapart.data.duplicates import find_duplicates
+from tellapart.data.groups import united
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.evaluation.wishes import decide
@@ -66,8 +67,10 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.n_folds = n_folds
         self.seed = seed
 
-    def fit(self, paths: Paths, y: ArrayLike) -> "PhotoClassifier":
+    def fit(self, paths: Paths, y: ArrayLike, groups: ArrayLike | None = None) -> "PhotoClassifier":
         """Train on photos at `paths` (N,) with labels `y` (N,) of any kind.
+
+        Photos of equal `groups` (N,), where they are given, are never divided when something is chosen.
 
         Raises:
             InputError: a photo cannot be read, there are fewer than two classes, or `never_miss` names a label that
@@ -86,10 +89,16 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         )
         numbers = np.asarray(inverse, np.int32)
         features, hashes = self._features(paths)
-        groups, n_classes = find_duplicates(features, hashes).groups, len(self.classes_)
-        fitted = fit_probe(features, numbers, make_folds(numbers, groups, recipe), n_classes, recipe)
+        together, n_classes = find_duplicates(features, hashes).groups, len(self.classes_)
+        if groups is not None:
+            if len(given := np.asarray(groups)) != len(labels):
+                raise InputError(
+                    f"There must be one group for each photo. Got {len(labels)} photos and {len(given)} groups."
+                )
+            together = united(together, np.unique(given, return_inverse=True)[1].astype(np.int32))
+        fitted = fit_probe(features, numbers, make_folds(numbers, together, recipe), n_classes, recipe)
         if self.never_miss:
-            fitted = replace(fitted, thresholds=self._decided(fitted, groups))
+            fitted = replace(fitted, thresholds=self._decided(fitted, together))
         self.fitted_ = fitted
         self.n_features_in_ = 1
         return self

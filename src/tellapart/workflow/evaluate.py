@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from tellapart.data.data_frame import DataFrame
 from tellapart.data.source import scan
 from tellapart.evaluation.document import answer_all, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.evaluation.evaluation import Evaluation
@@ -18,11 +19,12 @@ from tellapart.workflow.model_folder import page
 
 def evaluate(
     model: str | os.PathLike[str],
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | DataFrame,
     *,
     output: str | os.PathLike[str] | None = None,
     force: bool = False,
     robustness: bool = False,
+    group_by: str | None = None,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Score a model folder on labelled photos that it has not seen; classes are matched by name.
@@ -35,6 +37,7 @@ def evaluate(
         output: a folder for `evaluation.json` and `report.html`; None writes nothing.
         force: whether an existing `output` may be replaced.
         robustness: whether to ask about corrupted photos too, as in `train`.
+        group_by: what says which photos belong together, as for `scan`; each group counts once in the ranges.
         progress: called with (stage, done, total).
 
     Returns:
@@ -51,7 +54,7 @@ def evaluate(
         artifact = load_artifact(Path(model))
         predictor = Predictor.from_artifact(artifact, streams=n_cores())
     with clock("scan"):
-        dataset = scan(source)
+        dataset = scan(source, group_by=group_by)
         refuse_unknown_classes(dataset, artifact.class_names)
         dataset = test_part(dataset)
     with clock("predict"):

@@ -56,11 +56,12 @@ def split_photos(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Spli
     dataset, duplicates, probe = prepared.dataset, prepared.duplicates, probe_of(recipe)
     split = given_split(dataset.splits) if dataset.given_split else None
     if split is None or not len(split.test):
-        of, seed = (dataset.labels, duplicates.groups, duplicates.copies), probe.seed
+        of, bound, seed = (dataset.labels, duplicates.groups, duplicates.copies), dataset.bound, probe.seed
         few = probe.reading.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS
         if may_cross and few and not isinstance(recipe, Training):
-            return cross_validated_split(*of, n_folds=max(CROSSED_FOLDS, probe.n_folds), seed=seed)
-        split = make_split(*of, test_share=probe.reading.test_share or TEST_SHARE, seed=seed)
+            n_folds = max(CROSSED_FOLDS, probe.n_folds)
+            return cross_validated_split(*of, bound=bound, n_folds=n_folds, seed=seed)
+        split = make_split(*of, bound=bound, test_share=probe.reading.test_share or TEST_SHARE, seed=seed)
     return _with_val(prepared, split, recipe) if isinstance(recipe, Training) and not len(split.val) else split
 
 
@@ -102,6 +103,11 @@ def _fit(
 
         backbone = converted(reading.network, reading.weights, reading.input_px)
         prepared = seen_by(prepared, backbone, reading.resize_mode, progress, keep=True)
+    return fit_probe_on(prepared, split, recipe, progress)
+
+
+def fit_probe_on(prepared: Prepared, split: Split, recipe: LinearProbe, progress: Progress = no_progress) -> Trained:
+    """Learn a head from the photos of `split`, as the network that made their features sees them."""
     folds = _folds(prepared, split, recipe)
     learned = split.learned
     calibrated = fit_probe(

@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tellapart.classifier.kept_scores import KeptScores
 from tellapart.classifier.trained import Trained
+from tellapart.data.data_frame import DataFrame
 from tellapart.data.source import require_trainable, scan
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
 from tellapart.evaluation.document import tested
 from tellapart.evaluation.evaluation import Evaluation
+from tellapart.evaluation.grouped import grouped
 from tellapart.evaluation.next_steps import next_steps
 from tellapart.evaluation.robustness import Robustness, measure_robustness
 from tellapart.evaluation.wishes import refuse_impossible
@@ -28,12 +31,13 @@ from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, no_progress
 from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_photos
 from tellapart.workflow.model_folder import card, describe, model_facts, model_files, page, proven
+from tellapart.workflow.ungrouped import without_groups
 
 Json = dict[str, Any]
 
 
 def train(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | DataFrame,
     output: str | os.PathLike[str],
     recipe: Recipe | None = None,
     *,
@@ -44,12 +48,13 @@ def train(
     advice: bool = True,
     shortcuts: bool = False,
     robustness: bool = False,
+    group_by: str | None = None,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
 
     Args:
-        source: a folder of class folders, train/val/test folders, a zip of either, a CSV or JSONL file, or `hf:NAME`.
+        source: what `scan` takes: class folders, train/val/test folders, a zip, a table, a data frame, `hf:NAME`.
         output: the model folder; written as a whole at the very end, so a stopped run changes nothing.
         recipe: a `LinearProbe`, `FineTune` or `Scratch` with its hyper-parameters; the default, a probe, suits most.
         quality: `fast`, `balanced` or `best`: which bundled network looks at the photos, where no recipe says it.
@@ -59,6 +64,7 @@ def train(
         advice: whether to say what to do next: heads are fitted on parts of the photos for it.
         shortcuts: whether it also says what gives classes away: format, size, brightness, border.
         robustness: whether to ask about corrupted test photos too.
+        group_by: what says which photos belong together, as for `scan`; no split divides a group.
         progress: called with (stage, done, total).
 
     Raises:
@@ -67,7 +73,7 @@ def train(
     """
     recipe, output, clock = _chosen(recipe, quality), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
-    prepared = _trainable(source, probe_of(recipe).reading, wishes, progress, clock)
+    prepared = _trainable(source, group_by, probe_of(recipe).reading, wishes, progress, clock)
     with clock("split"):
         split = split_photos(prepared, recipe, may_cross=not robustness)
     with clock("head"):
@@ -76,11 +82,9 @@ def train(
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proving = beside.submit(proven, model, description, trained)
         with clock("test"):
-            evaluation, kept = tested(trained)
+            evaluation, kept = _tested(trained)
         if advice:
-            with clock("advice"):
-                possible = {"can_fine_tune": has("deep"), "look": shortcuts}
-                evaluation = next_steps(trained, evaluation, progress, bundled=prepared, **possible)
+            evaluation = _advised(trained, evaluation, prepared, progress, clock, look=shortcuts)
         with clock("proof"):
             proof, examples = proving.result()
     evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)
@@ -90,7 +94,7 @@ def train(
     with clock("report"):
         files = model_files(model, trained, kept) | examples | _pages(evaluation, prepared, description, output.name)
     evaluation = replace(evaluation, timings_s=clock.rounded())
-    _write(output, seal(description, {**files, EVALUATION: to_json(evaluation.to_json())}), trained)
+    _write(output, seal(description, files | {EVALUATION: to_json(evaluation.to_json())}), trained)
     return evaluation
 
 
@@ -104,6 +108,20 @@ def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Jso
 def _pages(evaluation: Evaluation, prepared: Prepared, description: Json, name: str) -> dict[str, bytes]:
     """What people read of the model `name`."""
     return {REPORT: page(evaluation, prepared.dataset, name), CARD: card(evaluation, description)}
+
+
+def _tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
+    """All about the test photos, with what groups change, and the scores that it rests on."""
+    evaluation, kept = tested(trained)
+    return grouped(evaluation, trained, kept, without_groups(trained)), kept
+
+
+def _advised(
+    trained: Trained, evaluation: Evaluation, bundled: Prepared, progress: Progress, clock: Stopwatch, *, look: bool
+) -> Evaluation:
+    """The evaluation with what to do next."""
+    with clock("advice"):
+        return next_steps(trained, evaluation, progress, can_fine_tune=has("deep"), look=look, bundled=bundled)
 
 
 def _chosen(recipe: Recipe | None, quality: str | None) -> Recipe:
@@ -133,11 +151,16 @@ def _write(output: Path, files: Json, trained: Trained) -> None:
 
 
 def _trainable(
-    source: str | os.PathLike[str], reading: Reading, wishes: Wishes, progress: Progress, clock: Stopwatch
+    source: str | os.PathLike[str] | DataFrame,
+    group_by: str | None,
+    reading: Reading,
+    wishes: Wishes,
+    progress: Progress,
+    clock: Stopwatch,
 ) -> Prepared:
     """The photos of `source`, if a classifier can be trained on those that can be read, and may keep the wishes."""
     with clock("scan"):
-        dataset = scan(source)
+        dataset = scan(source, group_by=group_by)
         require_trainable(dataset)
         refuse_impossible(wishes, dataset.class_names, dataset.labels, range(dataset.n))
     with bundled_extractor(reading.quality, reading.resize_mode) as extractor:

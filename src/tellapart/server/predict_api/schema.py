@@ -96,9 +96,10 @@ class Model(Struct):
 
     name: str
     class_names: list[str]
-    headline: str
-    n_test: int
-    accuracy: Accuracy
+    headline: Annotated[str, Meta(description="Of the test photos that it had not learned from.")]
+    headline_with_leaks: Annotated[str | None, Meta(description="Of all test photos, where it had learned from some.")]
+    n_test: Annotated[int, Meta(description="Test photos that it had not learned from.")]
+    accuracy: Annotated[Accuracy | None, Meta(description="Of those; null where there are none.")]
     promise: Promise | None
     early: Annotated[str, Meta(description='Why "none of these" has no promise yet; may be empty.')]
     never_miss: list[NeverMiss]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tellapart.errors import ArtifactError
 from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact, slug
 from tellapart.model.cam import class_activation, data_uri, for_class, head_weight, heatmap_png
+from tellapart.model.headline import score_of_headline
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
 
@@ -71,17 +72,18 @@ def open_model(folder: Path, *, streams: int | None = None) -> ServingModel:
 
 
 def _evaluation(artifact: Artifact) -> dict[str, Any]:
-    evaluation = artifact.evaluation
     try:
-        accuracy = {key: float(evaluation["accuracy"][key]) for key in ("value", "low", "high")}
+        n_test, accuracy = score_of_headline(artifact.evaluation)
+        scores = accuracy and {key: float(accuracy[key]) for key in ("value", "low", "high")}
         said = {
-            "headline": evaluation["headline"] and artifact.headline,
-            "n_test": int(evaluation["n_test"]),
-            "accuracy": accuracy,
+            "headline": artifact.evaluation["headline"] and artifact.headline,
+            "headline_with_leaks": artifact.headline_with_leaks,
+            "n_test": int(n_test),
+            "accuracy": scores,
         }
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+    except (AttributeError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ArtifactError(f"The model's {EVALUATION} is incomplete.", hint="Train again.") from error
-    if not np.isfinite(list(accuracy.values())).all():
+    if scores and not np.isfinite(list(scores.values())).all():
         raise ArtifactError(f"The model's {EVALUATION} has no finite accuracy.", hint="Train again.")
     return said
 

@@ -1,0 +1,90 @@
+"""Data frames that name photos: of pandas, of polars, or whatever has columns that are asked for by name.
+
+No library is imported: what a frame is shows in what it can do.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from tellapart.data.groups import named_column
+from tellapart.data.label_file import (
+    GROUP_COLUMNS,
+    LABEL_COLUMNS,
+    PATH_COLUMNS,
+    SPLIT_COLUMNS,
+    Row,
+    Table,
+    locate,
+)
+from tellapart.errors import InputError
+from tellapart.text import quoted, some
+
+NAME = "the data frame"  # in sentences
+
+
+class DataFrame(Protocol):
+    """What is needed of a data frame."""
+
+    @property
+    def columns(self) -> Iterable[Any]:
+        """The names of its columns."""
+
+    def __getitem__(self, name: Any, /) -> Iterable[Any]:
+        """The values of one column."""
+
+
+def read_frame(frame: DataFrame, group_by: str | None = None) -> Table:
+    """The rows of a data frame, counted from 0; photos that do not exist have `size_bytes` -1.
+
+    Args:
+        frame: with columns named as those of a label file; paths as this process would open them.
+        group_by: which column says the groups; None takes one of the usual names, `none` none.
+
+    Raises:
+        InputError: it is no data frame, has no column of paths or of labels, a row lacks one, or there is no column
+            to group by.
+    """
+    if not hasattr(frame, "columns") or not hasattr(frame, "__getitem__"):
+        raise InputError(
+            f"Photos are named by a path or by a data frame. Got {type(frame).__name__}.",
+            hint="Of lists make a data frame with the columns path and label.",
+        )
+    columns = {str(column): column for column in frame.columns}
+    folded = {name.lower(): name for name in reversed(columns)}
+    path, label, split = (
+        next((folded[name] for name in usual if name in folded), None)
+        for usual in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)
+    )
+    if path is None or label is None:
+        raise InputError(
+            f"{quoted(NAME)} must have a column of paths and one of labels. It has: {some(list(columns))}.",
+            hint="Name the columns path, label and, if you have one, split or group.",
+        )
+    group = named_column(group_by, list(columns), GROUP_COLUMNS, NAME)
+    n = len(list(frame[columns[path]]))
+    texts = [
+        [""] * n if name is None else [_text(value) for value in frame[columns[name]]]
+        for name in (path, label, split, group)
+    ]
+    if not n:
+        raise InputError(f"{quoted(NAME)} has no rows, so there are no photos in it.")
+    return Table([_row(number, *cells) for number, cells in enumerate(zip(*texts, strict=True))], group)
+
+
+def _row(number: int, path: str, label: str, split: str, group: str) -> Row:
+    for column, text in (("path", path), ("label", label)):
+        if not text:
+            raise InputError(
+                f"Row {number:,} of {quoted(NAME)} has no {column}.",
+                hint="Every row needs a path and a label.",
+            )
+    return locate(number, path, label, split)._replace(group=group)
+
+
+def _text(value: object) -> str:
+    """The value as text; what is missing (None, NaN, NaT) is "", and a whole number is written as one."""
+    if value is None or value != value:  # noqa: PLR0124  NaN and NaT alone are not what they are
+        return ""
+    if isinstance(value, float) and value.is_integer():  # a column of whole numbers with gaps becomes one of fractions
+        return str(int(value))
+    return str(value).strip()
