@@ -45,7 +45,7 @@ def nearest(n_train: Sequence[int]) -> Doubled | None:
     """What was measured from the most photos of a class that are no more than these; None where these are not few.
 
     Args:
-        n_train: (C,) photos of each class to learn from, C >= 1; a half of the classes decides.
+        n_train: (C,) photos of each class to learn from, C >= 1; their median decides.
     """
     typical = float(np.median(n_train))
     if typical >= FEW:
