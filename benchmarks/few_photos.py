@@ -8,17 +8,22 @@ among the photos drawn, C from the grid that was for it.
 
 **The range.** The same draws, each with its cross-validated score and range as `train` would give it, and the truth:
 the accuracy of the head that learned from all photos drawn, on photos that were not drawn. C is fixed, so that
-hundreds of draws can be had. `Wilson alone` counts the luck of the test, not that of which photos were drawn.
+hundreds of draws can be had; `The range where C is chosen` has fewer draws, each with C chosen inside each fold as
+`train` chooses it, and for the model that is written. `Wilson alone` counts the luck of the test, not that of which
+photos were drawn. Draws are shared out between `--workers` processes, each of one thread: more threads than cores took
+many times as long. What is done is written after each set and size.
 
 Fruits on white paper are frames of one turning fruit: what is drawn and what is asked share no turn. No test folder is
 read.
 """
 
-import sys
-from collections.abc import Iterator
+import argparse
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import measure
 from suggest import Photos, load
@@ -37,18 +42,18 @@ SETS = {
 RANGE_SIZES = (4, 5, 10, 20)
 MOST_ASKED = 150  # photos of a class
 RANGE_DRAWS = 400
+CHOSEN_DRAWS = 100
 RANGE_C = 0.1
 BEFORE = LinearProbe(inverse_regularisation=(3e-3, 1e-2, 3e-2, 1e-1))
 
 
-def draws(photos: Photos, n: int, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def draw(photos: Photos, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """`n` photos of each class to learn from and up to MOST_ASKED others to ask, of no group that is learned from."""
-    for seed in range(count):
-        rng = np.random.default_rng([n, seed])
-        of_class = [rng.permutation(np.flatnonzero(photos.labels == c)) for c in range(int(photos.labels.max()) + 1)]
-        learned = np.concatenate([own[:n] for own in of_class])
-        asked = np.concatenate([own[n : n + MOST_ASKED] for own in of_class])
-        yield learned, asked[~np.isin(photos.groups[asked], photos.groups[learned])]
+    rng = np.random.default_rng([n, seed])
+    of_class = [rng.permutation(np.flatnonzero(photos.labels == c)) for c in range(int(photos.labels.max()) + 1)]
+    learned = np.concatenate([own[:n] for own in of_class])
+    asked = np.concatenate([own[n : n + MOST_ASKED] for own in of_class])
+    return learned, asked[~np.isin(photos.groups[asked], photos.groups[learned])]
 
 
 def fitted(features: np.ndarray, photos: Photos, learned: np.ndarray, recipe: LinearProbe) -> CalibratedHead:
@@ -65,7 +70,8 @@ def scored(probs: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
 
 def head_row(photos: Photos, n: int, count: int) -> measure.Row:
     ours, before = [], []
-    for learned, asked in draws(photos, n, count):
+    for seed in range(count):
+        learned, asked = draw(photos, n, seed)
         features, labels = photos.features[learned], photos.labels[asked]
         ours.append(scored(fitted(features, photos, learned, LinearProbe()).probs(photos.features[asked]), labels))
         deviation = features.std(axis=0)
@@ -82,52 +88,77 @@ def head_row(photos: Photos, n: int, count: int) -> measure.Row:
     }
 
 
-def range_row(photos: Photos, n: int, count: int) -> measure.Row:
-    recipe, n_classes = replace(LinearProbe(), tolerance=1e-3), int(photos.labels.max()) + 1
-
-    def head(rows: np.ndarray):
-        return fit_heads(photos.features[rows], photos.labels[rows], n_classes, recipe, [RANGE_C])[RANGE_C]
-
-    def right(rows: np.ndarray, by) -> np.ndarray:
-        return by.logits(photos.features[rows]).argmax(axis=1) == photos.labels[rows]
-
-    found = []
-    for seed, (learned, asked) in enumerate(draws(photos, n, count)):
-        labels, groups, copies = (each[learned] for each in (photos.labels, photos.groups, photos.copies))
-        folds = cross_validated_split(labels, groups, copies, seed=seed).folds
-        truth = right(asked, head(learned)).mean()
+def drawn(photos: Photos, n: int, seed: int, *, choose: bool) -> tuple[float, ...]:
+    """Of one draw: truth, score, whether Wilson's range and ours hold the truth, and the width of each."""
+    learned, asked = draw(photos, n, seed)
+    labels, groups, copies = (each[learned] for each in (photos.labels, photos.groups, photos.copies))
+    folds = cross_validated_split(labels, groups, copies, seed=seed).folds
+    with threadpool_limits(1):
+        truth = right(photos, asked, learned, choose=choose).mean()
         own = np.zeros(len(learned), bool)
         for fold in np.unique(folds[folds >= 0]):
-            own[folds == fold] = right(learned[folds == fold], head(learned[folds != fold]))
-        own, groups = own[folds >= 0], groups[folds >= 0]
-        alone = len(np.unique(groups)) == len(groups)
-        ranges = [share_interval(own, None if alone else groups, inflation=f) for f in (1.0, CROSSED_INFLATION)]
-        held = [low <= truth <= high for low, high in ranges]
-        found.append((truth, own.mean(), *held, *(high - low for low, high in ranges)))
+            own[folds == fold] = right(photos, learned[folds == fold], learned[folds != fold], choose=choose)
+    own, groups = own[folds >= 0], groups[folds >= 0]
+    alone = len(np.unique(groups)) == len(groups)
+    ranges = [share_interval(own, None if alone else groups, inflation=f) for f in (1.0, CROSSED_INFLATION)]
+    held = [low <= truth <= high for low, high in ranges]
+    return (truth, own.mean(), *held, *(high - low for low, high in ranges))
+
+
+def right(photos: Photos, asked: np.ndarray, learned: np.ndarray, *, choose: bool) -> np.ndarray:
+    """Which of `asked` a head of `learned` answers rightly, with C chosen out of fold or fixed."""
+    n_classes = int(photos.labels.max()) + 1
+    if choose:
+        head = fitted(photos.features[learned], photos, learned, LinearProbe()).head
+    else:
+        recipe = replace(LinearProbe(), tolerance=1e-3)
+        head = fit_heads(photos.features[learned], photos.labels[learned], n_classes, recipe, [RANGE_C])[RANGE_C]
+    answers: np.ndarray = head.logits(photos.features[asked]).argmax(axis=1) == photos.labels[asked]
+    return answers
+
+
+def range_row(photos: Photos, n: int, count: int, workers: ProcessPoolExecutor, *, choose: bool) -> measure.Row:
+    one = partial(drawn, photos, n, choose=choose)
+    found = list(workers.map(one, range(count), chunksize=max(1, count // 8)))
     truth, score, plain, ours, plain_width, width = np.mean(found, axis=0)
+    off = 100 * np.std([f[1] - f[0] for f in found]) / np.sqrt(count)
     return {
         "Draws": count,
         "Truth": f"{truth:.3f}",
-        "Score less truth": f"{100 * (score - truth):+.1f}",
+        "Score less truth": f"{100 * (score - truth):+.1f} ± {off:.1f}",
         "Held": f"{100 * ours:.1f} %",
         "Wilson alone": f"{100 * plain:.1f} %",
+        "Width": f"{100 * width:.0f} points",
         "Width to Wilson's": f"{width / plain_width:.2f}",
     }
 
 
+def more_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=int, default=2, help="processes; 2 unless told")
+    parser.add_argument("--draws", type=int, default=RANGE_DRAWS, help=f"for the range; {RANGE_DRAWS} unless told")
+    parser.add_argument("--choose", type=int, default=CHOSEN_DRAWS, help=f"with C chosen; {CHOSEN_DRAWS} unless told")
+
+
 def main() -> None:
-    options = measure.arguments(__doc__, repeats=6)
+    options = measure.arguments(__doc__, repeats=6, more=more_options)
+    if options.quick:
+        options.draws, options.choose = 20, 2
     heads: list[measure.Row] = []
     ranges: list[measure.Row] = []
-    for name, (place, sizes) in SETS.items():
-        photos = load(options.data / place)
-        for n in sizes[:1] if options.quick else sizes:
-            of = {"Photos": name, "Of each class": n}
-            heads.append(of | head_row(photos, n, options.repeats))
-            if n in RANGE_SIZES:
-                ranges.append(of | range_row(photos, n, 20 if options.quick else RANGE_DRAWS))
-            print(f"  {heads[-1]}\n  {ranges[-1:]}", file=sys.stderr, flush=True)
-    measure.report(options, {"The head": heads, "The range": ranges})
+    chosen: list[measure.Row] = []
+    tables = {"The head": heads, "The range": ranges, "The range where C is chosen": chosen}
+    with ProcessPoolExecutor(options.workers) as workers:
+        for name, (place, sizes) in SETS.items():
+            photos = load(options.data / place)
+            for n in sizes[:1] if options.quick else sizes:
+                of = {"Photos": name, "Of each class": n}
+                with threadpool_limits(1):
+                    heads.append(of | head_row(photos, n, options.repeats))
+                if n in RANGE_SIZES:
+                    for rows, count, choose in ((ranges, options.draws, False), (chosen, options.choose, True)):
+                        if count:
+                            rows.append(of | range_row(photos, n, count, workers, choose=choose))
+                measure.report(options, tables)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import scan
 from tellapart.data.split import stratified_group_split
 from tellapart.engine.backbone import QUALITIES
+from tellapart.engine.ood_reference import ood_reference
 from tellapart.features.cache import FeatureCache
 from tellapart.features.extract import Extractor
 from tellapart.recipe import LinearProbe
@@ -151,7 +152,9 @@ def load(place) -> Photos:
 
 def model(photos: Photos, n_classes: int) -> CalibratedHead:
     folds = make_folds(photos.labels, photos.groups, RECIPE)
-    return fit_probe(photos.features, photos.labels, folds, n_classes, RECIPE, imagenet=IMAGENET)
+    known = ood_reference(BACKBONE)
+    reference = None if known is None else known.to_fit  # few photos get an early threshold, as in `train`
+    return fit_probe(photos.features, photos.labels, folds, n_classes, RECIPE, imagenet=IMAGENET, reference=reference)
 
 
 def curve(train: Photos, test: Photos, method: str, seed: int, start: int, batch: int, rounds: int) -> list[float]:

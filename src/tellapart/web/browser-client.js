@@ -283,7 +283,7 @@ function dropAlpha(rgba, rgb) {
  * @param {number} by
  * @param {Uint8Array} rgb
  */
-function average(rgba, width, height, by, rgb) {
+export function average(rgba, width, height, by, rgb) {
   const columns = Math.ceil(width / by);
   const sums = new Uint32Array(3 * columns);
   for (let top = 0, at = 0; top < height; top += by) {
