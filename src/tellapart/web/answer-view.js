@@ -1,4 +1,4 @@
-/** The card of one photo: the photo, the answer in words, a bar for each class. The page and the widget share it. */
+/** The card of one photo: the photo, the answer in words, a bar for each class. */
 
 import { Failure } from "./client.js";
 import { make, named } from "./elements.js";

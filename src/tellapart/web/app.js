@@ -15,7 +15,7 @@ document.addEventListener("tell-apart-ready", (event) => {
 });
 byId("embed").addEventListener("toggle", embedding, { once: true });
 
-/** Most visitors come for an answer; what the others want is fetched when they open it. */
+/** Fetched when it is opened: most visitors come for an answer. */
 async function embedding() {
   try {
     const { snippetViews } = await import("./snippet-view.js");

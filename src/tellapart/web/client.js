@@ -26,7 +26,7 @@
  * @typedef {{src: string, className: string}} Example the name may be empty.
  *
  * @typedef {object} Prediction
- * @property {string | null} answer a class name, "not sure" or "none of these"; null with an error.
+ * @property {string | null} answer a name, "not sure" or "none of these"; null with an error.
  * @property {string | null} className the likeliest class, whether or not it is the answer.
  * @property {number | null} confidence its probability.
  * @property {Map<string, number>} probs likeliest first. A Map, because a class may be called "__proto__", and because

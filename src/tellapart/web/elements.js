@@ -29,7 +29,7 @@ export function named(name) {
 }
 
 /**
- * A line drawing of 24 × 24 units that says nothing to a screen reader.
+ * A line drawing of 24 × 24 units, silent to a screen reader.
  * @param {string} path
  * @returns {SVGElement}
  */

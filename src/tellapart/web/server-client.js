@@ -132,7 +132,7 @@ function strange(url) {
 
 /** @param {URL} url */
 function away(url) {
-  // A browser does not tell a page whether a server on another site is off or has turned it away.
+  // A browser does not tell a page whether a server elsewhere is off or has turned it away.
   return url.origin === location.origin
     ? new Failure("away", "The server does not answer.", "Check that it is still running, then try again.")
     : new Failure(

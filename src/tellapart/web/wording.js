@@ -43,7 +43,7 @@ export function counted(number, one, many = `${one}s`) {
 }
 
 /**
- * An answer in pieces: plain text as strings, names of classes as objects, so that a page can set names apart.
+ * An answer in pieces: text as strings, class names as objects, which a page sets apart.
  *
  * @typedef {string | {name: string}} Piece
  * @typedef {object} Spoken
