@@ -12,6 +12,7 @@ from tellapart.data.preprocess import Preprocess, ResizeMode
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError
+from tellapart.features.copies import copies_by_looking
 from tellapart.features.extract import Extractor, Features, cached_extractor
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, Stopwatch
@@ -64,8 +65,9 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
     whole = len(use) == dataset.n
     values = features.values if whole else features.values[use]
     hashes = features.pixel_hashes if whole else features.pixel_hashes[use]
+    pictures = features.pictures if whole else features.pictures[use]
     with clock("duplicates"):
-        duplicates = find_duplicates(values, hashes)
+        duplicates = find_duplicates(values, hashes, copies_by_looking(values, pictures, hashes))
     return Prepared(
         dataset=dataset if whole else dataset.subset(use),
         values=values,

@@ -1,0 +1,137 @@
+"""Copies found by looking: which photos might be copies, and which of them are.
+
+A photo that was saved again, resized or turned no longer has its features, and one with a border no longer the pixels
+in their places. So the candidates of each photo are the three nearest by features and the three nearest by a tiny grey
+picture in eight orientations; and each candidate is laid on the photo and looked at, block by block.
+docs/duplicates.md shows what is found so.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from tellapart.data.alignment import best_places, closer_place, contents
+from tellapart.data.copy_verdict import agreement, is_copy
+from tellapart.data.duplicates import centred_directions
+from tellapart.data.grey_picture import local_contrast, oriented, signatures
+from tellapart.parallel import map_in_order
+
+NEAREST = 3  # candidates by each of the two
+ROWS, COLUMNS = 128, 2048  # compared at once: what a core keeps close to itself
+SMALL_FIT = 0.65  # correlation of the smallest pictures from which on two are looked at more closely
+BLOCK = 256  # photos whose local contrast is made at once
+
+
+def copies_by_looking(
+    features: NDArray[np.float32], pictures: NDArray[np.uint8], pixel_hashes: NDArray[np.bytes_]
+) -> NDArray[np.int64]:
+    """(P, 2) pairs i < j of photos of which one is a copy of the other, ascending. Of equal hashes one is looked at.
+
+    Args:
+        features: (N, D).
+        pictures: (N, SIDE_PX, SIDE_PX) uint8, small and grey.
+        pixel_hashes: (N,).
+    """
+    _, different = np.unique(pixel_hashes, return_index=True)
+    different = np.sort(different)
+    if len(different) < 2:
+        return np.zeros((0, 2), np.int64)
+    whole = len(different) == len(pixel_hashes)
+    with threadpool_limits(1):
+        found = _copies(*((features, pictures) if whole else (features[different], pictures[different])))
+    return different[found]
+
+
+def _copies(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
+    pairs = candidates(features, pictures)
+    contrasts = np.concatenate(list(map_in_order(_contrasts, _blocks_of(pictures), name="contrast")))
+    sought = np.concatenate(list(map_in_order(_sought, _blocks_of(contrasts), name="contrast")))
+    partners: defaultdict[int, list[int]] = defaultdict(list)
+    for first, second in pairs.tolist():
+        partners[first].append(second)
+        partners[second].append(first)
+
+    def seek(outer: int) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        return best_places(contrasts[outer].astype(np.float32), sought[partners[outer]].astype(np.float32))
+
+    best: dict[tuple[int, int], tuple[float, int, int, int, int]] = {}
+    for outer, result in zip(partners, map_in_order(seek, partners, name="seek"), strict=True):
+        for inner, fit, place, orientation in zip(partners[outer], *(r.tolist() for r in result), strict=True):
+            pair = (outer, inner) if outer < inner else (inner, outer)
+            if fit >= SMALL_FIT and (pair not in best or fit > best[pair][0]):
+                best[pair] = (fit, outer, inner, place, orientation)
+
+    def look(seen: tuple[float, int, int, int, int]) -> bool:
+        _, outer, inner, number, orientation = seen
+        turned = oriented(contrasts[inner].astype(np.float32))[orientation]
+        place = closer_place(contrasts[outer].astype(np.float32), turned, number)
+        return place is not None and is_copy(agreement(pictures[outer], oriented(pictures[inner])[orientation], place))
+
+    looked = sorted(best)
+    same = map_in_order(look, [best[pair] for pair in looked], name="look")
+    return np.array([pair for pair, is_same in zip(looked, same, strict=True) if is_same], np.int64).reshape(-1, 2)
+
+
+def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(P, 2) pairs i < j, ascending: each photo with the NEAREST by features and the NEAREST by signature."""
+    both = [nearest(centred_directions(features)[:, None]), nearest(signatures(pictures))]
+    pairs = np.concatenate([np.stack([np.repeat(np.arange(len(b)), b.shape[1]), b.ravel()], axis=1) for b in both])
+    return np.unique(np.sort(pairs, axis=1), axis=0)
+
+
+def nearest(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(N, K) the photos whose first vector is likest to any of a photo's own, without itself; K <= NEAREST.
+
+    Args:
+        vectors: (N, V, D), of equal lengths; N >= 2.
+    """
+    firsts = np.ascontiguousarray(vectors[:, 0])
+
+    def of_rows(start: int) -> NDArray[np.int64]:
+        own = np.ascontiguousarray(vectors[start : start + ROWS].swapaxes(0, 1))
+        scores = np.empty((own.shape[1], len(firsts)), np.float32)
+        for first, end in pairwise([*range(0, len(firsts), COLUMNS), len(firsts)]):
+            others = firsts[first:end].T
+            most = own[0] @ others
+            for turned in own[1:]:
+                np.maximum(most, turned @ others, out=most)
+            scores[:, first:end] = most
+        scores[np.arange(len(scores)), np.arange(start, start + len(scores))] = -np.inf
+        return _largest(scores, min(NEAREST, len(firsts) - 1))
+
+    return np.concatenate(list(map_in_order(of_rows, range(0, len(firsts), ROWS), name="nearest")))
+
+
+def _largest(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """(R, k) columns of the largest of each row of `scores` (R, N), the first of equals.
+
+    The largest k lie in the k groups of columns with the largest maxima: sorting those is quicker than sorting all.
+    """
+    n = scores.shape[1]
+    width = math.isqrt(n)
+    n_grouped = n // width * width
+    maxima = scores[:, :n_grouped].reshape(len(scores), -1, width).max(axis=1)  # of columns `width` apart
+    groups = np.argsort(-maxima, axis=1, kind="stable")[:, :k, None]
+    columns = (groups + np.arange(0, n_grouped, width)).reshape(len(scores), -1)
+    rest = np.broadcast_to(np.arange(n_grouped, n), (len(scores), n - n_grouped))
+    columns = np.sort(np.concatenate([columns, rest], axis=1), axis=1)
+    order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(columns, order, axis=1)
+
+
+def _blocks_of(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+
+
+def _contrasts(pictures: NDArray[np.uint8]) -> NDArray[np.int8]:
+    return local_contrast(pictures).astype(np.int8)
+
+
+def _sought(contrasts: NDArray[np.int8]) -> NDArray[np.int16]:
+    return contents(contrasts.astype(np.float32)).astype(np.int16)
