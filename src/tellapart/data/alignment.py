@@ -7,7 +7,7 @@ processor finds the same place.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,13 +17,13 @@ from tellapart.data.grey_picture import ORIENTATIONS, SIDE_PX, oriented
 
 UNIT = 256  # of a side: margins are counted in these
 MOST_CUT = 62  # of a side, both margins together; a border of an eighth on each side is a fifth of what it makes
-SCATTERED = (0, 11, 21, 32, 43, 53)  # margins tried everywhere
+SCATTERED = (0, 13, 27, 40, 53)  # margins tried everywhere
 COARSE_PX = 14  # side of what is compared everywhere
 MIDDLE_PX = 32  # … and near the best place
 FINE_PX = 48  # … and at last, and judged
-MIDDLE_STEPS = (6, 3, 2)
-FINE_STEPS = (2, 1)
-MIDDLE_FROM = 0.7  # correlation that the best place needs to be looked at more closely, and then again
+MIDDLE_STEPS = (6, 4, 2)
+FINE_STEPS = (2, 1, 1)
+MIDDLE_FROM = 0.72  # correlation that the best place needs to be looked at more closely, and then again
 RIM_PX = 2  # left out at each edge (of the smallest, 1): there, local contrast knows of what lies outside
 WEIGHT = 64  # the sum of a pixel's weights
 SHRINK = 2048  # keeps products of many pixels within 2**24
@@ -157,8 +157,7 @@ def _climb(
     best = 0.0
     for step in steps:
         for axis in (0, 1):
-            tried = _near(place[axis], step)
-            weights = np.stack([averages(margins, len(wanted)) for margins in tried])
+            tried, weights = _near(place[axis], step, len(wanted))
             if axis == 0:
                 seen = weights @ (outer @ averages(place.columns, len(wanted)).T)
             else:
@@ -170,10 +169,12 @@ def _climb(
     return best, place
 
 
-def _near(margins: Margins, step: int) -> list[Margins]:
-    """The margins themselves first, so that they stay where others fit no better."""
+@lru_cache(4096)
+def _near(margins: Margins, step: int, side: int) -> tuple[list[Margins], NDArray[np.float32]]:
+    """The margins, first themselves, so that they stay where others fit no better; and their weights (K, side, S)."""
     moved = [(margins[0] + i * step, margins[1] + j * step) for i in (0, -1, 1) for j in (0, -1, 1)]
-    return [(a, b) for a, b in moved if a >= 0 and b >= 0 and a + b <= MOST_CUT]
+    tried = [(a, b) for a, b in moved if a >= 0 and b >= 0 and a + b <= MOST_CUT]
+    return tried, np.stack([averages(each, side) for each in tried])
 
 
 def _fit_of(wanted: NDArray[np.floating]) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:

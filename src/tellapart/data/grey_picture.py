@@ -4,6 +4,8 @@ All numbers here are whole ones and small enough for float32 or float64 to hold 
 they are the same on every processor, in whatever order it adds.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -65,6 +67,7 @@ def local_contrast(pictures: NDArray[np.integer] | NDArray[np.floating], level: 
     return np.asarray(np.clip(contrast, -MOST_CONTRAST, MOST_CONTRAST), np.float32)
 
 
+@cache
 def _window_sums(side: int) -> NDArray[np.float64]:
     """(side, side): sums over WINDOW_PX neighbours; beyond the edge, the last pixel is repeated."""
     sums = np.zeros((side, side))

@@ -10,21 +10,21 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.data.alignment import best_places, closer_place, contents
-from tellapart.data.copy_verdict import agreement, is_copy
+from tellapart.data.copy_verdict import Agreement, agreement, is_copy
 from tellapart.data.duplicates import centred_directions
 from tellapart.data.grey_picture import local_contrast, oriented, signatures
 from tellapart.parallel import map_in_order
 
 NEAREST = 3  # candidates by each of the two
 ROWS, COLUMNS = 128, 2048  # compared at once: what a core keeps close to itself
-SMALL_FIT = 0.65  # correlation of the smallest pictures from which on two are looked at more closely
+SMALL_FIT = 0.74  # correlation of the smallest pictures from which on two are looked at more closely
 BLOCK = 256  # photos whose local contrast is made at once
 
 
@@ -49,33 +49,63 @@ def copies_by_looking(
 
 
 def _copies(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-    pairs = candidates(features, pictures)
+    pairs = [pair for pair, found in looked_at(candidates(features, pictures), pictures).items() if is_copy(found)]
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tuple[int, int], Agreement]:
+    """How those of `pairs` agree that can be laid on each other at all, in ascending order.
+
+    Args:
+        pairs: (P, 2), i < j.
+        pictures: (N, SIDE_PX, SIDE_PX) uint8, small and grey.
+    """
     contrasts = np.concatenate(list(map_in_order(_contrasts, _blocks_of(pictures), name="contrast")))
+    best = _best_fits(pairs, contrasts)
+
+    def look(fit: _Fit) -> Agreement | None:
+        turned = oriented(contrasts[fit.inner].astype(np.float32))[fit.orientation]
+        place = closer_place(contrasts[fit.outer].astype(np.float32), turned, fit.place)
+        if place is None:
+            return None
+        return agreement(pictures[fit.outer], oriented(pictures[fit.inner])[fit.orientation], place)
+
+    looked = sorted(best)
+    found = map_in_order(look, [best[pair] for pair in looked], name="look")
+    return {pair: agrees for pair, agrees in zip(looked, found, strict=True) if agrees is not None}
+
+
+class _Fit(NamedTuple):
+    """How well the smallest picture of `inner` fits within that of `outer`, and where."""
+
+    correlation: float
+    outer: int
+    inner: int
+    place: int
+    orientation: int
+
+
+def _best_fits(pairs: NDArray[np.int64], contrasts: NDArray[np.int8]) -> dict[tuple[int, int], _Fit]:
+    """{pair: its better fit, of either within the other}, of those of SMALL_FIT or more."""
     sought = np.concatenate(list(map_in_order(_sought, _blocks_of(contrasts), name="contrast")))
     partners: defaultdict[int, list[int]] = defaultdict(list)
     for first, second in pairs.tolist():
         partners[first].append(second)
         partners[second].append(first)
 
-    def seek(outer: int) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-        return best_places(contrasts[outer].astype(np.float32), sought[partners[outer]].astype(np.float32))
+    def seek(outer: int) -> list[_Fit]:
+        inside = partners[outer]
+        fits = best_places(contrasts[outer].astype(np.float32), sought[inside].astype(np.float32))
+        rows = zip(*(part.tolist() for part in fits), strict=True)
+        return [_Fit(row[0], outer, inner, *row[1:]) for inner, row in zip(inside, rows, strict=True)]
 
-    best: dict[tuple[int, int], tuple[float, int, int, int, int]] = {}
-    for outer, result in zip(partners, map_in_order(seek, partners, name="seek"), strict=True):
-        for inner, fit, place, orientation in zip(partners[outer], *(r.tolist() for r in result), strict=True):
-            pair = (outer, inner) if outer < inner else (inner, outer)
-            if fit >= SMALL_FIT and (pair not in best or fit > best[pair][0]):
-                best[pair] = (fit, outer, inner, place, orientation)
-
-    def look(seen: tuple[float, int, int, int, int]) -> bool:
-        _, outer, inner, number, orientation = seen
-        turned = oriented(contrasts[inner].astype(np.float32))[orientation]
-        place = closer_place(contrasts[outer].astype(np.float32), turned, number)
-        return place is not None and is_copy(agreement(pictures[outer], oriented(pictures[inner])[orientation], place))
-
-    looked = sorted(best)
-    same = map_in_order(look, [best[pair] for pair in looked], name="look")
-    return np.array([pair for pair, is_same in zip(looked, same, strict=True) if is_same], np.int64).reshape(-1, 2)
+    best: dict[tuple[int, int], _Fit] = {}
+    for fits in map_in_order(seek, partners, name="seek"):
+        for fit in fits:
+            pair = (min(fit.outer, fit.inner), max(fit.outer, fit.inner))
+            if fit.correlation >= SMALL_FIT and (pair not in best or fit.correlation > best[pair].correlation):
+                best[pair] = fit
+    return best
 
 
 def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
