@@ -9,6 +9,7 @@ each to be looked at. (Pairs of one class are no counter-example: sets from the 
 cosines of all pairs of two classes, on which NEAR_DUPLICATE and SAME_GROUP rest. No test photo is read.
 """
 
+import argparse
 import sys
 import time
 from dataclasses import dataclass
@@ -175,14 +176,19 @@ def others_row(quality: str, name: str, photos: Photos) -> measure.Row:
     }
 
 
+def more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quality", nargs="+", default=["fast", "balanced"], help="whose features; both unless told")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help=f"draws of photos; {len(SEEDS)} unless told")
+
+
 def main() -> None:
-    options = measure.arguments(__doc__, repeats=1)
-    seeds = SEEDS[:1] if options.quick else SEEDS
+    options = measure.arguments(__doc__, repeats=1, more=more)
+    seeds = SEEDS[:1] if options.quick else SEEDS[: options.seeds]
     copies: list[measure.Row] = []
     claims: list[measure.Row] = []
     torn: list[measure.Row] = []
     others: list[measure.Row] = []
-    for quality in ("fast",) if options.quick else ("fast", "balanced"):
+    for quality in ("fast",) if options.quick else options.quality:
         backbone = QUALITIES[quality]
         extractor = Extractor(backbone, Preprocess(backbone.input_px))
         shares: dict[str, dict[str, list[tuple[float, float, float, int]]]] = {}

@@ -14,7 +14,7 @@ from tellapart.data.grey_picture import local_contrast
 
 BLOCK_PX = 6  # side of a block: eight in each direction
 ASKED = 55  # of 64 blocks; a mark over 5 % of the photo touches up to nine
-TELLING = 6  # spread of local contrast, of 127, from which on a block shows anything
+TELLING = 6  # spread of local contrast, of 32, from which on a block shows anything
 SOFT = 0.002  # what keeps a perfect agreement from counting without end
 UNMOVED = 3  # of 256: margins up to here are none
 LEVEL = 16  # units of a grey level in what `placed` gives

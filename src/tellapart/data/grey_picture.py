@@ -16,7 +16,7 @@ SIGNATURE_UNIT = 1000  # length of a signature; products stay below 2**24
 WINDOW_PX = 9  # side of the square in which brightness and contrast are taken away
 NOISE = 8  # grey levels of contrast that count for little: what JPEG and a camera leave in a plain wall
 CONTRAST_UNIT = 32  # a pixel that lies one standard deviation above its surroundings
-MOST_CONTRAST = 127  # fits int8; a mark across the photo weighs no more than that
+MOST_CONTRAST = 127  # fits int8
 ORIENTATIONS = 8  # four turns, and each mirrored
 
 

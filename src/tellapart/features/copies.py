@@ -25,6 +25,7 @@ from tellapart.parallel import map_in_order
 NEAREST = 3  # candidates by each of the two
 ROWS, COLUMNS = 128, 2048  # compared at once: what a core keeps close to itself
 SMALL_FIT = 0.74  # correlation of the smallest pictures from which on two are looked at more closely
+WHOLE_FIT = 0.62  # … where neither has a margin: others seldom fit best so, and a mark takes that much away
 BLOCK = 256  # photos whose local contrast is made at once
 
 
@@ -43,9 +44,7 @@ def copies_by_looking(
     if len(different) < 2:
         return np.zeros((0, 2), np.int64)
     whole = len(different) == len(pixel_hashes)
-    with threadpool_limits(1):
-        found = _copies(*((features, pictures) if whole else (features[different], pictures[different])))
-    return different[found]
+    return different[_copies(*((features, pictures) if whole else (features[different], pictures[different])))]
 
 
 def _copies(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -60,6 +59,11 @@ def looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tup
         pairs: (P, 2), i < j.
         pictures: (N, SIDE_PX, SIDE_PX) uint8, small and grey.
     """
+    with threadpool_limits(1):
+        return _looked_at(pairs, pictures)
+
+
+def _looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tuple[int, int], Agreement]:
     contrasts = np.concatenate(list(map_in_order(_contrasts, _blocks_of(pictures), name="contrast")))
     best = _best_fits(pairs, contrasts)
 
@@ -86,7 +90,7 @@ class _Fit(NamedTuple):
 
 
 def _best_fits(pairs: NDArray[np.int64], contrasts: NDArray[np.int8]) -> dict[tuple[int, int], _Fit]:
-    """{pair: its better fit, of either within the other}, of those of SMALL_FIT or more."""
+    """{pair: its better fit, of either within the other}, of those that fit well enough."""
     sought = np.concatenate(list(map_in_order(_sought, _blocks_of(contrasts), name="contrast")))
     partners: defaultdict[int, list[int]] = defaultdict(list)
     for first, second in pairs.tolist():
@@ -103,14 +107,15 @@ def _best_fits(pairs: NDArray[np.int64], contrasts: NDArray[np.int8]) -> dict[tu
     for fits in map_in_order(seek, partners, name="seek"):
         for fit in fits:
             pair = (min(fit.outer, fit.inner), max(fit.outer, fit.inner))
-            if fit.correlation >= SMALL_FIT and (pair not in best or fit.correlation > best[pair].correlation):
+            if pair not in best or fit.correlation > best[pair].correlation:
                 best[pair] = fit
-    return best
+    return {pair: fit for pair, fit in best.items() if fit.correlation >= (SMALL_FIT if fit.place else WHOLE_FIT)}
 
 
 def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
     """(P, 2) pairs i < j, ascending: each photo with the NEAREST by features and the NEAREST by signature."""
-    both = [nearest(centred_directions(features)[:, None]), nearest(signatures(pictures))]
+    with threadpool_limits(1):  # our own threads share the work; those of each product would be in their way
+        both = [nearest(centred_directions(features)[:, None]), nearest(signatures(pictures))]
     pairs = np.concatenate([np.stack([np.repeat(np.arange(len(b)), b.shape[1]), b.ravel()], axis=1) for b in both])
     return np.unique(np.sort(pairs, axis=1), axis=0)
 
