@@ -4,9 +4,9 @@
 
 Planted copies of training photos (`planted.py`) against the candidates among the photos themselves, which are no
 copies but for the few pairs of KNOWN, found by eye. A logistic regression; then the least sum is lowered by MARGIN,
-which costs some claims among photos of one class that look alike and none between two. The numbers in the product came from
-another draw of photos; another draw gives others that decide nearly alike. No test photo is read, and fruit on white is
-left out: frames of one turning fruit are nearly copies.
+which costs some claims among photos of one class that look alike and none between two. The numbers in the product came
+from another draw of photos; another draw gives others that decide nearly alike. No test photo is read, and fruit on
+white is left out: frames of one turning fruit are nearly copies.
 """
 
 import sys
