@@ -40,6 +40,7 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
+from tellapart.features.copies import copies_by_looking
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import Prepared, prepare
 from tellapart.recipe import LinearProbe, Reading
@@ -172,7 +173,9 @@ def copies(options, sets: dict[str, Prepared], extractor: Extractor) -> list[mea
         for kind, save in COPIES.items():
             copied = extractor.extract(Changed(dataset, chosen, save))
             values = np.concatenate([prepared.values, copied.values])
-            found = find_duplicates(values, np.concatenate([prepared.pixel_hashes, copied.pixel_hashes]))
+            hashes = np.concatenate([prepared.pixel_hashes, copied.pixel_hashes])
+            pictures = np.concatenate([prepared.features.pictures[prepared.features.usable], copied.pictures])
+            found = find_duplicates(values, hashes, copies_by_looking(values, pictures, hashes))
             pairs = {(p.first, p.second) for p in found.pairs}
             own = {(int(i), n + j) for j, i in enumerate(chosen)}
             groups = found.groups

@@ -1,30 +1,33 @@
-"""How alike copies of a photo look to each backbone, and how alike photos of different things do.
+"""How many copies of photos are named, and how many pairs that are none.
 
     python benchmarks/duplicates.py ../shared/data
 
-The measurement behind NEAR_DUPLICATE and SAME_GROUP in `data/duplicates.py`. From every set, photos are drawn and
-copied in the ways that copies come about; for each copy, the centred cosine of its features with those of the photo it
-was made from. Against that, the centred cosines of all pairs of photos of different classes: no such pair should be
-called a copy. (Pairs of one class are no counter-example: sets from the web hold real copies. Neither is a copy filed
-under two classes, which the highest values are made of; the share above a threshold says how few there are.) No test
-photo is read, and nothing is trained.
+From every set, photos are drawn and copied in the ways that copies come about (`planted.py`), one kind at a time. The
+copies are added to the set, and all pairs sought as `train` and `check` seek them: by features, and by looking. Against
+that, the claims among the photos of the set itself, where nothing was planted: those between two classes are listed,
+each to be looked at. (Pairs of one class are no counter-example: sets from the web hold real copies.) And the centred
+cosines of all pairs of two classes, on which NEAR_DUPLICATE and SAME_GROUP rest. No test photo is read.
 """
 
-import io
+import argparse
 import sys
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image
 
 import measure
-from tellapart.data.duplicates import NEAR_DUPLICATE, SAME_GROUP
+from planted import KINDS, LOSSLESS, Planted
+from tellapart.data.duplicates import NEAR_DUPLICATE, SAME_GROUP, find_duplicates, similar_pairs
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
+from tellapart.features.copies import candidates, copies_by_looking
 from tellapart.features.extract import Extractor
+
+__all__ = ["LOSSLESS", "cropped"]  # `checks.py` has them from here
 
 SETS = {
     "clothing": "clothing/train",
@@ -33,9 +36,10 @@ SETS = {
     "fruits": "fruits/train_market",
     "fruits, white": "fruits/train_white",
 }
-COPIED = 120  # photos of each set
-LOSSLESS = 95  # JPEG quality of copies that were not saved on purpose at a lower one
+COPIED = 100  # photos of each set, for each kind and seed
+SEEDS = (0, 1, 2)
 BLOCK = 512
+Pairs = set[tuple[int, int]]
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:
@@ -44,35 +48,101 @@ def cropped(image: Image.Image, share: float) -> Image.Image:
     return image.crop((round(x), round(y), round(image.width - x), round(image.height - y)))
 
 
-COPIES: dict[str, tuple[Callable[[Image.Image], Image.Image], int]] = {
-    "saved again, JPEG 50": (lambda image: image, 50),
-    "saved again, JPEG 25": (lambda image: image, 25),
-    "half the size": (lambda image: image.resize((max(1, image.width // 2), max(1, image.height // 2))), LOSSLESS),
-    "mirrored": (ImageOps.mirror, LOSSLESS),
-    "5 % cropped away": (lambda image: cropped(image, 0.05), LOSSLESS),
-    "10 % cropped away": (lambda image: cropped(image, 0.10), LOSSLESS),
-    "brighter by a fifth": (lambda image: ImageEnhance.Brightness(image).enhance(1.2), LOSSLESS),
-}
-
-
-@dataclass
-class Planted:
-    """Copies of the photos `chosen` of `dataset`: first all of the first kind, then all of the second, …"""
+@dataclass(frozen=True)
+class Photos:
+    """The photos of a set as the product sees them."""
 
     dataset: Dataset
-    chosen: np.ndarray
+    values: np.ndarray
+    hashes: np.ndarray
+    pictures: np.ndarray
 
-    @property
-    def n(self) -> int:
-        return len(self.chosen) * len(COPIES)
+    @classmethod
+    def of(cls, dataset: Dataset, extractor: Extractor) -> "Photos":
+        features = extractor.extract(dataset)
+        use = features.usable
+        arrays = features.values, features.pixel_hashes, features.pictures
+        return cls(dataset.subset(use), *(np.asarray(array)[use] for array in arrays))
 
-    def read(self, index: int) -> bytes:
-        change, quality = list(COPIES.values())[index // len(self.chosen)]
-        with Image.open(io.BytesIO(self.dataset.read(int(self.chosen[index % len(self.chosen)])))) as image:
-            copy = change(ImageOps.exif_transpose(image).convert("RGB"))
-        file = io.BytesIO()
-        copy.save(file, "JPEG", quality=quality)
-        return file.getvalue()
+    def with_copies(self, planted: Planted, extractor: Extractor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Features, hashes and pictures of these photos and, after them, of the copies."""
+        copies = extractor.extract(planted)
+        added = copies.values, copies.pixel_hashes, copies.pictures
+        own = self.values, self.hashes, self.pictures
+        values, hashes, pictures = (np.concatenate([a, np.asarray(b)]) for a, b in zip(own, added, strict=True))
+        return values, hashes, pictures
+
+
+def pairs_of(rows: np.ndarray) -> Pairs:
+    return {(int(first), int(second)) for first, second in rows}
+
+
+def named(photos: Photos, kind: str, seed: int, n_copied: int, extractor: Extractor) -> tuple[float, float, float, int]:
+    """Shares of the copies: named, named by features alone, kept on one side; and pairs that look alike and are none.
+
+    Those are pairs with a copy in which the other photo is neither its original nor one that looks like its original.
+    """
+    n = len(photos.values)
+    chosen = np.random.default_rng([seed, 99]).choice(n, n_copied, replace=False)
+    values, hashes, pictures = photos.with_copies(Planted(photos.dataset, chosen, kind, seed), extractor)
+    looked = copies_by_looking(values, pictures, hashes)
+    found = find_duplicates(values, hashes, looked)
+    truth = {(int(original), n + k) for k, original in enumerate(chosen)}
+    claimed = {(pair.first, pair.second) for pair in found.pairs}
+    # Equal pixels are linked in a chain, which may not hold the very pair.
+    exact = {(a, b) for a, b in truth if found.copies[a] == found.copies[b]}
+    rows, cosines = similar_pairs(values, SAME_GROUP)
+    near = pairs_of(rows[cosines >= NEAR_DUPLICATE]) | exact
+    together = np.mean([found.groups[a] == found.groups[b] for a, b in truth])
+    alike = {frozenset(pair) for pair in pairs_of(looked)}
+    wrong = [
+        (a, b) for a, b in pairs_of(looked) - truth if b >= n > a and frozenset((a, int(chosen[b - n]))) not in alike
+    ]
+    return len(truth & (claimed | exact)) / n_copied, len(truth & near) / n_copied, float(together), len(wrong)
+
+
+def copies_rows(quality: str, shares: dict[str, dict[str, list[tuple[float, float, float, int]]]]) -> list[measure.Row]:
+    """One row a kind: of 100 copies, named in each set: the mean of the seeds, and the least where it is less."""
+    rows: list[measure.Row] = []
+    for kind in KINDS:
+        row: measure.Row = {"Quality": quality, "Copy": kind}
+        every: list[tuple[float, float, float, int]] = []
+        for name, by_kind in shares.items():
+            of_seeds = by_kind[kind]
+            every += of_seeds
+            mean, least = np.mean([s[0] for s in of_seeds]), min(s[0] for s in of_seeds)
+            row[name] = f"{mean:.0%}" + (f" (least {least:.0%})" if round(100 * least) < round(100 * mean) else "")
+        row["By features alone, all sets"] = f"{np.mean([s[1] for s in every]):.0%}"
+        row["Kept on one side"] = f"{np.mean([s[2] for s in every]):.0%}"
+        row["Wrong pairs"] = sum(s[3] for s in every)
+        rows.append(row)
+    return rows
+
+
+def claims_row(quality: str, name: str, photos: Photos) -> tuple[measure.Row, list[measure.Row]]:
+    """What is claimed among the photos of a set; and the pairs of two classes that look alike."""
+    labels = photos.dataset.labels
+    started = time.perf_counter()
+    looked = pairs_of(copies_by_looking(photos.values, photos.pictures, photos.hashes))
+    seconds = time.perf_counter() - started
+    judged = candidates(photos.values, photos.pictures)
+    near, _ = similar_pairs(photos.values, NEAR_DUPLICATE)
+    counts = np.bincount(labels)
+    n_same = max(int((counts * (counts - 1) // 2).sum()), 1)
+    torn = sorted(pair for pair in looked if labels[pair[0]] != labels[pair[1]])
+    row: measure.Row = {
+        "Quality": quality,
+        "Photos": name,
+        "N": len(labels),
+        "Pairs looked at": len(judged),
+        "Look like copies": len(looked),
+        "… of 1,000 pairs of one class": f"{1000 * (len(looked) - len(torn)) / n_same:.2f}",
+        "… of two classes": len(torn),
+        f"≥ {NEAR_DUPLICATE} by features": len(near),
+        "Seconds of looking": f"{seconds:.2f}",
+    }
+    names = [photo.removeprefix(f"{photos.dataset.source}/") for photo in photos.dataset.photos]
+    return row, [{"Quality": quality, "Photos": name, "Photo": names[a], "Looks like": names[b]} for a, b in torn]
 
 
 def directions(features: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -91,60 +161,56 @@ def other_class_cosines(unit: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.sort(np.concatenate(parts))
 
 
+def others_row(quality: str, name: str, photos: Photos) -> measure.Row:
+    pairs = other_class_cosines(directions(photos.values, photos.values.mean(axis=0)), photos.dataset.labels)
+    return {
+        "Quality": quality,
+        "Photos": name,
+        "Pairs of two classes": f"{len(pairs):,}",
+        "Median": f"{np.median(pairs):.2f}",
+        "99.9 %": f"{np.quantile(pairs, 0.999):.2f}",
+        "99.999 %": f"{np.quantile(pairs, 0.99999):.2f}",
+        "Highest three": ", ".join(f"{c:.2f}" for c in pairs[:-4:-1]),
+        f"≥ {SAME_GROUP}": int((pairs >= SAME_GROUP).sum()),
+        f"≥ {NEAR_DUPLICATE}": int((pairs >= NEAR_DUPLICATE).sum()),
+    }
+
+
+def more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quality", nargs="+", default=["fast", "balanced"], help="whose features; both unless told")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help=f"draws of photos; {len(SEEDS)} unless told")
+
+
 def main() -> None:
-    options = measure.arguments(__doc__, repeats=1)
+    options = measure.arguments(__doc__, repeats=1, more=more)
+    seeds = SEEDS[:1] if options.quick else SEEDS[: options.seeds]
     copies: list[measure.Row] = []
+    claims: list[measure.Row] = []
+    torn: list[measure.Row] = []
     others: list[measure.Row] = []
-    for quality in ("fast",) if options.quick else ("fast", "balanced"):
+    for quality in ("fast",) if options.quick else options.quality:
         backbone = QUALITIES[quality]
         extractor = Extractor(backbone, Preprocess(backbone.input_px))
-        found: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in COPIES}
+        shares: dict[str, dict[str, list[tuple[float, float, float, int]]]] = {}
         for name, place in SETS.items():
             dataset = scan(options.data / place)
             n_copied = min(COPIED, dataset.n)
             if options.quick:
                 dataset, n_copied = dataset.subset(np.arange(0, dataset.n, 10)), 5
-            print(f"  {quality}, {name}: {dataset.n} photos", file=sys.stderr, flush=True)
-            originals = extractor.extract(dataset)
-            values, labels = np.asarray(originals.values)[originals.usable], dataset.labels[originals.usable]
-            mean = values.mean(axis=0)
-            chosen = np.random.default_rng(0).choice(originals.usable, n_copied, replace=False)
-            planted = extractor.extract(Planted(dataset, chosen))
-            unit = directions(np.asarray(originals.values)[chosen], mean)
-            alike = directions(np.asarray(planted.values), mean).reshape(len(COPIES), n_copied, -1)
-            for kind, of_kind in zip(COPIES, alike, strict=True):
-                found[kind][name] = (of_kind * unit).sum(axis=1)
-            pairs = other_class_cosines(directions(values, mean), labels)
-            others.append(
-                {
-                    "Quality": quality,
-                    "Photos": name,
-                    "Pairs of two classes": f"{len(pairs):,}",
-                    "Median": f"{np.median(pairs):.2f}",
-                    "99.9 %": f"{np.quantile(pairs, 0.999):.2f}",
-                    "99.999 %": f"{np.quantile(pairs, 0.99999):.2f}",
-                    "Highest three": ", ".join(f"{c:.2f}" for c in pairs[:-4:-1]),
-                    f"≥ {SAME_GROUP}": int((pairs >= SAME_GROUP).sum()),
-                    f"≥ {NEAR_DUPLICATE}": int((pairs >= NEAR_DUPLICATE).sum()),
-                }
-            )
-        for kind, by_set in found.items():
-            every = np.concatenate(list(by_set.values()))
-            row: measure.Row = {
-                "Quality": quality,
-                "Copy": kind,
-                "Copies": len(every),
-                "Least": f"{every.min():.2f}",
-                "1 in 20 below": f"{np.quantile(every, 0.05):.2f}",
-                "Median": f"{np.median(every):.2f}",
-            }
-            for threshold in (NEAR_DUPLICATE, SAME_GROUP):
-                row[f"Found at {threshold}"] = f"{(every >= threshold).mean():.1%}"
-            lowest = min(by_set, key=lambda name: (by_set[name] >= SAME_GROUP).mean())
-            share = (by_set[lowest] >= SAME_GROUP).mean()
-            row[f"Fewest at {SAME_GROUP}"] = f"{share:.1%} ({lowest})" if share < 1 else "100.0%"
-            copies.append(row)
-    measure.report(options, {"Copies": copies, "Photos of two classes": others}, copied_of_each_set=COPIED)
+            photos = Photos.of(dataset, extractor)
+            row, pairs = claims_row(quality, name, photos)
+            claims.append(row)
+            torn += pairs
+            others.append(others_row(quality, name, photos))
+            shares[name] = {}
+            for kind in KINDS:
+                shares[name][kind] = [named(photos, kind, seed, n_copied, extractor) for seed in seeds]
+                print(f"  {quality}, {name}, {kind}: {shares[name][kind]}", file=sys.stderr, flush=True)
+        copies += copies_rows(quality, shares)
+    tables = {"Copies": copies, "Claims where nothing was planted": claims, "Photos of two classes": others}
+    if torn:
+        tables["Pairs of two classes that look like copies"] = torn
+    measure.report(options, tables, copied_of_each_set=COPIED, seeds=len(seeds))
 
 
 if __name__ == "__main__":

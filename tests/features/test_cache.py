@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 
+from tellapart.data.grey_picture import SIDE_PX
 from tellapart.errors import InputError
 from tellapart.features import cache as feature_cache
 from tellapart.features.cache import DAY_S, Embedding, FeatureCache, embedding_key
@@ -407,3 +408,63 @@ def test_a_renamed_photo_is_known_and_a_changed_one_is_not(shared_data, extracto
     os.utime(tmp_path / "b.jpg", (1, 1))  # same name, same size, same time
     assert n_cached("b.jpg") == 0
     cached.cache.close()
+
+
+def test_pictures_come_back_and_may_be_missing(cache):
+    picture = np.arange(SIDE_PX * SIDE_PX, dtype=np.uint8).reshape(SIDE_PX, SIDE_PX)
+    cache.put({key(1): Embedding(np.zeros(D, np.float32), b"a" * 16, picture), **rows(2, 1)})
+    assert np.array_equal(cache.get(key(1)).picture, picture)
+    assert cache.get(key(2)).picture is None
+
+
+OLD_SCHEMA = """
+CREATE TABLE features (
+    key BLOB PRIMARY KEY, pixel_hash BLOB NOT NULL, features BLOB NOT NULL, used_day INTEGER NOT NULL
+);
+CREATE INDEX features_by_use ON features (used_day);
+"""
+
+
+def old_file(path, n=3):
+    """A file as it was before pictures were kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path)
+    db.executescript(OLD_SCHEMA)
+    filled = [(k, e.pixel_hash, e.features.tobytes(), 1) for k, e in rows(0, n).items()]
+    db.executemany("INSERT INTO features VALUES (?, ?, ?, ?)", filled)
+    db.commit()
+    db.close()
+
+
+def test_a_file_of_before_keeps_its_rows(path):
+    old_file(path)
+    for _ in range(2):
+        cache = FeatureCache(path)
+        assert [cache.get(key(i)).picture for i in range(3)] == [None] * 3
+        assert (cache.get(key(2)).features == 2).all()
+        cache.close()
+    assert not path.with_suffix(".damaged").exists()
+
+
+def test_processes_that_open_a_file_of_before_at_once(tmp_path):
+    path, go = tmp_path / "old.sqlite", tmp_path / "go"
+    old_file(path)
+    code = """
+        import time
+        print("ready", flush=True)
+        while not Path(sys.argv[3]).exists():
+            time.sleep(0.0005)
+        cache = FeatureCache(path)
+        cache.put(rows(start, 3))
+        assert cache.get(b"%032d" % 1) is not None
+    """
+    children = [child(code, path, 10 * i, go) for i in range(1, 5)]
+    for process in children:
+        process.stdout.readline()
+    go.touch()
+    for process in children:
+        assert process.wait(60) == 0
+        process.stdout.close()
+    cache = FeatureCache(path)
+    assert cache.state().n_photos == 15
+    cache.close()

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from tellapart.classifier.kept_scores import KeptScores, Scored
+from tellapart.data.grey_picture import grey_picture
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset
@@ -114,6 +116,32 @@ def test_a_cache_that_knows_half(cached, some, clothing_features):
     found = cached.extract(some)
     assert found.n_cached == (some.n + 1) // 2
     assert found.values.tobytes() == clothing_features.values[::2].tobytes()
+
+
+def test_pictures_are_of_the_whole_photo_and_remembered(cached, some, clothing_features):
+    for found in (cached.extract(some), cached.extract(some)):
+        assert np.array_equal(found.pictures, clothing_features.pictures[::2])
+    image = decode(some.read(5), min_side_px=cached.preprocessing.min_side_px)
+    assert np.array_equal(found.pictures[5], grey_picture(image))
+
+
+def test_a_row_without_a_picture_is_completed_once_and_without_the_network(
+    cached, some, clothing_features, monkeypatch
+):
+    cached.extract(some)
+    db = sqlite3.connect(cached.cache.path)
+    db.execute("UPDATE features SET picture = NULL")
+    db.commit()
+    db.close()
+    monkeypatch.setattr(module, "compiled", None)  # whoever asks the network fails
+    decoded = []
+    monkeypatch.setattr(module, "grey_picture", lambda image: decoded.append(1) or grey_picture(image))
+    for _ in range(2):
+        found = cached.extract(some)
+        assert found.n_cached == some.n
+        assert np.array_equal(found.pictures, clothing_features.pictures[::2])
+        assert found.values.tobytes() == clothing_features.values[::2].tobytes()
+    assert len(decoded) == some.n
 
 
 def test_errors_are_not_remembered(cached, some):

@@ -54,7 +54,8 @@ def prepared_from(dataset, skipped=()):
     n = dataset.n
     none = Duplicates((), np.arange(n, dtype=np.int32), np.arange(n, dtype=np.int32))
     values, hashes = np.zeros((n, 1), np.float32), np.zeros(n, "S32")
-    return Prepared(dataset, values, hashes, none, tuple(skipped), Features(values, hashes, {}), FAST, Preprocess(224))
+    features = Features(values, hashes, np.zeros((n, 64, 64), np.uint8))
+    return Prepared(dataset, values, hashes, none, tuple(skipped), features, FAST, Preprocess(224))
 
 
 class _Outline(Outline):

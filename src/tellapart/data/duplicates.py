@@ -47,16 +47,30 @@ def similar_pairs(features: NDArray[np.float32], threshold: float) -> tuple[NDAr
         features: (N, D) float32.
         threshold: in (0, 1].
     """
-    n, d = features.shape
-    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32) if n else np.zeros(d, np.float32)
-    sketched = n > SKETCH_FROM and d > SKETCH_D
-    directions = _directions(features, mean, _projection(d) if sketched else None)
+    sketched, directions = _is_sketched(features), centred_directions(features)
+    mean = _mean(features)
     pairs = np.concatenate(
         [np.zeros((0, 2), np.int64), *_pairs_by_block(directions, threshold - SKETCH_SLACK * sketched)]
     )
     cosines = _cosines(features, mean, pairs)
     alike = cosines >= threshold
     return pairs[alike], cosines[alike]
+
+
+def centred_directions(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, D) of length 1: what is special about each photo; of more than SKETCH_FROM, (N, SKETCH_D) sketches of it."""
+    projection = _projection(features.shape[1]) if _is_sketched(features) else None
+    return _directions(features, _mean(features), projection)
+
+
+def _is_sketched(features: NDArray[np.float32]) -> bool:
+    n, d = features.shape
+    return bool(n > SKETCH_FROM and d > SKETCH_D)
+
+
+def _mean(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    n, d = features.shape
+    return features.mean(axis=0, dtype=np.float64).astype(np.float32) if n else np.zeros(d, np.float32)
 
 
 def _directions(
@@ -155,15 +169,25 @@ class Duplicates:
     groups: NDArray[np.int32]
 
 
-def find_duplicates(features: NDArray[np.float32], pixel_hashes: NDArray[np.bytes_]) -> Duplicates:
-    """Exact copies, near duplicates and groups among photos with these features and hashes."""
+def find_duplicates(
+    features: NDArray[np.float32], pixel_hashes: NDArray[np.bytes_], looked: NDArray[np.int64] | None = None
+) -> Duplicates:
+    """Exact copies, near duplicates and groups among N photos.
+
+    Args:
+        features: (N, D).
+        pixel_hashes: (N,).
+        looked: (P, 2) pairs i < j that were found by looking (`features/copies.py`); None if nobody looked.
+    """
     n = len(features)
     exact = exact_pairs(pixel_hashes)
     alike, cosines = similar_pairs(features, SAME_GROUP)
     copies = group(n, exact)
-    near = alike[(cosines >= NEAR_DUPLICATE) & (copies[alike[:, 0]] != copies[alike[:, 1]])]
+    seen = np.zeros((0, 2), np.int64) if looked is None else looked
+    near = np.unique(np.concatenate([alike[cosines >= NEAR_DUPLICATE], seen]), axis=0)
+    near = near[copies[near[:, 0]] != copies[near[:, 1]]]
     pairs = [Pair(int(i), int(j), "exact") for i, j in exact] + [Pair(int(i), int(j), "near") for i, j in near]
-    groups = group(n, np.concatenate([exact, alike]))
+    groups = group(n, np.concatenate([exact, alike, seen]))
     return Duplicates(tuple(sorted(pairs, key=lambda pair: (pair.first, pair.second))), copies, groups)
 
 

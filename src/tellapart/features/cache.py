@@ -19,16 +19,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.grey_picture import SIDE_PX
 from tellapart.errors import InputError
 from tellapart.storage.cache_folder import cache_folder
 
-DEFAULT_LIMIT_BYTES = 4 * 1024**3  # about 700,000 photos of the balanced quality
+DEFAULT_LIMIT_BYTES = 4 * 1024**3  # about 400,000 photos of the balanced quality
 BUSY_TIMEOUT_S = 30.0  # how long one process waits while another writes
 SWITCH_TIMEOUT_S = 2.0  # how long a new file may be in the making by another process
 DAY_S = 86_400  # `used_day` is as fine as eviction needs, and spares a write for every read on the same day
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
-    key BLOB PRIMARY KEY, pixel_hash BLOB NOT NULL, features BLOB NOT NULL, used_day INTEGER NOT NULL
+    key BLOB PRIMARY KEY, pixel_hash BLOB NOT NULL, features BLOB NOT NULL, used_day INTEGER NOT NULL, picture BLOB
 );
 CREATE INDEX IF NOT EXISTS features_by_use ON features (used_day);
 """
@@ -48,10 +49,12 @@ class Embedding:
     Args:
         features: (D,) float32.
         pixel_hash: 16 bytes; equal for photos that look exactly the same to the backbone.
+        picture: (SIDE_PX, SIDE_PX) uint8, the photo small and grey; None in a row from before there were any.
     """
 
     features: NDArray[np.float32]
     pixel_hash: bytes
+    picture: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class FeatureCache:
             _use_write_ahead_log(db)
             db.execute("PRAGMA synchronous = NORMAL")  # a power cut may lose the last rows, never the file
             db.executescript(SCHEMA)
+            _add_pictures(db)
         except sqlite3.Error:
             db.close()
             raise
@@ -140,18 +144,27 @@ class FeatureCache:
 
     def get(self, key: bytes) -> Embedding | None:
         """What is remembered under `key`, or None."""
-        query = "SELECT features, pixel_hash FROM features WHERE key = ?"
+        query = "SELECT features, pixel_hash, picture FROM features WHERE key = ?"
         row = self._attempt(lambda db: db.execute(query, (key,)).fetchone(), None)
-        return Embedding(np.frombuffer(row[0], np.float32), row[1]) if row else None
+        return Embedding(np.frombuffer(row[0], np.float32), row[1], _picture(row[2])) if row else None
 
     def put(self, embeddings: Mapping[bytes, Embedding]) -> None:
         """Remember `embeddings` in one transaction."""
         today = int(time.time()) // DAY_S
-        rows = [(k, e.pixel_hash, e.features.astype(np.float32).tobytes(), today) for k, e in embeddings.items()]
+        rows = [
+            (
+                k,
+                e.pixel_hash,
+                e.features.astype(np.float32).tobytes(),
+                today,
+                e.picture.tobytes() if e.picture is not None else None,
+            )
+            for k, e in embeddings.items()
+        ]
 
         def insert(db: sqlite3.Connection) -> None:
             db.execute("BEGIN IMMEDIATE")
-            db.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?)", rows)
+            db.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows)
 
         if rows:
             self._attempt(insert, None)
@@ -230,6 +243,27 @@ def _use_write_ahead_log(db: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _add_pictures(db: sqlite3.Connection) -> None:
+    """Room for a picture in each row of a file from before there were any; rows stay, and are completed when used."""
+    if _has_pictures(db):
+        return
+    db.execute("BEGIN IMMEDIATE")  # of two processes that open an old file at once, one adds the column
+    if not _has_pictures(db):
+        db.execute("ALTER TABLE features ADD COLUMN picture BLOB")
+    db.execute("COMMIT")
+
+
+def _has_pictures(db: sqlite3.Connection) -> bool:
+    return any(column[1] == "picture" for column in db.execute("PRAGMA table_info(features)"))
+
+
+def _picture(data: bytes | None) -> NDArray[np.uint8] | None:
+    """What was kept, if it is a picture of the size that is used now."""
+    if data is None or len(data) != SIDE_PX * SIDE_PX:
+        return None
+    return np.frombuffer(data, np.uint8).reshape(SIDE_PX, SIDE_PX)
 
 
 @functools.cache

@@ -14,14 +14,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.preprocess import Preprocess, ResizeMode, read_pixels
+from tellapart.data import photo
+from tellapart.data.grey_picture import SIDE_PX, grey_picture
+from tellapart.data.preprocess import Preprocess, ResizeMode, preprocess
 from tellapart.engine.backbone import QUALITIES, Backbone, build_graph
 from tellapart.engine.runner import Network
 from tellapart.errors import InputError, PhotoError
@@ -57,6 +59,7 @@ class Features:
     Args:
         values: (N, D) float32, memory-mapped; rows of photos that could not be read are zero.
         pixel_hashes: (N,) of 32 hexadecimal digits; photos of equal hashes look exactly the same to the backbone.
+        pictures: (N, SIDE_PX, SIDE_PX) uint8, memory-mapped: the photos small and grey.
         errors: why a photo could not be read, by its index.
         n_cached: how many came from the cache.
         decode_s: seconds of one core spent on reading and decoding, summed over workers.
@@ -65,6 +68,7 @@ class Features:
 
     values: NDArray[np.float32]
     pixel_hashes: NDArray[np.bytes_]
+    pictures: NDArray[np.uint8]
     errors: dict[int, PhotoError] = field(default_factory=dict)
     n_cached: int = 0
     decode_s: float = 0.0
@@ -111,7 +115,8 @@ class Extractor:
         """
         n = photos.n
         values = memory_mapped((n, self.backbone.n_features), np.dtype(np.float32))
-        features = Features(values, np.zeros(n, f"S{2 * PIXEL_HASH_BYTES}"))
+        pictures = memory_mapped((n, SIDE_PX, SIDE_PX), np.dtype(np.uint8))
+        features = Features(values, np.zeros(n, f"S{2 * PIXEL_HASH_BYTES}"), pictures)
         reused: list[bytes] = []
         done = 0
 
@@ -139,6 +144,8 @@ class Extractor:
         for index, embedding in chunk.found.items():
             features.values[index] = embedding.features
             features.pixel_hashes[index] = embedding.pixel_hash.hex()  # raw bytes would lose trailing zeros
+            if embedding.picture is not None:
+                features.pictures[index] = embedding.picture
         features.errors.update(chunk.errors)
         features.n_cached += len(chunk.reused)
         features.decode_s += chunk.decode_s
@@ -155,10 +162,13 @@ class Extractor:
                 key = embedding_key(data, self.extractor_key)
                 known = self.cache.get(key) if self.cache else None
                 if known is not None:
-                    chunk.found[index] = known
                     chunk.reused.append(key)
+                    if known.picture is None:  # remembered before there were any
+                        known = chunk.fresh[key] = replace(known, picture=grey_picture(self._decode(data)))
+                    chunk.found[index] = known
                     continue
-                pixels = read_pixels(data, self.preprocessing)
+                image = self._decode(data)
+                pixels, picture = preprocess(image, self.preprocessing), grey_picture(image)
             except PhotoError as error:
                 chunk.errors[index] = error
                 continue
@@ -167,9 +177,12 @@ class Extractor:
                 chunk.decode_s += decoded - started
             features = compiled(self.backbone)(pixels)["features"]
             pixel_hash = hash_pixels(pixels)
-            chunk.found[index] = chunk.fresh[key] = Embedding(features, pixel_hash)
+            chunk.found[index] = chunk.fresh[key] = Embedding(features, pixel_hash, picture)
             chunk.inference_s += time.perf_counter() - decoded
         return chunk
+
+    def _decode(self, data: bytes) -> NDArray[np.uint8]:
+        return photo.decode(data, min_side_px=self.preprocessing.min_side_px)
 
 
 def compiled(backbone: Backbone) -> Network:

@@ -13,6 +13,7 @@ from tellapart.data.preprocess import Preprocess, ResizeMode
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError
+from tellapart.features.copies import copies_by_looking
 from tellapart.features.extract import Extractor, Features, cached_extractor
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, Stopwatch
@@ -34,6 +35,7 @@ class Prepared:
         backbone: what made the features.
         preprocessing: how a photo becomes the backbone's pixels.
         groups_found: (N,) groups as found by looks alone, where a person gave some too.
+        pictures: (N, SIDE_PX, SIDE_PX) uint8, the photos small and grey, by which copies are found; `None` if not read.
     """
 
     dataset: Dataset
@@ -45,6 +47,7 @@ class Prepared:
     backbone: Backbone
     preprocessing: Preprocess
     groups_found: NDArray[np.int32] | None = None
+    pictures: NDArray[np.uint8] | None = None
 
 
 def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: Stopwatch) -> Prepared:
@@ -67,9 +70,10 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
     whole = len(use) == dataset.n
     values = features.values if whole else features.values[use]
     hashes = features.pixel_hashes if whole else features.pixel_hashes[use]
+    pictures = features.pictures if whole else features.pictures[use]
     skipped, dataset = dataset.skipped, dataset if whole else dataset.subset(use)
     with clock("duplicates"):
-        duplicates = find_duplicates(values, hashes)
+        duplicates = find_duplicates(values, hashes, copies_by_looking(values, pictures, hashes))
     found = None
     if (bound := dataset.bound) is not None:
         found = duplicates.groups
@@ -84,18 +88,22 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
         backbone=extractor.backbone,
         preprocessing=extractor.preprocessing,
         groups_found=found,
+        pictures=pictures,
     )
 
 
 def part_of(prepared: Prepared, indices: NDArray[np.integer]) -> Prepared:
     """The photos at `indices` alone, with the copies that are found among them."""
     values, hashes = prepared.values[indices], prepared.pixel_hashes[indices]
+    pictures = None if prepared.pictures is None else prepared.pictures[indices]
+    looked = None if pictures is None else copies_by_looking(values, pictures, hashes)
     return replace(
         prepared,
         dataset=prepared.dataset.subset(indices),
         values=values,
         pixel_hashes=hashes,
-        duplicates=find_duplicates(values, hashes),
+        duplicates=find_duplicates(values, hashes, looked),
+        pictures=pictures,
     )
 
 

@@ -18,7 +18,8 @@ from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.evaluation.wishes import decide
 from tellapart.extras import missing
-from tellapart.features.extract import bundled_extractor
+from tellapart.features.copies import copies_by_looking
+from tellapart.features.extract import Features, bundled_extractor
 from tellapart.recipe import LinearProbe, Reading, Wishes
 from tellapart.text import quoted
 
@@ -88,8 +89,10 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             Reading(quality=self.quality), class_balance=self.class_balance, n_folds=self.n_folds, seed=self.seed
         )
         numbers = np.asarray(inverse, np.int32)
-        features, hashes = self._features(paths)
-        together, n_classes = find_duplicates(features, hashes).groups, len(self.classes_)
+        read, n_classes = self._read(paths), len(self.classes_)
+        features = read.values
+        looked = copies_by_looking(features, read.pictures, read.pixel_hashes)
+        together = find_duplicates(features, read.pixel_hashes, looked).groups
         if groups is not None:
             if len(given := np.asarray(groups)) != len(labels):
                 raise InputError(
@@ -106,7 +109,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def predict_proba(self, paths: Paths) -> NDArray[np.float64]:
         """(N, C) calibrated probabilities, columns in the order of `classes_`."""
         check_is_fitted(self, "fitted_")
-        return self.fitted_.probs(self._features(paths)[0])
+        return self.fitted_.probs(self._read(paths).values)
 
     def predict(self, paths: Paths) -> NDArray[np.generic]:
         """(N,) the likeliest label of each photo, or one that must not be missed."""
@@ -123,14 +126,14 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         wishes = Wishes(never_miss={str(label): share for label, share in (self.never_miss or {}).items()})
         return decide(wishes, scored, groups[said.indices], names, fitted.thresholds)
 
-    def _features(self, paths: Paths) -> tuple[NDArray[np.float32], NDArray[np.bytes_]]:
+    def _read(self, paths: Paths) -> Features:
         paths = [os.fspath(path) for path in np.asarray(paths, object).ravel()]
         dataset = Dataset.from_lists(paths, ["photo"] * len(paths))
         with bundled_extractor(self.quality, self.fit_photos) as extractor:  # type: ignore[arg-type]  # checked there
             features = extractor.extract(dataset)
         for index, error in sorted(features.errors.items()):
             raise InputError(f"{quoted(dataset.photos[index])}: {error.message}", hint=error.hint) from error
-        return features.values, features.pixel_hashes
+        return features
 
     def __sklearn_tags__(self):  # type: ignore[no-untyped-def]
         tags = super().__sklearn_tags__()

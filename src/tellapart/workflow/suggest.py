@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from tellapart.data import photo
 from tellapart.data.duplicates import find_duplicates, group
-from tellapart.data.preprocess import read_pixels
+from tellapart.data.grey_picture import grey_picture
+from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Skipped, scan_photos
 from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import InputError, PhotoError
+from tellapart.features.copies import copies_by_looking
 from tellapart.features.extract import hash_pixels
 from tellapart.model.artifact import Artifact, load_artifact
 from tellapart.parallel import map_in_order, n_cores
@@ -128,16 +130,17 @@ def image_stats_of(artifact: Artifact, photos: Sequence[str], progress: Progress
     outputs_asked = ["features", "probs", "unknown_score"]
     network = Network(artifact.model, artifact.preprocess.input_px, outputs_asked, streams=n_cores())
 
-    def ask(path: str) -> tuple[dict[str, NDArray[np.float32]], str] | PhotoError:
+    def ask(path: str) -> tuple[dict[str, NDArray[np.float32]], str, NDArray[np.uint8]] | PhotoError:
         try:
-            pixels = read_pixels(photo.read(path), artifact.preprocess)
+            image = photo.decode(photo.read(path), min_side_px=artifact.preprocess.min_side_px)
         except PhotoError as error:
             return error
+        pixels = preprocess(image, artifact.preprocess)
         outputs = network(pixels)
         refuse_nonsense(outputs, len(artifact.class_names))
-        return outputs, hash_pixels(pixels).hex()
+        return outputs, hash_pixels(pixels).hex(), grey_picture(image)
 
-    said, readable, hashes, skipped = [], [], [], []
+    said, readable, hashes, pictures, skipped = [], [], [], [], []
     for i, result in enumerate(map_in_order(ask, photos, name="suggest")):
         progress(STAGE, i + 1, len(photos))
         if isinstance(result, PhotoError):
@@ -146,6 +149,7 @@ def image_stats_of(artifact: Artifact, photos: Sequence[str], progress: Progress
         readable.append(photos[i])
         said.append(result[0])
         hashes.append(result[1])
+        pictures.append(result[2])
     if not said:
         raise InputError(
             f"Not one of {counted(len(photos), 'photo')} can be read. "
@@ -153,7 +157,9 @@ def image_stats_of(artifact: Artifact, photos: Sequence[str], progress: Progress
             hint="Open one of them in a photo viewer.",
         )
     features, probs, ood_scores = (np.stack([s[key] for s in said]) for key in network.outputs)
-    pairs = find_duplicates(features, np.array(hashes, "S32")).pairs
+    pixel_hashes = np.array(hashes, "S32")
+    looked = copies_by_looking(features, np.stack(pictures), pixel_hashes)
+    pairs = find_duplicates(features, pixel_hashes, looked).pairs
     linked = np.array([(p.first, p.second) for p in pairs], np.int64).reshape(-1, 2)
     return Pool(tuple(readable), features, probs, ood_scores, group(len(readable), linked)), tuple(skipped)
 

@@ -1,0 +1,172 @@
+"""Copies found by looking: which photos might be copies, and which of them are.
+
+A photo that was saved again, resized or turned no longer has its features, and one with a border no longer the pixels
+in their places. So the candidates of each photo are the three nearest by features and the three nearest by a tiny grey
+picture in eight orientations; and each candidate is laid on the photo and looked at, block by block.
+docs/duplicates.md shows what is found so.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from tellapart.data.alignment import best_places, closer_place, contents
+from tellapart.data.copy_verdict import Agreement, agreement, is_copy
+from tellapart.data.duplicates import centred_directions
+from tellapart.data.grey_picture import local_contrast, oriented, signatures
+from tellapart.parallel import map_in_order
+
+NEAREST = 3  # candidates by each of the two
+ROWS, COLUMNS = 128, 2048  # compared at once: what a core keeps close to itself
+SMALL_FIT = 0.74  # correlation of the smallest pictures from which on two are looked at more closely
+WHOLE_FIT = 0.62  # … where neither has a margin: others seldom fit best so, and a mark takes that much away
+BLOCK = 256  # photos whose local contrast is made at once
+
+
+def copies_by_looking(
+    features: NDArray[np.float32], pictures: NDArray[np.uint8], pixel_hashes: NDArray[np.bytes_]
+) -> NDArray[np.int64]:
+    """(P, 2) pairs i < j of photos of which one is a copy of the other, ascending. Of equal hashes one is looked at.
+
+    Args:
+        features: (N, D).
+        pictures: (N, SIDE_PX, SIDE_PX) uint8, small and grey.
+        pixel_hashes: (N,).
+    """
+    _, different = np.unique(pixel_hashes, return_index=True)
+    different = np.sort(different)
+    if len(different) < 2:
+        return np.zeros((0, 2), np.int64)
+    whole = len(different) == len(pixel_hashes)
+    return different[_copies(*((features, pictures) if whole else (features[different], pictures[different])))]
+
+
+def _copies(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
+    pairs = [pair for pair, found in looked_at(candidates(features, pictures), pictures).items() if is_copy(found)]
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tuple[int, int], Agreement]:
+    """How those of `pairs` agree that can be laid on each other at all, in ascending order.
+
+    Args:
+        pairs: (P, 2), i < j.
+        pictures: (N, SIDE_PX, SIDE_PX) uint8, small and grey.
+    """
+    with threadpool_limits(1):
+        return _looked_at(pairs, pictures)
+
+
+def _looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tuple[int, int], Agreement]:
+    contrasts = np.concatenate(list(map_in_order(_contrasts, _blocks_of(pictures), name="contrast")))
+    best = _best_fits(pairs, contrasts)
+
+    def look(fit: _Fit) -> Agreement | None:
+        turned = oriented(contrasts[fit.inner].astype(np.float32))[fit.orientation]
+        place = closer_place(contrasts[fit.outer].astype(np.float32), turned, fit.place)
+        if place is None:
+            return None
+        return agreement(pictures[fit.outer], oriented(pictures[fit.inner])[fit.orientation], place)
+
+    looked = sorted(best)
+    found = map_in_order(look, [best[pair] for pair in looked], name="look")
+    return {pair: agrees for pair, agrees in zip(looked, found, strict=True) if agrees is not None}
+
+
+class _Fit(NamedTuple):
+    """How well the smallest picture of `inner` fits within that of `outer`, and where."""
+
+    correlation: float
+    outer: int
+    inner: int
+    place: int
+    orientation: int
+
+
+def _best_fits(pairs: NDArray[np.int64], contrasts: NDArray[np.int8]) -> dict[tuple[int, int], _Fit]:
+    """{pair: its better fit, of either within the other}, of those that fit well enough."""
+    sought = np.concatenate(list(map_in_order(_sought, _blocks_of(contrasts), name="contrast")))
+    partners: defaultdict[int, list[int]] = defaultdict(list)
+    for first, second in pairs.tolist():
+        partners[first].append(second)
+        partners[second].append(first)
+
+    def seek(outer: int) -> list[_Fit]:
+        inside = partners[outer]
+        fits = best_places(contrasts[outer].astype(np.float32), sought[inside].astype(np.float32))
+        rows = zip(*(part.tolist() for part in fits), strict=True)
+        return [_Fit(row[0], outer, inner, *row[1:]) for inner, row in zip(inside, rows, strict=True)]
+
+    best: dict[tuple[int, int], _Fit] = {}
+    for fits in map_in_order(seek, partners, name="seek"):
+        for fit in fits:
+            pair = (min(fit.outer, fit.inner), max(fit.outer, fit.inner))
+            if pair not in best or fit.correlation > best[pair].correlation:
+                best[pair] = fit
+    return {pair: fit for pair, fit in best.items() if fit.correlation >= (SMALL_FIT if fit.place else WHOLE_FIT)}
+
+
+def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(P, 2) pairs i < j, ascending: each photo with the NEAREST by features and the NEAREST by signature."""
+    with threadpool_limits(1):  # our own threads share the work; those of each product would be in their way
+        both = [nearest(centred_directions(features)[:, None]), nearest(signatures(pictures))]
+    pairs = np.concatenate([np.stack([np.repeat(np.arange(len(b)), b.shape[1]), b.ravel()], axis=1) for b in both])
+    return np.unique(np.sort(pairs, axis=1), axis=0)
+
+
+def nearest(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(N, K) the photos whose first vector is likest to any of a photo's own, without itself; K <= NEAREST.
+
+    Args:
+        vectors: (N, V, D), of equal lengths; N >= 2.
+    """
+    firsts = np.ascontiguousarray(vectors[:, 0])
+
+    def of_rows(start: int) -> NDArray[np.int64]:
+        own = np.ascontiguousarray(vectors[start : start + ROWS].swapaxes(0, 1))
+        scores = np.empty((own.shape[1], len(firsts)), np.float32)
+        for first, end in pairwise([*range(0, len(firsts), COLUMNS), len(firsts)]):
+            others = firsts[first:end].T
+            most = own[0] @ others
+            for turned in own[1:]:
+                np.maximum(most, turned @ others, out=most)
+            scores[:, first:end] = most
+        scores[np.arange(len(scores)), np.arange(start, start + len(scores))] = -np.inf
+        return _largest(scores, min(NEAREST, len(firsts) - 1))
+
+    return np.concatenate(list(map_in_order(of_rows, range(0, len(firsts), ROWS), name="nearest")))
+
+
+def _largest(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """(R, k) columns of the largest of each row of `scores` (R, N), the first of equals.
+
+    The largest k lie in the k groups of columns with the largest maxima: sorting those is quicker than sorting all.
+    """
+    n = scores.shape[1]
+    width = math.isqrt(n)
+    n_grouped = n // width * width
+    maxima = scores[:, :n_grouped].reshape(len(scores), -1, width).max(axis=1)  # of columns `width` apart
+    groups = np.argsort(-maxima, axis=1, kind="stable")[:, :k, None]
+    columns = (groups + np.arange(0, n_grouped, width)).reshape(len(scores), -1)
+    rest = np.broadcast_to(np.arange(n_grouped, n), (len(scores), n - n_grouped))
+    columns = np.sort(np.concatenate([columns, rest], axis=1), axis=1)
+    order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(columns, order, axis=1)
+
+
+def _blocks_of(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+
+
+def _contrasts(pictures: NDArray[np.uint8]) -> NDArray[np.int8]:
+    return local_contrast(pictures).astype(np.int8)
+
+
+def _sought(contrasts: NDArray[np.int8]) -> NDArray[np.int16]:
+    return contents(contrasts.astype(np.float32)).astype(np.int16)

@@ -1,0 +1,166 @@
+"""Copies that features do not know are found by looking, and nothing else is."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageEnhance, ImageOps
+
+from tellapart import parallel
+from tellapart.data.duplicates import find_duplicates
+from tellapart.data.source import Dataset
+from tellapart.features import copies
+from tellapart.features.copies import NEAREST, candidates, copies_by_looking, looked_at, nearest
+
+N_ORIGINALS = 15
+
+
+def resized(image, share, resample=Image.Resampling.LANCZOS):
+    return image.resize((round(image.width * share), round(image.height * share)), resample)
+
+
+def cropped(image):
+    x, y = image.width // 30, image.height // 15
+    return image.crop((x, y, x + round(image.width * 0.9), y + round(image.height * 0.9)))
+
+
+def framed(image):
+    return ImageOps.expand(image, (image.width // 8, image.height // 20, 0, image.height // 9), (20, 120, 60))
+
+
+def marked(image):
+    image = image.copy()
+    width, height = round(image.width * 0.3), round(image.height * 0.15)
+    image.paste(
+        (255, 255, 255), (image.width // 3, image.height // 2, image.width // 3 + width, image.height // 2 + height)
+    )
+    return image
+
+
+CHANGES = {
+    "half": (lambda image: resized(image, 0.5, Image.Resampling.NEAREST), 90),
+    "double": (lambda image: resized(image, 2, Image.Resampling.BICUBIC), 90),
+    "JPEG 25": (lambda image: image, 25),
+    "mirrored": (ImageOps.mirror, 90),
+    "quarter turn": (lambda image: image.transpose(Image.Transpose.ROTATE_90), 90),
+    "cropped": (cropped, 90),
+    "border": (framed, 90),
+    "dark": (lambda image: ImageEnhance.Brightness(image).enhance(0.7), 90),
+    "bright": (lambda image: ImageEnhance.Brightness(image).enhance(1.4), 90),
+    "mark": (marked, 90),
+    "messenger": (lambda image: resized(image, 0.6), 60),
+    "screenshot": (lambda image: resized(framed(image), 0.7), None),
+}
+
+
+@pytest.fixture(scope="module")
+def planted(clothing, extractor, clothing_features, tmp_path_factory):
+    """Of each kind: 80 garments and a changed copy of each of 15, as (values, pictures, hashes), and the pairs."""
+    folder = tmp_path_factory.mktemp("planted")
+    originals = list(range(2, clothing.n, clothing.n // N_ORIGINALS))[:N_ORIGINALS]
+    known = clothing_features
+    sets = {}
+    for kind, (change, quality) in CHANGES.items():
+        paths = [folder / f"{kind}-{i}" for i in originals]
+        for i, path in zip(originals, paths, strict=True):
+            copy = change(ImageOps.exif_transpose(Image.open(io.BytesIO(clothing.read(i)))).convert("RGB"))
+            copy.save(path, "JPEG", quality=quality) if quality else copy.save(path, "PNG")
+        made = extractor.extract(Dataset.from_lists(paths, ["any"] * len(paths)))
+        parts = [(known.values, made.values), (known.pictures, made.pictures), (known.pixel_hashes, made.pixel_hashes)]
+        whole = [np.concatenate([np.asarray(a), np.asarray(b)]) for a, b in parts]
+        sets[kind] = (whole, {(i, clothing.n + k) for k, i in enumerate(originals)})
+    return sets
+
+
+def pairs_of(rows):
+    return {(int(i), int(j)) for i, j in rows}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_copies_of_each_kind_are_found_and_nothing_else(planted, kind):
+    (values, pictures, hashes), truth = planted[kind]
+    looked = pairs_of(copies_by_looking(values, pictures, hashes))
+    assert len(looked & truth) >= N_ORIGINALS - 1
+    assert looked <= truth
+
+
+def test_what_was_found_is_named_and_kept_on_one_side(planted):
+    (values, pictures, hashes), _ = planted["quarter turn"]
+    looked = copies_by_looking(values, pictures, hashes)
+    before, found = find_duplicates(values, hashes), find_duplicates(values, hashes, looked)
+    named = {(p.first, p.second) for p in found.pairs if p.kind == "near"}
+    assert named == pairs_of(looked) | {(p.first, p.second) for p in before.pairs if p.kind == "near"}
+    assert len(named) > len(before.pairs)
+    assert all(found.groups[i] == found.groups[j] for i, j in looked)
+    assert np.array_equal(found.copies, before.copies)
+
+
+def test_the_order_of_photos_and_the_number_of_workers_change_nothing(planted, monkeypatch):
+    (values, pictures, hashes), _ = planted["border"]
+    once = pairs_of(copies_by_looking(values, pictures, hashes))
+    order = np.random.default_rng(0).permutation(len(values))
+    moved = copies_by_looking(values[order], pictures[order], hashes[order])
+    assert {tuple(sorted((int(order[i]), int(order[j])))) for i, j in moved} == once
+    for workers in (1, 8):
+        monkeypatch.setattr(parallel, "n_cores", lambda workers=workers: workers)
+        assert pairs_of(copies_by_looking(values, pictures, hashes)) == once
+
+
+def test_blocks_of_any_size_give_the_same(planted, monkeypatch):
+    (values, pictures, hashes), _ = planted["half"]
+    once = copies_by_looking(values, pictures, hashes)
+    for rows, columns, block in ((7, 11, 5), (1000, 16, 1000)):
+        monkeypatch.setattr(copies, "ROWS", rows)
+        monkeypatch.setattr(copies, "COLUMNS", columns)
+        monkeypatch.setattr(copies, "BLOCK", block)
+        assert np.array_equal(copies_by_looking(values, pictures, hashes), once)
+
+
+def test_of_equal_photos_one_is_looked_at(planted):
+    """Six files of one photo would take each other's places among the nearest three."""
+    (values, pictures, hashes), truth = planted["quarter turn"]
+    first, copy = min(truth)
+    again = [first] * 6
+    many = [np.concatenate([part, part[again]]) for part in (values, pictures, hashes)]
+    looked = pairs_of(copies_by_looking(*many))
+    assert (first, copy) in looked
+    assert max(max(pair) for pair in looked) < len(values)
+
+
+def test_photos_of_one_level_are_no_copies():
+    rng = np.random.default_rng(0)
+    plain = np.stack([np.full((64, 64), level, np.uint8) for level in range(0, 250, 10)])
+    found = copies_by_looking(rng.normal(size=(25, 8)).astype(np.float32), plain, np.arange(25).astype("S4"))
+    assert found.shape == (0, 2)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_few_photos(n):
+    pictures = np.random.default_rng(0).integers(0, 256, (n, 64, 64), np.uint8)
+    found = copies_by_looking(np.ones((n, 4), np.float32), pictures, np.arange(n).astype("S2"))
+    assert found.shape == (0, 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 70), st.integers(1, 8), st.integers(0, 1000))
+def test_nearest_equal_their_slow_twin(n, turns, seed):
+    vectors = np.random.default_rng(seed).integers(-3, 4, (n, turns, 6)).astype(np.float32)
+    got = nearest(vectors)
+    scores = (vectors @ vectors[:, 0].T).max(axis=1)
+    for i in range(n):
+        others = sorted((j for j in range(n) if j != i), key=lambda j: (-scores[i, j], j))
+        k = min(NEAREST, n - 1)
+        assert scores[i, got[i]].tolist() == scores[i, others[:k]].tolist()
+        assert i not in got[i]
+        assert len(set(got[i].tolist())) == k
+
+
+def test_candidates_are_pairs_in_order_each_once(planted):
+    (values, pictures, _), truth = planted["screenshot"]
+    pairs = candidates(values, pictures)
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    assert pairs.tolist() == [list(pair) for pair in sorted(pairs_of(pairs))]
+    assert truth <= pairs_of(pairs)
+    assert set(looked_at(pairs, pictures)) <= pairs_of(pairs)
