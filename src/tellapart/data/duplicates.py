@@ -5,7 +5,8 @@ photos is taken away: a copy that was resized, recompressed, mirrored or cropped
 special about it, while photos that only share what the whole set shares (the same conveyor belt, the same white paper)
 do not come out alike. Two thresholds, because two mistakes cost differently: a *claim* ("this test photo is a copy of
 that training photo") should be right, while for *keeping photos on one side of a split* it is cheap to keep two photos
-of one group together too. docs/duplicates.md shows the measurements that both numbers come from.
+of one group together too. What was found by looking (`features/copies.py`) is claimed as well. docs/duplicates.md
+shows the measurements that both numbers come from.
 """
 
 from collections import defaultdict
