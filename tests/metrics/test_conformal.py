@@ -10,7 +10,7 @@ from scipy import stats
 
 from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE, fit_thresholds
 from tellapart.metrics.conformal import guarantee, observed_in_band
-from tellapart.model.artifact import GUARANTEE
+from tellapart.model.manifest_form import GUARANTEE
 
 GATES = (FAR_SHARE, DOUBT_SHARE)
 

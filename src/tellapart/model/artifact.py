@@ -6,7 +6,6 @@ holds the SHA-256 of the other files. docs/artifact.md is the specification of t
 
 import hashlib
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from tellapart.errors import ArtifactError
 from tellapart.formats.plain_jpeg import is_plain_jpeg
 from tellapart.model.cam import has_heatmap
 from tellapart.model.headline import as_now
+from tellapart.model.manifest_form import is_complete
 from tellapart.storage.atomic import restore
 from tellapart.text import LONGEST_NAME, counted, quoted, shown
 
@@ -51,9 +51,6 @@ MAX_BYTES = {  # of the files that a manifest may name, besides examples
 }
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_DEPTH = 8  # of the manifest's JSON
-THRESHOLDS = {"unknown_score", "confidence", "n"}
-CLASS_THRESHOLD = {"label", "class_name", "probability", "recall", "kept", "low", "high", "n", "n_scenes"}
-GUARANTEE = {"kept", "low", "high", "n", "n_refused", "n_refused_least"}  # what metrics.conformal.Guarantee holds
 
 
 @dataclass(frozen=True)
@@ -271,7 +268,7 @@ def parse_manifest(data: bytes) -> dict[str, Any]:
             f"This model was written by a newer tellapart (format {version}; this one reads up to {FORMAT}).",
             hint="Upgrade with: pip install --upgrade tellapart",
         )
-    if version != FORMAT or not _is_complete(manifest):
+    if version != FORMAT or not is_complete(manifest, {MODEL, TRAINED_ON, EVALUATION}):
         raise ArtifactError("The model's manifest is incomplete.", hint="Copy the whole folder again.")
     _refuse_files(manifest["files"])
     _refuse_names(manifest)
@@ -332,82 +329,3 @@ def _depth(value: object) -> int:
     if isinstance(value, list):
         return 1 + max(map(_depth, value), default=0)
     return 0
-
-
-def _is_complete(manifest: Mapping[str, Any]) -> bool:
-    names, preprocessing, limits, files = (
-        manifest.get(k) for k in ("class_names", "preprocess", "thresholds", "files")
-    )
-    model, data = manifest.get("model"), manifest.get("data")
-    return (
-        isinstance(names, list)
-        and _is_texts(names)
-        and len(set(names)) == len(names)
-        and isinstance(manifest.get("name"), str)
-        and isinstance(model, dict)
-        and _is_texts([model.get(k) for k in ("quality", "backbone", "tellapart")])
-        and isinstance(data, dict)
-        and isinstance(data.get("n_train"), int)
-        and isinstance(preprocessing, dict)
-        and isinstance(preprocessing.get("input_px"), int)
-        and 8 <= preprocessing["input_px"] <= 2048
-        and preprocessing.get("fit") in ("squash", "crop")
-        and isinstance(limits, dict)
-        and _are_thresholds(limits, names)
-        and _is_guarantee(manifest.get("promise"))
-        and isinstance(files, dict)
-        and _is_texts(list(files.values()))
-        and {MODEL, TRAINED_ON, EVALUATION} <= set(files)
-    )
-
-
-def _are_thresholds(limits: Mapping[str, Any], class_names: list[str]) -> bool:
-    """Whether they are thresholds of a model of these classes; models of before have three keys."""
-    own = limits.get("never_miss", [])
-    return (
-        THRESHOLDS <= set(limits) <= THRESHOLDS | {"early", "answer", "never_miss", "n_torn"}
-        and limits.get("early", True) is True
-        and isinstance(limits["n"], int)
-        and isinstance(limits.get("n_torn", 0), int)
-        and all(_is_limit(limits[k]) for k in ("unknown_score", "confidence"))
-        and _is_share(limits.get("answer", 1))
-        and isinstance(own, list)
-        and all(_is_class_threshold(threshold, class_names) for threshold in own)
-        and len({threshold["label"] for threshold in own}) == len(own)
-    )
-
-
-def _is_class_threshold(value: object, class_names: list[str]) -> bool:
-    """Whether it is the threshold of a class not to be missed, and the name is that of its label."""
-    return (
-        isinstance(value, dict)
-        and set(value) == CLASS_THRESHOLD
-        and all(type(value[k]) is int and value[k] >= 0 for k in ("label", "n", "n_scenes"))
-        and value["label"] < len(class_names)
-        and value["class_name"] == class_names[value["label"]]
-        and all(_is_share(value[k]) for k in ("probability", "recall", "kept", "low", "high"))
-    )
-
-
-def _is_share(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value <= 1
-
-
-def _is_guarantee(value: object) -> bool:
-    """Whether it is a guarantee; models of the first days have none."""
-    if value is None:
-        return True
-    return (
-        isinstance(value, dict)
-        and set(value) == GUARANTEE
-        and all(_is_limit(v) and v is not None for v in value.values())
-    )
-
-
-def _is_limit(value: object) -> bool:
-    """Whether it is a threshold; 1e999 is JSON, but infinite."""
-    return value is None or (isinstance(value, int | float) and abs(value) < math.inf)
-
-
-def _is_texts(values: object) -> bool:
-    return isinstance(values, list) and bool(values) and all(isinstance(v, str) for v in values)
