@@ -42,15 +42,19 @@ def pytest_addoption(parser):
 
 def pytest_ignore_collect(collection_path, config):
     """Nothing of these folders is even imported: PyTorch and browsers take seconds."""
-    if config.getoption("--lane") == "quick" and collection_path.is_relative_to(TESTS):
-        return collection_path.relative_to(TESTS).parts[:1] in [(folder,) for folder in NOT_QUICK] or None
-    return None
+    return True if config.getoption("--lane") == "quick" and _is_not_quick(collection_path) else None
+
+
+def _is_not_quick(path):
+    return any(path.is_relative_to(TESTS / folder) for folder in NOT_QUICK)
 
 
 def pytest_collection_modifyitems(config, items):
     lane = config.getoption("--lane")
     beyond = {"quick": ("slow", "thorough"), "default": ("thorough",), "all": ()}[lane]
     left_out = [item for item in items if any(map(item.get_closest_marker, beyond))]
+    if lane == "quick":  # what is named on the command line is collected all the same
+        left_out += [item for item in items if _is_not_quick(item.path)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
