@@ -15,6 +15,7 @@ from tellapart.data.duplicates import (
     exact_pairs,
     find_duplicates,
     group,
+    leaked_pairs,
     most_alike,
     similar_pairs,
 )
@@ -239,3 +240,13 @@ def test_the_photos_most_alike_equal_the_slow_twin(n, k):
         np.testing.assert_allclose(near, centred[found] @ centred[i], atol=1e-5)
     empty = most_alike(features, np.zeros(0, int), k)
     assert [a.shape for a in empty] == [(0, min(k, n - 1))] * 2
+
+
+@pytest.mark.parametrize("splits", [["test", "train", "test"], ["train", "test", "test"], ["test", "test", "train"]])
+def test_what_was_found_by_looking_holds_for_exact_copies_too(splits):
+    """Of two equal photos the first alone is looked at; the third looks like both of them."""
+    features = np.eye(3, 8, dtype=np.float32)
+    features[1] = features[0]
+    found = find_duplicates(features, np.array([b"a", b"a", b"b"]), np.array([[0, 2]]))
+    leaked = {pair.first for pair in leaked_pairs(found, np.array(splits))}
+    assert leaked == {i for i, side in enumerate(splits) if side == "test"}

@@ -10,6 +10,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from tellapart import parallel
 from tellapart.data.duplicates import find_duplicates
+from tellapart.data.grey_picture import SIDE_PX
 from tellapart.data.source import Dataset
 from tellapart.features import copies
 from tellapart.features.copies import NEAREST, candidates, copies_by_looking, looked_at, nearest
@@ -134,6 +135,31 @@ def test_photos_of_one_level_are_no_copies():
     plain = np.stack([np.full((64, 64), level, np.uint8) for level in range(0, 250, 10)])
     found = copies_by_looking(rng.normal(size=(25, 8)).astype(np.float32), plain, np.arange(25).astype("S4"))
     assert found.shape == (0, 2)
+
+
+def through_an_eyepiece(n, contrast, seed=0):
+    """(n, S, S) different photos through one eyepiece: black outside a circle, faint within."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(0, 1, (n, 8, 8)).repeat(SIDE_PX // 8, axis=1).repeat(SIDE_PX // 8, axis=2)
+    y, x = np.mgrid[:SIDE_PX, :SIDE_PX] - SIDE_PX / 2 + 0.5
+    inside = np.hypot(y, x) < 0.43 * SIDE_PX
+    return np.where(inside, np.clip(np.rint(150 + contrast * coarse), 0, 255), 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("contrast", [1, 3, 6])
+@pytest.mark.parametrize("n", [12, 40])
+def test_photos_through_one_eyepiece_are_no_copies(n, contrast):
+    features = np.random.default_rng(1).standard_normal((n, 32)).astype(np.float32)
+    hashes = np.array([f"{i:032x}" for i in range(n)], "S32")
+    pictures = through_an_eyepiece(n, contrast)
+    assert len(copies._without_common_frames(np.array([[0, 1]]), n)), "a pair alone is no frame"
+    assert not len(copies_by_looking(features, pictures, hashes))
+
+
+def test_photos_of_one_level_have_no_partners_by_signature():
+    pictures = np.arange(50, dtype=np.uint8)[:, None, None] + np.zeros((50, 64, 64), np.uint8)
+    features = np.random.default_rng(1).standard_normal((50, 32)).astype(np.float32)
+    assert len(candidates(features, pictures)) <= 50 * NEAREST
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

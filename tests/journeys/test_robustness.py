@@ -206,7 +206,7 @@ def test_hundreds_of_classes_of_three(tellapart, folder):
             Image.fromarray(pixels).resize((32, 32), Image.Resampling.BICUBIC).save(folder / f"class {c}" / f"{i}.jpg")
     evaluation, said = trained_on(tellapart, folder)
     assert evaluation["n_test"] == MANY
-    assert "Always answering 'class 0' would get 1." in said
+    assert re.search(r"Always answering 'class \d+' would get 1\.", said), "which of equals depends on what has leaked"
     assert len(said) < 3000
     assert "Add photos of every class" in said
     assert "stop" not in kinds(evaluation)

@@ -184,12 +184,33 @@ def find_duplicates(
     exact = exact_pairs(pixel_hashes)
     alike, cosines = similar_pairs(features, SAME_GROUP)
     copies = group(n, exact)
-    seen = np.zeros((0, 2), np.int64) if looked is None else looked
+    seen = np.zeros((0, 2), np.int64) if looked is None else _of_all_copies(looked, copies)
     near = np.unique(np.concatenate([alike[cosines >= NEAR_DUPLICATE], seen]), axis=0)
     near = near[copies[near[:, 0]] != copies[near[:, 1]]]
     pairs = [Pair(int(i), int(j), "exact") for i, j in exact] + [Pair(int(i), int(j), "near") for i, j in near]
     groups = group(n, np.concatenate([exact, alike, seen]))
     return Duplicates(tuple(sorted(pairs, key=lambda pair: (pair.first, pair.second))), copies, groups)
+
+
+def _of_all_copies(looked: NDArray[np.int64], copies: NDArray[np.int32]) -> NDArray[np.int64]:
+    """(Q, 2) the pairs that were found by looking, and each of either photo's exact copies with the other photo.
+
+    Of exact copies only the first is looked at; the others may be on another side of the split.
+    """
+    if not len(looked):
+        return looked
+    order = np.argsort(copies, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(copies[order])) + 1)
+    same = {int(copies[own[0]]): own.tolist() for own in members}
+    pairs = {
+        (min(i, j), max(i, j))
+        for first, second in looked.tolist()
+        for i, j in [
+            *((i, second) for i in same[int(copies[first])]),
+            *((first, j) for j in same[int(copies[second])]),
+        ]
+    }
+    return np.array(sorted(pairs), np.int64)
 
 
 def conflicting(labels: NDArray[np.int32], duplicates: Duplicates) -> NDArray[np.int64]:

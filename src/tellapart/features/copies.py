@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.data.alignment import best_places, closer_place, contents
 from tellapart.data.copy_verdict import Agreement, agreement, is_copy
-from tellapart.data.duplicates import centred_directions
+from tellapart.data.duplicates import centred_directions, group
 from tellapart.data.grey_picture import local_contrast, oriented, signatures
 from tellapart.parallel import map_in_order
 
@@ -26,6 +26,8 @@ NEAREST = 3  # candidates by each of the two
 ROWS, COLUMNS = 128, 2048  # compared at once: what a core keeps close to itself
 SMALL_FIT = 0.74  # correlation of the smallest pictures from which on two are looked at more closely
 WHOLE_FIT = 0.62  # … where neither has a margin: others seldom fit best so, and a mark takes that much away
+LARGEST_FAMILY = 0.1  # of all photos; what looks alike beyond that, or beyond FAMILY of few photos, shares a frame
+FAMILY = 20  # … but half of the photos where these are fewer than twice as many
 BLOCK = 256  # photos whose local contrast is made at once
 
 
@@ -49,7 +51,18 @@ def copies_by_looking(
 
 def _copies(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
     pairs = [pair for pair, found in looked_at(candidates(features, pictures), pictures).items() if is_copy(found)]
-    return np.array(pairs, np.int64).reshape(-1, 2)
+    return _without_common_frames(np.array(pairs, np.int64).reshape(-1, 2), len(pictures))
+
+
+def _without_common_frames(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Those of `pairs` that join no more photos than are copies of one.
+
+    Photos through one eyepiece, or with the same black bars, agree in what surrounds them, and that is most of what there
+    is to see where the rest is faint: then all of them look like copies. Nothing is claimed of such a family by looking.
+    """
+    families = group(n, pairs)
+    sizes = np.bincount(families)[families]
+    return pairs[sizes[pairs[:, 0]] <= max(2, LARGEST_FAMILY * n, min(FAMILY, n / 2))]
 
 
 def looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tuple[int, int], Agreement]:
@@ -113,10 +126,18 @@ def _best_fits(pairs: NDArray[np.int64], contrasts: NDArray[np.int8]) -> dict[tu
 
 
 def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(P, 2) pairs i < j, ascending: each photo with the NEAREST by features and the NEAREST by signature."""
+    """(P, 2) pairs i < j, ascending: each photo with the NEAREST by features and the NEAREST by signature.
+
+    A picture without contrast has no signature, and would be the first photos' partner with all others like it.
+    """
+    signed = signatures(pictures)
+    telling = signed.any(axis=(1, 2))
     with threadpool_limits(1):  # our own threads share the work; those of each product would be in their way
-        both = [nearest(centred_directions(features)[:, None]), nearest(signatures(pictures))]
-    pairs = np.concatenate([np.stack([np.repeat(np.arange(len(b)), b.shape[1]), b.ravel()], axis=1) for b in both])
+        by_features, by_signature = (
+            np.stack([np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()], axis=1)
+            for near in (nearest(centred_directions(features)[:, None]), nearest(signed))
+        )
+    pairs = np.concatenate([by_features, by_signature[telling[by_signature].all(axis=1)]])
     return np.unique(np.sort(pairs, axis=1), axis=0)
 
 
