@@ -57,8 +57,8 @@ def _copies(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArr
 def _without_common_frames(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """Those of `pairs` that join no more photos than are copies of one.
 
-    Photos through one eyepiece, or with the same black bars, agree in what surrounds them, and that is most of what there
-    is to see where the rest is faint: then all of them look like copies. Nothing is claimed of such a family by looking.
+    Photos through one eyepiece, or with the same black bars, agree in what surrounds them. Where the rest is faint, all
+    of them look like copies. Nothing is claimed of such a family by looking.
     """
     families = group(n, pairs)
     sizes = np.bincount(families)[families]
@@ -131,7 +131,7 @@ def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> ND
     A picture without contrast has no signature, and would be the first photos' partner with all others like it.
     """
     signed = signatures(pictures)
-    telling = signed.any(axis=(1, 2))
+    telling = np.asarray(signed.any(axis=(1, 2)))
     with threadpool_limits(1):  # our own threads share the work; those of each product would be in their way
         by_features, by_signature = (
             np.stack([np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()], axis=1)
