@@ -231,3 +231,18 @@ def test_groups_that_equal_the_label_bind_nothing_and_are_refused_where_they_wer
     split = [f"{row},{'train' if i % 2 else 'test'}" for i, row in enumerate(rows)]
     (folder / "a.csv").write_text("\n".join(["path,label,group,split", *split]))
     require_trainable(scan("a.csv", group_by="group"))  # its split came with it
+
+
+def test_a_photo_without_a_group_stands_alone_however_that_is_written(tmp_path, shared_data):
+    """None, NaN and nothing are no group, and a number is one name in a list and in JSON, with gaps or without."""
+    photos = sorted((shared_data / "clothing" / "train" / "hat").iterdir())[:5]
+    given = [1.0, None, float("nan"), "", 1.0]
+    listed = Dataset.from_lists(photos, ["hat", "hat", "cap", "cap", "cap"], groups=given)
+    table = tmp_path / "photos.jsonl"
+    rows = [
+        {"path": str(p), "label": "hat", "patient": None if g != g else g} for p, g in zip(photos, given, strict=True)
+    ]
+    table.write_text("\n".join(json.dumps(row) for row in rows))
+    for groups in (listed.groups, scan(table).groups):
+        assert groups.names == ("1", "", "", "", "1")
+        assert len(set(groups.numbers.tolist())) == 4

@@ -73,6 +73,9 @@ def test_where_all_leaked(without):
         {"leaks": {"n": 3}, "n_test": "140"},
         {"leaks": {"n": 141}},
         {"accuracy": {"n_right": None}},
+        {"n_test": 10**400},
+        {"accuracy": {"n_right": 141}},
+        {"accuracy": {"n_right": -1}},
     ],
 )
 def test_what_a_stranger_wrote_is_read_without_harm(change):

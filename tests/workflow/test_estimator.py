@@ -206,3 +206,8 @@ def test_groups_stay_together_where_something_is_chosen(photos, fitted, session_
     assert not np.array_equal(said.logits, fitted.fitted_.out_of_fold.logits)
     with pytest.raises(InputError, match=r"one group for each photo\. Got 60 photos and 2 groups"):
         PhotoClassifier("fast").fit(paths, names, groups=["a", "b"])
+    some = [None, float("nan"), "", *range(len(paths) - 3)]
+    alone = PhotoClassifier("fast", n_folds=3).fit(paths, names, groups=some)
+    assert np.array_equal(
+        alone.predict_proba(paths[:9]), PhotoClassifier("fast", n_folds=3).fit(paths, names).predict_proba(paths[:9])
+    )

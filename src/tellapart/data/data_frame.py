@@ -6,7 +6,7 @@ No library is imported: what a frame is shows in what it can do.
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from tellapart.data.groups import named_column
+from tellapart.data.groups import as_text, named_column
 from tellapart.data.label_file import (
     GROUP_COLUMNS,
     LABEL_COLUMNS,
@@ -63,7 +63,7 @@ def read_frame(frame: DataFrame, group_by: str | None = None) -> Table:
     group = named_column(group_by, list(columns), GROUP_COLUMNS, NAME)
     n = len(list(frame[columns[path]]))
     texts = [
-        [""] * n if name is None else [_text(value) for value in frame[columns[name]]]
+        [""] * n if name is None else [as_text(value) for value in frame[columns[name]]]
         for name in (path, label, split, group)
     ]
     if not n:
@@ -79,12 +79,3 @@ def _row(number: int, path: str, label: str, split: str, group: str) -> Row:
                 hint="Every row needs a path and a label.",
             )
     return locate(number, path, label, split)._replace(group=group)
-
-
-def _text(value: object) -> str:
-    """The value as text; what is missing (None, NaN, NaT) is "", and a whole number is written as one."""
-    if value is None or value != value:  # noqa: PLR0124  NaN and NaT alone are not what they are
-        return ""
-    if isinstance(value, float) and value.is_integer():  # a column of whole numbers with gaps becomes one of fractions
-        return str(int(value))
-    return str(value).strip()

@@ -75,6 +75,15 @@ class Groups:
         return bool((np.bincount(pairs[:, 0], minlength=1) > 1).any())
 
 
+def as_text(value: object) -> str:
+    """The value as text; what is missing (None, NaN, NaT) is "", and a whole number is written as one."""
+    if value is None or value != value:  # noqa: PLR0124  NaN and NaT alone are not what they are
+        return ""
+    if isinstance(value, float) and value.is_integer():  # a column of whole numbers with gaps becomes one of fractions
+        return str(int(value))
+    return str(value).strip()
+
+
 def united(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
     """(N,) group numbers such that photos together in either of two groupings are together, and what follows."""
     n = len(first)

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from tellapart.data.groups import named_column
+from tellapart.data.groups import as_text, named_column
 from tellapart.data.layout import SPLIT_NAMES, Placed, normal
 from tellapart.data.listing import extension
 from tellapart.data.spreadsheet import unguarded
@@ -235,7 +235,7 @@ def _json_rows(text: str, folder: str, name: str, group_by: str | None) -> Table
             next((_text(found[column]) for column in wanted if column in found), "")
             for wanted in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)
         )
-        group = "" if grouped_by is None else _text(found.get(grouped_by))
+        group = "" if grouped_by is None else as_text(found.get(grouped_by))
         rows.append(_complete(line, path, label, split, folder, name)._replace(group=group))
     return Table(rows, grouped_by)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tellapart.data import photo
 from tellapart.data.archive import open_archive
 from tellapart.data.data_frame import NAME, DataFrame, read_frame
-from tellapart.data.groups import NONE, Groups, by_column, by_pattern, is_pattern, refuse_unkeepable
+from tellapart.data.groups import NONE, Groups, as_text, by_column, by_pattern, is_pattern, refuse_unkeepable
 from tellapart.data.hub import PREFIX, scan_hub
 from tellapart.data.label_file import (
     JSON_EXTENSIONS,
@@ -135,7 +135,7 @@ class Dataset:
         dataset = _dataset("the list", placed, {file.class_name for file in placed}, None)
         if groups is None:
             return dataset
-        names = ["" if group is None else normal(str(group)) for group in groups]
+        names = [normal(as_text(group)) for group in groups]
         return replace(dataset, groups=by_column(names, "groups", "the list", asked=False))
 
     def read(self, index: int) -> bytes:

@@ -9,6 +9,8 @@ from typing import Any
 
 from tellapart.text import counted
 
+MOST_PHOTOS = 10**9  # that an evaluation can be of; a stranger may write a number of any length
+
 
 def of_so_many(
     n_right: int, n: int, low: float | None, high: float | None, *, crossed: bool = False
@@ -82,7 +84,9 @@ def _counts(evaluation: Mapping[str, Any], leaks: object) -> tuple[int, int, int
     if not isinstance(leaks, Mapping) or not isinstance(accuracy, Mapping):
         return None
     n_leaks, n_right, n = leaks.get("n"), accuracy.get("n_right"), evaluation.get("n_test")
-    if not (isinstance(n_leaks, int) and isinstance(n_right, int) and isinstance(n, int) and 0 < n_leaks <= n):
+    if not (isinstance(n_leaks, int) and isinstance(n_right, int) and isinstance(n, int)):
+        return None
+    if not (0 < n_leaks <= n <= MOST_PHOTOS and 0 <= n_right <= n):
         return None
     return n_leaks, n_right, n
 

@@ -13,7 +13,7 @@ from tellapart.classifier.kept_scores import Scored
 from tellapart.classifier.probe import CalibratedHead, fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
 from tellapart.data.duplicates import find_duplicates
-from tellapart.data.groups import united
+from tellapart.data.groups import Groups, as_text, united
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.evaluation.wishes import decide
@@ -71,7 +71,8 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def fit(self, paths: Paths, y: ArrayLike, groups: ArrayLike | None = None) -> "PhotoClassifier":
         """Train on photos at `paths` (N,) with labels `y` (N,) of any kind.
 
-        Photos of equal `groups` (N,), where they are given, are never divided when something is chosen.
+        Photos of equal `groups` (N,), where they are given, are never divided when something is chosen; one without a
+        group (None, NaN, "") stands alone.
 
         Raises:
             InputError: a photo cannot be read, there are fewer than two classes, or `never_miss` names a label that
@@ -83,6 +84,11 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise InputError(
                 f"There must be one label for each photo. Got {len(paths)} photos and {len(labels)} labels."
             )
+        names = None if groups is None else tuple(as_text(group) for group in np.asarray(groups, object).ravel())
+        if names is not None and len(names) != len(labels):
+            raise InputError(
+                f"There must be one group for each photo. Got {len(labels)} photos and {len(names)} groups."
+            )
         if len(self.classes_) < 2:
             raise InputError(f"A classifier needs at least two classes. Got {len(self.classes_)}.")
         recipe = LinearProbe(
@@ -93,12 +99,8 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         features = read.values
         looked = copies_by_looking(features, read.pictures, read.pixel_hashes)
         together = find_duplicates(features, read.pixel_hashes, looked).groups
-        if groups is not None:
-            if len(given := np.asarray(groups)) != len(labels):
-                raise InputError(
-                    f"There must be one group for each photo. Got {len(labels)} photos and {len(given)} groups."
-                )
-            together = united(together, np.unique(given, return_inverse=True)[1].astype(np.int32))
+        if names is not None:
+            together = united(together, Groups(names, "groups", "column").numbers)
         fitted = fit_probe(features, numbers, make_folds(numbers, together, recipe), n_classes, recipe)
         if self.never_miss:
             fitted = replace(fitted, thresholds=self._decided(fitted, together))
