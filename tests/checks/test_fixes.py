@@ -110,6 +110,13 @@ def test_a_test_photo_never_moves_for_its_label(divided):
     assert done.kept == ()
 
 
+def test_nor_does_one_of_the_part_that_is_tested_on_where_no_part_is_named_test(tmp_path):
+    counts = {f"{split}/{name}": 6 for split in ("train", "val") for name in ("hat", "shoe")}
+    photos = folder_of(tmp_path / "photos", counts)
+    found = finding("mislabelled", f"{photos}/val/hat/1.jpg", f"{photos}/train/hat/1.jpg")
+    assert moved(fix(prepared_of(photos), [found], ("labels",))) == ["train/hat/1.jpg"]
+
+
 def test_suspicion_is_acted_on_once(photos):
     first = fix(prepared_of(photos), [finding("mislabelled", f"{photos}/hat/0.jpg")], ("labels",))
     assert moved(first) == ["hat/0.jpg"]

@@ -30,7 +30,7 @@ def ungrouped(value):
         (0.81, ". That is 11 of 100 more; one split alone cannot tell that from chance."),
         (0.75, ". That is 5 of 100 more; one split alone cannot tell that from chance."),
         (0.7, ". So they make no difference that can be seen here."),
-        (0.6, ". So they make no difference that can be seen here."),
+        (0.6, ". That is 10 of 100 fewer, by chance."),
     ],
 )
 def test_the_score_without_groups_is_told_with_what_it_means(value, ending):
@@ -58,6 +58,8 @@ def test_a_given_split_that_divides_groups():
     )
     *_, last = said(grouping(n_straddling=100), OWN, 100, "given").sentences
     assert last.startswith("All 100 test photos are of groups that were also trained on, so nothing is known about new")
+    *_, last = said(grouping(n_straddling=90), OWN, 100, "given").sentences
+    assert last.startswith("90 of 100 test photos are of groups that were also trained on, and the others are training")
     assert len(said(grouping(), OWN, 100, "given").sentences) == 1
 
 

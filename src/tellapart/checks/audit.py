@@ -76,9 +76,9 @@ def _conflicts(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
 
 
 def _leaks(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
-    leaks = leaked_pairs(duplicates, dataset.splits) if dataset.given_split else []
+    leaks = leaked_pairs(duplicates, np.where(dataset.tested, "test", "train")) if dataset.given_split else []
     if leaks:
-        n_test = int((dataset.splits == "test").sum())
+        n_test = int(dataset.tested.sum())
         yield Finding(
             "leak",
             f"{len(leaks)} of {n_test} test photos are also training photos, so a score on them means little.",
@@ -102,7 +102,7 @@ def _unused(skipped: Sequence[Skipped]) -> Iterator[Finding]:
 
 
 def _copies(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
-    side = 2 * dataset.labels + (dataset.splits == "test")  # copies across sides are leaks or conflicts
+    side = 2 * dataset.labels + dataset.tested  # copies across sides are leaks or conflicts
     spare = spare_copies(duplicates, side)
     for kind, what in (("exact", "exact copies"), ("near", "near duplicates")):
         pairs = [p for p in duplicates.pairs if p.kind == kind and side[p.first] == side[p.second]]

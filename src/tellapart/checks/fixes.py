@@ -80,7 +80,7 @@ def suspicious(findings: Sequence[Finding]) -> set[str]:
 def _wanted(dataset: Dataset, findings: Sequence[Finding], kinds: Collection[str]) -> tuple[list[Finding], list[Kept]]:
     """The findings of these kinds with the suspects that may go, and why the others stay."""
     wanted = {kind for name in kinds for kind in KINDS[name]}
-    tests = {dataset.photos[i] for i in np.flatnonzero(dataset.splits == "test")}
+    tests = {dataset.photos[i] for i in np.flatnonzero(dataset.tested)}
     judged = _judged(dataset) if SUSPICION in wanted else ""
     chosen: list[Finding] = []
     stay: dict[str, str] = {}

@@ -31,6 +31,8 @@ MOST_FIELDS = 3  # numbers that are taken off the end of a file name, one after 
 N_SHOWN = 24  # photos of a finding
 
 _LAST_NUMBER = re.compile(r"(?:[\W_]*\d+[\W_]*)\Z")
+WITHOUT_GROUPS = "; until then photos are divided without the groups"
+NOT_TESTED = "; until then they are learned from, and not tested"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ def group_findings(dataset: Dataset) -> Iterator[Finding]:
         return
     by = f"the {'column' if groups.kind == 'column' else 'pattern'} {quoted(groups.by)}"
     if dataset.given_split and (rows := _straddling(dataset, groups.names)):
-        n_test = int((dataset.splits == "test").sum())
+        n_test = int(dataset.tested.sum())
         yield Finding(
             "group_leak",
             f"{len(rows):,} of {counted(n_test, 'test photo')} are of groups (by {by}) that are trained on too, so the "
@@ -73,18 +75,20 @@ def group_findings(dataset: Dataset) -> Iterator[Finding]:
             tuple(rows),
             sure="Certain: counted.",
         )
+    if bound is None and groups.asked and not dataset.given_split:
+        return  # training refuses to begin, and that is said
     if bound is None:
         yield Finding(
             "one_group",
             f"Grouped by {by}, each class is one group, so none can be tested on a group that it has not learned from.",
-            "Add photos of a second group to each class; until then photos are divided without the groups.",
+            f"Add photos of a second group to each class{'' if dataset.given_split else WITHOUT_GROUPS}.",
             sure="Certain: counted.",
         )
     elif alone := classes_of_one(dataset.labels, bound):
         yield Finding(
             "one_group",
             f"All photos of {some([quoted(dataset.class_names[c]) for c in alone])} are of one group (by {by}).",
-            "Add photos of another group; until then they are learned from, and not tested.",
+            f"Add photos of another group{'' if dataset.given_split else NOT_TESTED}.",
             sure="Certain: counted.",
         )
 
@@ -155,13 +159,13 @@ def _divides(kin: Kin, dataset: Dataset) -> bool:
 
 def _straddling(dataset: Dataset, names: tuple[str, ...]) -> list[tuple[str, str, str]]:
     """For each test photo with a training photo of its group: both, and the group."""
-    training = {names[i]: i for i in np.flatnonzero(dataset.splits != "test")[::-1] if names[i]}
-    tested = (i for i in np.flatnonzero(dataset.splits == "test") if names[i] in training)
+    training = {names[i]: i for i in np.flatnonzero(~dataset.tested)[::-1] if names[i]}
+    tested = (i for i in np.flatnonzero(dataset.tested) if names[i] in training)
     return [(dataset.photos[i], dataset.photos[training[names[i]]], names[i]) for i in tested]
 
 
 def _finding(kin: Kin, rows: list[tuple[str, str, str]], said: Comparison, dataset: Dataset) -> Finding:
-    n_test = int((dataset.splits == "test").sum())
+    n_test = int(dataset.tested.sum())
     return Finding(
         "kin",
         f"{len(rows):,} of {n_test:,} test photos have training photos beside them {kin.what}, and the score is better "

@@ -184,6 +184,11 @@ class Dataset:
         """Whether the source itself says which photos are for training and which for testing."""
         return bool((self.splits != "").any())
 
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """(N,) whether a given split tests on the photo; with no `test` part, `val` is what is tested on."""
+        return np.asarray(self.splits == ("test" if (self.splits == "test").any() else "val"))
+
 
 def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = None) -> Dataset:
     """The dataset in a folder, a zip, a label file, a data frame or a Hugging Face data set; no photo is opened.

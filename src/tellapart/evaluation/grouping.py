@@ -87,6 +87,11 @@ def _what(grouping: Grouping, split: str | None) -> str:
 
 
 def _straddling(grouping: Grouping, n_test: int) -> str:
+    if grouping.without is None and grouping.n_straddling < n_test:
+        return (
+            f"{grouping.n_straddling:,} of {n_test:,} test photos are of groups that were also trained on, and the "
+            f"others are training photos themselves, so nothing is known about new groups: {ALWAYS}."
+        )
     if grouping.without is None:
         return (
             f"{'The one test photo is' if n_test == 1 else f'All {n_test:,} test photos are'} of groups that were also "
@@ -114,6 +119,8 @@ def _lesson(grouping: Grouping, ungrouped: AccuracyOf, accuracy: Accuracy) -> st
     line = f"Without the groups the score would have been: {told}{within}"
     value, own = ungrouped.value or 0.0, accuracy.value or 0.0
     points = round(100 * (value - own))
+    if points < 0:
+        return f"{line}. That is {-points} of 100 fewer, by chance."
     if points < 1:
         return f"{line}. So they make no difference that can be seen here."
     if not _clear(value - own, value - (ungrouped.low or 0.0), (accuracy.high or 1.0) - own):

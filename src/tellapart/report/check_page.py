@@ -42,6 +42,7 @@ def check_page(prepared: Prepared, findings: Sequence[Finding]) -> bytes:
     """
     dataset = prepared.dataset
     album = _Album(dataset)
+    fixed = {photo for finding in findings if finding.kind in _FIXED for photo in finding.suspects}
     blocked = next((finding for finding in findings if finding.kind == UNTRAINABLE), None)
     template = environment().get_template("check.html.j2")
     page = template.render(
@@ -51,8 +52,8 @@ def check_page(prepared: Prepared, findings: Sequence[Finding]) -> bytes:
         n_used=dataset.n,
         n_skipped=len(prepared.skipped),
         n_suspects=len({photo for finding in findings for photo in finding.suspects}),
-        n_fixed=len({photo for finding in findings if finding.kind in _FIXED for photo in finding.suspects}),
-        n_labels=len(suspicious(findings)),
+        n_fixed=len(fixed),
+        n_labels=len(suspicious(findings) - fixed),
         n_classes=len(dataset.class_names),
         classes=_classes(dataset),
         shown_classes=SHOWN_CLASSES,

@@ -26,7 +26,7 @@ def asked_twice(prepared: Prepared, recipe: LinearProbe) -> Callable[[NDArray[np
     for B, as many of each class by chance, after those that look like a photo that is asked about. So both have learned
     from as many photos, and neither from what merely looks the same.
     """
-    labels, is_test = prepared.dataset.labels, prepared.dataset.splits == "test"
+    labels, is_test = prepared.dataset.labels, prepared.dataset.tested
     looks = prepared.duplicates.groups if prepared.groups_found is None else prepared.groups_found
     values, n_classes = prepared.values, len(prepared.dataset.class_names)
     middle = sorted(recipe.inverse_regularisation)[len(recipe.inverse_regularisation) // 2]
