@@ -97,11 +97,15 @@ def test_chains_of_photos_that_look_alike_do_not_make_one_group_of_all():
     copies[1] = copies[0]
     few = alone.copy()
     few[[9, 10]] = 9  # two groups share a photo that looks alike
-    assert len(np.unique(kept_together(few, copies, bound))) == 9
+    assert len(np.unique(kept_together((few, copies), bound))) == 9
     chain = alone.copy()
     chain[10::10] = chain[9:-1:10]  # each group ends as the next begins
-    assert np.array_equal(kept_together(chain, copies, bound), united(copies, bound))
-    assert len(np.unique(kept_together(np.zeros(100, np.int32), copies, bound))) == 1  # nothing that a group adds
+    assert np.array_equal(kept_together((chain, copies), bound), united(copies, bound))
+    near = copies.copy()
+    near[[3, 14]] = near[[2, 15]]  # within a group, and across two
+    assert np.array_equal(kept_together((chain, near, copies), bound), united(near, bound)), "near ones stay together"
+    assert np.array_equal(kept_together((chain, chain, copies), bound), united(copies, bound))
+    assert len(np.unique(kept_together((np.zeros(100, np.int32), copies), bound))) == 1  # nothing that a group adds
 
 
 def test_groups_can_be_kept_where_a_class_has_two():

@@ -169,6 +169,12 @@ class Duplicates:
     copies: NDArray[np.int32]
     groups: NDArray[np.int32]
 
+    @property
+    def same(self) -> NDArray[np.int32]:
+        """(N,) photos that are copies or near duplicates of each other share a number."""
+        pairs = np.array([(pair.first, pair.second) for pair in self.pairs], np.int64)
+        return group(len(self.copies), pairs.reshape(-1, 2))
+
 
 def find_duplicates(
     features: NDArray[np.float32], pixel_hashes: NDArray[np.bytes_], looked: NDArray[np.int64] | None = None

@@ -95,20 +95,20 @@ def united(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.in
     return np.asarray(groups, np.int32)
 
 
-def kept_together(found: NDArray[np.int32], copies: NDArray[np.int32], bound: NDArray[np.int32]) -> NDArray[np.int32]:
+def kept_together(found: Sequence[NDArray[np.int32]], bound: NDArray[np.int32]) -> NDArray[np.int32]:
     """(N,) groups as they were found, united with those that a person gave.
 
     A few photos that look alike in every group may chain all of them into one, which leaves nothing to divide. Then
-    only copies are united with what the person gave; what else is alike on both sides of the split is told as leaks.
+    less of what looks alike is united with what the person gave, in the end exact copies alone.
 
     Args:
-        found: (N,) groups of photos that look alike.
-        copies: (N,) photos that are the same.
+        found: (N,) groups of photos that look alike, from the loosest to exact copies.
         bound: (N,) groups that a person gave.
     """
-    together = united(found, bound)
-    if _largest(together) > LARGEST_CHAIN >= max(_largest(found), _largest(bound)):
-        return united(copies, bound)
+    for groups in found:
+        together = united(groups, bound)
+        if not _largest(together) > LARGEST_CHAIN >= max(_largest(groups), _largest(bound)):
+            break
     return together
 
 

@@ -77,7 +77,7 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
     found = None
     if (bound := dataset.bound) is not None:
         found = duplicates.groups
-        duplicates = replace(duplicates, groups=kept_together(found, duplicates.copies, bound))
+        duplicates = replace(duplicates, groups=kept_together((found, duplicates.same, duplicates.copies), bound))
     return Prepared(
         dataset=dataset,
         values=values,
