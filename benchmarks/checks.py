@@ -34,13 +34,13 @@ from tellapart.checks.inspection import inspect
 from tellapart.checks.quality import quality_findings
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.classifier.cross_validation import out_of_fold_probs
-from tellapart.data.duplicates import Duplicates, find_duplicates
+from tellapart.data.duplicates import Duplicates
 from tellapart.data.photo import decode
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.cache import FeatureCache
-from tellapart.features.copies import copies_by_looking
+from tellapart.features.copies import find_copies
 from tellapart.features.extract import Extractor
 from tellapart.features.prepare import Prepared, prepare
 from tellapart.recipe import LinearProbe, Reading
@@ -175,7 +175,7 @@ def copies(options, sets: dict[str, Prepared], extractor: Extractor) -> list[mea
             values = np.concatenate([prepared.values, copied.values])
             hashes = np.concatenate([prepared.pixel_hashes, copied.pixel_hashes])
             pictures = np.concatenate([prepared.features.pictures[prepared.features.usable], copied.pictures])
-            found = find_duplicates(values, hashes, copies_by_looking(values, pictures, hashes))
+            found = find_copies(values, pictures, hashes)
             pairs = {(p.first, p.second) for p in found.pairs}
             own = {(int(i), n + j) for j, i in enumerate(chosen)}
             groups = found.groups

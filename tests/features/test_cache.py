@@ -43,6 +43,26 @@ def child(code, *args):
     return subprocess.Popen([sys.executable, "-c", source, *map(str, args)], stdout=subprocess.PIPE, text=True)
 
 
+def at_once(then, path, starts, go):
+    """A process for each start opens the file in the same moment, puts three rows, and does `then`."""
+    code = f"""
+        import time
+        print("ready", flush=True)
+        while not Path(sys.argv[3]).exists():
+            time.sleep(0.0005)
+        cache = FeatureCache(path)
+        cache.put(rows(start, 3))
+        {then}
+    """
+    children = [child(code, path, start, go) for start in starts]
+    for process in children:
+        process.stdout.readline()
+    go.touch()
+    for process in children:
+        assert process.wait(60) == 0
+        process.stdout.close()
+
+
 def is_whole(path):
     db = sqlite3.connect(path)
     try:
@@ -110,23 +130,7 @@ def test_a_second_process_writes_at_the_same_time(path, cache):
 def test_several_processes_make_the_file_at_once(tmp_path):
     for attempt in range(3):
         path = tmp_path / f"{attempt}.sqlite"
-        go = tmp_path / f"go{attempt}"
-        code = """
-            import time
-            print("ready", flush=True)
-            while not Path(sys.argv[3]).exists():
-                time.sleep(0.0005)
-            cache = FeatureCache(path)
-            cache.put(rows(start, 3))
-            assert cache.get(b"%032d" % start) is not None
-        """
-        children = [child(code, path, 10 * i, go) for i in range(4)]
-        for process in children:
-            process.stdout.readline()
-        go.touch()
-        for process in children:
-            assert process.wait(60) == 0
-            process.stdout.close()
+        at_once('assert cache.get(b"%032d" % start) is not None', path, range(0, 40, 10), tmp_path / f"go{attempt}")
         cache = FeatureCache(path)
         assert cache.state().n_photos == 12
         cache.close()
@@ -447,24 +451,9 @@ def test_a_file_of_before_keeps_its_rows(path):
 
 
 def test_processes_that_open_a_file_of_before_at_once(tmp_path):
-    path, go = tmp_path / "old.sqlite", tmp_path / "go"
+    path = tmp_path / "old.sqlite"
     old_file(path)
-    code = """
-        import time
-        print("ready", flush=True)
-        while not Path(sys.argv[3]).exists():
-            time.sleep(0.0005)
-        cache = FeatureCache(path)
-        cache.put(rows(start, 3))
-        assert cache.get(b"%032d" % 1) is not None
-    """
-    children = [child(code, path, 10 * i, go) for i in range(1, 5)]
-    for process in children:
-        process.stdout.readline()
-    go.touch()
-    for process in children:
-        assert process.wait(60) == 0
-        process.stdout.close()
+    at_once('assert cache.get(b"%032d" % 1) is not None', path, range(10, 50, 10), tmp_path / "go")
     cache = FeatureCache(path)
     assert cache.state().n_photos == 15
     cache.close()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tellapart.checks.finding import Finding
 from tellapart.data.duplicates import Duplicates, Pair, classes_of_one, conflicting, leaked_pairs, spare_copies
 from tellapart.data.source import Dataset, Skipped
+from tellapart.data.split import given_split
 from tellapart.text import counted, quoted, some
 
 FEW_PHOTOS = 20  # a class; below this accuracy depends more on which photos than on how many
@@ -76,7 +77,7 @@ def _conflicts(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
 
 
 def _leaks(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
-    leaks = leaked_pairs(duplicates, np.where(dataset.tested, "test", "train")) if dataset.given_split else []
+    leaks = leaked_pairs(duplicates, given_split(dataset.splits).sides(dataset.n)) if dataset.given_split else []
     if leaks:
         n_test = int(dataset.tested.sum())
         yield Finding(

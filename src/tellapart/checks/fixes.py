@@ -20,6 +20,7 @@ from tellapart.checks.quarantine import quarantine, taken_out
 from tellapart.checks.removal import Kept, Quarantined, plan
 from tellapart.data.layout import SPLIT_NAMES
 from tellapart.data.source import Dataset
+from tellapart.data.split import tested_part
 from tellapart.features.prepare import Prepared, part_of
 from tellapart.storage.moves import Record
 from tellapart.text import counted
@@ -132,7 +133,7 @@ def taken_out_of_test(dataset: Dataset) -> str:
     records = [record for record in taken_out(dataset.source) if _kind(record) in _TAKEN]
     where = "this folder, so the test has none of them"
     if dataset.given_split:
-        tested = "test" if (dataset.splits == "test").any() else "val"
+        tested = tested_part(dataset.splits)
         records = [record for record in records if tested in _splits(record)]
         where = "the test"
     if not records:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tellapart.checks.finding import Finding
 from tellapart.checks.image_stats import ImageStats
 from tellapart.data.duplicates import classes_of_one
-from tellapart.data.groups import Groups
+from tellapart.data.groups import Groups, said_by
 from tellapart.data.layout import normal
 from tellapart.data.source import Dataset
 from tellapart.metrics.paired import Comparison
@@ -64,7 +64,7 @@ def group_findings(dataset: Dataset) -> Iterator[Finding]:
     groups, bound = dataset.groups, dataset.bound
     if groups is None:
         return
-    by = f"the {'column' if groups.kind == 'column' else 'pattern'} {quoted(groups.by)}"
+    by = f"the {said_by(groups.kind, groups.by)}"
     if dataset.given_split and (rows := _straddling(dataset, groups.names)):
         n_test = int(dataset.tested.sum())
         yield Finding(

@@ -1,8 +1,8 @@
 """Photos that are likely in the wrong class, by heads that never saw them and by the photos most like them.
 
 Two witnesses who err on different photos. Heads that learned from other scenes say how probable the given class is; the
-most similar photos vote with the classes that they are filed in, those of the same scene too: if all but one frame of a
-burst are filed as plums, the one is the likelier mistake. Their product ranks better than either, on five sets of
+most similar photos vote with the classes that they are filed in, those of the same scene too: if all but one of a
+scene are filed as plums, the one is the likelier mistake. Their product ranks better than either, on five sets of
 photos (docs/trust.md). A scene that is misfiled as a whole vouches for itself, which costs a little there.
 
 cleanlab was measured beside it. Its counting of confident learning, with a threshold for each class, was nowhere

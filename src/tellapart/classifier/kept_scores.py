@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.classifier.ood import ood_scores_of
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -56,4 +58,4 @@ class KeptScores:
     def scores_to_fit(self) -> NDArray[np.float32] | None:
         """(R,) OOD scores of the photos of other things that an early threshold may be fitted on, or None."""
         near = self.near_reference
-        return None if near is None else np.asarray(1 - near.max(axis=1, initial=-1), np.float32)
+        return None if near is None else ood_scores_of(near)

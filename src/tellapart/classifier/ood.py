@@ -53,9 +53,14 @@ class Centres:
         return np.asarray(1 - (directions(features, self.imagenet) @ self.vectors.T).max(axis=1), np.float32)
 
 
+def ood_scores_of(nearness: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) OOD scores, from (N, C) `Centres.nearness`; without one of its columns, as if the class had no centre."""
+    return np.asarray(1 - nearness.max(axis=1, initial=-1), np.float32)
+
+
 def ood_scores_without(nearness: NDArray[np.float32], c: int) -> NDArray[np.float32]:
     """(N,) OOD scores as if class `c` had no centre, from (N, C) `Centres.nearness`."""
-    return np.asarray(1 - np.delete(nearness, c, axis=1).max(axis=1, initial=-1), np.float32)
+    return ood_scores_of(np.delete(nearness, c, axis=1))
 
 
 def directions(features: NDArray[np.float32], imagenet: Head | None) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.classifier.decision import Thresholds, fit_thresholds
 from tellapart.classifier.logistic import regularisation_path
-from tellapart.classifier.ood import Centres, directions, fit_centres
+from tellapart.classifier.ood import Centres, directions, fit_centres, ood_scores_of
 from tellapart.classifier.temperature import calibrated, fit_temperature, nll
 from tellapart.data.split import stratified_group_split
 from tellapart.engine.head import Head
@@ -45,7 +45,7 @@ class OutOfFold:
     @property
     def ood_scores(self) -> NDArray[np.float32]:
         """(M,) OOD scores."""
-        return np.asarray(1 - self.nearness.max(axis=1, initial=-1), np.float32)
+        return ood_scores_of(self.nearness)
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ def similar_pairs(features: NDArray[np.float32], threshold: float) -> tuple[NDAr
         features: (N, D) float32.
         threshold: in (0, 1].
     """
-    sketched, directions = _is_sketched(features), centred_directions(features)
-    mean = _mean(features)
+    mean, projection = _mean(features), _sketching(features)
+    sketched, directions = projection is not None, _directions(features, mean, projection)
     pairs = np.concatenate(
         [np.zeros((0, 2), np.int64), *_pairs_by_block(directions, threshold - SKETCH_SLACK * sketched)]
     )
@@ -60,13 +60,13 @@ def similar_pairs(features: NDArray[np.float32], threshold: float) -> tuple[NDAr
 
 def centred_directions(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """(N, D) of length 1: what is special about each photo; of more than SKETCH_FROM, (N, SKETCH_D) sketches of it."""
-    projection = _projection(features.shape[1]) if _is_sketched(features) else None
-    return _directions(features, _mean(features), projection)
+    return _directions(features, _mean(features), _sketching(features))
 
 
-def _is_sketched(features: NDArray[np.float32]) -> bool:
+def _sketching(features: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """What makes sketches of so many features, or None for fewer."""
     n, d = features.shape
-    return bool(n > SKETCH_FROM and d > SKETCH_D)
+    return _projection(d) if n > SKETCH_FROM and d > SKETCH_D else None
 
 
 def _mean(features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -127,7 +127,7 @@ def most_alike(
         k: at most N - 1 are given.
     """
     n, k = len(features), min(k, len(features) - 1)
-    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    mean = _mean(features)
     own = _unit(features[asked] - mean)
     alike, cosines = np.zeros((len(asked), 0), np.int64), np.zeros((len(asked), 0), np.float32)
     for start in range(0, n, BLOCK):

@@ -75,6 +75,11 @@ class Groups:
         return bool((np.bincount(pairs[:, 0], minlength=1) > 1).any())
 
 
+def said_by(kind: str, by: str) -> str:
+    """By what photos were grouped, in words, as after "the": a column and its name, or a pattern."""
+    return f"{'pattern' if kind == 'path' else 'column'} {quoted(by)}"
+
+
 def as_text(value: object) -> str:
     """The value as text; what is missing (None, NaN, NaT) is "", and a whole number is written as one."""
     if value is None or value != value:  # noqa: PLR0124  NaN and NaT alone are not what they are
@@ -156,7 +161,7 @@ def by_pattern(pattern: str, paths: Sequence[str], where: str) -> Groups:
             hint=_PATTERN_HINT,
         )
     groups = Groups(names, pattern, "path", asked=True)
-    refuse_one_for_all(groups, where)
+    _refuse_one_for_all(groups, where)
     return groups
 
 
@@ -175,11 +180,11 @@ def by_column(names: Sequence[str], column: str, where: str, *, asked: bool) -> 
             hint="Write the same word on every line of one group.",
         )
     if asked:
-        refuse_one_for_all(groups, where)
+        _refuse_one_for_all(groups, where)
     return groups
 
 
-def refuse_one_for_all(groups: Groups, where: str) -> None:
+def _refuse_one_for_all(groups: Groups, where: str) -> None:
     """Returns when there are two groups or more, photos that stand alone counted as such.
 
     Raises:
@@ -188,8 +193,8 @@ def refuse_one_for_all(groups: Groups, where: str) -> None:
     if groups.n + groups.n_alone > 1:
         return
     raise InputError(
-        f"{_said_by(groups)} puts all {counted(len(groups.names), 'photo')} of {quoted(where)} into one group, "
-        f"{quoted(groups.names[0])}, so there is no other to test on.",
+        f"The {said_by(groups.kind, groups.by)} puts all {counted(len(groups.names), 'photo')} of {quoted(where)} "
+        f"into one group, {quoted(groups.names[0])}, so there is no other to test on.",
         hint="Group by something that differs between photos taken at different times, or leave --group-by out.",
     )
 
@@ -205,8 +210,8 @@ def refuse_unkeepable(groups: Groups, labels: NDArray[np.int32], class_names: Se
     examples = {class_names[c]: groups.names[int(np.flatnonzero(labels == c)[0])] for c in np.unique(labels)}
     listed = some([f"{quoted(name)} is {quoted(group)}" for name, group in examples.items()])
     raise InputError(
-        f"{_said_by(groups)} makes one group of each class ({listed}), so no class can be tested on a group that it "
-        "has not learned from.",
+        f"The {said_by(groups.kind, groups.by)} makes one group of each class ({listed}), so no class can be tested on "
+        "a group that it has not learned from.",
         hint="Group by something finer, of which a class has two or more; "
         "or train without --group-by, and the score is of photos from the same groups.",
     )
@@ -240,10 +245,6 @@ def named_column(group_by: str | None, columns: Sequence[str], usual: Sequence[s
             hint=f"Name the one to go by, like --group-by {known[0]}, or --group-by none to use neither.",
         )
     return known[0] if known else None
-
-
-def _said_by(groups: Groups) -> str:
-    return f"The {'pattern' if groups.kind == 'path' else 'column'} {quoted(groups.by)}"
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -35,6 +35,7 @@ from tellapart.data.label_file import (
 )
 from tellapart.data.layout import NOT_INSIDE_CLASS, Placed, arrange, check_class_names, normal
 from tellapart.data.listing import extension, is_stray, list_folder
+from tellapart.data.split import tested_part
 from tellapart.errors import InputError
 from tellapart.text import counted, quoted, shown, some
 
@@ -186,8 +187,8 @@ class Dataset:
 
     @property
     def tested(self) -> NDArray[np.bool_]:
-        """(N,) whether a given split tests on the photo; with no `test` part, `val` is what is tested on."""
-        return np.asarray(self.splits == ("test" if (self.splits == "test").any() else "val"))
+        """(N,) whether a given split tests on the photo."""
+        return np.asarray(self.splits == tested_part(self.splits))
 
 
 def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = None) -> Dataset:

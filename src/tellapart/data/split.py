@@ -239,7 +239,11 @@ def given_split(splits: NDArray[np.str_]) -> Split:
     Args:
         splits: (N,) of "train", "val" or "test".
     """
-    train, val, test = (np.flatnonzero(splits == name) for name in ("train", "val", "test"))
-    if len(test) == 0:
-        val, test = test, val
-    return Split(train, val, test, "given")
+    tested = tested_part(splits)
+    train, val, test = (np.flatnonzero(splits == name) for name in ("train", "val", tested))
+    return Split(train, val if tested != "val" else val[:0], test, "given")
+
+
+def tested_part(splits: NDArray[np.str_]) -> str:
+    """Which part of a given split is tested on: `val` where there is no `test`."""
+    return "test" if (splits == "test").any() else "val"

@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass, replace
 
-from tellapart.data.groups import Groups
+from tellapart.data.groups import Groups, said_by
 from tellapart.evaluation.scores import Accuracy, AccuracyOf
-from tellapart.text import counted, quoted
+from tellapart.text import counted
 
 ALWAYS = "photos taken in one go are alike in more than their class"
 
@@ -68,12 +68,8 @@ def said(grouping: Grouping, accuracy: Accuracy, n_test: int, split: str | None)
     return replace(grouping, sentences=tuple(lines))
 
 
-def _by(grouping: Grouping) -> str:
-    return f"the {'column' if grouping.kind == 'column' else 'pattern'} {quoted(grouping.by)}"
-
-
 def _what(grouping: Grouping, split: str | None) -> str:
-    line = f"Grouped by {_by(grouping)}: {counted(grouping.n_groups, 'group')}"
+    line = f"Grouped by the {said_by(grouping.kind, grouping.by)}: {counted(grouping.n_groups, 'group')}"
     if split == "made":
         line += ", none of them on both sides of the test"
     elif split == "crossed":
@@ -106,11 +102,10 @@ def _straddling(grouping: Grouping, n_test: int) -> str:
 
 def _not_kept(grouping: Grouping) -> str:
     made = "all photos one group" if grouping.n_groups + grouping.n_alone == 1 else "each class one group"
-    by = _by(grouping)
     return (
-        f"{by[0].upper()}{by[1:]} makes {made}, so none could be tested on a group that it has not learned from. "
-        "Photos were divided without it, and the score is of photos from the same groups. With a second group of each "
-        "class it would be of new ones."
+        f"The {said_by(grouping.kind, grouping.by)} makes {made}, so none could be tested on a group that it has not "
+        "learned from. Photos were divided without it, and the score is of photos from the same groups. With a second "
+        "group of each class it would be of new ones."
     )
 
 

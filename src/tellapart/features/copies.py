@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.data.alignment import best_places, closer_place, contents
 from tellapart.data.copy_verdict import Agreement, agreement, is_copy
-from tellapart.data.duplicates import centred_directions, group
+from tellapart.data.duplicates import Duplicates, centred_directions, find_duplicates, group
 from tellapart.data.grey_picture import local_contrast, oriented, signatures
 from tellapart.parallel import map_in_order
 
@@ -29,6 +29,13 @@ WHOLE_FIT = 0.62  # … where neither has a margin: others seldom fit best so, a
 LARGEST_FAMILY = 0.1  # of all photos; what looks alike beyond that, or beyond FAMILY of few photos, shares a frame
 FAMILY = 20  # … but half of the photos where these are fewer than twice as many
 BLOCK = 256  # photos whose local contrast is made at once
+
+
+def find_copies(
+    features: NDArray[np.float32], pictures: NDArray[np.uint8], pixel_hashes: NDArray[np.bytes_]
+) -> Duplicates:
+    """Copies, near duplicates and groups among N photos, by features and by looking; arguments as below."""
+    return find_duplicates(features, pixel_hashes, copies_by_looking(features, pictures, pixel_hashes))
 
 
 def copies_by_looking(

@@ -13,7 +13,7 @@ from tellapart.data.preprocess import Preprocess, ResizeMode
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError
-from tellapart.features.copies import copies_by_looking
+from tellapart.features.copies import find_copies
 from tellapart.features.extract import Extractor, Features, cached_extractor
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, Stopwatch
@@ -73,7 +73,7 @@ def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: S
     pictures = features.pictures if whole else features.pictures[use]
     skipped, dataset = dataset.skipped, dataset if whole else dataset.subset(use)
     with clock("duplicates"):
-        duplicates = find_duplicates(values, hashes, copies_by_looking(values, pictures, hashes))
+        duplicates = find_copies(values, pictures, hashes)
     found = None
     if (bound := dataset.bound) is not None:
         found = duplicates.groups
@@ -96,13 +96,13 @@ def part_of(prepared: Prepared, indices: NDArray[np.integer]) -> Prepared:
     """The photos at `indices` alone, with the copies that are found among them."""
     values, hashes = prepared.values[indices], prepared.pixel_hashes[indices]
     pictures = None if prepared.pictures is None else prepared.pictures[indices]
-    looked = None if pictures is None else copies_by_looking(values, pictures, hashes)
+    found = find_duplicates(values, hashes) if pictures is None else find_copies(values, pictures, hashes)
     return replace(
         prepared,
         dataset=prepared.dataset.subset(indices),
         values=values,
         pixel_hashes=hashes,
-        duplicates=find_duplicates(values, hashes, looked),
+        duplicates=found,
         pictures=pictures,
     )
 

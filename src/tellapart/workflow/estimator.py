@@ -12,13 +12,12 @@ from tellapart.classifier.decision import Thresholds, claiming
 from tellapart.classifier.kept_scores import Scored
 from tellapart.classifier.probe import CalibratedHead, fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
-from tellapart.data.duplicates import find_duplicates
 from tellapart.data.groups import Groups, as_text, united
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.evaluation.wishes import decide
 from tellapart.extras import missing
-from tellapart.features.copies import copies_by_looking
+from tellapart.features.copies import find_copies
 from tellapart.features.extract import Features, bundled_extractor
 from tellapart.recipe import LinearProbe, Reading, Wishes
 from tellapart.text import quoted
@@ -97,8 +96,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         numbers = np.asarray(inverse, np.int32)
         read, n_classes = self._read(paths), len(self.classes_)
         features = read.values
-        looked = copies_by_looking(features, read.pictures, read.pixel_hashes)
-        together = find_duplicates(features, read.pixel_hashes, looked).groups
+        together = find_copies(features, read.pictures, read.pixel_hashes).groups
         if names is not None:
             together = united(together, Groups(names, "groups", "column").numbers)
         fitted = fit_probe(features, numbers, make_folds(numbers, together, recipe), n_classes, recipe)

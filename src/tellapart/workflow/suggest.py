@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data import photo
-from tellapart.data.duplicates import find_duplicates, group
 from tellapart.data.grey_picture import grey_picture
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Skipped, scan_photos
 from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import InputError, PhotoError
-from tellapart.features.copies import copies_by_looking
+from tellapart.features.copies import find_copies
 from tellapart.features.extract import hash_pixels
 from tellapart.model.artifact import Artifact, load_artifact
 from tellapart.parallel import map_in_order, n_cores
@@ -157,11 +156,8 @@ def image_stats_of(artifact: Artifact, photos: Sequence[str], progress: Progress
             hint="Open one of them in a photo viewer.",
         )
     features, probs, ood_scores = (np.stack([s[key] for s in said]) for key in network.outputs)
-    pixel_hashes = np.array(hashes, "S32")
-    looked = copies_by_looking(features, np.stack(pictures), pixel_hashes)
-    pairs = find_duplicates(features, pixel_hashes, looked).pairs
-    linked = np.array([(p.first, p.second) for p in pairs], np.int64).reshape(-1, 2)
-    return Pool(tuple(readable), features, probs, ood_scores, group(len(readable), linked)), tuple(skipped)
+    same = find_copies(features, np.stack(pictures), np.array(hashes, "S32")).same
+    return Pool(tuple(readable), features, probs, ood_scores, same), tuple(skipped)
 
 
 def choose(
