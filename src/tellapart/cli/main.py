@@ -7,6 +7,7 @@ from tellapart.cli.cache import cache
 from tellapart.cli.check import check
 from tellapart.cli.compare import compare
 from tellapart.cli.demo import demo
+from tellapart.cli.doctor import doctor
 from tellapart.cli.evaluate import evaluate
 from tellapart.cli.explain import explain
 from tellapart.cli.export import export
@@ -51,6 +52,7 @@ COMMANDS = (
     backbones,
     summary,
     cache,
+    doctor,
     demo,
 )
 for command in COMMANDS:
