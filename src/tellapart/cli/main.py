@@ -26,7 +26,7 @@ from tellapart.cli.train import train
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
         """
-tellapart demo                            see it all on pictures that it draws
+tellapart demo                            see it all on photos that come with it
 tellapart train photos/ -o burgers        one folder of photos a class
 tellapart predict burgers lunch.jpg       ask the model
 tellapart predict imagenet cat.jpg        1,000 everyday classes, no training"""
