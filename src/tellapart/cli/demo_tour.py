@@ -66,7 +66,7 @@ def _tour(folder: Path, say: Callable[[str], None]) -> None:
         name = Path(prediction.photo).relative_to(folder).as_posix()
         say(f"{name}: {prediction.answer}")
         if prediction.answer == prediction.class_name and name.startswith("other/"):
-            taken_for.append((name, prediction.answer))
+            taken_for.append((name, str(prediction.answer)))
     for name, answer in taken_for[:1]:
         say(f"({name} is like {quoted(answer)} to a model of three garments. A class for all other things would help.)")
 
