@@ -12,7 +12,7 @@ from PIL import Image
 
 from tellapart.evaluation.evaluation import evaluate_predictions
 from tellapart.report.card import render_card
-from tellapart.report.page import duration, make_thumbnail, percent, render_page
+from tellapart.report.page import Made, duration, make_thumbnail, percent, render_page
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -24,8 +24,8 @@ HOSTILE = [
 S = "\N{NO-BREAK SPACE}"
 
 
-def _page(evaluation, thumbnails=None, title="Clothing", model_name="clothing-model"):
-    return render_page(evaluation, thumbnails or {}, title=title, model_name=model_name)
+def _page(evaluation, thumbnails=None, title="Clothing", model_name="clothing-model", made=None):
+    return render_page(evaluation, thumbnails or {}, title=title, model_name=model_name, made=made)
 
 
 def _text(made, page):
@@ -133,7 +133,8 @@ def test_thumbnails_are_data_or_nothing(made):
 def test_page_loads_nothing(made):
     outline = made.outline(_page(made.evaluation(**made.everything())))
     assert not {"script", "link", "iframe", "object", "base", "form"} & set(outline.tags)
-    assert not [a for a in outline.attributes if a[1] in ("href", "src", "action") or a[1].startswith("on")]
+    asked = [a for a in outline.attributes if a[1] in ("href", "src", "action") or a[1].startswith("on")]
+    assert [a for a in asked if a[:2] != ("a", "href") or not a[2].startswith("#")] == []  # places on the page itself
     policies = [v for _, k, v in outline.attributes if k == "content" and v.startswith("default-src 'none'")]
     assert len(policies) == 1
     assert "url(" not in _page(made.evaluation())
@@ -243,3 +244,59 @@ def test_thumbnail_keeps_shape_and_colour(made, shape, size):
     with Image.open(io.BytesIO(base64.b64decode(data))) as image:
         assert image.size == size
         assert np.asarray(image.convert("RGB")).mean(axis=(0, 1)) == pytest.approx([200, 100, 50], abs=6)
+
+
+def test_contents_name_every_section_once_and_lead_there(made):
+    page = _page(made.evaluation(**made.everything()), made=Made("29 November 2026"))
+    contents = re.findall(r'<li><a href="#([a-z]+)">([^<]+)</a></li>', page)
+    assert contents == re.findall(r'<h2 id="([a-z]+)">([^<]+)</h2>', page)
+    assert len(contents) >= 8
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_cell_of_the_matrix_leads_to_its_photos(made):
+    evaluation = made.evaluation(**made.everything())
+    page = _page(evaluation)
+    names = evaluation.confusion.class_names
+    listed = {(wrong.class_name, wrong.answer) for wrong in evaluation.most_wrong}
+    assert listed
+    for pair in listed:
+        kind = f"kind-{names.index(pair[0])}-{names.index(pair[1])}"
+        assert page.count(f'<a href="#{kind}"') == 1
+        assert page.count(f'<a id="{kind}"') == 1
+        n = sum((wrong.class_name, wrong.answer) == pair for wrong in evaluation.most_wrong)
+        assert page.count(f'<li class="{kind}">') == n
+    assert len(re.findall(r'<a href="#kind-', page)) == len(listed)
+
+
+def test_a_photo_is_enlarged_by_its_own_address(made):
+    evaluation = made.evaluation(**made.everything())
+    name = evaluation.most_wrong[0].photo
+    page = _page(evaluation, {name: "data:image/png;base64,AAAA"})
+    enlarged = re.findall(r'<figure id="(photo-\d+)"><a class="zoom" href="#(photo-\d+)"', page)
+    assert enlarged
+    assert all(figure == link for figure, link in enlarged)
+    assert f'title="{name}"' in page
+
+
+def test_how_to_use_it_names_the_folder_as_a_shell_takes_it_and_the_day(made):
+    evaluation = made.evaluation()
+    said = _text(
+        made, _page(evaluation, model_name="my model", made=Made("1 May 2026", "tellapart train a -o 'my model'"))
+    )
+    assert "tellapart predict 'my model' PHOTO" in said
+    assert "Made on 1 May 2026 by tellapart train a -o 'my model'" in said
+    assert "How to use it" not in _text(made, _page(evaluation))
+
+
+def test_a_thousand_classes_are_folded(made):
+    rng = np.random.default_rng(0)
+    names = tuple(f"class-{i:04d}" for i in range(1000))
+    labels = np.repeat(np.arange(1000), 2)
+    probs = rng.dirichlet(np.full(1000, 0.01), len(labels)).astype(np.float32)
+    photos = [f"{i}.jpg" for i in range(len(labels))]
+    page = _page(evaluate_predictions(probs, labels, names, photos=photos))
+    before, _, folded = page.partition("990 more classes")
+    assert before.count('<th role="rowheader" scope="row">') == 10
+    assert folded.count('<th role="rowheader" scope="row">') == 990

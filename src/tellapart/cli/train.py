@@ -1,5 +1,8 @@
 """`train`: from photos to a model and its score."""
 
+import shlex
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,6 +104,7 @@ def train(
             shortcuts=shortcuts,
             robustness=robustness,
             group_by=group_by,
+            command=_as_typed(sys.argv),
             progress=progress,
         )
     if as_json:
@@ -109,3 +113,9 @@ def train(
     print_summary(evaluation)
     say(f"\nModel and report: {output}/report.html   ({evaluation['timings_s']['total']:.1f} s)")
     say(f"Ask it:           tellapart predict {output} PHOTO")
+
+
+def _as_typed(argv: list[str]) -> str:
+    """The command for the report, without where on this machine its files lie: reports are sent to others."""
+    words = (Path(word).name if Path(word).is_absolute() else word for word in argv[1:])
+    return shlex.join(["tellapart", *words])

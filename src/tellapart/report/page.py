@@ -3,9 +3,12 @@
 import base64
 import functools
 import io
+import itertools
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -44,7 +47,22 @@ _MODEL_FACTS = {
 Json: TypeAlias = Mapping[str, Any]
 
 
-def render_page(evaluation: Evaluation, thumbnails: Mapping[str, str], *, title: str, model_name: str) -> str:
+@dataclass(frozen=True)
+class Made:
+    """How a model was made, as its page says.
+
+    Args:
+        day: such as 29 November 2026.
+        command: as a person would type it again; empty where it was made from Python.
+    """
+
+    day: str
+    command: str = ""
+
+
+def render_page(
+    evaluation: Evaluation, thumbnails: Mapping[str, str], *, title: str, model_name: str, made: Made | None = None
+) -> str:
     """The report as one HTML document; every name in it is escaped, nothing in it loads anything.
 
     Args:
@@ -53,13 +71,19 @@ def render_page(evaluation: Evaluation, thumbnails: Mapping[str, str], *, title:
             one, or with any other address, is shown by its name.
         title: what was learned to be told apart.
         model_name: name of the model folder.
+        made: how; None where the page is not of a model's making.
     """
     template = environment().get_template("report.html.j2")
     pictures = {photo: uri for photo, uri in thumbnails.items() if uri.startswith("data:image/")}
     tested = sections.tested(evaluation)
+    kinds = _kinds_of_mistake(evaluation)
     page = template.render(
         title=title,
         model_name=model_name,
+        folder=shlex.quote(model_name),
+        made=made,
+        numbers=itertools.count(1),
+        kinds=kinds,
         tested=tested,
         crossed=evaluation.crossed,
         twin_kinds=_TWIN_KINDS,
@@ -75,7 +99,7 @@ def render_page(evaluation: Evaluation, thumbnails: Mapping[str, str], *, title:
         advice=sections.advice(evaluation),
         doubtful=sections.doubtful(evaluation),
         classes=_weakest_first(evaluation.per_class),
-        matrix=_matrix(evaluation.confusion),
+        matrix=_matrix(evaluation.confusion, kinds),
         wrong=evaluation.most_wrong,
         plot=reliability_plot(evaluation.calibration.bins),
         spoken_bin=_spoken_bin(evaluation.calibration.bins),
@@ -186,8 +210,13 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "points": points, "duration": duration}
-    environment.filters |= {"css": _css_percent, "pieces": pieces, "of": rounded}
+    environment.filters |= {"css": _css_percent, "pieces": pieces, "of": rounded, "next": next, "headings": _headings}
     return environment
+
+
+def _headings(body: str) -> list[tuple[str, str]]:
+    """(id, words) of the page's sections, in their order; the words are ours and hold no mark-up."""
+    return re.findall(r'<h2 id="([a-z]+)">([^<&]+)</h2>', body)
 
 
 def _css_percent(share: float) -> str:
@@ -200,8 +229,15 @@ def _weakest_first(per_class: Sequence[ClassScores]) -> list[ClassScores]:
     return sorted(per_class, key=lambda c: (c.recall.value is None, c.recall.value or 0.0))
 
 
-def _matrix(confusion: Confusion) -> dict[str, Any]:
-    """Rows of cells with the share of their row, which is what their shade shows.
+def _kinds_of_mistake(evaluation: Evaluation) -> dict[tuple[str, str], str]:
+    """{(class, answer): the id by which a cell of the matrix shows its photos} of the photos that the page lists."""
+    place = {name: i for i, name in enumerate(evaluation.confusion.class_names)}
+    pairs = dict.fromkeys((wrong.class_name, wrong.answer) for wrong in evaluation.most_wrong)
+    return {pair: f"kind-{place[pair[0]]}-{place[pair[1]]}" for pair in pairs}
+
+
+def _matrix(confusion: Confusion, kinds: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """Rows of cells with the share of their row, which is what their shade shows, and the id of their photos.
 
     A matrix too large for numbers has only the cells that are not empty: of a thousand classes there are a million.
     """
@@ -212,7 +248,13 @@ def _matrix(confusion: Confusion) -> dict[str, Any]:
             "class_name": name,
             "n": sum(row),
             "cells": [
-                {"n": n, "share": n / max(1, sum(row)), "right": i == j, "column": j}
+                {
+                    "n": n,
+                    "share": n / max(1, sum(row)),
+                    "right": i == j,
+                    "column": j,
+                    "kind": kinds.get((name, names[j])),
+                }
                 for j, n in enumerate(row)
                 if n or numbered
             ],

@@ -13,7 +13,7 @@ from tellapart.errors import PhotoError
 from tellapart.parallel import map_in_order
 from tellapart.report.page import make_thumbnail
 
-THUMBNAIL_PX = 160
+THUMBNAIL_PX = 256  # shown at 120 to 160, and enlarged by a click
 EXAMPLE_PX = 320
 JPEG_QUALITY = 85
 MAX_BYTES = 2_500_000  # of all thumbnails as text; a page of 3 MB can still be mailed and opens at once

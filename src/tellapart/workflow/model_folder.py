@@ -1,6 +1,8 @@
 """What goes into a model folder: its description, its graph's proof, its report."""
 
+import os
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -24,12 +26,17 @@ from tellapart.model.kept_file import kept_file
 from tellapart.model.prediction import Predictor
 from tellapart.recipe import recipe_json
 from tellapart.report.card import render_card
-from tellapart.report.page import render_page
+from tellapart.report.page import Made, render_page
 from tellapart.report.sections import shown_photos
 from tellapart.report.thumbnails import example_photo, thumbnails
 from tellapart.text import LONGEST_NAME, shown
 
 Json = dict[str, Any]
+
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 PROOF_PHOTOS = 16
 MAX_PROOF_DIFFERENCE = 1e-3  # of any probability, between the tested head and the written graph
@@ -149,14 +156,21 @@ def _examples(predictor: Predictor, dataset: Dataset, split: Split) -> dict[str,
     return files
 
 
-def page(evaluation: Evaluation, dataset: Dataset, name: str) -> bytes:
-    """The report on the model `name`; without timings, so that the same photos and seed give the same bytes."""
+def page(evaluation: Evaluation, dataset: Dataset, name: str, made: Made | None = None) -> bytes:
+    """The report on the model `name`; without timings, so that the same photos and seed give the same bytes a day."""
     by_name = {inside(dataset, photo): photo for photo in dataset.photos}
     wanted = [by_name[photo] for photo in shown_photos(evaluation) if photo in by_name]
     small = {inside(dataset, photo): uri for photo, uri in thumbnails(dataset, wanted).items()}
     class_names = evaluation.confusion.class_names
     title = " or ".join(class_names) if len(class_names) <= FEW_CLASSES else name
-    return render_page(evaluation, small, title=title, model_name=name).encode()
+    return render_page(evaluation, small, title=title, model_name=name, made=made).encode()
+
+
+def made_today(command: str) -> Made:
+    """The day, which SOURCE_DATE_EPOCH sets for those who want the same bytes on every day, and the command."""
+    seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
+    when = datetime.fromtimestamp(int(seconds), UTC) if seconds.isdecimal() else datetime.now().astimezone()
+    return Made(f"{when.day} {MONTHS[when.month - 1]} {when.year}", command)
 
 
 def card(evaluation: Evaluation, description: Json) -> bytes:

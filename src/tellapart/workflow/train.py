@@ -30,7 +30,7 @@ from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, no_progress
 from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_photos
-from tellapart.workflow.model_folder import card, describe, model_facts, model_files, page, proven
+from tellapart.workflow.model_folder import card, describe, made_today, model_facts, model_files, page, proven
 from tellapart.workflow.ungrouped import without_groups
 
 Json = dict[str, Any]
@@ -49,6 +49,7 @@ def train(
     shortcuts: bool = False,
     robustness: bool = False,
     group_by: str | None = None,
+    command: str = "",
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
@@ -65,6 +66,7 @@ def train(
         shortcuts: whether it also says what gives classes away: format, size, brightness, border.
         robustness: whether to ask about corrupted test photos too.
         group_by: what says which photos belong together, as for `scan`; no split divides a group.
+        command: what a person typed for it, for the report; empty where nobody did.
         progress: called with (stage, done, total).
 
     Raises:
@@ -92,7 +94,11 @@ def train(
         with clock("robustness"):
             evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress))
     with clock("report"):
-        files = model_files(model, trained, kept) | examples | _pages(evaluation, prepared, description, output.name)
+        files = (
+            model_files(model, trained, kept)
+            | examples
+            | _pages(evaluation, prepared, description, output.name, command)
+        )
     evaluation = replace(evaluation, timings_s=clock.rounded())
     _write(output, seal(description, files | {EVALUATION: to_json(evaluation.to_json())}), trained)
     return evaluation
@@ -105,9 +111,10 @@ def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Jso
         return compose(trained.prepared.backbone, trained.calibrated, description), description
 
 
-def _pages(evaluation: Evaluation, prepared: Prepared, description: Json, name: str) -> dict[str, bytes]:
+def _pages(evaluation: Evaluation, prepared: Prepared, description: Json, name: str, command: str) -> dict[str, bytes]:
     """What people read of the model `name`."""
-    return {REPORT: page(evaluation, prepared.dataset, name), CARD: card(evaluation, description)}
+    report = page(evaluation, prepared.dataset, name, made_today(command))
+    return {REPORT: report, CARD: card(evaluation, description)}
 
 
 def _tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
