@@ -232,3 +232,15 @@ def test_the_page_is_whole_and_names_are_text(inside):
             with Image.open(BytesIO(content)) as picture:
                 picture.load()
                 assert picture.mode == "RGB"
+
+
+def test_page_says_no_place_of_this_machine_and_no_heading_over_its_opposite(inside):
+    page = inside_page(inside, "m", "a.jpg")[PAGE].decode()
+    folder = str(Path(inside.neighbours[0].path).parents[1])
+    assert folder not in page
+    assert Path(inside.neighbours[0].path).name.split(".")[0] in page.replace("<wbr>", "")
+    needed = dataclasses.replace(inside, occlusion=np.full_like(inside.occlusion, np.log(3)))
+    free = dataclasses.replace(inside, occlusion=np.zeros_like(inside.occlusion))
+    said = [inside_page(one, "m", "a.jpg")[PAGE].decode() for one in (needed, free)]
+    assert ["What it cannot do without" in page for page in said] == [True, False]
+    assert ["No place counts much by itself" in page for page in said] == [False, True]

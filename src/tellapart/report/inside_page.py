@@ -1,6 +1,7 @@
 """The page of one photo: what the model answered, and pictures of how it came to that."""
 
 import io
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,13 @@ def inside_page(inside: Inside, model_name: str, photo_name: str, *, learned: bo
         classes=[{"name": name, "share": share, "percent": percent(share)} for name, share in shown],
         pictures={name: data_uri(files[f"{name}.png"]) for name in pictures},
         has_activation=inside.activation is not None,
+        needs_a_place=inside.occlusion.max() >= NOTABLE,
         depends=_depends(inside),
         layers=[_layer(name, layer) for name, layer in zip(LAYERS, inside.layers, strict=False)],
         n_filters=0 if inside.filters is None else len(inside.filters),
         shown_filters=SHOWN_FILTERS,
         neighbours=[
-            {"path": one.path, "likeness": f"{one.cosine:.2f}", "picture": _thumbnail(one.path)}
+            {"name": _beside(one.path), "likeness": f"{one.cosine:.2f}", "picture": _thumbnail(one.path)}
             for one in inside.neighbours
         ],
     )
@@ -141,6 +143,11 @@ def _tiled(tiles: Picture, tile_px: int, *, columns: int) -> Picture:
         enlarged = Image.fromarray(tile).resize((tile_px, tile_px), Image.Resampling.NEAREST)
         ground[top : top + tile_px, left : left + tile_px] = np.asarray(enlarged)
     return ground
+
+
+def _beside(path: str) -> str:
+    """The photo and its folder, which is its class; where on a machine they lie is nobody else's business."""
+    return "/".join(PurePath(path).parts[-2:])
 
 
 def _thumbnail(path: str) -> str:
