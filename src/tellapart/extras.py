@@ -9,7 +9,7 @@ from tellapart.errors import MissingExtraError
 MODULES: Final = {
     "deep": ("torch", "torchvision", "timm", "onnxscript"),  # what networks are trained and written with
     "hub": ("datasets",),
-    "serve": ("msgspec", "prometheus_client", "starlette", "uvicorn"),
+    "serve": ("prometheus_client", "starlette", "uvicorn"),
     "sklearn": ("sklearn",),
 }
 

@@ -247,7 +247,7 @@ def test_thumbnail_keeps_shape_and_colour(made, shape, size):
 
 
 def test_contents_name_every_section_once_and_lead_there(made):
-    page = _page(made.evaluation(**made.everything()), made=Made("29 November 2026"))
+    page = _page(made.evaluation(**made.everything()), made=Made("29 November 2026", "m"))
     contents = re.findall(r'<li><a href="#([a-z]+)">([^<]+)</a></li>', page)
     assert contents == re.findall(r'<h2 id="([a-z]+)">([^<]+)</h2>', page)
     assert len(contents) >= 8
@@ -283,7 +283,8 @@ def test_a_photo_is_enlarged_by_its_own_address(made):
 def test_how_to_use_it_names_the_folder_as_a_shell_takes_it_and_the_day(made):
     evaluation = made.evaluation()
     said = _text(
-        made, _page(evaluation, model_name="my model", made=Made("1 May 2026", "tellapart train a -o 'my model'"))
+        made,
+        _page(evaluation, model_name="x", made=Made("1 May 2026", "my model", "tellapart train a -o 'my model'")),
     )
     assert "tellapart predict 'my model' PHOTO" in said
     assert "Made on 1 May 2026 by tellapart train a -o 'my model'" in said

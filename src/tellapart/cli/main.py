@@ -12,6 +12,7 @@ from tellapart.cli.evaluate import evaluate
 from tellapart.cli.explain import explain
 from tellapart.cli.export import export
 from tellapart.cli.info import info
+from tellapart.cli.name import name
 from tellapart.cli.options import Commands, examples
 from tellapart.cli.predict import predict
 from tellapart.cli.serve import serve
@@ -43,6 +44,7 @@ COMMANDS = (
     evaluate,
     compare,
     threshold,
+    name,
     check,
     suggest,
     explain,

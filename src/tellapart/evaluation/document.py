@@ -277,6 +277,12 @@ def refuse_unknown_classes(dataset: Dataset, class_names: Sequence[str]) -> None
         )
 
 
+def as_called(dataset: Dataset, artifact: Artifact) -> Dataset:
+    """The photos with their classes called as the model calls them now; folders keep the names that it learned."""
+    now = dict(zip(artifact.called(dataset.class_names), artifact.class_names, strict=True))
+    return replace(dataset, class_names=tuple(now.get(name, name) for name in dataset.class_names))
+
+
 def test_part(dataset: Dataset) -> Dataset:
     """The photos to score: the `test` part where the source has one, else all."""
     chosen = np.flatnonzero(dataset.splits == "test")

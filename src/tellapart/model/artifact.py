@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,11 @@ class Artifact:
     def class_names(self) -> tuple[str, ...]:
         """(C,) in the order of the probabilities."""
         return tuple(self.manifest["class_names"])
+
+    def called(self, names: Collection[str]) -> tuple[str, ...]:
+        """(C,) its classes as `names` has them: by the name of now, or else by the one that it was trained under."""
+        trained = self.manifest.get("known_as", {})
+        return tuple(now if now in names or trained.get(now) not in names else trained[now] for now in self.class_names)
 
     @property
     def headline(self) -> str:

@@ -31,6 +31,7 @@ def is_complete(manifest: Mapping[str, Any], files_needed: Set[str]) -> bool:
         and isinstance(limits, dict)
         and _are_thresholds(limits, names)
         and _is_guarantee(manifest.get("promise"))
+        and _is_known_as(manifest.get("known_as", {}), names)
         and isinstance(files, dict)
         and _is_texts(list(files.values()))
         and files_needed <= set(files)
@@ -62,6 +63,13 @@ def _is_class_threshold(value: object, class_names: list[str]) -> bool:
         and value["label"] < len(class_names)
         and value["class_name"] == class_names[value["label"]]
         and all(_is_share(value[k]) for k in ("probability", "recall", "kept", "low", "high"))
+    )
+
+
+def _is_known_as(value: object, class_names: list[str]) -> bool:
+    """Whether it says of some classes what they were called when the model was trained; most models have none."""
+    return (
+        isinstance(value, dict) and set(value) <= set(class_names) and all(isinstance(v, str) for v in value.values())
     )
 
 

@@ -35,6 +35,13 @@ UNIT_SPACE = "\N{NO-BREAK SPACE}"
 SHOWN_OF_ADVICE = 6  # photos shown of one sentence of advice before the rest is folded away: one row on a laptop
 _AS_IT_IS = ("n_test", "accuracy", "baseline", "n_found", "n_used", "split", "imbalance", "leaks")
 _TWIN_KINDS = {"exact": "the same file", "near": "nearly the same photo"}
+_ALWAYS = {
+    "twin_kinds": _TWIN_KINDS,
+    "listed": LISTED,
+    "shown_wrong": SHOWN_WRONG,
+    "shown_of_advice": SHOWN_OF_ADVICE,
+    "named_others": sections.NAMED_OTHERS,
+}
 _MODEL_FACTS = {
     "quality": "Quality",
     "backbone": "Backbone",
@@ -53,10 +60,12 @@ class Made:
 
     Args:
         day: such as 29 November 2026.
+        folder: name of the model folder.
         command: as a person would type it again; empty where it was made from Python.
     """
 
     day: str
+    folder: str
     command: str = ""
 
 
@@ -80,17 +89,12 @@ def render_page(
     page = template.render(
         title=title,
         model_name=model_name,
-        folder=shlex.quote(model_name),
         made=made,
         numbers=itertools.count(1),
         kinds=kinds,
         tested=tested,
         crossed=evaluation.crossed,
-        twin_kinds=_TWIN_KINDS,
-        listed=LISTED,
-        shown_wrong=SHOWN_WRONG,
-        shown_of_advice=SHOWN_OF_ADVICE,
-        named_others=sections.NAMED_OTHERS,
+        **_ALWAYS,
         few_photos=evaluation.n_test < FEW_TEST_PHOTOS,
         headline=headline(evaluation),
         headline_with_leaks=headline_with_leaks(evaluation),
@@ -133,11 +137,8 @@ def with_thresholds(page: str, coverage: Coverage, costs: Costs, *, n_test: int,
         "unknown": sections.coverage(coverage, n_test, tested["many"]),
         "costs": sections.costs(costs),
         "tested": tested,
-        "listed": LISTED,
-        "named_others": sections.NAMED_OTHERS,
-        "shown_of_advice": SHOWN_OF_ADVICE,
         "pictures": {},
-        "twin_kinds": _TWIN_KINDS,
+        **_ALWAYS,
     }
     for name in ("unknown", "costs"):
         section = environment().get_template(f"sections/{name}.j2").render(facts).strip()
@@ -210,7 +211,14 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "points": points, "duration": duration}
-    environment.filters |= {"css": _css_percent, "pieces": pieces, "of": rounded, "next": next, "headings": _headings}
+    environment.filters |= {
+        "css": _css_percent,
+        "pieces": pieces,
+        "of": rounded,
+        "next": next,
+        "headings": _headings,
+        "shell": shlex.quote,
+    }
     return environment
 
 

@@ -30,15 +30,16 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Contestant:
-    """One of the two models, and what it said about the photos that it could read."""
+    """One of the two models, its classes as the folders call them, and what it said about the photos it could read."""
 
     name: str
     artifact: Artifact
+    class_names: tuple[str, ...]
     answered: Answered
 
     def likeliest(self, photos: NDArray[np.int64]) -> NDArray[np.str_]:
         """The class name it finds likeliest for each of `photos`, all of which it could read."""
-        names = self.artifact.class_names
+        names = self.class_names
         return np.array([names[i] for i in self.answered.probs[self._rows(photos)].argmax(axis=1)])
 
     def hashes(self, photos: NDArray[np.int64]) -> NDArray[np.str_]:
@@ -86,7 +87,7 @@ def compare(
     dataset = scan(source, group_by=group_by)
     for name, artifact in zip(names, artifacts, strict=True):
         try:
-            refuse_unknown_classes(dataset, artifact.class_names)
+            refuse_unknown_classes(dataset, artifact.called(dataset.class_names))
         except InputError as error:
             raise InputError(f"{quoted(name)} cannot be compared. {error.message}", hint=error.hint) from error
     dataset = test_part(dataset)
@@ -107,7 +108,7 @@ def _names(model_a: str | os.PathLike[str], model_b: str | os.PathLike[str]) -> 
 def _ask(name: str, artifact: Artifact, dataset: Dataset, progress: Progress) -> _Contestant:
     predictor = Predictor.from_artifact(artifact, streams=n_cores())
     answered = answer_all(predictor, dataset, lambda _, done, total: progress(f"asking {name}", done, total))
-    return _Contestant(name, artifact, answered)
+    return _Contestant(name, artifact, artifact.called(dataset.class_names), answered)
 
 
 def _result(a: _Contestant, b: _Contestant, dataset: Dataset) -> Json:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tellapart.data.data_frame import DataFrame
 from tellapart.data.source import scan
-from tellapart.evaluation.document import answer_all, new_evaluation, refuse_unknown_classes, test_part
+from tellapart.evaluation.document import answer_all, as_called, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.robustness import measure_robustness
 from tellapart.model.artifact import EVALUATION, REPORT, REPORT_FILES, load_artifact, to_json
@@ -54,7 +54,7 @@ def evaluate(
         artifact = load_artifact(Path(model))
         predictor = Predictor.from_artifact(artifact, streams=n_cores())
     with clock("scan"):
-        dataset = scan(source, group_by=group_by)
+        dataset = as_called(scan(source, group_by=group_by), artifact)
         refuse_unknown_classes(dataset, artifact.class_names)
         dataset = test_part(dataset)
     with clock("predict"):

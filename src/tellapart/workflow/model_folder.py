@@ -1,6 +1,7 @@
 """What goes into a model folder: its description, its graph's proof, its report."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -161,16 +162,20 @@ def page(evaluation: Evaluation, dataset: Dataset, name: str, made: Made | None 
     by_name = {inside(dataset, photo): photo for photo in dataset.photos}
     wanted = [by_name[photo] for photo in shown_photos(evaluation) if photo in by_name]
     small = {inside(dataset, photo): uri for photo, uri in thumbnails(dataset, wanted).items()}
-    class_names = evaluation.confusion.class_names
-    title = " or ".join(class_names) if len(class_names) <= FEW_CLASSES else name
+    title = title_of(evaluation.confusion.class_names, name)
     return render_page(evaluation, small, title=title, model_name=name, made=made).encode()
 
 
-def made_today(command: str) -> Made:
+def title_of(class_names: Sequence[str], name: str) -> str:
+    """What was learned to be told apart: the classes where they are few, else the model's name."""
+    return " or ".join(class_names) if len(class_names) <= FEW_CLASSES else name
+
+
+def made_today(folder: str, command: str) -> Made:
     """The day, which SOURCE_DATE_EPOCH sets for those who want the same bytes on every day, and the command."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
     when = datetime.fromtimestamp(int(seconds), UTC) if seconds.isdecimal() else datetime.now().astimezone()
-    return Made(f"{when.day} {MONTHS[when.month - 1]} {when.year}", command)
+    return Made(f"{when.day} {MONTHS[when.month - 1]} {when.year}", folder, command)
 
 
 def card(evaluation: Evaluation, description: Json) -> bytes:

@@ -5,14 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tellapart.classifier.decision import Thresholds
 from tellapart.classifier.kept_scores import KeptScores
-from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.ood_reference import reference_photos
-from tellapart.engine.trial import remember_graph
-from tellapart.errors import ArtifactError, InputError, TrainingError
+from tellapart.errors import ArtifactError, InputError
 from tellapart.evaluation.costs import Costs, costs_of
 from tellapart.evaluation.coverage import Coverage, refusals
 from tellapart.evaluation.evaluation import as_json
@@ -27,22 +23,18 @@ from tellapart.model.artifact import (
     Artifact,
     load_artifact,
     refuse_imagenet,
-    seal,
-    sha256,
     to_json,
 )
 from tellapart.model.compose import with_metadata
 from tellapart.model.kept_file import parse_kept
-from tellapart.model.prediction import Predictor
 from tellapart.recipe import Wishes
 from tellapart.report.page import with_thresholds
 from tellapart.report.sections import coverage as shown_coverage
 from tellapart.report.sections import tested_photos
-from tellapart.storage.atomic import refuse_unwritable, write_folder
-from tellapart.storage.photo_locations import load_locations, save_locations
+from tellapart.storage.atomic import refuse_unwritable
 from tellapart.text import as_markdown
+from tellapart.workflow.rewriting import page_of, prove_same, read_beside, write_anew
 
-PROOF_NOISE = 4  # generated photos beside the examples: a model need not have any of those
 TRAIN_AGAIN = "Train again with --answer and --never-miss; what was read before is remembered, so that it is quick."
 
 
@@ -103,7 +95,7 @@ def threshold(
     guaranteed = guarantee_of(thresholds)
     changed = {"thresholds": thresholds.to_json(), "promise": guaranteed and asdict(guaranteed)}
     graph = with_metadata(artifact.model, changed)
-    decided = replace(decided, n_proven=_prove(artifact, graph, thresholds))
+    decided = replace(decided, n_proven=prove_same(artifact, graph, thresholds))
     _write(folder, target, artifact, {**artifact.manifest, **changed}, graph, decided, kept)
     return decided
 
@@ -131,26 +123,6 @@ def _coverage(thresholds: Thresholds, artifact: Artifact, kept: KeptScores) -> C
     return refusals(thresholds, kept, artifact.class_names, photos if known else None)
 
 
-def _prove(artifact: Artifact, graph: bytes, thresholds: Thresholds) -> int:
-    """How many photos the graph to be written was asked about; it must say of each what the old one says.
-
-    Raises:
-        TrainingError: it does not.
-    """
-    px = artifact.preprocess.input_px
-    refuse_unsafe(graph, n_classes=len(artifact.class_names), input_px=px)
-    old = Predictor.from_artifact(artifact)
-    new = Predictor(artifact.class_names, artifact.preprocess, thresholds, graph)
-    rng = np.random.default_rng(0)
-    asked = [old.pixels(photo) for photo in artifact.examples.values()]
-    asked += [rng.integers(0, 256, (px, px, 3), dtype=np.uint8) for _ in range(PROOF_NOISE)]
-    for pixels in asked:
-        before, after = old.answers(pixels), new.answers(pixels)
-        if not np.array_equal(before.probs, after.probs) or before.ood_score != after.ood_score:
-            raise TrainingError("The written model would give other probabilities.", hint="The model stays as it was.")
-    return len(asked)
-
-
 def _write(
     folder: Path,
     target: Path,
@@ -165,31 +137,16 @@ def _write(
     evaluation |= {"unknown": as_json(decided.coverage), "costs": as_json(decided.costs)}
     n_test, crossed = len(kept.tested), evaluation.get("method") == "cross-validation"
     files = {**artifact.files, MODEL: graph, EVALUATION: to_json(evaluation)}
-    if REPORT in artifact.manifest["files"]:
-        page = _read(folder / REPORT)
-        if sha256(page) != artifact.manifest["files"][REPORT]:
-            raise ArtifactError(
-                f"'{REPORT}' is not the file that this model was saved with.", hint="Copy the whole folder again."
-            )
+    if page := page_of(folder, artifact, REPORT):
         text = with_thresholds(page.decode(), decided.coverage, decided.costs, n_test=n_test, crossed=crossed)
         files[REPORT] = text.encode()
     if (folder / CARD).is_file():
         before = _coverage(artifact.thresholds, artifact, kept)
-        card = _card(_read(folder / CARD).decode("utf-8", "replace"), before, decided.coverage, n_test, crossed=crossed)
+        card = _card(
+            read_beside(folder / CARD).decode("utf-8", "replace"), before, decided.coverage, n_test, crossed=crossed
+        )
         files[CARD] = card.encode()
-    write_folder(target, seal({k: v for k, v in manifest.items() if k not in ("format", "files")}, files))
-    old, new = artifact.manifest["files"][MODEL], sha256(graph)
-    remember_graph(new, n_classes=len(artifact.class_names), input_px=artifact.preprocess.input_px)
-    photos = {kind: load_locations(old, kind) for kind in ("test", "train")}
-    if any(photos.values()):
-        save_locations(new, photos)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"'{path.name}' cannot be read.", hint="Copy the whole folder again.") from error
+    write_anew(target, artifact, manifest, files)
 
 
 def _card(card: str, before: Coverage, after: Coverage, n_test: int, *, crossed: bool) -> str:

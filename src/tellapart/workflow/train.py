@@ -26,6 +26,7 @@ from tellapart.model.compose import compose
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
 from tellapart.recipe import USUAL, LinearProbe, Reading, Recipe, Wishes, probe_of
+from tellapart.report.page import Made
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, no_progress
@@ -62,11 +63,11 @@ def train(
         options: of a network that is trained: whom to tell of each epoch, and whether to go on from an earlier run.
         wishes: what share of photos gets a name, and which classes must not be missed.
         force: whether an existing model folder may be replaced.
-        advice: whether to say what to do next: heads are fitted on parts of the photos for it.
+        advice: whether to say what to do next; heads are fitted on parts of the photos for it.
         shortcuts: whether it also says what gives classes away: format, size, brightness, border.
         robustness: whether to ask about corrupted test photos too.
         group_by: what says which photos belong together, as for `scan`; no split divides a group.
-        command: what a person typed for it, for the report; empty where nobody did.
+        command: what a person typed for it, for the report.
         progress: called with (stage, done, total).
 
     Raises:
@@ -83,24 +84,18 @@ def train(
     model, description = _composed(trained, output.name, clock)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proving = beside.submit(proven, model, description, trained)
-        with clock("test"):
-            evaluation, kept = _tested(trained)
+        evaluation, kept = _tested(trained, clock)
         if advice:
             evaluation = _advised(trained, evaluation, prepared, progress, clock, look=shortcuts)
         with clock("proof"):
             proof, examples = proving.result()
     evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)
     if robustness:
-        with clock("robustness"):
-            evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress))
-    with clock("report"):
-        files = (
-            model_files(model, trained, kept)
-            | examples
-            | _pages(evaluation, prepared, description, output.name, command)
-        )
+        evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress, clock))
+    pages = _pages(evaluation, prepared, description, made_today(output.name, command), clock)
     evaluation = replace(evaluation, timings_s=clock.rounded())
-    _write(output, seal(description, files | {EVALUATION: to_json(evaluation.to_json())}), trained)
+    files = model_files(model, trained, kept) | examples | pages | {EVALUATION: to_json(evaluation.to_json())}
+    _write(output, seal(description, files), trained)
     return evaluation
 
 
@@ -111,16 +106,20 @@ def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Jso
         return compose(trained.prepared.backbone, trained.calibrated, description), description
 
 
-def _pages(evaluation: Evaluation, prepared: Prepared, description: Json, name: str, command: str) -> dict[str, bytes]:
-    """What people read of the model `name`."""
-    report = page(evaluation, prepared.dataset, name, made_today(command))
-    return {REPORT: report, CARD: card(evaluation, description)}
+def _pages(
+    evaluation: Evaluation, prepared: Prepared, description: Json, made: Made, clock: Stopwatch
+) -> dict[str, bytes]:
+    """What people read of the model."""
+    with clock("report"):
+        report = page(evaluation, prepared.dataset, description["name"], made)
+        return {REPORT: report, CARD: card(evaluation, description)}
 
 
-def _tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
+def _tested(trained: Trained, clock: Stopwatch) -> tuple[Evaluation, KeptScores]:
     """All about the test photos, with what groups change, and the scores that it rests on."""
-    evaluation, kept = tested(trained)
-    return grouped(evaluation, trained, kept, without_groups(trained)), kept
+    with clock("test"):
+        evaluation, kept = tested(trained)
+        return grouped(evaluation, trained, kept, without_groups(trained)), kept
 
 
 def _advised(
@@ -176,9 +175,10 @@ def _trainable(
     return prepared
 
 
-def _corrupted(model: bytes, trained: Trained, progress: Progress) -> Robustness:
+def _corrupted(model: bytes, trained: Trained, progress: Progress, clock: Stopwatch) -> Robustness:
     """How the written graph answers about corrupted test photos."""
     prepared, test = trained.prepared, trained.split.test
     dataset, thresholds = prepared.dataset, trained.calibrated.thresholds
     predictor = Predictor(dataset.class_names, prepared.preprocessing, thresholds, model, streams=n_cores())
-    return measure_robustness(predictor, dataset, test, groups=prepared.duplicates.groups[test], progress=progress)
+    with clock("robustness"):
+        return measure_robustness(predictor, dataset, test, groups=prepared.duplicates.groups[test], progress=progress)
