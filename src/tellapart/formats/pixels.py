@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
-from tellapart.errors import PhotoError
+from tellapart.formats.levels import Span, floats_in_8_bits, full_of_floats, in_8_bits, look, span_of
 
 _STRIP_PX: Final = 1 << 20  # pixels turned into sRGB at a time, so that a large photo is never held three times
 _SAME_COLOURS: Final = 3  # of 255: a profile that moves no colour by more is taken for sRGB itself
@@ -46,21 +46,32 @@ def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image[::rows, ::columns])
 
 
-def to_8_bit(image: Image.Image) -> Image.Image:
-    """The same photo with 8 bits a channel, where Pillow would clip what is above 255 to white."""
+def read_plain_inks(image: Image.Image) -> None:
+    """Has a JPEG of four inks read as ink, where Pillow takes it for the paper that is left, as Adobe stores it."""
+    if image.mode == "CMYK" and isinstance(image, ImageFile.ImageFile):
+        image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]
+
+
+def to_8_bit(image: Image.Image, *, stated: Span | None = None, inverted: bool = False) -> Image.Image:
+    """The same photo with 8 bits a channel, where Pillow would clip what is above 255 to white.
+
+    Args:
+        image: of any mode; others than I, I;16 and F are given back as they are.
+        stated: black and white as the file says them.
+        inverted: whether the lowest level is white.
+
+    Raises:
+        PhotoError: `unsupported` for floats without a range.
+    """
     if not image.mode.startswith(("I", "F")):
         return image
-    grey = np.nan_to_num(np.asarray(image))
-    top = grey.max(initial=0)
-    steps = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0, 2.0**31 - 1)
-    full = next((step for step in steps if top <= step), None)
-    if full is None:
-        raise PhotoError(
-            "The photo's brightness has no fixed range, as in scientific pictures.",
-            code="unsupported",
-            hint="Save it with 8 bits a channel.",
-        )
-    eight = Image.fromarray((grey.clip(0) * (255.0 / full) + 0.5).astype(np.uint8))
+    grey = np.asarray(image)
+    if image.mode == "F":
+        full = full_of_floats(float(np.nan_to_num(grey).max(initial=0)))
+        return Image.fromarray(floats_in_8_bits(grey, full, inverted))
+    whole = image.mode == "I"
+    span = span_of(look(grey), 32 if whole else 16, signed=whole, stated=stated)
+    eight = Image.fromarray(in_8_bits(grey.astype("=i4" if whole else "=u2"), span, inverted=inverted))
     clear = image.info.get("transparency")
     if isinstance(clear, int):
         eight.putalpha(Image.fromarray(np.where(grey == clear, 0, 255).astype(np.uint8)))
