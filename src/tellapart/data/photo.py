@@ -66,8 +66,9 @@ _ANIMATED: Final = (
     TiffImagePlugin.TiffImageFile,
     WebPImagePlugin.WebPImageFile,
 )
-# TIFF and PNG of more than 8 bits, white-is-zero, previews in front; GIFs with a frame smaller than their screen.
-_READ_ANEW: Final = ((b"II", "TIFF"), (b"MM", "TIFF"), (b"\x89PNG", "PNG"), (b"GIF8", "GIF"))
+# TIFF and PNG of more than 8 bits, white-is-zero, previews in front; GIFs with a frame smaller than their screen; inks
+# without Adobe's marker.
+_READ_ANEW: Final = ((b"\xff\xd8\xff", "JPEG"), (b"II", "TIFF"), (b"MM", "TIFF"), (b"\x89PNG", "PNG"), (b"GIF8", "GIF"))
 _ONE_FILE: Final = Lock()  # two threads may be given the same unread image
 heic.register()
 codecs.versions()  # asked now: a child that decodes for the server may load nothing later
@@ -149,8 +150,14 @@ def reading_of(data: bytes) -> str:
 
     Part of the key under which features are remembered, so that none of wrongly read pixels are used again. Raised
     where the pixels of such photos change once more.
+
+    Raises:
+        PhotoError: of a JPEG, as `decode`.
     """
     kind = next((kind for sign, kind in _READ_ANEW if data.startswith(sign)), "")
+    if kind == "JPEG":
+        jpeg = header.read_jpeg(data)
+        return " CMYK-2" if jpeg.components == 4 and not jpeg.adobe else ""
     return f" {kind}-2" if kind and (kind != "PNG" or data[24:25] == b"\x10") else ""
 
 
@@ -219,7 +226,7 @@ def decode_image(image: Image.Image, *, min_side_px: int | None = None) -> NDArr
         if isinstance(image, ImageFile.ImageFile) and (image.tile or image._im is None):
             return _decode_opened(image, min_side_px)
         # More than a file's limit only for what a baseline JPEG gives, as in a file.
-        header.refuse_size(*image.size, header.MAX_BASELINE_PIXELS if image.mode in ("L", "RGB") else header.MAX_PIXELS)
+        header.refuse_size(*image.size, header.MAX_DECODED_PIXELS if image.mode in ("L", "RGB") else header.MAX_PIXELS)
         header.refuse_profile(as_seen.profile_of(image))
         return as_seen.seen(image)
     except PhotoError:

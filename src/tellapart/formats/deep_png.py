@@ -96,8 +96,11 @@ def _bands(both: list[Image.Image], mode: str) -> Iterator[tuple[int, NDArray[np
     step = max(1, _BAND_PX // width)
     for top in range(0, height, step):
         box = (0, top, width, min(top + step, height))
-        upper = np.asarray(both[0].crop(box)).astype(np.uint16)
+        upper: NDArray[np.uint16] = np.asarray(both[0].crop(box)).astype(np.uint16)
         if mode == "LA":
-            yield top, upper[:, :, ::2] << 8 | upper[:, :, 1::2]
+            shifted: NDArray[np.uint16] = np.left_shift(upper[:, :, ::2], 8)
+            yield top, shifted | upper[:, :, 1::2]
         else:
-            yield top, np.asarray(upper << 8 | np.asarray(both[1].crop(box)), np.uint16)
+            upper <<= 8
+            upper |= np.asarray(both[1].crop(box))
+            yield top, upper

@@ -93,10 +93,11 @@ def in_8_bits(
     if values.dtype == np.uint16 and values.size > 1 << _TABLE_BITS:
         every = np.arange(1 << _TABLE_BITS, dtype=np.int64)
         table = in_8_bits(every, span, inverted=inverted, upper=upper)
-        return table[values]
+        looked_up: NDArray[np.uint8] = table[values]
+        return looked_up
     if upper and span == (0, 65535):
         return (values >> 8).astype(np.uint8)
-    share = (values.clip(black, white).astype(np.float64) - black) * (255.0 / (white - black))
+    share: NDArray[np.float64] = (values.astype(np.float64).clip(black, white) - black) * (255.0 / (white - black))
     return ((255.0 - share if inverted else share) + 0.5).astype(np.uint8)
 
 
@@ -118,7 +119,7 @@ def full_of_floats(top: float) -> float:
 
 def floats_in_8_bits(values: NDArray[np.floating], full: float, inverted: bool) -> NDArray[np.uint8]:
     """The levels of 0 to 255 nearest to `values` of 0 to `full`; what is no number is taken for 0."""
-    light = np.nan_to_num(values).clip(0, full) * (255.0 / full)
+    light: NDArray[np.float64] = np.nan_to_num(values).clip(0, full) * (255.0 / full)
     return ((255.0 - light if inverted else light) + 0.5).astype(np.uint8)
 
 

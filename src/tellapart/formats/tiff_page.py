@@ -25,7 +25,7 @@ MAX_PAGES: Final = 10_000  # looked at for the photo; whole-slide scans have ten
 _DNG_VERSION: Final = 50706
 _SENSOR: Final = frozenset({32803, 34892})  # kinds of colour that are none yet: a mosaic, and what was made of one
 _REDUCED, _MASK = 1, 4  # bits of `SUBFILE`
-_CR2: Final = b"CR\2"
+_CR2: Final = b"\x10\0\0\0CR\2"  # where its first page stands, and what stands in front of it
 _REALS: Final = {5: ("u4", 2), 10: ("i4", 2), 11: ("f4", 1), 12: ("f8", 1)}
 _WHOLES: Final = {1: "u1", 3: "u2", 4: "u4", 6: "i1", 8: "i2", 9: "i4", 13: "u4", 16: "u8", 17: "i8", 18: "u8"}
 
@@ -86,7 +86,7 @@ def find_photo(data: bytes) -> Page:
     if not pages:
         raise damaged()
     every = [*pages, *below]
-    if data[8:11] == _CR2 or _DNG_VERSION in pages[0].tags or any(_is_of_a_sensor(data, page) for page in every):
+    if data[4:11] == _CR2 or _DNG_VERSION in pages[0].tags or any(_is_of_a_sensor(data, page) for page in every):
         raise unsupported("a camera's raw file")
     return next((page for page in every if _is_whole(data, page)), pages[0])
 
