@@ -7,11 +7,11 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
+from tests.formats.tiff_files import grey_picture, picture
 
 from tellapart.data import photo
 from tellapart.formats.deep_png import stated_span
 from tellapart.formats.levels import Span
-from tests.formats.tiff_files import grey_picture, picture
 
 GREY, COLOUR = grey_picture(), picture()
 KINDS = {0: GREY, 2: COLOUR, 4: GREY, 6: COLOUR}

@@ -43,7 +43,7 @@ def stated_span(data: bytes) -> Span | None:
 
 
 def read_deep(data: bytes, image: Image.Image) -> Image.Image:
-    """`image` itself, or the same photo with its brightness as `levels` has it, mode RGB, LA or RGBA.
+    """`image` itself, its brightness as `levels` has it, or where a colour is transparent another of mode RGBA.
 
     Args:
         data: a PNG of colours or alpha, 16 bits a channel.
@@ -57,28 +57,22 @@ def read_deep(data: bytes, image: Image.Image) -> Image.Image:
     upper = max(high for _, high in image.getextrema()[:3])  # type: ignore[misc]
     if upper > _MOST_UPPER and clear is None:
         return image
-    both = _halves(data, mode)
+    both = [_unpacked(data, "RGBA", "RGBA")] if mode == "LA" else [image, _unpacked(data, mode, f"{mode};16L")]
     seen, alpha = Seen(1 << 16, 0, True), Seen(1 << 16, 0, True)
     for _, numbers in _bands(both, mode):
         seen = together(seen, look(numbers[:, :, :n_colours]))
         alpha = together(alpha, look(numbers[:, :, n_colours:]))
-    span, alpha_span = span_of(seen, 16, stated=stated_span(data)), span_of(alpha, 16)
-    colours_and_alpha = n_colours + (mode != "RGB" or clear is not None)
-    pixels = np.empty((image.height, image.width, colours_and_alpha), np.uint8)
-    for top, numbers in _bands(both, mode):
-        rows = pixels[top : top + len(numbers)]
-        rows[:, :, :n_colours] = in_8_bits(numbers[:, :, :n_colours], span, upper=True)
+    spans = span_of(seen, 16, stated=stated_span(data)), span_of(alpha, 16)
+    into = image if clear is None else Image.new("RGBA", image.size)
+    for top, numbers in _bands(both, mode):  # in place: two images of the largest photo are all that there is room for
+        rows = np.empty((*numbers.shape[:2], len(into.getbands())), np.uint8)
+        rows[:, :, :3] = in_8_bits(numbers[:, :, :n_colours], spans[0], upper=True)
         if mode != "RGB":
-            rows[:, :, n_colours:] = in_8_bits(numbers[:, :, n_colours:], alpha_span, upper=True)
+            rows[:, :, 3:] = in_8_bits(numbers[:, :, n_colours:], spans[1], upper=True)
         elif clear is not None:
             rows[:, :, 3] = np.where((numbers == np.asarray(clear, np.uint16)).all(-1), 0, 255)
-    mode = "RGBA" if colours_and_alpha == 4 else mode
-    return Image.frombuffer(mode, image.size, pixels.tobytes(), "raw", mode, 0, 1)
-
-
-def _halves(data: bytes, mode: str) -> list[Image.Image]:
-    """The upper and the lower bytes; for grey with alpha one image of all four bytes of a pixel."""
-    return [_unpacked(data, "RGBA", "RGBA")] if mode == "LA" else [_unpacked(data, mode, f"{mode};16{o}") for o in "BL"]
+        into.paste(Image.fromarray(rows), (0, top))
+    return into
 
 
 def _unpacked(data: bytes, mode: str, raw_mode: str) -> Image.Image:

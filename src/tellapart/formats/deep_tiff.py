@@ -1,7 +1,7 @@
 """TIFFs of more than 8 bits a channel, which Pillow reads not at all, inverted, or by their upper 8 bits alone.
 
 A part of the photo (a strip, a tile) is unpacked as rows of bytes, whatever these stand for: raw ones as they lie in
-the file, others by Pillow, from a TIFF of grey bytes that is written around them. What the bytes mean is read here.
+the file, others by Pillow, from a TIFF of bytes that is written around them. What the bytes mean is read here.
 So parts are in memory a few at a time, and a photo is never held in more than 8 bits.
 
 Source: TIFF Revision 6.0, 1992; Adobe Photoshop TIFF Technical Notes, 2002 (deflate) and 2005 (predictor of floats).
@@ -9,7 +9,9 @@ Source: TIFF Revision 6.0, 1992; Adobe Photoshop TIFF Technical Notes, 2002 (def
 
 import re
 import struct
+import zlib
 from collections.abc import Iterator
+from functools import reduce
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +35,7 @@ from tellapart.formats.levels import (
 from tellapart.formats.tiff_page import Page, unsupported_tiff
 
 _COMPRESSIONS: Final = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})  # of bytes, whatever they mean
+_DEFLATE: Final = (8, 32946)
 _BAND_BYTES: Final = 4 << 20  # of parts that are unpacked together
 _SPARE_PX: Final = 4_000_000  # that tiles may hold beside the photo
 _CHANNELS: Final = {tags.WHITE_IS_ZERO: 1, tags.BLACK_IS_ZERO: 1, tags.RGB: 3, tags.INK: 4}
@@ -169,6 +172,17 @@ def _stated(data: bytes, page: Page) -> Span | None:
     )
 
 
+class _Place(NamedTuple):
+    """Where some rows of a part belong: the first in the band, and in the photo those that are of it."""
+
+    at: int
+    top: int
+    left: int
+    height: int
+    width: int
+    channel: int
+
+
 class _Parts:
     """The strips or tiles of a page, unpacked a few at a time."""
 
@@ -190,8 +204,11 @@ class _Parts:
         if len(self._places) < n_parts or (self._compression != 1 and len(self._sizes) < n_parts):
             raise truncated()
 
-    def read(self) -> Iterator[tuple[int, int, int, NDArray[Any]]]:
-        """(top, left, first channel, numbers (h, w, c)) of all parts; numbers of the machine's own byte order."""
+    def read(self) -> Iterator[tuple[NDArray[Any], list[_Place]]]:
+        """Numbers (h, w of a part, channels that lie together) of some parts below each other, and their places.
+
+        The numbers are of the machine's own byte order.
+        """
         plan = self._plan
         step = max(1, _BAND_BYTES // (plan.row_bytes * plan.part_height))
         for first in range(0, len(self._places), step):
@@ -212,24 +229,24 @@ class _Parts:
         tiled = self._across > 1 or plan.part_width != plan.width
         return plan.part_height if tiled else min(plan.part_height, plan.height - row * plan.part_height)
 
-    def _unpacked(self, group: range) -> Iterator[tuple[int, int, int, NDArray[Any]]]:
+    def _unpacked(self, group: range) -> Iterator[tuple[NDArray[Any], list[_Place]]]:
         plan = self._plan
         heights = [self._rows(part) for part in group]
-        at = 0
+        ends = np.cumsum(heights).tolist()
+        at = i = 0
         for band in self._bytes(group, heights):
-            done = 0
+            places, done = [], 0
             while done < len(band):
-                # Of which part the band's next rows are.
-                ends = np.cumsum(heights)
-                i = int(np.searchsorted(ends, at, side="right"))
-                within = at - (int(ends[i]) - heights[i])
+                within = at - (ends[i] - heights[i])
                 n = min(heights[i] - within, len(band) - done)
-                where, place = divmod(group[i], self._across * self._down)
+                channel, place = divmod(group[i], self._across * self._down)
                 top = place // self._across * plan.part_height + within
                 left = place % self._across * plan.part_width
-                numbers = _numbers(band[done : done + n], plan)
-                yield top, left, where, numbers[: max(plan.height - top, 0), : plan.width - left]
+                size = max(min(n, plan.height - top), 0), min(plan.part_width, plan.width - left)
+                places.append(_Place(done, top, left, *size, channel))
                 at, done = at + n, done + n
+                i += at == ends[i]
+            yield _numbers(band, plan), places
 
     def _bytes(self, group: range, heights: list[int]) -> Iterator[NDArray[np.uint8]]:
         """(h, bytes of a row) uint8 of the group's parts, one below the other, some rows at a time."""
@@ -243,10 +260,17 @@ class _Parts:
                 yield from (rows[top : top + step] for top in range(0, height, step))
             return
         contents = [self._content(part, height * row) for part, height in zip(group, heights, strict=True)]
-        with Image.open(BytesIO(_grey_tiff(contents, row, heights, self._compression, self._fill_order))) as image:
+        if len(contents) == 1 and self._compression in _DEFLATE and self._fill_order == 1:
+            yield from _inflated(contents[0], heights[0], row, step)
+            return
+        # As inks of four bytes where that fits: Pillow counts pixels against its limit.
+        width, n = (row // 4, 4) if row % 4 == 0 else (row, 1)
+        file = BytesIO(_byte_tiff(contents, width, n, heights, self._compression, self._fill_order))
+        with Image.open(file) as image:
             image.load()
             for top in range(0, image.height, step):
-                yield np.asarray(image.crop((0, top, row, min(top + step, image.height))))
+                band = np.asarray(image.crop((0, top, width, min(top + step, image.height))))
+                yield band.reshape(len(band), row)
 
     def _content(self, part: int, n_bytes: int) -> memoryview:
         place = self._places[part]
@@ -256,21 +280,41 @@ class _Parts:
         return memoryview(self._data)[place : place + size]
 
 
-def _grey_tiff(parts: list[memoryview], width: int, heights: list[int], compression: int, fill_order: int) -> bytes:
-    """A TIFF of grey bytes whose strips are `parts`, each of the first's height but for the last."""
+def _inflated(content: memoryview, height: int, row: int, step: int) -> Iterator[NDArray[np.uint8]]:
+    """(h, bytes of a row) uint8 of a large part, so that it is never held whole."""
+    stream, rest = zlib.decompressobj(), bytes(content)
+    for top in range(0, height, step):
+        wanted = min(step, height - top) * row
+        pieces: list[bytes] = []
+        while wanted > 0:
+            piece = stream.decompress(rest, wanted)
+            rest = stream.unconsumed_tail
+            if not piece and not rest:
+                raise truncated()
+            pieces.append(piece)
+            wanted -= len(piece)
+        yield np.frombuffer(b"".join(pieces), np.uint8).reshape(-1, row)
+
+
+def _byte_tiff(
+    parts: list[memoryview], width: int, channels: int, heights: list[int], compression: int, fill_order: int
+) -> bytes:
+    """A TIFF of bytes, 1 or 4 a pixel, whose strips are `parts`, each of the first's height but for the last."""
     n, at = len(parts), 8
     places = []
     for part in parts:
         places.append(at)
         at += len(part)
-    lists = struct.pack(f"<{2 * n}I", *places, *map(len, parts))
+    lists = struct.pack(f"<{2 * n}I4H", *places, *map(len, parts), 8, 8, 8, 8)
     block = at + len(lists)
+    bits = at + 8 * n if channels == 4 else 8
+    photometric = tags.INK if channels == 4 else tags.BLACK_IS_ZERO
     long, short = 4, 3
     entries = [
-        (tags.WIDTH, long, 1, width), (tags.HEIGHT, long, 1, sum(heights)), (tags.BITS, short, 1, 8),
-        (tags.COMPRESSION, short, 1, compression), (tags.PHOTOMETRIC, short, 1, tags.BLACK_IS_ZERO),
+        (tags.WIDTH, long, 1, width), (tags.HEIGHT, long, 1, sum(heights)), (tags.BITS, short, channels, bits),
+        (tags.COMPRESSION, short, 1, compression), (tags.PHOTOMETRIC, short, 1, photometric),
         (tags.FILL_ORDER, short, 1, fill_order), (tags.STRIPS, long, n, at if n > 1 else places[0]),
-        (tags.SAMPLES, short, 1, 1), (tags.ROWS, long, 1, heights[0]),
+        (tags.SAMPLES, short, 1, channels), (tags.ROWS, long, 1, heights[0]),
         (tags.STRIP_BYTES, long, n, at + 4 * n if n > 1 else len(parts[0])),
     ]  # fmt: skip
     tail = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
@@ -328,11 +372,7 @@ def _image(plan: _Plan, parts: _Parts, stated: Span | None) -> Image.Image:
     """The photo in 8 bits. It is unpacked twice where not all of its levels are used, so as not to be held deep."""
     pixels = np.zeros((plan.height, plan.width, plan.colours + (plan.alpha > 0)), np.uint8)
     if plan.kind == tags.FLOAT:
-        tops = [float(np.nan_to_num(numbers[:, :, 0]).max(initial=0)) for *_, numbers in parts.read()]
-        full = full_of_floats(max(tops))
-        for top, left, _, numbers in parts.read():
-            some = numbers[:, :, :1]
-            pixels[top : top + len(some), left : left + some.shape[1]] = floats_in_8_bits(some, full, plan.inverted)
+        _fill_with_floats(pixels, plan, parts)
         return _as_image(pixels, "L")
     spans = [Span(0, (1 << plan.bits) - 1)] * 2
     seen = _fill(pixels, plan, parts, spans)
@@ -354,14 +394,37 @@ def _fill(pixels: NDArray[np.uint8], plan: _Plan, parts: _Parts, spans: list[Spa
     nothing = Seen(1 << 40, -(1 << 40), True)
     seen = [nothing, nothing]
     bounds = ((0, plan.colours), (plan.colours, pixels.shape[2]))
-    for top, left, first, numbers in parts.read():
+    for numbers, places in parts.read():
         for which, (start, stop) in enumerate(bounds):
+            first = places[0].channel
             a, b = max(start - first, 0), min(stop - first, numbers.shape[2])
-            some = numbers[:, :, a:b]
-            if some.size == 0:
+            if a >= b:
                 continue
-            seen[which] = together(seen[which], look(some))
-            place = pixels[top : top + len(some), left : left + some.shape[1], first + a : first + b]
-            inverted = plan.inverted and which == 0
-            place[...] = in_8_bits(some, spans[which], inverted=inverted, upper=plan.channels > 1)
+            some = numbers[:, :, a:b]
+            # What stands beside the photo in the tiles at its edges is none of it.
+            whole = sum(place.height * place.width for place in places) == some.shape[0] * some.shape[1]
+            looked = [look(some)] if whole else [look(some[_rows(place)]) for place in places]
+            seen[which] = reduce(together, looked, seen[which])
+            light = in_8_bits(some, spans[which], inverted=plan.inverted and which == 0, upper=plan.channels > 1)
+            for place in places:
+                _target(pixels, place)[..., first + a : first + b] = light[_rows(place)]
     return seen
+
+
+def _fill_with_floats(pixels: NDArray[np.uint8], plan: _Plan, parts: _Parts) -> None:
+    top = 0.0
+    for numbers, places in parts.read():
+        top = max(top, *(float(np.nan_to_num(numbers[..., 0][_rows(place)]).max(initial=0)) for place in places))
+    full = full_of_floats(top)
+    for numbers, places in parts.read():
+        light = floats_in_8_bits(numbers[:, :, :1], full, plan.inverted)
+        for place in places:
+            _target(pixels, place)[...] = light[_rows(place)]
+
+
+def _rows(place: _Place) -> tuple[slice, slice]:
+    return slice(place.at, place.at + place.height), slice(0, place.width)
+
+
+def _target(pixels: NDArray[np.uint8], place: _Place) -> NDArray[np.uint8]:
+    return pixels[place.top : place.top + place.height, place.left : place.left + place.width]

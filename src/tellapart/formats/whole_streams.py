@@ -18,6 +18,7 @@ _ADAM7: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 
 _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _STEP_BYTES: Final = 1 << 20
 _MAX_CODE_BITS: Final = 12
+_MOST_GIF_BYTES: Final = 2_000_000  # of a frame that is measured: 1 s
 
 
 def refuse_short_png(data: bytes, image: Image.Image) -> None:
@@ -65,7 +66,11 @@ def refuse_short_gif(data: bytes, at: int, image: Image.Image) -> None:
     last = top + (height - 1 if not flags & 0x40 or height < 2 else (height - 2) // 2 * 2 + 1)
     left = int.from_bytes(data[at + 1 : at + 3], "little")
     row = np.asarray(image.crop((left, last, left + width, last + 1)))
-    if (row == row.flat[0]).all() and _gif_pixels(stream, data[begin], width * height) < width * height:
+    if (
+        len(stream) <= _MOST_GIF_BYTES
+        and (row == row.flat[0]).all()
+        and _gif_pixels(stream, data[begin], width * height) < width * height
+    ):
         raise truncated()
 
 
