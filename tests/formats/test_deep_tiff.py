@@ -5,11 +5,12 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from tests.formats.tiff_files import DEFLATE, LZW, PACKBITS, RAW, SHORT, Page, grey_picture, picture, tiff
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
 from tellapart.formats import deep_tiff
+
+from .tiff_files import DEFLATE, LZW, PACKBITS, RAW, SHORT, Page, grey_picture, picture, tiff
 
 GREY, COLOUR = grey_picture(), picture()
 FORMS = [(order, big) for order in "<>" for big in (False, True)]

@@ -4,10 +4,11 @@ import struct
 
 import numpy as np
 import pytest
-from tests.formats.tiff_files import DEFLATE, LONG, SHORT, Page, picture, tiff
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
+
+from .tiff_files import DEFLATE, LONG, SHORT, Page, picture, tiff
 
 PHOTO = picture()
 SMALL = PHOTO[::3, ::3]

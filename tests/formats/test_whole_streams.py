@@ -5,12 +5,13 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from tests.formats.test_deep_png import KINDS, deep, png
-from tests.formats.tiff_files import picture
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
 from tellapart.formats import header
+
+from .png_files import KINDS, deep, png
+from .tiff_files import picture
 
 
 def code_of(data):
