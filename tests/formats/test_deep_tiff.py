@@ -8,7 +8,7 @@ from PIL import Image
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
-from tellapart.formats import deep_tiff
+from tellapart.formats import tiff_parts
 
 from .tiff_files import DEFLATE, LZW, PACKBITS, RAW, SHORT, Page, grey_picture, picture, tiff
 
@@ -186,7 +186,7 @@ def test_parts_of_a_photo_are_unpacked_a_few_at_a_time(monkeypatch):
     ]
     together = [photo.decode(tiff(page)) for page in pages]
     for n_bytes in (1, 700, 2000):
-        monkeypatch.setattr(deep_tiff, "_BAND_BYTES", n_bytes)
+        monkeypatch.setattr(tiff_parts, "_BAND_BYTES", n_bytes)
         assert all(np.array_equal(photo.decode(tiff(p)), t) for p, t in zip(pages, together, strict=True))
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from tellapart.data import photo
 from tellapart.errors import PhotoError
 from tellapart.formats import header, metadata, tiff_tags
+from tellapart.formats.exif import orientation
 
 BYTES, SHORT, LONG, RATIONAL, DOUBLE, LONG8 = 7, 3, 4, 5, 12, 16
 SIZE = {BYTES: 1, SHORT: 2, LONG: 4, RATIONAL: 8, DOUBLE: 8, LONG8: 8}
@@ -317,7 +318,7 @@ def test_without_its_exif_an_avif_is_turned_as_before(turn):
     assert (len(bare), bare == data) == (len(data), False)
     with Image.open(BytesIO(data)) as whole, Image.open(BytesIO(bare)) as without:
         assert np.array_equal(np.asarray(whole), np.asarray(without))
-        said = [header.orientation(image.info.get("exif") or b"") for image in (whole, without)]
+        said = [orientation(image.info.get("exif") or b"") for image in (whole, without)]
     assert said == [turn, turn]
 
 

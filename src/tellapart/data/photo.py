@@ -41,7 +41,7 @@ from PIL import (
 )
 
 from tellapart.errors import PhotoError
-from tellapart.formats import as_seen, codecs, header, heic, heif_limits, metadata, pixels, tiff_page
+from tellapart.formats import as_seen, codecs, exif, header, heic, heif_limits, metadata, pixels, tiff_page
 from tellapart.formats.pixels import DECODER_ERRORS
 
 try:
@@ -142,7 +142,7 @@ def stored_as(data: bytes, image: NDArray[np.uint8]) -> StoredAs:
         return StoredAs(kind, image.shape[1], image.shape[0], "", "")
     jpeg = header.read_jpeg(data)
     width, height = (jpeg.width_px, jpeg.height_px)[:: -1 if jpeg.orientation >= 5 else 1]
-    return StoredAs(kind, width, height, header.camera_model(jpeg.exif), header.day_taken(jpeg.exif))
+    return StoredAs(kind, width, height, exif.camera_model(jpeg.exif), exif.day_taken(jpeg.exif))
 
 
 def reading_of(data: bytes) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from tellapart.errors import PhotoError
-from tellapart.formats import deep_png, deep_tiff, header, levels, pixels, tiff_page, whole_streams
+from tellapart.formats import deep_png, deep_tiff, exif, header, levels, pixels, tiff_page, whole_streams
 from tellapart.formats.pixels import DECODER_ERRORS
 
 _PILLOW_SAMPLES: Final = 6  # a pixel; of more it logs a line of its own
@@ -26,8 +26,8 @@ def profile_of(image: Image.Image) -> bytes:
 def seen(image: Image.Image, orientation: int | None = None, stated: levels.Span | None = None) -> NDArray[np.uint8]:
     """A loaded image's pixels, turned as EXIF says unless an `orientation` is given."""
     if orientation is None:
-        exif = image.info.get("exif")
-        orientation = header.orientation(exif) if isinstance(exif, bytes) else 1
+        block = image.info.get("exif")
+        orientation = exif.orientation(block) if isinstance(block, bytes) else 1
     inverted = isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(tiff_page.PHOTOMETRIC) == 0
     eight = pixels.to_8_bit(image, stated=stated, inverted=inverted)
     return pixels.upright(pixels.srgb(eight, profile_of(image)), orientation)
