@@ -41,7 +41,7 @@ from PIL import (
 )
 
 from tellapart.errors import PhotoError
-from tellapart.formats import as_seen, codecs, exif, header, heic, heif_limits, metadata, pixels, tiff_page
+from tellapart.formats import codecs, exif, header, heic, heif_limits, metadata, pixels, tiff_page
 from tellapart.formats.pixels import DECODER_ERRORS
 
 try:
@@ -190,22 +190,22 @@ def decode_careful(data: bytes, *, min_side_px: int | None = None) -> NDArray[np
     try:
         if kind == "TIFF":
             metadata.check_tiff(data)
-            return as_seen.tiff_page_seen(data, tiff_page.find_photo(data))
+            return pixels.tiff_page_seen(data, tiff_page.find_photo(data))
         prepared, turned = _prepare(kind, data)
         with Image.open(BytesIO(prepared), formats=[kind]) as image:
             if kind != "JPEG":  # whose limit depends on more than its size, and was checked
                 header.refuse_size(*image.size)
-            header.refuse_profile(as_seen.profile_of(image))
+            header.refuse_profile(pixels.profile_of(image))
             if min_side_px is not None:
                 image.draft(None, (max(min_side_px, 1),) * 2)
             if kind == "JPEG" and not header.read_jpeg(data).adobe:
                 pixels.read_plain_inks(image)
             image.load()
             if kind == "PNG":
-                return as_seen.png_seen(data, image)
+                return pixels.png_seen(data, image)
             if kind == "GIF":
-                return as_seen.gif_seen(data, image)
-            return as_seen.seen(image, turned)
+                return pixels.gif_seen(data, image)
+            return pixels.seen(image, turned)
     except PhotoError:
         raise
     except DECODER_ERRORS as error:
@@ -227,8 +227,8 @@ def decode_image(image: Image.Image, *, min_side_px: int | None = None) -> NDArr
             return _decode_opened(image, min_side_px)
         # More than a file's limit only for what a baseline JPEG gives, as in a file.
         header.refuse_size(*image.size, header.MAX_DECODED_PIXELS if image.mode in ("L", "RGB") else header.MAX_PIXELS)
-        header.refuse_profile(as_seen.profile_of(image))
-        return as_seen.seen(image)
+        header.refuse_profile(pixels.profile_of(image))
+        return pixels.seen(image)
     except PhotoError:
         raise
     except DECODER_ERRORS as error:
@@ -245,12 +245,12 @@ def _decode_opened(image: ImageFile.ImageFile, min_side_px: int | None) -> NDArr
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _readable_kind(data)
         metadata.check_tiff(data)
-        return as_seen.tiff_page_seen(data, tiff_page.page_at(data, image.tag_v2.offset))
+        return pixels.tiff_page_seen(data, tiff_page.page_at(data, image.tag_v2.offset))
     _prepare(_readable_kind(data), data)
     header.refuse_size(*image.size)
-    header.refuse_profile(as_seen.profile_of(image))
+    header.refuse_profile(pixels.profile_of(image))
     image.load()
-    return as_seen.seen(image)
+    return pixels.seen(image)
 
 
 def _file_of(image: ImageFile.ImageFile) -> bytes:
