@@ -7,6 +7,7 @@ import pytest
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
+from tellapart.formats.pixels import upright
 
 from .tiff_files import DEFLATE, LONG, SHORT, Page, picture, tiff
 
@@ -62,6 +63,13 @@ def test_a_big_file_of_either_order_is_read(order, big):
             image = photo.decode(tiff(Page(values, photometric, **options), order=order, big=big))
             wanted = PHOTO if photometric == 2 else PHOTO[..., :1]
             assert np.abs(image.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize(("order", "big"), FORMS)
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_the_photo_behind_a_preview_is_upright(order, big, turn):
+    pages = page(SMALL, {**REDUCED, 274: (SHORT, [1])}), page(tags={274: (SHORT, [turn])})
+    assert np.array_equal(photo.decode(tiff(*pages, order=order, big=big)), upright(PHOTO, turn))
 
 
 @pytest.mark.parametrize(("order", "big"), FORMS)

@@ -24,6 +24,7 @@ UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 MAX_PAGES: Final = 10_000  # looked at for the photo; whole-slide scans have tens
 _DNG_VERSION: Final = 50706
 _SENSOR: Final = frozenset({32803, 34892})  # kinds of colour that are none yet: a mosaic, and what was made of one
+_BLOCKS: Final = frozenset({SUB_BLOCKS, 34665, 34853, 40965})  # EXIF, GPS, interoperability
 _REDUCED, _MASK = 1, 4  # bits of `SUBFILE`
 _CR2: Final = b"\x10\0\0\0CR\2"  # where its first page stands, and what stands in front of it
 _REALS: Final = {5: ("u4", 2), 10: ("i4", 2), 11: ("f4", 1), 12: ("f8", 1)}
@@ -205,7 +206,7 @@ def _as_classic(data: bytes, page: Page) -> bytes:
         kind, content = stored, bytes(value_of(data, stored, count, value, page.form)[0])
         if stored in (16, 18):  # as four bytes a number: nothing in a file of ours lies further off
             kind, content = 4, np.frombuffer(content, f"{order}u8").astype(f"{order}u4").tobytes()
-        if len(content) != count * TYPE_BYTES.get(kind, 0):
+        if len(content) != count * TYPE_BYTES.get(kind, 0) or tag in _BLOCKS:  # these are in the other form
             continue
         if len(content) <= 4:
             tags.append((tag, kind, count, content.ljust(4, b"\0")))
