@@ -9,7 +9,8 @@ from PIL import Image, ImageFilter
 
 from tellapart.checks.image_stats import EDGE, MIN_EDGES, SEGMENT_PX, STEEPEST, image_stats_of, measure, sharpness
 from tellapart.data.source import Dataset
-from tellapart.formats.header import camera_model, read_jpeg
+from tellapart.formats.exif import camera_model
+from tellapart.formats.header import read_jpeg
 
 
 def slow_sharpness(luma):

@@ -11,7 +11,8 @@ from tellapart.checks.image_stats import image_stats_of
 from tellapart.checks.kin import days_and_cameras, group_findings, kin_findings, series
 from tellapart.data.groups import Groups
 from tellapart.data.source import Dataset
-from tellapart.formats.header import day_taken, read_jpeg
+from tellapart.formats.exif import day_taken
+from tellapart.formats.header import read_jpeg
 from tellapart.metrics.paired import compare_answers
 
 

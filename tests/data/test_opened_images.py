@@ -196,10 +196,10 @@ def test_a_cut_image_is_refused_as_its_file_is(kind):
 def test_images_over_the_limits_are_refused_opened_or_loaded():
     wide = BytesIO()
     Image.new("1", (10_000, 5_001)).save(wide, "PNG")
-    message = "The photo is 10000×5001, 50 megapixels; at most 50 can be read in this format."
+    message = "The photo is 10000×5001, 50.01 megapixels; at most 50 can be read in this format."
     for image in (Image.open(wide), Image.new("P", (10_000, 5_001))):
         assert result(photo.decode_image, image)[:2] == ("too_large", message)
-    assert result(photo.decode_image, Image.new("L", (10_001, 10_000)))[0] == "too_large"
+    assert result(photo.decode_image, Image.new("L", (11_001, 10_000)))[0] == "too_large"
     assert photo.decode_image(Image.new("L", (7_100, 7_100))).shape == (7_100, 7_100, 3)
     small = Image.new("RGB", (8, 8))
     small.info["icc_profile"] = b"x" * (header.MAX_ICC_BYTES + 1)
@@ -231,7 +231,7 @@ PPM = b"P6 4 4 255\n" + bytes(48)
     [
         (PSD, "The file is a Photoshop document, which cannot be read."),
         (EPS, "The file is a PostScript document, which cannot be read."),
-        (PPM, "The file is not a photo in any format that can be read."),
+        (PPM, "The file is a PGM or PPM picture, which cannot be read."),
     ],
 )
 def test_readers_of_other_formats_never_load(monkeypatch, data, sentence):

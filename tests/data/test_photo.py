@@ -17,16 +17,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
 from tellapart.formats import header
 
 CODES = set(re.findall(r"^    ([a-z_]+)  ", photo.__doc__, re.MULTILINE))
-# 16-bit grey whose transparent grey is 255 of 65535: 14 % of its dark pixels are see-through, so white
-# shows. INDEX gives the colour with that transparency ignored.
-BETTER_THAN_INDEX = {"pillow/i_trns.png": (35, 35, 35)}
+# Photos of 8 and 10 bits in files of 16, which INDEX has as if all 16 were used: black. Levels 106 to 285, 291 to 694,
+# and 0 to 255, of which 255 is transparent, so that white shows.
+BETTER_THAN_INDEX = {
+    "pillow/16_bit_noise.tif": (34, 34, 34),
+    "pillow/16bit.cropped.tif": (96, 96, 96),
+    "pillow/16bit.r.tif": (96, 96, 96),
+    "pillow/i_trns.png": (124, 124, 124),
+}
 
 
 def made(size=(96, 64)):
@@ -186,8 +191,8 @@ def jpeg_of_size(width, height, **options):
 @pytest.mark.parametrize(
     ("width", "height", "options", "fits"),
     [
-        (10_000, 10_000, {}, True),
-        (10_000, 10_001, {}, False),
+        (21_000, 10_000, {}, True),
+        (21_000, 10_001, {}, False),
         (10_000, 5_000, {"progressive": True}, True),
         (10_000, 5_001, {"progressive": True}, False),
         (0, 64, {}, False),
@@ -199,6 +204,47 @@ def test_jpeg_size_limits(width, height, options, fits):
         assert header.read_jpeg(data)[:2] == (width, height)
     else:
         refused(data, "too_large" if width else "damaged")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "limit", "sentence"),
+    [
+        (6_100, 5_000, 30_000_000, "The photo is 6100×5000, 30.5 megapixels; at most 30 can be read in this format."),
+        (9_000, 9_000, 30_000_000, "The photo is 9000×9000, 81 megapixels; at most 30 can be read in this format."),
+        (
+            50_000_001,
+            1,
+            50_000_000,
+            "The photo is 50000001×1, 50.000001 megapixels; at most 50 can be read in this format.",
+        ),
+    ],
+)
+def test_a_refused_size_is_never_the_size_that_is_allowed(width, height, limit, sentence):
+    with pytest.raises(PhotoError) as caught:
+        header.refuse_size(width, height, limit)
+    assert caught.value.message == sentence
+    header.refuse_size(limit, 1, limit)
+
+
+def test_a_phone_s_108_megapixels_are_decoded_scaled():
+    file = BytesIO()
+    made((120, 90)).convert("L").resize((12_000, 9_000)).save(file, "JPEG")
+    assert photo.decode(file.getvalue(), min_side_px=448).shape == (1_125, 1_500, 3)
+    data = bytearray(file.getvalue())
+    at = data.index(b"\xff\xc0")
+    data[at + 5 : at + 7] = (9_200).to_bytes(2)
+    sentence = "The photo is 12000×9200, 110.4 megapixels; at most 110 can be read in this format."
+    assert refused(bytes(data), "too_large") == sentence  # at its own size
+    assert refused(bytes(data), "too_large", min_side_px=5_000) == sentence
+
+
+def test_what_was_read_wrongly_once_is_not_remembered():
+    grey, deep = made().convert("L"), Image.fromarray(np.zeros((8, 8), np.uint16))
+    inks = saved(made().convert("CMYK"), "JPEG")
+    same = [saved(made(), "JPEG"), inks, saved(made(), "PNG"), saved(grey, "PNG"), saved(made(), "WEBP"), b""]
+    anew = [saved(deep, "PNG"), saved(deep, "TIFF"), saved(made(), "TIFF"), saved(grey, "GIF"), without_adobe(inks)]
+    assert [photo.reading_of(data) for data in same] == [""] * len(same)
+    assert all(photo.reading_of(data) for data in anew)
 
 
 def with_scans(count):
@@ -357,6 +403,40 @@ def test_float_pixels_without_a_range_are_refused():
 def test_ink_becomes_light(kind):
     image = photo.decode(saved(made().convert("CMYK"), kind))
     assert apart(image, np.asarray(made())) < 3
+
+
+def without_adobe(data):
+    """The same JPEG without the marker by which Adobe's programs say that they store paper, not ink."""
+    at = data.index(b"\xff\xee")
+    return data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4]) :]
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_ink_without_adobe_s_marker_is_ink(progressive):
+    ink = ImageChops.invert(made().convert("CMYK"))  # which Pillow stores inverted
+    data = without_adobe(saved(ink, "JPEG", quality=95, progressive=progressive))
+    for image in (photo.decode(data), photo.decode_image(Image.open(BytesIO(data)))):
+        assert apart(image, np.asarray(made())) < 3
+
+
+def with_frame(marker=0xC0, bits=8, colours=3):
+    data = bytearray(saved(made(), "JPEG"))
+    at = data.index(b"\xff\xc0")
+    data[at + 1], data[at + 4], data[at + 9] = marker, bits, colours
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (with_frame(0xC1, 12), "a JPEG of 12 bits a colour"),
+        (with_frame(0xC3), "a lossless or hierarchical JPEG"),
+        (with_frame(0xC3, 16), "a JPEG of 16 bits a colour"),
+        (with_frame(colours=2), "a JPEG of two colours"),
+    ],
+)
+def test_rare_jpegs_are_not_called_damaged(data, kind):
+    assert refused(data, "unsupported") == f"The file is {kind}, which cannot be read."
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
@@ -571,7 +651,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     path = tmp_path / "a.jpg"
     with open(path, "wb") as file:
         file.truncate(photo.MAX_FILE_BYTES + 1)
-    assert read_refused(path) == ("too_large", "The file is 200 MB; at most 200 can be read.")
+    assert read_refused(path) == ("too_large", "The file is 200.000001 MB; at most 200 can be read.")
 
 
 @pytest.mark.parametrize("mark", [{"st_file_attributes": 0x0040_0000}, {"st_flags": 0x4000_0000}])

@@ -14,7 +14,8 @@ from PIL import Image
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
-from tellapart.formats import header, metadata
+from tellapart.formats import header, metadata, tiff_tags
+from tellapart.formats.exif import orientation
 
 BYTES, SHORT, LONG, RATIONAL, DOUBLE, LONG8 = 7, 3, 4, 5, 12, 16
 SIZE = {BYTES: 1, SHORT: 2, LONG: 4, RATIONAL: 8, DOUBLE: 8, LONG8: 8}
@@ -161,7 +162,7 @@ def test_blocks_that_name_each_other_end(order, big):
 @pytest.mark.parametrize(("order", "big"), FORMS)
 def test_the_number_of_tags_is_limited_on_a_page_and_in_all(order, big):
     tiff = Tiff(order, big, filler=0)
-    many = [(40000, SHORT, 1, tiff.inline(SHORT, 1))] * (metadata.MAX_BLOCK_TAGS + 1)
+    many = [(40000, SHORT, 1, tiff.inline(SHORT, 1))] * (tiff_tags.MAX_BLOCK_TAGS + 1)
     with pytest.raises(PhotoError, match=MORE):
         photo.decode(tiff.data(tiff.page(many)))
     full = tiff.block(many[:-100])
@@ -317,7 +318,7 @@ def test_without_its_exif_an_avif_is_turned_as_before(turn):
     assert (len(bare), bare == data) == (len(data), False)
     with Image.open(BytesIO(data)) as whole, Image.open(BytesIO(bare)) as without:
         assert np.array_equal(np.asarray(whole), np.asarray(without))
-        said = [header.orientation(image.info.get("exif") or b"") for image in (whole, without)]
+        said = [orientation(image.info.get("exif") or b"") for image in (whole, without)]
     assert said == [turn, turn]
 
 

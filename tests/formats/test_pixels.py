@@ -22,7 +22,7 @@ def test_every_orientation_is_as_pillow_turns_it(orientation):
     ("grey", "expected"),
     [
         (np.array([[0, 65535, 32768]], np.uint16), [0, 255, 128]),
-        (np.array([[0, 300, -5]], np.int32), [0, 1, 0]),
+        (np.array([[0, 300, -5]], np.int32), [2, 77, 1]),  # -8 is black, 1015 is white
         (np.array([[0, 2**31 - 1]], np.int32), [0, 255]),
         (np.array([[0, 0.5, 1]], np.float32), [0, 128, 255]),
         (np.array([[0, 128, np.nan]], np.float32), [0, 128, 0]),

@@ -41,7 +41,7 @@ from PIL import (
 )
 
 from tellapart.errors import PhotoError
-from tellapart.formats import codecs, header, heic, heif_limits, metadata, pixels
+from tellapart.formats import codecs, exif, header, heic, heif_limits, metadata, pixels, tiff_page
 from tellapart.formats.pixels import DECODER_ERRORS
 
 try:
@@ -66,6 +66,9 @@ _ANIMATED: Final = (
     TiffImagePlugin.TiffImageFile,
     WebPImagePlugin.WebPImageFile,
 )
+# TIFF and PNG of more than 8 bits, white-is-zero, previews in front; GIFs with a frame smaller than their screen; inks
+# without Adobe's marker.
+_READ_ANEW: Final = ((b"\xff\xd8\xff", "JPEG"), (b"II", "TIFF"), (b"MM", "TIFF"), (b"\x89PNG", "PNG"), (b"GIF8", "GIF"))
 _ONE_FILE: Final = Lock()  # two threads may be given the same unread image
 heic.register()
 codecs.versions()  # asked now: a child that decodes for the server may load nothing later
@@ -139,7 +142,23 @@ def stored_as(data: bytes, image: NDArray[np.uint8]) -> StoredAs:
         return StoredAs(kind, image.shape[1], image.shape[0], "", "")
     jpeg = header.read_jpeg(data)
     width, height = (jpeg.width_px, jpeg.height_px)[:: -1 if jpeg.orientation >= 5 else 1]
-    return StoredAs(kind, width, height, header.camera_model(jpeg.exif), header.day_taken(jpeg.exif))
+    return StoredAs(kind, width, height, exif.camera_model(jpeg.exif), exif.day_taken(jpeg.exif))
+
+
+def reading_of(data: bytes) -> str:
+    """Names how the photo in `data` is read, where that gives other pixels than it once did; "" for most photos.
+
+    Part of the key under which features are remembered, so that none of wrongly read pixels are used again. Raised
+    where the pixels of such photos change once more.
+
+    Raises:
+        PhotoError: of a JPEG, as `decode`.
+    """
+    kind = next((kind for sign, kind in _READ_ANEW if data.startswith(sign)), "")
+    if kind == "JPEG":
+        jpeg = header.read_jpeg(data)
+        return " CMYK-2" if jpeg.components == 4 and not jpeg.adobe else ""
+    return f" {kind}-2" if kind and (kind != "PNG" or data[24:25] == b"\x10") else ""
 
 
 def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8] | None:
@@ -150,6 +169,7 @@ def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.ui
     if not jpeg.plain:
         return None
     scale = _jpeg_scale(jpeg, min_side_px)
+    _refuse_decoded(jpeg, scale)
     try:
         image = _turbo(data, jpeg, scale)
     except DECODER_ERRORS as error:
@@ -166,17 +186,26 @@ def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.ui
 def decode_careful(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8]:
     """Like `decode`, for every format and kind of pixel, at a third of the speed or less."""
     kind = _readable_kind(data)
-    data, turned = _prepare(kind, data)
     _hush()
     try:
-        with Image.open(BytesIO(data), formats=[kind]) as image:
+        if kind == "TIFF":
+            metadata.check_tiff(data)
+            return pixels.tiff_page_seen(data, tiff_page.find_photo(data))
+        prepared, turned = _prepare(kind, data)
+        with Image.open(BytesIO(prepared), formats=[kind]) as image:
             if kind != "JPEG":  # whose limit depends on more than its size, and was checked
                 header.refuse_size(*image.size)
-            header.refuse_profile(_profile(image))
+            header.refuse_profile(pixels.profile_of(image))
             if min_side_px is not None:
                 image.draft(None, (max(min_side_px, 1),) * 2)
+            if kind == "JPEG" and not header.read_jpeg(data).adobe:
+                pixels.read_plain_inks(image)
             image.load()
-            return _as_seen(image, turned)
+            if kind == "PNG":
+                return pixels.png_seen(data, image)
+            if kind == "GIF":
+                return pixels.gif_seen(data, image)
+            return pixels.seen(image, turned)
     except PhotoError:
         raise
     except DECODER_ERRORS as error:
@@ -197,9 +226,9 @@ def decode_image(image: Image.Image, *, min_side_px: int | None = None) -> NDArr
         if isinstance(image, ImageFile.ImageFile) and (image.tile or image._im is None):
             return _decode_opened(image, min_side_px)
         # More than a file's limit only for what a baseline JPEG gives, as in a file.
-        header.refuse_size(*image.size, header.MAX_BASELINE_PIXELS if image.mode in ("L", "RGB") else header.MAX_PIXELS)
-        header.refuse_profile(_profile(image))
-        return _as_seen(image)
+        header.refuse_size(*image.size, header.MAX_DECODED_PIXELS if image.mode in ("L", "RGB") else header.MAX_PIXELS)
+        header.refuse_profile(pixels.profile_of(image))
+        return pixels.seen(image)
     except PhotoError:
         raise
     except DECODER_ERRORS as error:
@@ -213,11 +242,15 @@ def _decode_opened(image: ImageFile.ImageFile, min_side_px: int | None) -> NDArr
         return decode(data[image.offset :], min_side_px=min_side_px)
     if type(image) not in _ANIMATED or image.tell() == 0:
         return decode(data, min_side_px=min_side_px)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        _readable_kind(data)
+        metadata.check_tiff(data)
+        return pixels.tiff_page_seen(data, tiff_page.page_at(data, image.tag_v2.offset))
     _prepare(_readable_kind(data), data)
     header.refuse_size(*image.size)
-    header.refuse_profile(_profile(image))
+    header.refuse_profile(pixels.profile_of(image))
     image.load()
-    return _as_seen(image)
+    return pixels.seen(image)
 
 
 def _file_of(image: ImageFile.ImageFile) -> bytes:
@@ -243,19 +276,6 @@ def _closed() -> PhotoError:
     )
 
 
-def _profile(image: Image.Image) -> bytes:
-    icc = image.info.get("icc_profile")
-    return icc if isinstance(icc, bytes) else b""
-
-
-def _as_seen(image: Image.Image, orientation: int | None = None) -> NDArray[np.uint8]:
-    """A loaded image's pixels, turned as EXIF says unless an `orientation` is given."""
-    if orientation is None:
-        exif = image.info.get("exif")
-        orientation = header.orientation(exif) if isinstance(exif, bytes) else 1
-    return pixels.upright(pixels.srgb(pixels.to_8_bit(image), _profile(image)), orientation)
-
-
 def _readable_kind(data: bytes) -> str:
     """The format, if what would read it is no danger."""
     kind = header.sniff(data)
@@ -278,8 +298,6 @@ def _prepare(kind: str, data: bytes) -> tuple[bytes, int | None]:
         header.check_webp(data)
     elif kind == "GIF":
         header.check_gif(data)
-    elif kind == "TIFF":
-        metadata.check_tiff(data)
     elif kind == "JPEG":
         jpeg = header.read_jpeg(data)
         try:
@@ -296,6 +314,12 @@ def _jpeg_scale(jpeg: header.JpegHeader, min_side_px: int | None) -> int:
         return 1
     room = min(jpeg.width_px, jpeg.height_px) // max(min_side_px, 1)
     return next((scale for scale in (8, 4, 2) if room >= scale), 1)
+
+
+def _refuse_decoded(jpeg: header.JpegHeader, scale: int) -> None:
+    """Refuses what is still too large at the size that it is decoded at."""
+    if jpeg.width_px * jpeg.height_px > header.MAX_DECODED_PIXELS * scale**2:
+        header.refuse_size(jpeg.width_px, jpeg.height_px, header.MAX_DECODED_PIXELS)
 
 
 def _turbo(data: bytes, jpeg: header.JpegHeader, scale: int, *, strict: bool = True) -> NDArray[np.uint8]:
@@ -357,7 +381,7 @@ def _refuse_file(status: os.stat_result) -> None:
 def _refuse_bytes(n_bytes: int) -> None:
     if n_bytes > MAX_FILE_BYTES:
         raise PhotoError(
-            f"The file is {n_bytes / 1e6:.0f} MB; at most {MAX_FILE_BYTES // 10**6} can be read.",
+            f"The file is {header.above(n_bytes, MAX_FILE_BYTES)} MB; at most {MAX_FILE_BYTES // 10**6} can be read.",
             code="too_large",
             hint="Save a smaller copy of it.",
         )

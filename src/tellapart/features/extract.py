@@ -159,7 +159,7 @@ class Extractor:
             started = time.perf_counter()
             try:
                 data = photos.read(index)
-                key = embedding_key(data, self.extractor_key)
+                key = embedding_key(data, self.extractor_key + photo.reading_of(data))
                 known = self.cache.get(key) if self.cache else None
                 if known is not None:
                     chunk.reused.append(key)

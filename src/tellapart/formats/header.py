@@ -7,19 +7,21 @@ on a TIFF's tags in `metadata`. The extension of a file's name plays no part.
 import re
 import struct
 import zlib
-from typing import Final, Literal, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from tellapart.errors import PhotoError
+from tellapart.formats.exif import orientation
+from tellapart.formats.kinds import name_of
 
 MAX_PIXELS: Final = 50_000_000  # above any phone's ordinary photo; 350 MB at the peak of decoding
-MAX_BASELINE_PIXELS: Final = 100_000_000  # a baseline JPEG is decoded row by row: nothing but the result is held
+MAX_DECODED_PIXELS: Final = 110_000_000  # of a baseline JPEG, which is decoded row by row: only the result is held
+MAX_BASELINE_PIXELS: Final = 210_000_000  # of one that is decoded at a half, a quarter or an eighth; phones make 200
 MAX_WEBP_PIXELS: Final = 30_000_000  # the decoder holds four RGBA canvases: 480 MB
 MAX_SCANS: Final = 100  # encoders write about 10; each scan walks the whole photo once
 MAX_SCAN_MEGAPIXELS: Final = 1_000  # scans x megapixels; about 1.2 ms each
-MAX_ICC_BYTES: Final = 4 << 20  # large printer profiles are 2 to 3 MB
+MAX_ICC_BYTES: Final = 4_200_000  # large printer profiles are 2 to 3 MB
 MAX_TEXT_CHUNKS: Final = 50  # each may inflate to 1 MB
 MAX_CHUNKS: Final = 100_000  # 800 MB of pixels in the usual 8 KB chunks
-MAX_CAMERA_BYTES: Final = 64  # of a camera's name; the longest have about 30 letters
 MAX_SEGMENTS: Final = 10_000  # of a JPEG or a GIF before its pixels; cameras write 5 to 300
 
 READABLE: Final = "Save it as JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF."
@@ -39,30 +41,13 @@ _SIGNATURES: Final = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
 )
-_OTHER_KINDS: Final = (
-    (b"%PDF", "a PDF document"),
-    (b"8BPS", "a Photoshop document"),
-    (b"%!PS", "a PostScript document"),
-    (b"\0\0\1\0", "an icon"),
-    (b"\0\0\2\0", "a mouse pointer"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"\x1f\x8b", "a compressed archive"),
-    (b"\xff\x0a", "a JPEG XL photo"),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL photo"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 photo"),
-    (b"\x1aE\xdf\xa3", "a video"),
-)
-
-_ORIENTATION, _CAMERA_MODEL = 0x0112, 0x0110  # tags of EXIF
-_EXIF_BLOCK: Final = 0x8769
-_TAKEN: Final = 0x9003  # when the shutter opened; editors leave it alone
-
 _HUFFMAN_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {
     0xC4,
     0xC8,
     0xCC,
 }  # the other three are tables and an extension
+_LOSSLESS: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF})
 _BARE_MARKERS: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # carry no length
 _NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 
@@ -79,6 +64,17 @@ class JpegHeader(NamedTuple):
     orientation: int  # EXIF, 1 to 8
     exif: bytes  # empty without
     icc: bytes  # empty without a profile
+    adobe: bool  # whether Adobe's marker is there, with which inks are stored as the paper that they leave
+
+
+class GifFrame(NamedTuple):
+    """Where a GIF's first frame begins in the file, and its edges on the GIF's screen, in pixels."""
+
+    at: int
+    left: int
+    top: int
+    right: int
+    bottom: int
 
 
 def sniff(data: bytes) -> str:
@@ -125,17 +121,23 @@ def refuse_size(width_px: int, height_px: int, limit: int = MAX_PIXELS) -> None:
         raise damaged()
     if width_px * height_px > limit:
         raise PhotoError(
-            f"The photo is {width_px}×{height_px}, {width_px * height_px / 1e6:.0f} megapixels; "
-            f"at most {limit // 1_000_000} can be read in this format.",
+            f"The photo is {width_px}×{height_px}, {above(width_px * height_px, limit)} megapixels; "
+            f"at most {limit / 1e6:g} can be read in this format.",
             code="too_large",
             hint="Save a smaller copy of it.",
         )
 
 
+def above(amount: int, limit: int) -> str:
+    """`amount` in millions, with as many decimals as it takes to be seen above `limit`."""
+    return next(text for n in range(7) if float(text := f"{amount / 1e6:.{n}f}") > limit / 1e6)
+
+
 def refuse_profile(icc: bytes) -> None:
     """Refuses a colour profile too large to be one."""
     if len(icc) > MAX_ICC_BYTES:
-        raise too_complex(f"Its colour profile is {len(icc) >> 20} MB; at most {MAX_ICC_BYTES >> 20} MB can be read.")
+        size, limit = above(len(icc), MAX_ICC_BYTES), MAX_ICC_BYTES / 1e6
+        raise too_complex(f"Its colour profile is {size} MB; at most {limit:g} MB can be read.")
 
 
 def damaged() -> PhotoError:
@@ -162,7 +164,7 @@ def read_jpeg(data: bytes) -> JpegHeader:
     Raises:
         PhotoError: `damaged`, `truncated`, `too_large` or `too_complex`.
     """
-    frame, exif, profile, at = None, b"", [], 2
+    frame, exif, profile, adobe, at = None, b"", [], False, 2
     for _ in range(MAX_SEGMENTS):
         at = data.find(b"\xff", at) + 1
         if at == 0 or at + 3 > len(data):
@@ -183,21 +185,24 @@ def read_jpeg(data: bytes) -> JpegHeader:
             exif = data[body:end]
         elif marker == 0xE2 and data.startswith(b"ICC_PROFILE\0", body):
             profile.append(data[body + 12 : end])  # begins with its place in the row of pieces
+        elif marker == 0xEE and data.startswith(b"Adobe", body):
+            adobe = True
         at = max(end, body)
     else:
         raise too_complex("It has more parts before its pixels than a photo does.")
     if frame is None or len(frame[1]) < 6 or body >= len(data):
         raise damaged()
     icc = b"".join(piece[2:] for piece in sorted(profile))
-    header = _jpeg_header(*frame, scan_at=at - 1, scan_components=data[body], exif=exif, icc=icc)
+    header = _jpeg_header(*frame, scan_at=at - 1, scan_components=data[body], exif=exif, icc=icc, adobe=adobe)
     _check_jpeg(header, data)
     return header
 
 
 def _jpeg_header(
-    marker: int, frame: bytes, *, scan_at: int, scan_components: int, exif: bytes, icc: bytes
+    marker: int, frame: bytes, *, scan_at: int, scan_components: int, exif: bytes, icc: bytes, adobe: bool
 ) -> JpegHeader:
     components = frame[5]
+    _refuse_rare_jpeg(marker, frame[0], components)
     return JpegHeader(
         width_px=int.from_bytes(frame[3:5]),
         height_px=int.from_bytes(frame[1:3]),
@@ -208,7 +213,18 @@ def _jpeg_header(
         orientation=orientation(exif) if exif else 1,
         exif=exif,
         icc=icc,
+        adobe=adobe,
     )
+
+
+def _refuse_rare_jpeg(marker: int, bits: int, components: int) -> None:
+    """Names what is healthy and read by few programs, such as X-rays of 12 bits."""
+    if bits in (12, 16):
+        raise unsupported(f"a JPEG of {bits} bits a colour")
+    if marker in _LOSSLESS:
+        raise unsupported("a lossless or hierarchical JPEG")
+    if components == 2:
+        raise unsupported("a JPEG of two colours")
 
 
 def _check_jpeg(header: JpegHeader, data: bytes) -> None:
@@ -279,8 +295,8 @@ def check_webp(data: bytes) -> None:
     refuse_size(width, height, MAX_WEBP_PIXELS)
 
 
-def check_gif(data: bytes) -> None:
-    """Walks a GIF's blocks up to its first frame and refuses one outside our limits.
+def check_gif(data: bytes) -> GifFrame:
+    """Walks a GIF's blocks up to its first frame.
 
     Raises:
         PhotoError: `too_large`, `too_complex` or `truncated`.
@@ -294,71 +310,11 @@ def check_gif(data: bytes) -> None:
             at, inside = at + 1 + byte, byte != 0
         elif byte == 0x2C:
             left, top, width, height = struct.unpack_from("<4H", data, at + 1)
-            return refuse_size(left + width, top + height)
+            refuse_size(left + width, top + height)
+            return GifFrame(at, left, top, left + width, top + height)
         else:
             at, inside = at + (2 if byte == 0x21 else 1), byte == 0x21
     raise too_complex("It has more parts before its first frame than a photo does.")
-
-
-def orientation(exif: bytes) -> int:
-    """The EXIF orientation, 1 to 8; 1 where it is absent, or the block broken.
-
-    Args:
-        exif: a TIFF header and what follows, with or without the "Exif" prefix.
-    """
-    found = _find_tag(exif, _ORIENTATION)
-    if found is None:
-        return 1
-    tiff, at, order = found
-    n_bytes = {3: 2, 4: 4}.get(int.from_bytes(tiff[at + 2 : at + 4], order), 0)  # SHORT or LONG; else it says nothing
-    value = int.from_bytes(tiff[at + 8 : at + 8 + n_bytes], order)
-    return value if 1 <= value <= 8 else 1
-
-
-def camera_model(exif: bytes) -> str:
-    """The camera's model as EXIF names it, "" where it is absent, or the block broken.
-
-    Args:
-        exif: as for `orientation`.
-    """
-    found = _find_tag(exif, _CAMERA_MODEL)
-    return "" if found is None else _text_of(*found)
-
-
-def day_taken(exif: bytes) -> str:
-    """The day on which the photo was taken, as 2024-05-31; "" where EXIF does not say it, or the block is broken.
-
-    Args:
-        exif: as for `orientation`.
-    """
-    block = _find_tag(exif, _EXIF_BLOCK)
-    if block is None:
-        return ""
-    tiff, at, order = block
-    found = _find_tag(exif, _TAKEN, int.from_bytes(tiff[at + 8 : at + 12], order))
-    day = re.match(r"(\d{4}):(\d\d):(\d\d)\b", "" if found is None else _text_of(*found))
-    return "-".join(day.groups()) if day and day[1] != "0000" else ""
-
-
-def _text_of(tiff: bytes, at: int, order: Literal["little", "big"]) -> str:
-    """The text of a tag whose entry stands at `at`."""
-    n_bytes = min(int.from_bytes(tiff[at + 4 : at + 8], order), MAX_CAMERA_BYTES)
-    place = at + 8 if n_bytes <= 4 else int.from_bytes(tiff[at + 8 : at + 12], order)
-    return tiff[place : place + n_bytes].split(b"\0")[0].decode("ascii", "replace").strip()
-
-
-def _find_tag(exif: bytes, wanted: int, block: int | None = None) -> tuple[bytes, int, Literal["little", "big"]] | None:
-    """The TIFF of an EXIF block, where a tag's entry stands in its first block or in that at `block`, and the order."""
-    tiff = exif.removeprefix(b"Exif\0\0")
-    if tiff[:4] not in (b"II*\0", b"MM\0*"):
-        return None
-    order: Literal["little", "big"] = "little" if tiff[0] == 0x49 else "big"
-    tags = (int.from_bytes(tiff[4:8], order) if block is None else block) + 2
-    end = tags + 12 * int.from_bytes(tiff[tags - 2 : tags], order)
-    for at in range(tags, min(end, len(tiff) - 11), 12):
-        if int.from_bytes(tiff[at : at + 2], order) == wanted:
-            return tiff, at, order
-    return None
 
 
 def _sniff_boxes(data: bytes) -> str:
@@ -369,20 +325,18 @@ def _sniff_boxes(data: bytes) -> str:
             return kind
     if data[8:12] in (b"mif1", b"msf1"):
         return "HEIF"
-    raise _unsupported("a camera's raw file" if data[8:12] == b"crx " else "a video")
+    raise unsupported("a camera's raw file" if data[8:12] == b"crx " else "a video")
 
 
 def _refuse_other(data: bytes) -> NoReturn:
     refuse_placeholder(data)
-    for signature, kind in _OTHER_KINDS:
-        if data.startswith(signature):
-            raise _unsupported(kind)
-    if b"<svg" in data[:1024].lower():
-        raise _unsupported("a vector drawing")
+    if kind := name_of(data):
+        raise unsupported(kind)
     raise PhotoError("The file is not a photo in any format that can be read.", code="not_a_photo", hint=READABLE)
 
 
-def _unsupported(kind: str) -> PhotoError:
+def unsupported(kind: str) -> PhotoError:
+    """The error for a file that is of a kind, named with its article, which is not read."""
     return PhotoError(f"The file is {kind}, which cannot be read.", code="unsupported", hint=READABLE)
 
 

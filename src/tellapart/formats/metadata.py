@@ -6,36 +6,17 @@ formats, whose orientation and colour profile we read ourselves.
 """
 
 import re
-import struct
-from typing import Final, Literal, NamedTuple, cast
+from typing import Final
 
 from tellapart.formats.header import too_complex
+from tellapart.formats.tiff_tags import TYPE_BYTES, Form, first_block, form_of, places, read_block, value_of
 
-MAX_BLOCK_TAGS: Final = 10_000  # in one block of a TIFF; cameras write 5 to 300
 MAX_TAGS: Final = 100_000  # in all blocks of all pages: 5,000 pages of 20; 0.1 s
 MAX_NUMBERS: Final = 500_000  # on a page: places and sizes of 16 × 16 tiles in the largest photo are 400,000; 75 MB
 MAX_TAG_BYTES: Final = 100_000_000  # on a page: an edited photo's layers; Pillow and libtiff hold three copies
 SHARED_BYTES: Final = 1 << 20  # by which they may exceed the file: two resolutions may stand in one place
 
 _BYTES: Final = frozenset({1, 2, 7})  # types that stay bytes: BYTE, ASCII, UNDEFINED
-_TYPE_BYTES: Final = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
 _PLACES: Final = frozenset({3, 4, 6, 8, 9, 13, 16, 17, 18})  # types that can say where another block stands
 _BLOCKS: Final = frozenset({330, 34665, 34853, 40965})  # SubIFDs, EXIF, GPS, interoperability
 
@@ -43,15 +24,6 @@ _DECODED: Final = frozenset({*range(0xC0, 0xD0), *range(0xDB, 0xE0), 0xE0, 0xEE}
     0xC8
 }  # frames, tables, JFIF, Adobe
 _EXIF_ITEM: Final = re.compile(rb"(infe\x02.{7}|infe\x03.{9})Exif", re.DOTALL)  # version, flags, number, protection
-
-
-class _Form(NamedTuple):
-    """How a TIFF writes its numbers: classic or BigTIFF, little-endian or big."""
-
-    order: Literal["little", "big"]
-    n_tags: struct.Struct
-    tag: struct.Struct
-    place: struct.Struct
 
 
 def check_tiff(data: bytes) -> None:
@@ -63,8 +35,8 @@ def check_tiff(data: bytes) -> None:
     Raises:
         PhotoError: `too_complex`.
     """
-    form = _form(data)
-    page = form.place.unpack_from(data.ljust(16, b"\0"), 8 if form.place.size == 8 else 4)[0]
+    form = form_of(data)
+    page = first_block(data, form)
     pages: set[int] = set()
     n_tags = 0
     while 0 < page < len(data) and page not in pages:
@@ -106,13 +78,7 @@ def boxes_without_exif(data: bytes) -> bytes:
     return _EXIF_ITEM.sub(rb"\1skip", data)
 
 
-def _form(data: bytes) -> _Form:
-    sign, order = ("<", "little") if data[:1] == b"I" else (">", "big")
-    formats = ("Q", "HHQ8s", "Q") if 43 in data[2:4] else ("H", "HHI4s", "I")
-    return _Form(cast(Literal["little", "big"], order), *(struct.Struct(sign + each) for each in formats))
-
-
-def _check_page(data: bytes, page: int, form: _Form) -> tuple[int, int]:
+def _check_page(data: bytes, page: int, form: Form) -> tuple[int, int]:
     """How much there was to look at, and where the next page stands."""
     n_tags, n_numbers, n_bytes, following = 0, 0, 0, 0
     waiting, seen = [page], set[int]()
@@ -121,49 +87,19 @@ def _check_page(data: bytes, page: int, form: _Form) -> tuple[int, int]:
         if block in seen:  # blocks may name each other
             continue
         seen.add(block)
-        tags, after = _block(data, block, form)
+        tags, after = read_block(data, block, form)
         following = after if block == page else following
         n_tags += len(tags)
         for tag, kind, count, value in tags:
-            present, inline = _value(data, kind, count, value, form)
+            present, inline = value_of(data, kind, count, value, form)
             n_bytes += 0 if inline else len(present)
-            n_numbers += 0 if kind in _BYTES else len(present) // _TYPE_BYTES.get(kind, 1)
+            n_numbers += 0 if kind in _BYTES else len(present) // TYPE_BYTES.get(kind, 1)
             if tag in _BLOCKS and kind in _PLACES:
-                places = _places(present, kind, form)
-                waiting += places
-                n_tags += len(places)
+                named = places(present, kind, form)
+                waiting += named
+                n_tags += len(named)
         if n_tags > MAX_TAGS:
             raise too_complex("It has more tags than a photo does.")
         if n_numbers > MAX_NUMBERS or n_bytes > min(MAX_TAG_BYTES, len(data) + SHARED_BYTES):
             raise too_complex("Its tags ask for more than a photo's do.")
     return n_tags, following
-
-
-def _block(data: bytes, at: int, form: _Form) -> tuple[list[tuple[int, int, int, bytes]], int]:
-    """(tag, type, count, value) of each of a block's tags that are there, and the place named after them."""
-    start = at + form.n_tags.size
-    if start > len(data):
-        return [], 0
-    (n_tags,) = form.n_tags.unpack_from(data, at)
-    if n_tags > MAX_BLOCK_TAGS:
-        raise too_complex("It has more tags than a photo does.")
-    end = start + n_tags * form.tag.size
-    whole = min(n_tags, (len(data) - start) // form.tag.size)
-    tags = list(form.tag.iter_unpack(data[start : start + whole * form.tag.size]))
-    (after,) = form.place.unpack_from(data, end) if end + form.place.size <= len(data) else (0,)
-    return tags, after
-
-
-def _value(data: bytes, kind: int, count: int, value: bytes, form: _Form) -> tuple[memoryview, bool]:
-    """As much of a tag's value as the file holds, and whether it stands in the tag itself."""
-    size = count * _TYPE_BYTES.get(kind, 0)
-    if size <= len(value):
-        return memoryview(value)[:size], True
-    (place,) = form.place.unpack(value)
-    return memoryview(data)[place : place + size], False
-
-
-def _places(value: memoryview, kind: int, form: _Form) -> list[int]:
-    size = _TYPE_BYTES[kind]
-    whole = min(len(value) // size, MAX_TAGS + 1)
-    return [int.from_bytes(value[at : at + size], form.order) for at in range(0, whole * size, size)]

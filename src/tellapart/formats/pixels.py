@@ -1,4 +1,8 @@
-"""From an image that Pillow holds to upright sRGB: depth, palette, inks, alpha and colour profile."""
+"""From an image that Pillow holds to upright sRGB: depth, palette, inks, alpha and colour profile.
+
+And what a format needs beside Pillow's own reading. The limits on what a decoder may be given are checked before, in
+`data/photo.py`.
+"""
 
 import struct
 from functools import lru_cache
@@ -7,11 +11,14 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 
 from tellapart.errors import PhotoError
+from tellapart.formats import deep_png, deep_tiff, exif, header, tiff_page, whole_streams
+from tellapart.formats.levels import Span, floats_in_8_bits, full_of_floats, in_8_bits, look, span_of
 
 _STRIP_PX: Final = 1 << 20  # pixels turned into sRGB at a time, so that a large photo is never held three times
+_PILLOW_SAMPLES: Final = 6  # a pixel of a TIFF; of more it logs a line of its own
 _SAME_COLOURS: Final = 3  # of 255: a profile that moves no colour by more is taken for sRGB itself
 
 # What Pillow and its codecs raise for bad input. Anything else is a fault of ours, and should be seen.
@@ -46,21 +53,98 @@ def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image[::rows, ::columns])
 
 
-def to_8_bit(image: Image.Image) -> Image.Image:
-    """The same photo with 8 bits a channel, where Pillow would clip what is above 255 to white."""
+def profile_of(image: Image.Image) -> bytes:
+    """The colour profile of an image; empty without."""
+    icc = image.info.get("icc_profile")
+    return icc if isinstance(icc, bytes) else b""
+
+
+def seen(image: Image.Image, orientation: int | None = None, stated: Span | None = None) -> NDArray[np.uint8]:
+    """A loaded image's pixels, turned as EXIF says unless an `orientation` is given."""
+    if orientation is None:
+        block = image.info.get("exif")
+        orientation = exif.orientation(block) if isinstance(block, bytes) else 1
+    inverted = isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(tiff_page.PHOTOMETRIC) == 0
+    eight = to_8_bit(image, stated=stated, inverted=inverted)
+    return upright(srgb(eight, profile_of(image)), orientation)
+
+
+def tiff_page_seen(data: bytes, page: tiff_page.Page) -> NDArray[np.uint8]:
+    """A page of a TIFF whose tags were checked."""
+    deep = deep_tiff.read_deep(data, page)
+    if deep is not None:
+        icc = page.content(data, tiff_page.PROFILE)
+        header.refuse_profile(icc)
+        return upright(srgb(deep.image, icc), deep.orientation)
+    if page.whole(data, tiff_page.SAMPLES, 1) > _PILLOW_SAMPLES:
+        tiff_page.refuse_unreadable(data, page)
+    tiff_page.refuse_holes(data, page)
+    try:
+        with Image.open(BytesIO(tiff_page.with_first(data, page)), formats=["TIFF"]) as image:
+            header.refuse_size(*image.size)
+            header.refuse_profile(profile_of(image))
+            image.load()
+            return seen(image)
+    except PhotoError:
+        raise
+    except DECODER_ERRORS:
+        tiff_page.refuse_unreadable(data, page)
+        raise
+
+
+def png_seen(data: bytes, image: Image.Image) -> NDArray[np.uint8]:
+    """A loaded PNG whose file is `data`."""
+    whole_streams.refuse_short_png(data, image)
+    if not deep_png.is_deep(data):
+        return seen(image)
+    if image.mode.startswith("I"):
+        return seen(image, stated=deep_png.stated_span(data))
+    read = deep_png.read_deep(data, image)
+    read.info.update({key: image.info[key] for key in ("exif", "icc_profile") if key in image.info})
+    return seen(read)
+
+
+def gif_seen(data: bytes, image: Image.Image) -> NDArray[np.uint8]:
+    """White where the first frame leaves the screen clear; Pillow has the palette's first colour there."""
+    frame = header.check_gif(data)
+    whole_streams.refuse_short_gif(data, frame.at, image)
+    pixels_seen = seen(image)
+    for beside in (
+        pixels_seen[: frame.top],
+        pixels_seen[frame.bottom :],
+        pixels_seen[:, : frame.left],
+        pixels_seen[:, frame.right :],
+    ):
+        beside[...] = 255
+    return pixels_seen
+
+
+def read_plain_inks(image: Image.Image) -> None:
+    """Has a JPEG of four inks read as ink, where Pillow takes it for the paper that is left, as Adobe stores it."""
+    if image.mode == "CMYK" and isinstance(image, ImageFile.ImageFile):
+        image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]
+
+
+def to_8_bit(image: Image.Image, *, stated: Span | None = None, inverted: bool = False) -> Image.Image:
+    """The same photo with 8 bits a channel, where Pillow would clip what is above 255 to white.
+
+    Args:
+        image: of any mode; others than I, I;16 and F are given back as they are.
+        stated: black and white as the file says them.
+        inverted: whether the lowest level is white.
+
+    Raises:
+        PhotoError: `unsupported` for floats without a range.
+    """
     if not image.mode.startswith(("I", "F")):
         return image
-    grey = np.nan_to_num(np.asarray(image))
-    top = grey.max(initial=0)
-    steps = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0, 2.0**31 - 1)
-    full = next((step for step in steps if top <= step), None)
-    if full is None:
-        raise PhotoError(
-            "The photo's brightness has no fixed range, as in scientific pictures.",
-            code="unsupported",
-            hint="Save it with 8 bits a channel.",
-        )
-    eight = Image.fromarray((grey.clip(0) * (255.0 / full) + 0.5).astype(np.uint8))
+    grey = np.asarray(image)
+    if image.mode == "F":
+        full = full_of_floats(float(np.nan_to_num(grey).max(initial=0)))
+        return Image.fromarray(floats_in_8_bits(grey, full, inverted))
+    whole = image.mode == "I"
+    span = span_of(look(grey), 32 if whole else 16, signed=whole, stated=stated)
+    eight = Image.fromarray(in_8_bits(grey.astype("=i4" if whole else "=u2"), span, inverted=inverted))
     clear = image.info.get("transparency")
     if isinstance(clear, int):
         eight.putalpha(Image.fromarray(np.where(grey == clear, 0, 255).astype(np.uint8)))

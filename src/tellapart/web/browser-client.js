@@ -6,6 +6,7 @@
  */
 
 import { Failure, toModel, toPrediction } from "./client.js";
+import { withAllLevels } from "./deep-png.js";
 import { NONE_OF_THESE, NOT_SURE } from "./wording.js";
 
 const LIKELY = 0.15; // probability of an everyday class to be worth naming, as the command line has it
@@ -209,7 +210,7 @@ function paintHeatmap(heatmap, [rows, columns]) {
  * @returns {Promise<{pixels: Uint8Array, width: number, height: number}>} RGB, rows from the top.
  */
 async function decode(photo, inputPx) {
-  const bitmap = await createImageBitmap(photo, { imageOrientation: "from-image" }).catch(() => refuse(photo));
+  const bitmap = await createImageBitmap(await withAllLevels(photo), { imageOrientation: "from-image" }).catch(() => refuse(photo));
   try {
     const { width, height } = bitmap;
     if (width * height > MOST_PIXELS) {
