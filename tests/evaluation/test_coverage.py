@@ -109,7 +109,7 @@ def test_the_promise_and_what_was_seen_of_it(known, card):
     fitted = known[0]
     expected = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
     assert guarantee_of(fitted.thresholds) == expected
-    assert card["promise"] == vars(expected)
+    assert card["promise"] == expected.to_json()
     assert card["observed"] == vars(observed_in_band(card["n_named"], 90, expected))
     low, high = round(100 * expected.low), round(100 * expected.high)
     assert f"{low} to {high} is plausible with your 180 photos" in card["promise_in_words"]

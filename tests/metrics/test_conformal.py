@@ -1,7 +1,5 @@
 """The band of the promise against published values, other people's distributions and simulated models."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -154,4 +152,4 @@ def test_the_verdict_is_whether_the_count_is_inside():
 
 
 def test_a_model_folder_keeps_all_of_it():
-    assert set(asdict(guarantee(100, *GATES))) == GUARANTEE
+    assert set(guarantee(100, *GATES).to_json()) == GUARANTEE

@@ -123,7 +123,7 @@ def refusals(
         class_names: (C,).
         others: where each photo of `kept.reference` comes from, and what it shows; None where that is not known.
     """
-    tested, own, far = kept.tested, kept.out_of_fold, thresholds.ood_score
+    tested, far = kept.tested, thresholds.ood_score
     card = real_photos(tested.probs, tested.ood_scores, tested.labels, thresholds, guarantee_of(thresholds))
     strangers: tuple[OodRow, ...] = ()
     if far is not None and others is not None and kept.reference is not None:
@@ -131,7 +131,7 @@ def refusals(
     near_reference = kept.near_reference if thresholds.early else None
     left_out: tuple[LeftOutRow, ...] = ()
     if far is not None:
-        left_out = _left_out(own.labels, kept.nearness, class_names, thresholds.answer, near_reference)
+        left_out = _left_out(kept, class_names, thresholds.answer, near_reference)
     sentences = (*card.sentences, *_ood_said(strangers), *_left_out_said(left_out))
     return replace(card, strangers=strangers, left_out=left_out, sentences=sentences)
 
@@ -184,6 +184,8 @@ def promise_in_words(guaranteed: Guarantee, *, to_owner: bool) -> str:
     """A promise in a sentence: to whoever trained the model, or to whoever reads of it later."""
     kept, low, high = (round(100 * share) for share in (guaranteed.kept, guaranteed.low, guaranteed.high))
     plausible, photos = f"{low} to {high} is plausible with", counted(guaranteed.n, "photo")
+    if guaranteed.n_scenes is not None:
+        photos += f" of {counted(guaranteed.n_scenes, 'scene')}"
     if to_owner:
         given = f"It promises that at least about {kept} of 100 photos of your classes get a class name"
         return f"{given}; {plausible} your {photos}."
@@ -196,19 +198,25 @@ def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> lis
     if thresholds.answer == 1:
         return ["It gives every photo one of its names, as was asked for."]
     if thresholds.ood_score is None:
-        least = least_photos(far_share)
-        return [
-            f"It never says “none of these”: it must be tried on {least} photos while it learns to promise anything."
-        ]
+        least = as_photos(least_photos(far_share), thresholds.n_scenes)
+        return [f"It never says “none of these”: it must be tried on {least} while it learns to promise anything."]
     if thresholds.early:
-        tried = f"{least_photos(FAR_SHARE)} photos, and was on {thresholds.n}"
+        tried = f"{as_photos(least_photos(FAR_SHARE), thresholds.n_scenes)}, and was on {thresholds.n}"
+        if thresholds.n_scenes is not None:
+            tried += f" of {counted(thresholds.n_scenes, 'scene')}"
         return [f"{EARLY_SAID} To promise that, it must be tried on {tried}."]
     if guaranteed is None:  # a model of the first days
         return ["It says “none of these”, but how many photos of your classes get a class name was never promised."]
     sentences = [promise_in_words(guaranteed, to_owner=True)]
     if thresholds.confidence is None:
-        sentences.append(f"It never says “not sure”; that takes {least_photos(doubt_share)} photos.")
+        least = as_photos(least_photos(doubt_share), thresholds.n_scenes)
+        sentences.append(f"It never says “not sure”; that takes {least}.")
     return sentences
+
+
+def as_photos(n: int, n_scenes: int | None) -> str:
+    """So many photos in words, which must be of as many scenes where those are what is counted."""
+    return f"{n} photos" if n_scenes is None else f"photos of {n} scenes"
 
 
 def _ood_rows(
@@ -252,24 +260,21 @@ def _ood_said(rows: Sequence[OodRow]) -> list[str]:
 
 
 def _left_out(
-    labels: NDArray[np.int32],
-    nearness: NDArray[np.float32],
-    class_names: Sequence[str],
-    answer: float,
-    near_reference: NDArray[np.float32] | None,
+    kept: KeptScores, class_names: Sequence[str], answer: float, near_reference: NDArray[np.float32] | None
 ) -> tuple[LeftOutRow, ...]:
     """For each class in turn: "none of these" to its photos by centres and a threshold that know nothing of it.
 
     No head is fitted again, so "not sure" is not counted here. Where the model is not early, neither is a threshold
     here: classes whose others are too few for a promise are left out.
     """
-    rows = []
+    labels, rows = kept.out_of_fold.labels, []
     for c in np.unique(labels):
         own = labels == c
-        ood_scores = ood_scores_without(nearness, c)
+        ood_scores = ood_scores_without(kept.nearness, c)
         of_reference = None if near_reference is None else ood_scores_without(near_reference, c)
-        far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum())), of_reference, answer=answer).ood_score
-        if far is None:
+        sure = np.zeros(int((~own).sum()))
+        limits = fit_thresholds(ood_scores[~own], sure, of_reference, scenes=kept.scenes[~own], answer=answer)
+        if (far := limits.ood_score) is None or (limits.early and near_reference is None):
             continue
         n, n_refused = int(own.sum()), int((ood_scores[own] > far).sum())
         low, high = wilson(n_refused, n)

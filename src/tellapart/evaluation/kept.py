@@ -64,7 +64,7 @@ def of_reference(
     counted, centres = known.counted().features, fitted.centres
     probs = fitted.probs(counted).astype(np.float32)
     counts = Scored(np.zeros(len(probs), np.int32), probs, centres.ood_scores(counted))
-    if fitted.thresholds.n >= LEAST_PROMISED:
+    if fitted.thresholds.n_ranked >= LEAST_PROMISED:
         return counts, None
     return counts, centres.nearness(directions(known.to_fit, centres.imagenet), len(fitted.head.bias))
 

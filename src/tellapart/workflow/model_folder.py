@@ -1,6 +1,5 @@
 """What goes into a model folder: its description, its graph's proof, its report."""
 
-from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -55,7 +54,7 @@ def describe(trained: Trained, *, name: str) -> Json:
             "key": preprocessing.key,
         },
         "thresholds": calibrated.thresholds.to_json(),
-        "promise": guaranteed and asdict(guaranteed),
+        "promise": guaranteed and guaranteed.to_json(),
         "temperature": calibrated.temperature,
         "model": {
             "quality": (backbone.name if isinstance(backbone, Converted) else trained.probe.reading.quality)[

@@ -1,7 +1,7 @@
 """Other thresholds for a finished model, from the scores that it keeps: no photo is read for it."""
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def threshold(
         raise InputError(sentence, hint="The model stays as it was.")
     decided = _decided(thresholds, artifact, kept)
     guaranteed = guarantee_of(thresholds)
-    changed = {"thresholds": thresholds.to_json(), "promise": guaranteed and asdict(guaranteed)}
+    changed = {"thresholds": thresholds.to_json(), "promise": guaranteed and guaranteed.to_json()}
     graph = with_metadata(artifact.model, changed)
     decided = replace(decided, n_proven=_prove(artifact, graph, thresholds))
     _write(folder, target, artifact, {**artifact.manifest, **changed}, graph, decided, kept)
