@@ -10,11 +10,14 @@ from tellapart.classifier.decision import (
     ANSWERED,
     EARLY_SAID,
     FAR_SHARE,
+    LEAST_EARLY,
+    LEAST_PROMISED,
     NONE_OF_THESE,
     NOT_SURE,
     Thresholds,
     fit_thresholds,
     named,
+    repeats,
     shares,
     withheld,
 )
@@ -26,6 +29,10 @@ from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted
 
 NAMED = 6  # of the OOD reference that passed, listed by name
+NEVER_EARLY_SAID = (
+    "A bundled network would have an early “none of these” by now, but this one has never seen the photos of other things "
+    "that the early one goes by."
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,7 @@ class Coverage:
         early: whether "none of these" is said without a promise, because photos were few; None as False.
         answer: the share of real photos that was asked to get a class name; None where it is the usual one.
         never_miss: the classes that must not be missed; None where there is none.
+        never_early: whether an early "none of these" is missing because the network is no bundled one; None as False.
     """
 
     n_named: int
@@ -107,6 +115,7 @@ class Coverage:
     early: bool | None = None
     answer: float | None = None
     never_miss: tuple[ClassKept, ...] | None = None
+    never_early: bool | None = None
 
 
 def refusals(
@@ -124,7 +133,15 @@ def refusals(
         others: where each photo of `kept.reference` comes from, and what it shows; None where that is not known.
     """
     tested, far = kept.tested, thresholds.ood_score
-    card = real_photos(tested.probs, tested.ood_scores, tested.labels, thresholds, guarantee_of(thresholds))
+    card = real_photos(
+        tested.probs,
+        tested.ood_scores,
+        tested.labels,
+        thresholds,
+        guarantee_of(thresholds),
+        scenes=kept.tested_scenes,
+        bundled=kept.reference is not None,
+    )
     strangers: tuple[OodRow, ...] = ()
     if far is not None and others is not None and kept.reference is not None:
         strangers = _ood_rows(kept.reference, *others, thresholds, class_names)
@@ -142,6 +159,9 @@ def real_photos(
     labels: NDArray[np.int32],
     thresholds: Thresholds,
     guaranteed: Guarantee | None,
+    *,
+    scenes: NDArray[np.integer] | None = None,
+    bundled: bool = True,
 ) -> Coverage:
     """How many test photos get a class name at all, how many of those names are right, and what was guaranteed.
 
@@ -151,15 +171,23 @@ def real_photos(
         labels: (N,) in [0, C).
         thresholds: the model's.
         guaranteed: what it guarantees; None for nothing.
+        scenes: (N,) which of these photos are alike; None where that is not known.
+        bundled: whether the network is one that has seen the OOD reference.
     """
     said = [withheld(p, float(u), thresholds) for p, u in zip(probs, ood_scores, strict=True)]
     answered = [i for i, instead in enumerate(said) if instead is None]
     n_right = sum(named(probs[i], thresholds) == int(labels[i]) for i in answered)
     n_none, n_unsure, n = said.count(NONE_OF_THESE), said.count(NOT_SURE), len(said)
-    observed = observed_in_band(len(answered), n, guaranteed) if guaranteed and n else None
+    n_scenes = len(np.unique(scenes)) if scenes is not None and repeats(scenes) else None
+    observed = observed_in_band(len(answered), n, guaranteed, n_scenes) if guaranteed and n else None
     tested = Scored(labels, np.asarray(probs, np.float32), np.asarray(ood_scores, np.float32))
     never_miss = kept_on_test(tested, thresholds)
-    in_words = [*_guarantee_said(thresholds, guaranteed), *(kept.sentence for kept in never_miss)]
+    never = never_early(thresholds, bundled=bundled)
+    in_words = [
+        *_guarantee_said(thresholds, guaranteed),
+        *([NEVER_EARLY_SAID] if never else []),
+        *(kept.sentence for kept in never_miss),
+    ]
     in_words += filter(None, [contradiction(thresholds)])
     counts = (
         f"{len(answered):,} of {n:,} photos that it had not learned from got a class name, and {n_right:,} of those "
@@ -177,7 +205,14 @@ def real_photos(
         early=thresholds.early or None,
         answer=None if thresholds.answer == ANSWERED else thresholds.answer,
         never_miss=never_miss or None,
+        never_early=never or None,
     )
+
+
+def never_early(thresholds: Thresholds, *, bundled: bool) -> bool:
+    """Whether "none of these" is never said although photos are enough for an early one, but for the network."""
+    missing = thresholds.ood_score is None and thresholds.answer < 1 and thresholds.n >= LEAST_EARLY
+    return missing and not bundled and thresholds.n_ranked < LEAST_PROMISED
 
 
 def promise_in_words(guaranteed: Guarantee, *, to_owner: bool) -> str:
@@ -194,12 +229,11 @@ def promise_in_words(guaranteed: Guarantee, *, to_owner: bool) -> str:
 
 
 def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> list[str]:
-    far_share, doubt_share = shares(thresholds.answer)
+    doubt_share = shares(thresholds.answer)[1]
     if thresholds.answer == 1:
         return ["It gives every photo one of its names, as was asked for."]
     if thresholds.ood_score is None:
-        least = as_photos(least_photos(far_share), thresholds.n_scenes)
-        return [f"It never says “none of these”: it must be tried on {least} while it learns to promise anything."]
+        return [never_said(thresholds)]
     if thresholds.early:
         tried = f"{as_photos(least_photos(FAR_SHARE), thresholds.n_scenes)}, and was on {thresholds.n}"
         if thresholds.n_scenes is not None:
@@ -212,6 +246,12 @@ def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> lis
         least = as_photos(least_photos(doubt_share), thresholds.n_scenes)
         sentences.append(f"It never says “not sure”; that takes {least}.")
     return sentences
+
+
+def never_said(thresholds: Thresholds) -> str:
+    """That there is no "none of these", and how many photos it takes."""
+    least = as_photos(least_photos(shares(thresholds.answer)[0]), thresholds.n_scenes)
+    return f"It never says “none of these”: it must be tried on {least} while it learns to promise anything."
 
 
 def as_photos(n: int, n_scenes: int | None) -> str:

@@ -16,7 +16,7 @@ from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import Pair, classes_of_one, conflicting, leaked_pairs
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
-from tellapart.engine.ood_reference import reference_photos
+from tellapart.engine.ood_reference import reference_photos, was_shown
 from tellapart.errors import InputError, PhotoError
 from tellapart.evaluation.costs import Costs, costs_of
 from tellapart.evaluation.coverage import real_photos, refusals
@@ -346,7 +346,15 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
         scores,
         groups=grouping and said(grouping, scores.accuracy, scores.n_test, None),
         costs=_new_costs(Scored(own, answered.probs, answered.ood_scores), artifact),
-        unknown=real_photos(answered.probs, answered.ood_scores, own, artifact.thresholds, promised),
+        unknown=real_photos(
+            answered.probs,
+            answered.ood_scores,
+            own,
+            artifact.thresholds,
+            promised,
+            scenes=numbers,
+            bundled=was_shown(artifact.manifest.get("backbone", {}).get("key", "")),
+        ),
         leaks=leaks_and_rest(leaks, without),
         model=artifact.manifest["model"],
         warnings=tuple(filter(None, [taken_out_of_test(readable)])) or None,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.classifier.decision import Thresholds
+from tellapart.classifier.decision import Thresholds, repeats
 from tellapart.classifier.kept_scores import KeptScores
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.ood_reference import reference_photos
@@ -40,7 +40,7 @@ from tellapart.report.sections import coverage as shown_coverage
 from tellapart.report.sections import tested_photos
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import load_locations, save_locations
-from tellapart.text import as_markdown
+from tellapart.text import as_markdown, counted
 
 PROOF_NOISE = 4  # generated photos beside the examples: a model need not have any of those
 TRAIN_AGAIN = "Train again with --answer and --never-miss; what was read before is remembered, so that it is quick."
@@ -55,12 +55,14 @@ class Decided:
         coverage: who gets a class name by them.
         costs: what other wishes would come to.
         n_proven: photos that the written model was asked about again; 0 where nothing was written.
+        note: that the promise counts photos where scenes repeat, as models of before do; else empty.
     """
 
     thresholds: Thresholds
     coverage: Coverage
     costs: Costs
     n_proven: int
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For machines."""
@@ -69,6 +71,7 @@ class Decided:
             "unknown": as_json(self.coverage),
             "costs": as_json(self.costs),
             "n_proven": self.n_proven,
+            **({"note": self.note} if self.note else {}),
         }
 
 
@@ -122,7 +125,18 @@ def _kept(artifact: Artifact) -> KeptScores:
 def _decided(thresholds: Thresholds, artifact: Artifact, kept: KeptScores) -> Decided:
     said, tested = kept.out_of_fold, kept.tested
     costs = costs_of(said, tested, artifact.class_names, kept.scenes, kept)
-    return Decided(thresholds, _coverage(thresholds, artifact, kept), costs, 0)
+    return Decided(thresholds, _coverage(thresholds, artifact, kept), costs, 0, _by_photo(thresholds, kept))
+
+
+def _by_photo(thresholds: Thresholds, kept: KeptScores) -> str:
+    """A sentence where ranks count photos, although the model keeps which of them repeat a scene."""
+    if thresholds.n_scenes is not None or guarantee_of(thresholds) is None or not repeats(kept.scenes):
+        return ""
+    return (
+        f"This model of an earlier tellapart counts {thresholds.n:,} photos, which show "
+        f"{counted(len(np.unique(kept.scenes)), 'scene')}, so its range for photos named is too narrow. Set anew, it "
+        f"counts scenes: --answer {thresholds.answer:g}"
+    )
 
 
 def _coverage(thresholds: Thresholds, artifact: Artifact, kept: KeptScores) -> Coverage:
