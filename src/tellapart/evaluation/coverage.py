@@ -30,8 +30,8 @@ from tellapart.text import counted, quoted
 
 NAMED = 6  # of the OOD reference that passed, listed by name
 NEVER_EARLY_SAID = (
-    "A bundled network would have an early “none of these” by now, but this one has never seen the photos of other things "
-    "that the early one goes by."
+    "A bundled network would have an early “none of these” by now, but this one has never seen the photos of other "
+    "things that the early one goes by."
 )
 
 
