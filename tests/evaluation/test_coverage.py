@@ -293,7 +293,7 @@ def test_few_photos_of_a_network_that_is_not_bundled_say_why_there_is_nothing_ea
     assert "never_early" not in bundled
     assert other["promise_in_words"].endswith(NEVER_EARLY_SAID)
     assert other["never_early"] is True
-    for enough in (Thresholds(0.5, None, 30), Thresholds(None, None, 12, answer=1.0), Thresholds(None, None, 2)):
+    for enough in (Thresholds(0.5, None, 30), Thresholds(None, None, 12, answer=1.0)):
         assert not never_early(enough, bundled=False)
 
 

@@ -10,7 +10,6 @@ from tellapart.classifier.decision import (
     ANSWERED,
     EARLY_SAID,
     FAR_SHARE,
-    LEAST_EARLY,
     LEAST_PROMISED,
     NONE_OF_THESE,
     NOT_SURE,
@@ -30,8 +29,8 @@ from tellapart.text import counted, quoted
 
 NAMED = 6  # of the OOD reference that passed, listed by name
 NEVER_EARLY_SAID = (
-    "A bundled network would have an early “none of these” by now, but this one has never seen the photos of other "
-    "things that the early one goes by."
+    "An early “none of these”, from few photos, is for bundled networks only: this one has never seen the photos of "
+    "other things that it goes by."
 )
 
 
@@ -210,8 +209,8 @@ def real_photos(
 
 
 def never_early(thresholds: Thresholds, *, bundled: bool) -> bool:
-    """Whether "none of these" is never said although photos are enough for an early one, but for the network."""
-    missing = thresholds.ood_score is None and thresholds.answer < 1 and thresholds.n >= LEAST_EARLY
+    """Whether "none of these" is never said because photos are few and the network is not one that may be early."""
+    missing = thresholds.ood_score is None and thresholds.answer < 1
     return missing and not bundled and thresholds.n_ranked < LEAST_PROMISED
 
 

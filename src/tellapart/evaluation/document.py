@@ -16,7 +16,7 @@ from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import Pair, classes_of_one, conflicting, leaked_pairs
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
-from tellapart.engine.ood_reference import reference_photos, was_shown
+from tellapart.engine.ood_reference import reference_photos
 from tellapart.errors import InputError, PhotoError
 from tellapart.evaluation.costs import Costs, costs_of
 from tellapart.evaluation.coverage import real_photos, refusals
@@ -353,7 +353,6 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
             artifact.thresholds,
             promised,
             scenes=numbers,
-            bundled=was_shown(artifact.manifest.get("backbone", {}).get("key", "")),
         ),
         leaks=leaks_and_rest(leaks, without),
         model=artifact.manifest["model"],
