@@ -164,6 +164,7 @@ def fit(
         make_folds(photos.labels, photos.groups, recipe) if folds is None else folds,
         photos.n_classes,
         recipe,
+        scenes=photos.groups,
         imagenet=backbone.imagenet,
         reference=None if known is None else known.to_fit,
     )

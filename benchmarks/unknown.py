@@ -37,10 +37,11 @@ from photo_sets import (
     used_to_choose,
 )
 from rivals import CONFIDENCE, OURS, auroc, let_through, scores
-from tellapart.classifier.decision import DOUBT_SHARE, FAR_SHARE
+from tellapart.classifier.decision import repeats
 from tellapart.classifier.kept_scores import KeptScores, Scored
 from tellapart.evaluation.coverage import refusals
-from tellapart.metrics.conformal import guarantee, observed_in_band
+from tellapart.evaluation.wishes import guarantee_of
+from tellapart.metrics.conformal import observed_in_band
 from tellapart.recipe import Reading
 
 QUALITIES = ("fast", "balanced", "best")
@@ -222,9 +223,10 @@ def guarantee_kept(photos: Photos, seed: int) -> dict:
     fitted = fit(train, seed)
     named = ~np.logical_or(*asked(fitted, real))
     right = fitted.probs(real.features).argmax(axis=1) == real.labels
-    guaranteed = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
+    guaranteed = guarantee_of(fitted.thresholds)
     assert guaranteed is not None
-    observed = observed_in_band(int(named.sum()), real.n, guaranteed)
+    n_scenes = len(np.unique(real.groups)) if repeats(real.groups) else None
+    observed = observed_in_band(int(named.sum()), real.n, guaranteed, n_scenes)
     return {
         "promised": guaranteed,
         "n": real.n,

@@ -20,6 +20,7 @@ from tellapart.classifier.decision import (
     early_threshold,
     fit_thresholds,
     lowest_by_scene,
+    repeats,
     shares,
     withheld,
 )
@@ -259,3 +260,67 @@ def test_thresholds_survive_their_json():
     limits = Thresholds(0.5, None, 100, answer=0.9, never_miss=(own(1, 0.1),), n_torn=3)
     assert Thresholds.from_json(json.loads(json.dumps(limits.to_json()))) == limits
     assert set(Thresholds(0.5, 0.6, 100).to_json()) == {"unknown_score", "confidence", "n"}, "as models of before"
+
+
+def frames(rng, n_scenes, most=9):
+    """(N,) scenes of 1 to `most` photos, and (N,) what one photo scores: mostly what its scene scores."""
+    scenes = np.repeat(np.arange(n_scenes), rng.integers(1, most + 1, n_scenes))
+    return scenes, rng.normal(size=n_scenes)[scenes] + 0.2 * rng.normal(size=len(scenes))
+
+
+@given(st.integers(1, 300), st.integers(0, 99))
+def test_where_each_photo_is_a_scene_nothing_changes(n, seed):
+    rng = np.random.default_rng(seed)
+    ood_scores, confidences, others = rng.random(n), rng.random(n), 1 + rng.random(30)
+    for of_reference in (None, others):
+        plain = fit_thresholds(ood_scores, confidences, of_reference, answer=0.9)
+        scenes = rng.permutation(n)
+        assert fit_thresholds(ood_scores, confidences, of_reference, scenes=scenes, answer=0.9) == plain
+        assert plain.n_scenes is None
+        assert plain.n_ranked == n
+        assert not repeats(scenes)
+
+
+def test_photos_of_new_scenes_are_named_as_often_as_asked():
+    rng, named, share = np.random.default_rng(1), [], 0.9
+    for _ in range(500):
+        scenes, values = frames(rng, 120)
+        limits = fit_thresholds(-values, values, scenes=scenes, answer=share)
+        new = rng.normal(size=200) + 0.2 * rng.normal(size=200)
+        named.append(np.mean((-new <= limits.ood_score) & (new >= limits.confidence)))
+    error = np.std(named) / np.sqrt(len(named))
+    assert limits.n_scenes == 120 < limits.n
+    assert share - 3 * error <= np.mean(named) <= share + 0.05 + 3 * error, "both gates refuse the same photos here"
+
+
+def test_a_scene_repeated_as_often_as_all_others_changes_no_threshold():
+    rng = np.random.default_rng(2)
+    ood_scores, confidences = rng.random(150), rng.random(150)
+    plain = fit_thresholds(ood_scores, confidences)
+    thrice = fit_thresholds(np.repeat(ood_scores, 3), np.repeat(confidences, 3), scenes=np.repeat(np.arange(150), 3))
+    assert (thrice.ood_score, thrice.confidence) == (plain.ood_score, plain.confidence)
+    assert (thrice.n, thrice.n_scenes, thrice.n_ranked) == (450, 150, 150)
+    by_photo = fit_thresholds(np.repeat(ood_scores, 3), np.repeat(confidences, 3))
+    assert by_photo.confidence != plain.confidence, "450 photos would be a higher rank"
+
+
+def test_a_hundred_frames_of_few_scenes_are_early():
+    rng = np.random.default_rng(3)
+    scenes = np.repeat(np.arange(12), 10)
+    own, others = rng.normal(0.3, 0.05, 12), 0.8 + 0.1 * rng.random(50)
+    repeated = fit_thresholds(own[scenes], own[scenes], others, scenes=scenes)
+    once = fit_thresholds(own, own, others)
+    assert repeated.early
+    assert once.early
+    assert repeated.ood_score == pytest.approx(once.ood_score)
+    assert repeated.confidence is None
+    alone = fit_thresholds(own[scenes], own[scenes], scenes=scenes)
+    assert alone.early, "a network that has seen no other things keeps the rank among photos, without a promise"
+    assert alone.ood_score == fit_thresholds(own[scenes], own[scenes]).ood_score
+    assert fit_thresholds(own[scenes], own[scenes], others, scenes=np.zeros(120, int)).early, "one scene is few"
+
+
+def test_scenes_survive_their_json():
+    limits = Thresholds(0.5, 0.6, 100, n_scenes=40)
+    assert Thresholds.from_json(json.loads(json.dumps(limits.to_json()))) == limits
+    assert limits.to_json()["n_scenes"] == 40

@@ -14,7 +14,7 @@ from tellapart.classifier.probe import fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
 from tellapart.engine.ood_reference import OodReference
 from tellapart.evaluation import coverage
-from tellapart.evaluation.coverage import guarantee_of
+from tellapart.evaluation.coverage import NEVER_EARLY_SAID, guarantee_of, never_early
 from tellapart.evaluation.evaluation import as_json
 from tellapart.evaluation.kept import of_reference
 from tellapart.metrics.conformal import guarantee, observed_in_band
@@ -109,7 +109,7 @@ def test_the_promise_and_what_was_seen_of_it(known, card):
     fitted = known[0]
     expected = guarantee(fitted.thresholds.n, FAR_SHARE, DOUBT_SHARE)
     assert guarantee_of(fitted.thresholds) == expected
-    assert card["promise"] == vars(expected)
+    assert card["promise"] == expected.to_json()
     assert card["observed"] == vars(observed_in_band(card["n_named"], 90, expected))
     low, high = round(100 * expected.low), round(100 * expected.high)
     assert f"{low} to {high} is plausible with your 180 photos" in card["promise_in_words"]
@@ -283,3 +283,32 @@ def test_scores_without_any_difference_refuse_nobody():
     level = replace(fitted.out_of_fold, nearness=np.full_like(fitted.out_of_fold.nearness, 0.5))
     card = refusals(said_of(fitted, features), labels, NAMES, replace(fitted, out_of_fold=level), others)
     assert [row["n_refused"] for row in card["left_out"]] == [0, 0, 0]
+
+
+def test_few_photos_of_a_network_that_is_not_bundled_say_why_there_is_nothing_early():
+    asked = np.array([[0.9, 0.1]]), np.array([0.9]), np.array([0], np.int32)
+    few = Thresholds(None, None, 12)
+    bundled, other = (as_json(coverage.real_photos(*asked, few, None, bundled=each)) for each in (True, False))
+    assert NEVER_EARLY_SAID not in bundled["promise_in_words"]
+    assert "never_early" not in bundled
+    assert other["promise_in_words"].endswith(NEVER_EARLY_SAID)
+    assert other["never_early"] is True
+    for enough in (Thresholds(0.5, None, 30), Thresholds(None, None, 12, answer=1.0)):
+        assert not never_early(enough, bundled=False)
+
+
+def test_a_promise_of_scenes_says_so_and_is_tested_by_scenes():
+    limits = Thresholds(0.9, None, 90, n_scenes=30)
+    probs, far, labels = np.full((60, 2), 0.5), np.repeat([0.5, 1.0], (50, 10)), np.zeros(60, np.int32)
+    guaranteed = guarantee_of(limits)
+    by_photo, by_scene = (
+        as_json(coverage.real_photos(probs, far, labels, limits, guaranteed, scenes=scenes))
+        for scenes in (None, np.arange(60) // 5)
+    )
+    assert "is plausible with your 90 photos of 30 scenes. It never says “not sure”" in by_scene["promise_in_words"]
+    assert by_scene["promise_in_words"].endswith("that takes photos of 99 scenes.")
+    assert by_scene["observed"] == vars(observed_in_band(50, 60, guaranteed, 12))
+    assert by_scene["observed"]["low"] < by_photo["observed"]["low"]
+    assert by_scene["promise"]["n_scenes"] == 30
+    early = as_json(coverage.real_photos(probs, far, labels, Thresholds(0.9, None, 90, early=True, n_scenes=9), None))
+    assert early["promise_in_words"].endswith("it must be tried on photos of 24 scenes, and was on 90 of 9 scenes.")

@@ -155,3 +155,27 @@ def test_an_early_threshold_promises_nothing_whatever_is_asked_for():
     assert guarantee_of(thresholds) is None
     assert contradiction(thresholds) == ""
     assert not decide(Wishes(1.0), said, alone(said), NAMES, early).early, "every photo gets a name"
+
+
+def test_the_share_named_is_counted_in_scenes_where_they_repeat():
+    said = scored(200, 200)
+    thrice = Scored(*(np.repeat(values, 3, axis=0) for values in (said.labels, said.probs, said.ood_scores)))
+    scenes = np.repeat(np.arange(400), 3)
+    once = decide(Wishes(0.9), said, alone(said), NAMES, USUAL)
+    repeated = decide(Wishes(0.9), thrice, scenes, NAMES, Thresholds(0.9, 0.5, 1200, n_scenes=400))
+    assert (repeated.ood_score, repeated.confidence) == (once.ood_score, once.confidence)
+    assert (repeated.n, repeated.n_scenes) == (1200, 400)
+    kept = guarantee_of(repeated)
+    assert (kept.low, kept.high, kept.n) == (*(getattr(guarantee_of(once), end) for end in ("low", "high")), 1200)
+    of_class = decide(Wishes(never_miss={"defect": 0.95}), thrice, scenes, NAMES, repeated)
+    assert guarantee_of(of_class).low < guarantee_of(USUAL).low + 0.02
+
+
+def test_a_model_of_before_counts_photos_until_it_is_set_anew():
+    said = scored(150, 150)
+    scenes = np.arange(300) // 3
+    before = Thresholds(0.9, 0.5, 300)
+    assert guarantee_of(before) == guarantee(300, 0.04, 0.01)
+    anew = decide(Wishes(), said, scenes, NAMES, before)
+    assert (anew.n, anew.n_scenes) == (300, 100)
+    assert decide(Wishes(), said, scenes, NAMES, anew) == anew, "and then stays"

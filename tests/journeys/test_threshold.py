@@ -8,8 +8,11 @@ import onnx
 import pytest
 from PIL import Image
 
-from tellapart.classifier.decision import Thresholds, answer
-from tellapart.model.artifact import load_artifact
+from tellapart.classifier.decision import Thresholds, answer, fit_thresholds
+from tellapart.evaluation.wishes import guarantee_of
+from tellapart.model.artifact import load_artifact, seal
+from tellapart.model.compose import with_metadata
+from tellapart.model.kept_file import parse_kept
 from tellapart.model.prediction import load
 from tellapart.server.predict_api.serving_model import open_model
 
@@ -218,3 +221,42 @@ def test_info_and_serve_say_what_was_asked_for_and_what_is_promised(tellapart, w
     assert told["sentence"] in said
     assert (told["class_name"], told["recall"], told["probability"]) == ("defect", 0.98, own.prob)
     assert open_model(usual).facts["never_miss"] == []
+
+
+@pytest.mark.slow
+def test_photos_of_one_scene_count_as_one_by_train_and_by_threshold(tellapart, parts, tmp_path):
+    """Pairs that a person says belong together: half as many scenes as photos, in every promise."""
+    rows = [f"parts/{n}/{i}.jpg,{n},{n}{i // 2}" for n in ("good", "defect") for i in range(130)]
+    (tmp_path / "parts").symlink_to(parts)
+    (tmp_path / "pairs.csv").write_text("\n".join(["path,label,group", *rows]))
+    model, pairs = tmp_path / "model", tmp_path / "pairs.csv"
+    said = tellapart.works("train", pairs, "-o", model, "--quality", "fast")
+    first = load_artifact(model)
+    limits, promise = first.thresholds, first.manifest["promise"]
+    assert limits.n_scenes < limits.n <= 2 * limits.n_scenes
+    assert (promise["n"], promise["n_scenes"]) == (limits.n, limits.n_scenes)
+    assert promise == guarantee_of(limits).to_json()
+    assert f"{limits.n} photos of {limits.n_scenes} scenes" in said
+    assert f"{limits.n} photos it learned from" not in (said_by := tellapart.works("info", model))
+    assert f"{limits.n} photos of {limits.n_scenes} scenes" in said_by
+    tellapart.works("threshold", model, "--answer", "0.8")
+    assert load_artifact(model).manifest["promise"]["n_scenes"] == limits.n_scenes
+    tellapart.works("threshold", model, "--answer", "0.95")
+    assert load_artifact(model).manifest["promise"] == promise
+    # The same model as a tellapart of before would have written it: it answers as it did, until it is set anew.
+    kept = parse_kept(first.files["out_of_fold.json"], 2)
+    said_of = kept.out_of_fold
+    old = fit_thresholds(said_of.ood_scores, said_of.confidences)
+    changed = {"thresholds": old.to_json(), "promise": guarantee_of(old).to_json()}
+    manifest = {k: v for k, v in first.manifest.items() if k not in ("format", "files")} | changed
+    before = tmp_path / "before"
+    before.mkdir()
+    for name, content in seal(manifest, {**first.files, "model.onnx": with_metadata(first.model, changed)}).items():
+        (before / name).parent.mkdir(parents=True, exist_ok=True)
+        (before / name).write_bytes(content)
+    assert load(before).thresholds == old
+    shown = tellapart.works("threshold", before)
+    assert f"counts {limits.n} photos, which show {limits.n_scenes} scenes" in " ".join(shown.split())
+    tellapart.works("threshold", before, "--answer", "0.95", "-o", tmp_path / "anew")
+    assert load_artifact(tmp_path / "anew").manifest["promise"] == promise
+    assert "earlier tellapart" not in tellapart.works("threshold", tmp_path / "anew")

@@ -1,7 +1,5 @@
 """The band of the promise against published values, other people's distributions and simulated models."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -154,4 +152,26 @@ def test_the_verdict_is_whether_the_count_is_inside():
 
 
 def test_a_model_folder_keeps_all_of_it():
-    assert set(asdict(guarantee(100, *GATES))) == GUARANTEE
+    assert set(guarantee(100, *GATES).to_json()) == GUARANTEE
+
+
+def test_scenes_are_counted_in_place_of_photos():
+    """108 scenes promise what 108 photos would, however many photos they have."""
+    photos, scenes = guarantee(108, *GATES), guarantee(261, *GATES, n_scenes=108)
+    assert (scenes.kept, scenes.low, scenes.high) == (photos.kept, photos.low, photos.high)
+    assert (scenes.n, scenes.n_scenes, scenes.n_ranked) == (261, 108, 108)
+    assert scenes.high - scenes.low > guarantee(261, *GATES).high - guarantee(261, *GATES).low
+    assert set(scenes.to_json()) == GUARANTEE | {"n_scenes"}
+    assert guarantee(400, *GATES, n_scenes=20) is None
+    torn = guarantee(200, *GATES, n_more=10, n_scenes=100)
+    assert torn.n_refused == guarantee(100, *GATES, n_more=5).n_refused, "10 of 200 photos weigh 5 of 100 scenes"
+
+
+def test_a_test_of_few_scenes_is_chance_more_often():
+    guaranteed = guarantee(261, *GATES, n_scenes=108)
+    few, many = observed_in_band(240, 300, guaranteed, 40), observed_in_band(240, 300, guaranteed)
+    of_40 = observed_in_band(0, 40, guaranteed)
+    assert few.low == of_40.low * 300 // 40
+    assert few.low < many.low
+    assert few.high == 300
+    assert observed_in_band(300, 300, guaranteed, 300) == observed_in_band(300, 300, guaranteed)

@@ -20,7 +20,9 @@ from PIL import Image
 from tellapart.classifier.decision import Thresholds
 from tellapart.engine.builder import GraphBuilder
 from tellapart.errors import ArtifactError
+from tellapart.evaluation.wishes import guarantee_of
 from tellapart.formats.plain_jpeg import is_plain_jpeg
+from tellapart.metrics.conformal import Guarantee, guarantee
 from tellapart.model.artifact import (
     EVALUATION,
     FORMAT,
@@ -50,6 +52,7 @@ HOSTILE_THRESHOLDS = (
     )),
     {"never_miss": OWN}, {"never_miss": [OWN, OWN]}, {"never_miss": [None]}, {"never_miss": 1},
     {"answer": 2}, {"answer": "0.9"}, {"answer": None}, {"n_torn": "1"},
+    {"n_scenes": 0}, {"n_scenes": "3"}, {"n_scenes": True}, {"n_scenes": 10**9}, {"n_scenes": None}, {"n_scenes": 2.5},
 )  # fmt: skip
 
 
@@ -604,3 +607,14 @@ def test_thresholds_of_a_class_not_to_be_missed_are_read(tiny):
     read = load_artifact(resealed(tiny, thresholds=thresholds)).thresholds
     assert read.to_json() == thresholds
     assert (read.never_miss[0].label, read.never_miss[0].prob) == (2, 0.1)
+
+
+def test_scenes_that_thresholds_and_their_promise_count_are_read(tiny):
+    promised = guarantee(261, 0.04, 0.01, n_scenes=108)
+    thresholds = {"unknown_score": 0.5, "confidence": 0.2, "n": 261, "n_scenes": 108}
+    read = load_artifact(resealed(tiny, thresholds=thresholds, promise=promised.to_json()))
+    assert read.thresholds.to_json() == thresholds
+    assert Guarantee(**read.manifest["promise"]) == promised == guarantee_of(read.thresholds)
+    for wrong in (0, 261, "108", None):
+        with pytest.raises(ArtifactError):
+            load_artifact(resealed(tiny, promise=promised.to_json() | {"n_scenes": wrong}))

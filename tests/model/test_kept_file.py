@@ -55,6 +55,14 @@ def test_few_photos_keep_what_an_early_threshold_goes_by():
     assert parse_kept(kept_file(kept()), 3).scores_to_fit is None
 
 
+def test_scenes_of_test_photos_are_kept_where_they_repeat():
+    alike = np.array([0, 0, 1, 2, 2, 2, 3], np.int32)
+    after = parse_kept(kept_file(replace(kept(), tested_scenes=alike)), 3)
+    np.testing.assert_array_equal(after.tested_scenes, alike)
+    assert parse_kept(kept_file(kept()), 3).tested_scenes is None
+    assert b"tested_scenes" not in kept_file(kept())
+
+
 def test_too_many_values_are_not_kept(monkeypatch):
     monkeypatch.setattr(module, "MOST_VALUES", 100)
     assert kept_file(kept()) is None
@@ -83,7 +91,8 @@ def packed(values):
     changed(unseen_confidences=packed([np.inf] * 20)), changed(out_of_fold=None), changed(tested__labels=[3] * 7),
     changed(tested__labels=[0] * 6), changed(tested__probs=packed([2.0] * 21)), changed(tested__more=1),
     changed(tested__probs=packed([-1.0, 1.0, 1.0] * 7)), changed(tested__ood_scores=packed([np.inf] * 7)),
-    changed(near_reference=""), changed(near_reference=packed([1.0] * 4)), changed(near_reference=packed([np.nan] * 3)),
+    changed(tested_scenes=[0]), changed(tested_scenes=[7] * 7), changed(tested_scenes="x"), changed(near_reference=""),
+    changed(near_reference=packed([1.0] * 4)), changed(near_reference=packed([np.nan] * 3)),
 ])  # fmt: skip
 def test_anything_else_is_refused_in_a_sentence(data):
     with pytest.raises(ArtifactError, match="out-of-fold values are damaged"):

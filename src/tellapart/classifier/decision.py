@@ -25,16 +25,16 @@ NOT_SURE = "not sure"
 # passed a model of hot dogs (16 % against 4 %), but three to four times as many mistakes got "not sure": docs/trust.md
 FAR_SHARE = 0.04
 DOUBT_SHARE = 0.01
-LEAST_PROMISED = round(1 / FAR_SHARE) - 1  # photos that it takes before FAR_SHARE of them is one
+LEAST_PROMISED = round(1 / FAR_SHARE) - 1  # photos, each of another scene, before FAR_SHARE of them is one
 # Before that a threshold on the OOD score promises nothing. Chosen among a hundred rules on five sets of training
 # photos with 3, 5 and 10 a class, and on the half of the reference that may be fitted on: docs/decisions/0017-early.md
 EARLY_SPREADS = 1.5  # standard deviations above the mean of real photos: the far end of what is known of them
 EARLY_REFERENCE = 0.1  # share of the reference photos that are nearer than the near end of other things
 LEAST_EARLY = 4  # photos out of fold; fewer have no spread to speak of
-FADES_FROM = 18  # photos out of fold; up to there the early threshold, at LEAST_PROMISED the promised one
+FADES_FROM = 18  # of the same; up to there the early threshold, at LEAST_PROMISED the promised one
 EARLY_SAID = (
-    "“None of these” is early here: it learned from few photos, and how many photos of its own classes it will wrongly "
-    "refuse is not promised."
+    "“None of these” is early here: it learned from few photos or few scenes, and how many photos of its own classes "
+    "it will wrongly refuse is not promised."
 )
 ANSWERED = 0.95  # what these two leave
 _ROUNDING = 1e-9  # 0.01 x 100 photos are 1, whatever the product is in floating point
@@ -97,6 +97,8 @@ class Thresholds:
         answer: the share of real photos that these two leave with a class name.
         never_miss: the classes that have a threshold of their own.
         n_torn: of the `n` photos, those that two of these classes claim, so that neither name is given.
+        n_scenes: scenes that the `n` photos are of, which ranks are then counted in; None where every photo is a scene
+            of its own, and in models of before, whose ranks count photos.
     """
 
     ood_score: float | None
@@ -106,6 +108,12 @@ class Thresholds:
     answer: float = ANSWERED
     never_miss: tuple[ClassThreshold, ...] = ()
     n_torn: int = 0
+    n_scenes: int | None = None
+
+    @property
+    def n_ranked(self) -> int:
+        """What ranks are counted in: scenes, or photos where each is a scene of its own."""
+        return self.n if self.n_scenes is None else self.n_scenes
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
@@ -119,11 +127,14 @@ class Thresholds:
             answer=facts.get("answer", ANSWERED),
             never_miss=never_miss,
             n_torn=facts.get("n_torn", 0),
+            n_scenes=facts.get("n_scenes"),
         )
 
     def to_json(self) -> dict[str, Any]:
         """For the manifest of a model; what is as in any model has no key."""
         facts: dict[str, Any] = {"unknown_score": self.ood_score, "confidence": self.confidence, "n": self.n}
+        if self.n_scenes is not None:
+            facts["n_scenes"] = self.n_scenes
         if self.early:
             facts["early"] = True
         if self.answer != ANSWERED:
@@ -150,31 +161,50 @@ def fit_thresholds(
     confidences: NDArray[np.floating],
     of_reference: NDArray[np.floating] | None = None,
     *,
+    scenes: NDArray[np.integer] | None = None,
     answer: float = ANSWERED,
 ) -> Thresholds:
     """Thresholds that leave about the share `answer` of real photos with an answer.
+
+    Where photos of one scene repeat, each scene counts as one, as in `lowest_by_scene`: a hundred frames of five things
+    are no hundred photos. Scenes too few for the promise set an early threshold, and without `of_reference` the rank
+    among photos is one.
 
     Args:
         ood_scores: (N,) out-of-fold OOD scores of real photos.
         confidences: (N,) out-of-fold confidences of the same photos.
         of_reference: (M,) OOD scores of photos of something else, for an early threshold where N is too small for the
             promise; None sets none then.
+        scenes: (N,) which of the photos are alike; None where none are.
         answer: the share of real photos to get a class name; with 1 there is no early threshold either.
 
     Source: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005, chapter 2: the k-th smallest of n
     exchangeable scores exceeds a new one with probability k / (n + 1).
     """
+    n, near = len(ood_scores), -np.asarray(ood_scores, np.float64)
+    scenes = scenes if repeats(scenes) else None
+    n_scenes = None if scenes is None else len(np.unique(scenes))
     far_share, doubt_share = shares(answer)
-    far = _lowest(-np.asarray(ood_scores, np.float64), far_share)
-    doubt = _lowest(np.asarray(confidences, np.float64), doubt_share)
-    few = LEAST_EARLY <= len(ood_scores) < LEAST_PROMISED
-    early = far is None and of_reference is not None and few and answer < 1
-    if early and of_reference is not None:
-        far = -early_threshold(ood_scores, of_reference)
-    return Thresholds(None if far is None else -far, doubt, len(ood_scores), early=early, answer=answer)
+    far = _lowest(near, far_share, scenes)
+    doubt = _lowest(np.asarray(confidences, np.float64), doubt_share, scenes)
+    few = n >= LEAST_EARLY and (n if n_scenes is None else n_scenes) < LEAST_PROMISED
+    early = far is None and few and answer < 1
+    if early:
+        by_photo = _lowest(near, far_share)
+        far = by_photo if of_reference is None else -early_threshold(ood_scores, of_reference, scenes)
+    return Thresholds(
+        None if far is None else -far, doubt, n, early=early and far is not None, answer=answer, n_scenes=n_scenes
+    )
 
 
-def early_threshold(ood_scores: NDArray[np.floating], of_reference: NDArray[np.floating]) -> float:
+def repeats(scenes: NDArray[np.integer] | None) -> bool:
+    """Whether photos of one scene are among them more than once."""
+    return scenes is not None and len(np.unique(scenes)) < len(scenes)
+
+
+def early_threshold(
+    ood_scores: NDArray[np.floating], of_reference: NDArray[np.floating], scenes: NDArray[np.integer] | None = None
+) -> float:
     """A threshold by few photos: halfway between the far end of one's own and the near end of other things.
 
     From FADES_FROM photos on it moves, photo by photo, to the furthest of one's own, which is what the promise begins
@@ -183,18 +213,39 @@ def early_threshold(ood_scores: NDArray[np.floating], of_reference: NDArray[np.f
     Args:
         ood_scores: (N,) out of fold, LEAST_EARLY <= N.
         of_reference: (M,) of photos of something else, at least one.
+        scenes: (N,) which of them are alike, where some are: each scene then counts as one.
     """
     own = np.asarray(ood_scores, np.float64)
-    far_end = own.mean() + EARLY_SPREADS * own.std(ddof=1)
+    n, mean, spread = len(own), own.mean(), own.std(ddof=1)
+    if scenes is not None:
+        weights = _weights(scenes)
+        n, mean = round(weights.sum()), np.average(own, weights=weights)
+        spread = np.sqrt((weights * np.square(own - mean)).sum() / max(n - 1, 1))
+    far_end = mean + EARLY_SPREADS * spread
     near_end = np.quantile(np.asarray(of_reference, np.float64), EARLY_REFERENCE)
-    promised = min(max((len(own) - FADES_FROM) / (LEAST_PROMISED - FADES_FROM), 0.0), 1.0)
+    promised = min(max((n - FADES_FROM) / (LEAST_PROMISED - FADES_FROM), 0.0), 1.0)
     return float((1 - promised) * (far_end + near_end) / 2 + promised * own.max())
 
 
-def _lowest(scores: NDArray[np.float64], share: float) -> float | None:
-    """The score that about `share` of exchangeable scores fall below; None with too few scores to say."""
-    rank = int(share * (len(scores) + 1) + _ROUNDING)
-    return float(np.sort(scores)[rank - 1]) if rank >= 1 else None
+def _lowest(scores: NDArray[np.float64], share: float, scenes: NDArray[np.integer] | None = None) -> float | None:
+    """The score that about `share` of exchangeable scores fall below; None with too few scores to say.
+
+    Its rank is whole among scenes too, so that what is promised follows from the share and the number of scenes alone.
+    """
+    n = len(scores) if scenes is None else len(np.unique(scenes))
+    rank = int(share * (n + 1) + _ROUNDING)
+    if rank < 1:
+        return None
+    if scenes is None:
+        return float(np.sort(scores)[rank - 1])
+    found = lowest_by_scene(scores, scenes, rank / (n + 1))
+    return None if found is None else found[0]
+
+
+def _weights(scenes: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(N,) of each photo, such that every scene weighs 1."""
+    _, scene_of, sizes = np.unique(scenes, return_inverse=True, return_counts=True)
+    return np.asarray(1 / sizes[scene_of])
 
 
 def lowest_by_scene(
@@ -213,12 +264,11 @@ def lowest_by_scene(
     Source: Lee, Barber and Willett, Distribution-free inference with hierarchical data, arXiv 2306.06342 (2023):
     weights 1 / size, for a new photo of a new scene.
     """
-    _, scene_of, sizes = np.unique(scenes, return_inverse=True, return_counts=True)
-    budget = share * (len(sizes) + 1) + _ROUNDING
+    budget = share * (len(np.unique(scenes)) + 1) + _ROUNDING
     if budget < 1:
         return None
     values, place = np.unique(np.asarray(probs, np.float64), return_inverse=True)
-    weights = np.bincount(place, weights=1 / sizes[scene_of])
+    weights = np.bincount(place, weights=_weights(scenes))
     below = np.cumsum(weights) - weights
     last = int(np.flatnonzero(below + 1 <= budget)[-1])
     return float(values[last]), float(below[last] + 1)

@@ -44,6 +44,7 @@ class KeptScores:
         reference: of the photos of other things that are counted; None where the backbone has not seen them.
         near_reference: (R, C) as `nearness`, of those that an early threshold may be fitted on; None where there are
             photos enough for a promise, or the backbone has not seen them.
+        tested_scenes: which of the test photos are alike, numbered from 0; None where none are, or that is not known.
     """
 
     out_of_fold: Scored
@@ -53,6 +54,7 @@ class KeptScores:
     tested: Scored
     reference: Scored | None = None
     near_reference: NDArray[np.float32] | None = None
+    tested_scenes: NDArray[np.int32] | None = None
 
     @property
     def scores_to_fit(self) -> NDArray[np.float32] | None:

@@ -90,6 +90,7 @@ def fit_probe(
     n_classes: int,
     recipe: LinearProbe,
     *,
+    scenes: NDArray[np.integer] | None = None,
     imagenet: Head | None = None,
     reference: NDArray[np.float32] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -102,6 +103,7 @@ def fit_probe(
         folds: (N,) the fold in which a photo is held out, or -1 for one that always trains.
         n_classes: C.
         recipe: hyper-parameters.
+        scenes: (N,) which photos are alike, which thresholds count as one; None counts each photo.
         imagenet: the backbone's ImageNet head, for the OOD score; None goes by the features alone.
         reference: (M, D) of photos of something else, by which few photos get an early threshold; None gives none.
         progress: called with (fits done, fits in all).
@@ -127,7 +129,7 @@ def fit_probe(
         head=head,
         temperature=temperature,
         centres=centres.result(),
-        thresholds=_thresholds(out_of_fold, temperature, centres.result(), reference),
+        thresholds=_thresholds(out_of_fold, temperature, centres.result(), reference, scenes),
         inverse_regularisation=best,
         choice_nll=choice_nll,
         out_of_fold=out_of_fold,
@@ -142,6 +144,7 @@ def calibrate_head(
     recipe: LinearProbe,
     *,
     said: NDArray[np.float64] | None = None,
+    scenes: NDArray[np.integer] | None = None,
     imagenet: Head | None = None,
     reference: NDArray[np.float32] | None = None,
 ) -> CalibratedHead:
@@ -154,6 +157,7 @@ def calibrate_head(
         held_out: (M,) indices of the photos that the network and its head learned from last, or not at all.
         recipe: hyper-parameters.
         said: (M, C) the logits of these before it learned from them; None where it never did: it is asked.
+        scenes: as in `fit_probe`.
         imagenet: as in `fit_probe`.
         reference: as in `fit_probe`.
     """
@@ -169,7 +173,7 @@ def calibrate_head(
         head=head,
         temperature=temperature,
         centres=centres,
-        thresholds=_thresholds(out_of_fold, temperature, centres, reference),
+        thresholds=_thresholds(out_of_fold, temperature, centres, reference, scenes),
         inverse_regularisation=None,
         choice_nll={},
         out_of_fold=out_of_fold,
@@ -177,10 +181,16 @@ def calibrate_head(
 
 
 def _thresholds(
-    said: OutOfFold, temperature: float, centres: Centres, reference: NDArray[np.float32] | None
+    said: OutOfFold,
+    temperature: float,
+    centres: Centres,
+    reference: NDArray[np.float32] | None,
+    scenes: NDArray[np.integer] | None,
 ) -> Thresholds:
     of_reference = None if reference is None else centres.ood_scores(reference)
-    return fit_thresholds(said.ood_scores, calibrated(said.logits, temperature).max(axis=1), of_reference)
+    confidences = calibrated(said.logits, temperature).max(axis=1)
+    alike = None if scenes is None else scenes[said.indices]
+    return fit_thresholds(said.ood_scores, confidences, of_reference, scenes=alike)
 
 
 def make_folds(labels: NDArray[np.int32], groups: NDArray[np.int32], recipe: LinearProbe) -> NDArray[np.int32]:

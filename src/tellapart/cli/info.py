@@ -50,7 +50,8 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
 
 def _print_promises(artifact: "Artifact") -> None:
     """What the model promises, and what was asked of it where that is not the usual."""
-    from tellapart.evaluation.coverage import promise_in_words
+    from tellapart.engine.ood_reference import was_shown
+    from tellapart.evaluation.coverage import NEVER_EARLY_SAID, never_early, never_said, promise_in_words
     from tellapart.evaluation.wishes import guarantee_of
     from tellapart.recipe import ANSWERED
 
@@ -63,6 +64,8 @@ def _print_promises(artifact: "Artifact") -> None:
     promise = guarantee_of(thresholds) if artifact.manifest.get("promise") else None
     if promise:
         say(promise_in_words(promise, to_owner=False))
+    if never_early(thresholds, bundled=was_shown(artifact.manifest.get("backbone", {}).get("key", ""))):
+        say(f"{never_said(thresholds)} {NEVER_EARLY_SAID}")
     for sentence in filter(None, (artifact.early, *artifact.never_miss)):
         say(sentence)
 

@@ -42,6 +42,8 @@ def threshold(model: str, answer: float | None, never_miss: tuple[str, ...], out
         return
     for sentence in (decided.coverage.sentences[0], decided.coverage.promise_in_words, *decided.costs.sentences):
         say(sentence)
+    if decided.note:
+        say(decided.note)
     _print_tables(decided.costs)
     if asked:
         say(f"\nWritten: {output or model}, asked again about {decided.n_proven} photos.")

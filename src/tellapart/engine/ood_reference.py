@@ -56,6 +56,11 @@ def reference_photos() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(p["source"] for p in photos), tuple(p["name"] for p in photos)
 
 
+def was_shown(backbone_key: str) -> bool:
+    """Whether the backbone of this key is one that the photos were shown to."""
+    return backbone_key in json.loads((FOLDER / "photos.json").read_text(encoding="utf-8"))["features"]
+
+
 @cache
 def ood_reference(backbone: Backbone) -> OodReference | None:
     """The photos as `backbone` sees them; None for one that they were not shown to.

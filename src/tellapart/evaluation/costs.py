@@ -131,7 +131,7 @@ def costs_of(
         scenes: (M,) which photos of `said` are alike.
         kept: for what happens with classes left out; None where that is not known.
     """
-    named_rows = tuple(_named_row(share, said, tested, kept) for share in ANSWERS)
+    named_rows = tuple(_named_row(share, said, scenes, tested, kept) for share in ANSWERS)
     rarest_first = sorted(range(len(class_names)), key=lambda c: int((said.labels == c).sum()))
     mirrored = len(class_names) == 2
     shown = rarest_first[:1] if mirrored else range(len(class_names))
@@ -141,8 +141,10 @@ def costs_of(
     return Costs(len(tested), own_ranks, mirrored, named_rows, classes, sentences)
 
 
-def _named_row(share: float, said: Scored, tested: Scored, kept: KeptScores | None) -> NamedRow:
-    thresholds = fit_thresholds(said.ood_scores, said.confidences, answer=share)
+def _named_row(
+    share: float, said: Scored, scenes: NDArray[np.integer], tested: Scored, kept: KeptScores | None
+) -> NamedRow:
+    thresholds = fit_thresholds(said.ood_scores, said.confidences, scenes=scenes, answer=share)
     is_named = _is_named(tested.ood_scores, tested.confidences, thresholds.ood_score, thresholds.confidence)
     is_wrong = tested.probs.argmax(axis=1) != tested.labels if len(tested) else np.zeros(0, bool)
     n_named, n_wrong = int(is_named.sum()), int((is_named & is_wrong).sum())
@@ -171,7 +173,7 @@ def left_out_share(kept: KeptScores, answer: float) -> float | None:
         ood_scores = ood_scores_without(kept.nearness, c)
         rest = np.delete(said.probs, c, axis=1).astype(np.float64)
         confidences = (rest / np.maximum(rest.sum(axis=1, keepdims=True), np.finfo(float).tiny)).max(axis=1)
-        limits = fit_thresholds(ood_scores[others], confidences[others], answer=answer)
+        limits = fit_thresholds(ood_scores[others], confidences[others], scenes=kept.scenes[others], answer=answer)
         got = _is_named(ood_scores[own], kept.unseen_confidences[own], limits.ood_score, limits.confidence)
         shares.append(float(got.mean()))
     return float(np.mean(shares)) if shares else None

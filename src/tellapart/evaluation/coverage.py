@@ -10,11 +10,13 @@ from tellapart.classifier.decision import (
     ANSWERED,
     EARLY_SAID,
     FAR_SHARE,
+    LEAST_PROMISED,
     NONE_OF_THESE,
     NOT_SURE,
     Thresholds,
     fit_thresholds,
     named,
+    repeats,
     shares,
     withheld,
 )
@@ -26,6 +28,10 @@ from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted
 
 NAMED = 6  # of the OOD reference that passed, listed by name
+NEVER_EARLY_SAID = (
+    "An early “none of these”, from few photos, is for bundled networks only: this one has never seen the photos of "
+    "other things that it goes by."
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ class Coverage:
         early: whether "none of these" is said without a promise, because photos were few; None as False.
         answer: the share of real photos that was asked to get a class name; None where it is the usual one.
         never_miss: the classes that must not be missed; None where there is none.
+        never_early: whether an early "none of these" is missing because the network is no bundled one; None as False.
     """
 
     n_named: int
@@ -107,6 +114,7 @@ class Coverage:
     early: bool | None = None
     answer: float | None = None
     never_miss: tuple[ClassKept, ...] | None = None
+    never_early: bool | None = None
 
 
 def refusals(
@@ -123,15 +131,23 @@ def refusals(
         class_names: (C,).
         others: where each photo of `kept.reference` comes from, and what it shows; None where that is not known.
     """
-    tested, own, far = kept.tested, kept.out_of_fold, thresholds.ood_score
-    card = real_photos(tested.probs, tested.ood_scores, tested.labels, thresholds, guarantee_of(thresholds))
+    tested, far = kept.tested, thresholds.ood_score
+    card = real_photos(
+        tested.probs,
+        tested.ood_scores,
+        tested.labels,
+        thresholds,
+        guarantee_of(thresholds),
+        scenes=kept.tested_scenes,
+        bundled=kept.reference is not None,
+    )
     strangers: tuple[OodRow, ...] = ()
     if far is not None and others is not None and kept.reference is not None:
         strangers = _ood_rows(kept.reference, *others, thresholds, class_names)
     near_reference = kept.near_reference if thresholds.early else None
     left_out: tuple[LeftOutRow, ...] = ()
     if far is not None:
-        left_out = _left_out(own.labels, kept.nearness, class_names, thresholds.answer, near_reference)
+        left_out = _left_out(kept, class_names, thresholds.answer, near_reference)
     sentences = (*card.sentences, *_ood_said(strangers), *_left_out_said(left_out))
     return replace(card, strangers=strangers, left_out=left_out, sentences=sentences)
 
@@ -142,6 +158,9 @@ def real_photos(
     labels: NDArray[np.int32],
     thresholds: Thresholds,
     guaranteed: Guarantee | None,
+    *,
+    scenes: NDArray[np.integer] | None = None,
+    bundled: bool = True,
 ) -> Coverage:
     """How many test photos get a class name at all, how many of those names are right, and what was guaranteed.
 
@@ -151,15 +170,23 @@ def real_photos(
         labels: (N,) in [0, C).
         thresholds: the model's.
         guaranteed: what it guarantees; None for nothing.
+        scenes: (N,) which of these photos are alike; None where that is not known.
+        bundled: whether the network is one that has seen the OOD reference.
     """
     said = [withheld(p, float(u), thresholds) for p, u in zip(probs, ood_scores, strict=True)]
     answered = [i for i, instead in enumerate(said) if instead is None]
     n_right = sum(named(probs[i], thresholds) == int(labels[i]) for i in answered)
     n_none, n_unsure, n = said.count(NONE_OF_THESE), said.count(NOT_SURE), len(said)
-    observed = observed_in_band(len(answered), n, guaranteed) if guaranteed and n else None
+    n_scenes = len(np.unique(scenes)) if scenes is not None and repeats(scenes) else None
+    observed = observed_in_band(len(answered), n, guaranteed, n_scenes) if guaranteed and n else None
     tested = Scored(labels, np.asarray(probs, np.float32), np.asarray(ood_scores, np.float32))
     never_miss = kept_on_test(tested, thresholds)
-    in_words = [*_guarantee_said(thresholds, guaranteed), *(kept.sentence for kept in never_miss)]
+    never = never_early(thresholds, bundled=bundled)
+    in_words = [
+        *_guarantee_said(thresholds, guaranteed),
+        *([NEVER_EARLY_SAID] if never else []),
+        *(kept.sentence for kept in never_miss),
+    ]
     in_words += filter(None, [contradiction(thresholds)])
     counts = (
         f"{len(answered):,} of {n:,} photos that it had not learned from got a class name, and {n_right:,} of those "
@@ -177,13 +204,22 @@ def real_photos(
         early=thresholds.early or None,
         answer=None if thresholds.answer == ANSWERED else thresholds.answer,
         never_miss=never_miss or None,
+        never_early=never or None,
     )
+
+
+def never_early(thresholds: Thresholds, *, bundled: bool) -> bool:
+    """Whether "none of these" is never said because photos are few and the network is not one that may be early."""
+    missing = thresholds.ood_score is None and thresholds.answer < 1
+    return missing and not bundled and thresholds.n_ranked < LEAST_PROMISED
 
 
 def promise_in_words(guaranteed: Guarantee, *, to_owner: bool) -> str:
     """A promise in a sentence: to whoever trained the model, or to whoever reads of it later."""
     kept, low, high = (round(100 * share) for share in (guaranteed.kept, guaranteed.low, guaranteed.high))
     plausible, photos = f"{low} to {high} is plausible with", counted(guaranteed.n, "photo")
+    if guaranteed.n_scenes is not None:
+        photos += f" of {counted(guaranteed.n_scenes, 'scene')}"
     if to_owner:
         given = f"It promises that at least about {kept} of 100 photos of your classes get a class name"
         return f"{given}; {plausible} your {photos}."
@@ -192,23 +228,34 @@ def promise_in_words(guaranteed: Guarantee, *, to_owner: bool) -> str:
 
 
 def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> list[str]:
-    far_share, doubt_share = shares(thresholds.answer)
+    doubt_share = shares(thresholds.answer)[1]
     if thresholds.answer == 1:
         return ["It gives every photo one of its names, as was asked for."]
     if thresholds.ood_score is None:
-        least = least_photos(far_share)
-        return [
-            f"It never says “none of these”: it must be tried on {least} photos while it learns to promise anything."
-        ]
+        return [never_said(thresholds)]
     if thresholds.early:
-        tried = f"{least_photos(FAR_SHARE)} photos, and was on {thresholds.n}"
+        tried = f"{as_photos(least_photos(FAR_SHARE), thresholds.n_scenes)}, and was on {thresholds.n}"
+        if thresholds.n_scenes is not None:
+            tried += f" of {counted(thresholds.n_scenes, 'scene')}"
         return [f"{EARLY_SAID} To promise that, it must be tried on {tried}."]
     if guaranteed is None:  # a model of the first days
         return ["It says “none of these”, but how many photos of your classes get a class name was never promised."]
     sentences = [promise_in_words(guaranteed, to_owner=True)]
     if thresholds.confidence is None:
-        sentences.append(f"It never says “not sure”; that takes {least_photos(doubt_share)} photos.")
+        least = as_photos(least_photos(doubt_share), thresholds.n_scenes)
+        sentences.append(f"It never says “not sure”; that takes {least}.")
     return sentences
+
+
+def never_said(thresholds: Thresholds) -> str:
+    """That there is no "none of these", and how many photos it takes."""
+    least = as_photos(least_photos(shares(thresholds.answer)[0]), thresholds.n_scenes)
+    return f"It never says “none of these”: it must be tried on {least} while it learns to promise anything."
+
+
+def as_photos(n: int, n_scenes: int | None) -> str:
+    """So many photos in words, which must be of as many scenes where those are what is counted."""
+    return f"{n} photos" if n_scenes is None else f"photos of {n} scenes"
 
 
 def _ood_rows(
@@ -252,24 +299,21 @@ def _ood_said(rows: Sequence[OodRow]) -> list[str]:
 
 
 def _left_out(
-    labels: NDArray[np.int32],
-    nearness: NDArray[np.float32],
-    class_names: Sequence[str],
-    answer: float,
-    near_reference: NDArray[np.float32] | None,
+    kept: KeptScores, class_names: Sequence[str], answer: float, near_reference: NDArray[np.float32] | None
 ) -> tuple[LeftOutRow, ...]:
     """For each class in turn: "none of these" to its photos by centres and a threshold that know nothing of it.
 
     No head is fitted again, so "not sure" is not counted here. Where the model is not early, neither is a threshold
     here: classes whose others are too few for a promise are left out.
     """
-    rows = []
+    labels, rows = kept.out_of_fold.labels, []
     for c in np.unique(labels):
         own = labels == c
-        ood_scores = ood_scores_without(nearness, c)
+        ood_scores = ood_scores_without(kept.nearness, c)
         of_reference = None if near_reference is None else ood_scores_without(near_reference, c)
-        far = fit_thresholds(ood_scores[~own], np.zeros(int((~own).sum())), of_reference, answer=answer).ood_score
-        if far is None:
+        sure = np.zeros(int((~own).sum()))
+        limits = fit_thresholds(ood_scores[~own], sure, of_reference, scenes=kept.scenes[~own], answer=answer)
+        if (far := limits.ood_score) is None or (limits.early and near_reference is None):
             continue
         n, n_refused = int(own.sum()), int((ood_scores[own] > far).sum())
         low, high = wilson(n_refused, n)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.classifier.cross_validation import CrossValidated
-from tellapart.classifier.decision import LEAST_PROMISED
+from tellapart.classifier.decision import LEAST_PROMISED, repeats
 from tellapart.classifier.kept_scores import KeptScores, Scored
 from tellapart.classifier.logistic import regularisation_path
 from tellapart.classifier.ood import directions
@@ -34,8 +34,11 @@ def out_of_fold_scores(trained: Trained) -> Scored:
 
 def scenes_of(trained: Trained) -> NDArray[np.int32]:
     """(M,) which of these photos are alike, numbered from 0."""
-    chosen = trained.split.learned[trained.calibrated.out_of_fold.indices]
-    _, scenes = np.unique(trained.prepared.duplicates.groups[chosen], return_inverse=True)
+    return _scenes(trained, trained.split.learned[trained.calibrated.out_of_fold.indices])
+
+
+def _scenes(trained: Trained, photos: NDArray[np.int64]) -> NDArray[np.int32]:
+    _, scenes = np.unique(trained.prepared.duplicates.groups[photos], return_inverse=True)
     return scenes.astype(np.int32)
 
 
@@ -44,6 +47,7 @@ def kept_scores(trained: Trained, said: CrossValidated) -> KeptScores:
     prepared, split, fitted = trained.prepared, trained.split, trained.calibrated
     reference, near_reference = of_reference(fitted, ood_reference(prepared.backbone))
     nearness, learned = fitted.out_of_fold.nearness, split.learned
+    tested_scenes = _scenes(trained, split.test)
     return KeptScores(
         out_of_fold_scores(trained),
         scenes_of(trained),
@@ -52,6 +56,7 @@ def kept_scores(trained: Trained, said: CrossValidated) -> KeptScores:
         Scored(prepared.dataset.labels[split.test], said.probs.astype(np.float32), said.ood_scores),
         reference,
         near_reference,
+        tested_scenes if repeats(tested_scenes) else None,
     )
 
 
@@ -64,7 +69,7 @@ def of_reference(
     counted, centres = known.counted().features, fitted.centres
     probs = fitted.probs(counted).astype(np.float32)
     counts = Scored(np.zeros(len(probs), np.int32), probs, centres.ood_scores(counted))
-    if fitted.thresholds.n >= LEAST_PROMISED:
+    if fitted.thresholds.n_ranked >= LEAST_PROMISED:
         return counts, None
     return counts, centres.nearness(directions(known.to_fit, centres.imagenet), len(fitted.head.bias))
 

@@ -22,6 +22,7 @@ from tellapart.classifier.decision import (
     fit_thresholds,
     lowest_by_scene,
     named,
+    repeats,
     shares,
     withheld,
 )
@@ -141,7 +142,8 @@ def decide(
         said: out-of-fold, of M training photos.
         scenes: (M,) which of them are alike.
         class_names: (C,).
-        today: the model's thresholds as they are; those that the wishes do not change stay as they are.
+        today: the model's thresholds as they are; those that the wishes do not change stay as they are, but for those
+            that count photos where scenes repeat.
         of_reference: (R,) OOD scores of photos of something else, for an early threshold; without them the early
             threshold of today stays, and where there is none, there will be none.
 
@@ -150,8 +152,9 @@ def decide(
     """
     refuse_unknown_names(wishes, class_names)
     decided = today
-    if wishes.answer != today.answer:
-        decided = fit_thresholds(said.ood_scores, said.confidences, of_reference, answer=wishes.answer)
+    by_photo = today.n_scenes is None and repeats(scenes)  # a model of before
+    if wishes.answer != today.answer or by_photo:
+        decided = fit_thresholds(said.ood_scores, said.confidences, of_reference, scenes=scenes, answer=wishes.answer)
         if today.early and decided.ood_score is None and wishes.answer < 1:
             decided = replace(decided, ood_score=today.ood_score, early=True)
     decided = replace(decided, never_miss=(), n_torn=0)
@@ -197,10 +200,11 @@ def guarantee_of(thresholds: Thresholds) -> Guarantee | None:
     if thresholds.early:
         return None
     far, doubt = shares(thresholds.answer)
-    expected = guarantee(thresholds.n, far, doubt, n_more=thresholds.n_torn)
+    n, n_scenes = thresholds.n, thresholds.n_scenes
+    expected = guarantee(n, far, doubt, n_more=thresholds.n_torn, n_scenes=n_scenes)
     if expected is None or not thresholds.never_miss:
         return expected
-    alone = guarantee(thresholds.n, far)
+    alone = guarantee(n, far, n_scenes=n_scenes)
     return replace(expected, high=alone.high if alone else 1.0, n_refused_least=alone.n_refused_least if alone else 0)
 
 

@@ -14,13 +14,18 @@ often is not known, and need not be:
 - At most this many. The pair keeps no photo that either gate refuses, so the high end of the stricter gate alone is
   a high end for the pair.
 
+Where photos of one scene repeat, n counts scenes, each photo weighs 1 / its scene's size, and a rank is a weight: what
+lies beyond a threshold weighs no more than its whole rank less one (`classifier.decision.lowest_by_scene`). A scene
+whose photos differ says more than one photo and less than all, so the bands are, if anything, too wide.
+
 Each end is missed at most once in forty times, for any dependence of the gates. Both hold for photos drawn as those
 were, for scores without ties, and for out-of-fold scores as far as the final model scores new photos as the folds'
 models scored theirs.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +46,8 @@ class Guarantee:
         n: photos that the thresholds come from.
         n_refused: how many of those lie at or beyond a threshold if no photo fails two gates.
         n_refused_least: the same if every photo that fails one gate fails the strictest.
+        n_scenes: scenes that the photos are of, where photos of one scene repeat; those are then what the two before
+            count, and the band follows from.
     """
 
     kept: float
@@ -49,6 +56,16 @@ class Guarantee:
     n: int
     n_refused: int
     n_refused_least: int
+    n_scenes: int | None = None
+
+    @property
+    def n_ranked(self) -> int:
+        """What ranks are counted in: scenes, or photos where each is a scene of its own."""
+        return self.n if self.n_scenes is None else self.n_scenes
+
+    def to_json(self) -> dict[str, Any]:
+        """For the manifest of a model; where every photo is a scene of its own, `n_scenes` has no key."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,7 @@ class Observed:
     holds: bool
 
 
-def guarantee(n: int, *shares: float, n_more: int = 0) -> Guarantee | None:
+def guarantee(n: int, *shares: float, n_more: int = 0, n_scenes: int | None = None) -> Guarantee | None:
     """The share of real photos that gates guarantee to answer, with its band; None with too few photos for any gate.
 
     A gate that n photos are too few for is absent, as it is in the model.
@@ -75,21 +92,25 @@ def guarantee(n: int, *shares: float, n_more: int = 0) -> Guarantee | None:
         n: photos whose out-of-fold scores the thresholds come from.
         shares: what each gate may refuse, each in [0, 1), together less than 1.
         n_more: of the photos, those refused by what is no rank among them; counted, so the law holds only about.
+        n_scenes: scenes that the photos are of, where ranks count scenes.
 
     Source: Wilks, Ann. Math. Stat. 12 (1941) and Vovk, ACML 2012: the Beta law of one threshold; Tukey, Ann. Math.
     Stat. 18 (1947), statistically equivalent blocks, for several.
     """
-    ranks = [math.floor(share * (n + 1) + _ROUNDING) for share in shares]
-    most, least = min(n, sum(ranks) + n_more), max(*ranks, n_more, 0)
+    ranked = n if n_scenes is None else n_scenes
+    more = n_more if n_scenes is None else math.ceil(n_more * n_scenes / n)
+    ranks = [math.floor(share * (ranked + 1) + _ROUNDING) for share in shares]
+    most, least = min(ranked, sum(ranks) + more), max(*ranks, more, 0)
     if least == 0:
         return None
     return Guarantee(
-        kept=1 - most / (n + 1),
-        low=float(special.betaincinv(n + 1 - most, most, TAIL)),
-        high=float(special.betaincinv(n + 1 - least, least, 1 - TAIL)),
+        kept=1 - most / (ranked + 1),
+        low=float(special.betaincinv(ranked + 1 - most, most, TAIL)),
+        high=float(special.betaincinv(ranked + 1 - least, least, 1 - TAIL)),
         n=n,
         n_refused=most,
         n_refused_least=least,
+        n_scenes=n_scenes,
     )
 
 
@@ -112,7 +133,7 @@ def least_photos(share: float) -> int:
     return max(1, math.ceil(1 / share - 1 - _ROUNDING))
 
 
-def observed_in_band(n_answered: int, n_test: int, guaranteed: Guarantee) -> Observed:
+def observed_in_band(n_answered: int, n_test: int, guaranteed: Guarantee, n_scenes: int | None = None) -> Observed:
     """Whether as many real test photos got a class name as guaranteed, give or take the chance in the test photos.
 
     Wider than the guarantee's own band: even a model that keeps it exactly answers now more, now fewer of n_test
@@ -122,10 +143,15 @@ def observed_in_band(n_answered: int, n_test: int, guaranteed: Guarantee) -> Obs
         n_answered: test photos that got a class name, right or wrong; 0 to `n_test`.
         n_test: test photos of the model's classes, which set no threshold.
         guaranteed: what was guaranteed.
+        n_scenes: scenes that the test photos are of, where photos of one scene repeat: chance then is that of so many.
     """
-    low = _quantile(n_test, guaranteed.n + 1 - guaranteed.n_refused, guaranteed.n_refused, TAIL)
+    drawn = n_scenes or n_test
+    ends = guaranteed.n_ranked + 1
+    low = _quantile(drawn, ends - guaranteed.n_refused, guaranteed.n_refused, TAIL)
     least = guaranteed.n_refused_least
-    high = _quantile(n_test, guaranteed.n + 1 - least, least, 1 - TAIL) if least else n_test
+    high = _quantile(drawn, ends - least, least, 1 - TAIL) if least else drawn
+    if n_scenes:  # the same shares of the photos
+        low, high = low * n_test // n_scenes, -(-high * n_test // n_scenes)
     return Observed(low, high, low <= n_answered <= high)
 
 

@@ -16,6 +16,7 @@ MOST_VALUES = 4_000_000  # numbers in all, 21 MB; a model of more classes or pho
 _OWN = ("scenes", "nearness", "unseen_confidences")
 _SETS = ("out_of_fold", "tested", "reference")
 _NEAR_REFERENCE = "near_reference"  # of models of few photos only
+_TESTED_SCENES = "tested_scenes"  # where test photos of one scene repeat
 _COLUMNS = {"labels", "probs", "ood_scores"}
 
 
@@ -34,6 +35,8 @@ def kept_file(kept: KeptScores) -> bytes | None:
     facts["nearness"], facts["unseen_confidences"] = _packed(kept.nearness), _packed(kept.unseen_confidences)
     if kept.near_reference is not None:
         facts[_NEAR_REFERENCE] = _packed(kept.near_reference)
+    if kept.tested_scenes is not None:
+        facts[_TESTED_SCENES] = kept.tested_scenes.tolist()
     return json.dumps(facts, separators=(",", ":"), allow_nan=False).encode()
 
 
@@ -57,14 +60,20 @@ def parse_kept(data: bytes, n_classes: int) -> KeptScores:
         unseen = _unpacked(facts["unseen_confidences"], (len(own),), may_lack=True)
         near = facts.get(_NEAR_REFERENCE)
         near_reference = None if near is None else _unpacked(near, (-1, n_classes))
+        alike = facts.get(_TESTED_SCENES)
+        tested_scenes = None if alike is None else _whole(alike, len(tested), len(tested))
     except (ValueError, TypeError, LookupError, RecursionError, binascii.Error, OverflowError) as error:
         raise ArtifactError("The model's out-of-fold values are damaged.", hint="Train again.") from error
-    return KeptScores(own, scenes, nearness, unseen, tested, reference, near_reference)
+    return KeptScores(own, scenes, nearness, unseen, tested, reference, near_reference, tested_scenes)
 
 
 def _facts(data: bytes, n_classes: int) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(data)
-    if facts["n_classes"] != n_classes or set(facts) - {_NEAR_REFERENCE} != {"n_classes", *_SETS, *_OWN}:
+    if facts["n_classes"] != n_classes or set(facts) - {_NEAR_REFERENCE, _TESTED_SCENES} != {
+        "n_classes",
+        *_SETS,
+        *_OWN,
+    }:
         raise ValueError
     return facts
 

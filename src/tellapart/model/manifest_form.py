@@ -42,10 +42,11 @@ def _are_thresholds(limits: Mapping[str, Any], class_names: list[str]) -> bool:
     """Whether they are thresholds of a model of these classes; models of before have three keys."""
     own = limits.get("never_miss", [])
     return (
-        THRESHOLDS <= set(limits) <= THRESHOLDS | {"early", "answer", "never_miss", "n_torn"}
+        THRESHOLDS <= set(limits) <= THRESHOLDS | {"early", "answer", "never_miss", "n_torn", "n_scenes"}
         and limits.get("early", True) is True
         and isinstance(limits["n"], int)
         and isinstance(limits.get("n_torn", 0), int)
+        and _are_scenes(limits)
         and all(_is_limit(limits[k]) for k in ("unknown_score", "confidence"))
         and _is_share(limits.get("answer", 1))
         and isinstance(own, list)
@@ -83,9 +84,16 @@ def _is_guarantee(value: object) -> bool:
         return True
     return (
         isinstance(value, dict)
-        and set(value) == GUARANTEE
+        and GUARANTEE <= set(value) <= GUARANTEE | {"n_scenes"}
+        and _are_scenes(value)
         and all(_is_limit(v) and v is not None for v in value.values())
     )
+
+
+def _are_scenes(value: Mapping[str, Any]) -> bool:
+    """Whether the scenes, where they are counted, are fewer than the photos that they are of."""
+    n_scenes = value.get("n_scenes", 1)
+    return type(n_scenes) is int and n_scenes >= 1 and ("n_scenes" not in value or n_scenes < value["n"])
 
 
 def _is_limit(value: object) -> bool:

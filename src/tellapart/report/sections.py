@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from tellapart.classifier.decision import ANSWERED, EARLY_SAID, shares
 from tellapart.evaluation.corruption import DAYLIGHT_K, SEVERITIES
 from tellapart.evaluation.costs import Costs
-from tellapart.evaluation.coverage import Coverage, Passed, promise_in_words
+from tellapart.evaluation.coverage import NEVER_EARLY_SAID, Coverage, Passed, as_photos, promise_in_words
 from tellapart.evaluation.evaluation import Evaluation, Suspect, Twins
 from tellapart.evaluation.robustness import VariantScores
 from tellapart.evaluation.wishes import of_photos
@@ -154,6 +154,8 @@ def _own(card: Coverage, n: int, photos: str) -> Shown:
     observed = card.observed
     withheld = card.n_not_sure + card.n_none_of_these
     promised = EARLY_SAID if card.early else _promised(card.promise, card.answer or ANSWERED, withheld=withheld)
+    if card.never_early:
+        promised += f" {NEVER_EARLY_SAID}"
     verdict = _verdict(card.n_named, n, photos, observed) if observed else ("", "")
     never_miss = [kept.sentence for kept in card.never_miss or ()]
     n_named, n_unsure, n_none = card.n_named, card.n_not_sure, card.n_none_of_these
@@ -177,8 +179,8 @@ def _promised(promised: Guarantee | None, answer: float, *, withheld: int) -> st
         never = "" if withheld else " and never says “none of these”"
         return f"It promises nothing here{never}: that takes at least {least_photos(far_share)} photos to learn from."
     sentence = promise_in_words(promised, to_owner=False)
-    if promised.n < least_photos(doubt_share):
-        sentence += f" It never says “not sure”: that takes {least_photos(doubt_share)} photos."
+    if promised.n_ranked < (least := least_photos(doubt_share)):
+        sentence += f" It never says “not sure”: that takes {as_photos(least, promised.n_scenes)}."
     return sentence
 
 

@@ -99,7 +99,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         together = find_copies(features, read.pictures, read.pixel_hashes).groups
         if names is not None:
             together = united(together, Groups(names, "groups", "column").numbers)
-        fitted = fit_probe(features, numbers, make_folds(numbers, together, recipe), n_classes, recipe)
+        fitted = fit_probe(features, numbers, make_folds(numbers, together, recipe), n_classes, recipe, scenes=together)
         if self.never_miss:
             fitted = replace(fitted, thresholds=self._decided(fitted, together))
         self.fitted_ = fitted

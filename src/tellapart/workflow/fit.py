@@ -116,6 +116,7 @@ def fit_probe_on(prepared: Prepared, split: Split, recipe: LinearProbe, progress
         folds,
         len(prepared.dataset.class_names),
         recipe,
+        scenes=prepared.duplicates.groups[learned],
         imagenet=prepared.backbone.imagenet,
         reference=_reference(prepared.backbone),
         progress=lambda done, total: progress("fitting the head", done, total),
@@ -154,6 +155,7 @@ def _fit_network(
         np.flatnonzero(np.isin(learned, split.val)),
         recipe.probe,
         said=trained.val_logits,
+        scenes=prepared.duplicates.groups[learned],
         imagenet=trained.backbone.imagenet,
         reference=_reference(trained.backbone),
     )

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -63,7 +62,7 @@ def describe(trained: Trained, *, name: str) -> Json:
             "key": preprocessing.key,
         },
         "thresholds": calibrated.thresholds.to_json(),
-        "promise": guaranteed and asdict(guaranteed),
+        "promise": guaranteed and guaranteed.to_json(),
         "temperature": calibrated.temperature,
         "model": {
             "quality": (backbone.name if isinstance(backbone, Converted) else trained.probe.reading.quality)[

@@ -1,11 +1,13 @@
 """Other thresholds for a finished model, from the scores that it keeps: no photo is read for it."""
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tellapart.classifier.decision import Thresholds
+import numpy as np
+
+from tellapart.classifier.decision import Thresholds, repeats
 from tellapart.classifier.kept_scores import KeptScores
 from tellapart.engine.ood_reference import reference_photos
 from tellapart.errors import ArtifactError, InputError
@@ -32,7 +34,7 @@ from tellapart.report.page import with_thresholds
 from tellapart.report.sections import coverage as shown_coverage
 from tellapart.report.sections import tested_photos
 from tellapart.storage.atomic import refuse_unwritable
-from tellapart.text import as_markdown
+from tellapart.text import as_markdown, counted
 from tellapart.workflow.rewriting import page_of, prove_same, read_beside, write_anew
 
 TRAIN_AGAIN = "Train again with --answer and --never-miss; what was read before is remembered, so that it is quick."
@@ -47,12 +49,14 @@ class Decided:
         coverage: who gets a class name by them.
         costs: what other wishes would come to.
         n_proven: photos that the written model was asked about again; 0 where nothing was written.
+        note: that the promise counts photos where scenes repeat, as models of before do; else empty.
     """
 
     thresholds: Thresholds
     coverage: Coverage
     costs: Costs
     n_proven: int
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For machines."""
@@ -61,6 +65,7 @@ class Decided:
             "unknown": as_json(self.coverage),
             "costs": as_json(self.costs),
             "n_proven": self.n_proven,
+            **({"note": self.note} if self.note else {}),
         }
 
 
@@ -93,7 +98,7 @@ def threshold(
         raise InputError(sentence, hint="The model stays as it was.")
     decided = _decided(thresholds, artifact, kept)
     guaranteed = guarantee_of(thresholds)
-    changed = {"thresholds": thresholds.to_json(), "promise": guaranteed and asdict(guaranteed)}
+    changed = {"thresholds": thresholds.to_json(), "promise": guaranteed and guaranteed.to_json()}
     graph = with_metadata(artifact.model, changed)
     decided = replace(decided, n_proven=prove_same(artifact, graph, thresholds))
     _write(folder, target, artifact, {**artifact.manifest, **changed}, graph, decided, kept)
@@ -114,7 +119,18 @@ def _kept(artifact: Artifact) -> KeptScores:
 def _decided(thresholds: Thresholds, artifact: Artifact, kept: KeptScores) -> Decided:
     said, tested = kept.out_of_fold, kept.tested
     costs = costs_of(said, tested, artifact.class_names, kept.scenes, kept)
-    return Decided(thresholds, _coverage(thresholds, artifact, kept), costs, 0)
+    return Decided(thresholds, _coverage(thresholds, artifact, kept), costs, 0, _by_photo(thresholds, kept))
+
+
+def _by_photo(thresholds: Thresholds, kept: KeptScores) -> str:
+    """A sentence where ranks count photos, although the model keeps which of them repeat a scene."""
+    if thresholds.n_scenes is not None or guarantee_of(thresholds) is None or not repeats(kept.scenes):
+        return ""
+    return (
+        f"This model of an earlier tellapart counts {thresholds.n:,} photos, which show "
+        f"{counted(len(np.unique(kept.scenes)), 'scene')}, so its range for photos named is too narrow. Set anew, it "
+        f"counts scenes: --answer {thresholds.answer:g}"
+    )
 
 
 def _coverage(thresholds: Thresholds, artifact: Artifact, kept: KeptScores) -> Coverage:
