@@ -14,6 +14,9 @@ from tellapart.classifier.kept_scores import KeptScores, Scored
 from tellapart.classifier.temperature import calibrated
 from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import Pair, classes_of_one, conflicting, leaked_pairs
+from tellapart.data.grey_picture import grey_picture
+from tellapart.data.photo import decode
+from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
 from tellapart.engine.ood_reference import reference_photos
@@ -232,6 +235,8 @@ def split_summary(split: Split, recipe: LinearProbe) -> SplitSummary:
 def summary(evaluation: Evaluation) -> list[str]:
     """The few sentences that are printed after a run."""
     lines = [evaluation.headline]
+    if evaluation.leaks and evaluation.leaks.looked_for:
+        lines.append(evaluation.leaks.looked_for)
     lines += evaluation.groups.sentences if evaluation.groups else ()
     lines += evaluation.warnings or ()
     if evaluation.unknown and evaluation.unknown.promise_in_words:
@@ -253,6 +258,8 @@ class Answered:
         ood_scores: (M,) OOD scores.
         pixel_hashes: (M,) hexadecimal.
         skipped: photos that could not be read, with reasons.
+        pictures: (M, SIDE_PX, SIDE_PX) uint8, small and grey; None if they were not wanted.
+        features: (M, D) float32, what the model's head sees; None if they were not wanted, or the model keeps them.
     """
 
     usable: NDArray[np.int64]
@@ -260,6 +267,28 @@ class Answered:
     ood_scores: NDArray[np.float32]
     pixel_hashes: Sequence[str]
     skipped: tuple[Skipped, ...]
+    pictures: NDArray[np.uint8] | None = None
+    features: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class TrainingCopies:
+    """Which of M photos a model learned from.
+
+    Args:
+        exact: (M,) it learned from the very pixels.
+        near: (M,) it learned from a photo of which this is a copy: resized, saved again, turned or cropped.
+        looked_for: in words, what could be looked for.
+    """
+
+    exact: NDArray[np.bool_]
+    near: NDArray[np.bool_]
+    looked_for: str
+
+    @property
+    def all(self) -> NDArray[np.bool_]:
+        """(M,) either of both."""
+        return self.exact | self.near
 
 
 def refuse_unknown_classes(dataset: Dataset, class_names: Sequence[str]) -> None:
@@ -283,20 +312,27 @@ def test_part(dataset: Dataset) -> Dataset:
     return replace(dataset.subset(chosen), skipped=dataset.skipped) if len(chosen) else dataset
 
 
-def answer_all(predictor: Predictor, dataset: Dataset, progress: Progress) -> Answered:
+def answer_all(predictor: Predictor, dataset: Dataset, progress: Progress, *, looks: bool = False) -> Answered:
     """Ask the model about every photo.
+
+    Args:
+        predictor: the model.
+        dataset: the photos.
+        progress: called with (stage, done, total).
+        looks: whether that by which copies are found is kept too.
 
     Raises:
         InputError: not one can be read.
     """
-    usable, answers, hashes, skipped = [], [], [], []
+    usable, answers, hashes, skipped, pictures = [], [], [], [], []
 
-    def ask(index: int) -> tuple[Answers, str] | PhotoError:
+    def ask(index: int) -> tuple[Answers, str, NDArray[np.uint8] | None] | PhotoError:
         try:
-            pixels = predictor.pixels(dataset.read(index))
+            image = decode(dataset.read(index), min_side_px=predictor.preprocessing.min_side_px)
         except PhotoError as error:
             return error
-        return predictor.answers(pixels), hash_pixels(pixels).hex()
+        pixels = preprocess(image, predictor.preprocessing)
+        return predictor.answers(pixels), hash_pixels(pixels).hex(), grey_picture(image) if looks else None
 
     for index, result in enumerate(map_in_order(ask, range(dataset.n), name="answer")):
         progress("answering", index + 1, dataset.n)
@@ -306,34 +342,40 @@ def answer_all(predictor: Predictor, dataset: Dataset, progress: Progress) -> An
         usable.append(index)
         answers.append(result[0])
         hashes.append(result[1])
+        pictures.append(result[2])
     if not usable:
         raise InputError(f"No photo of {quoted(dataset.source)} can be read.")
+    features = [a.features for a in answers if a.features is not None]
     return Answered(
         np.array(usable, np.int64),
         np.stack([a.probs for a in answers]),
         np.array([a.ood_score for a in answers], np.float32),
         hashes,
         tuple(skipped),
+        np.stack([picture for picture in pictures if picture is not None]) if looks else None,
+        np.stack(features) if features else None,
     )
 
 
-def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> Evaluation:
+def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact, learned: TrainingCopies) -> Evaluation:
     """Every number about these answers, as `train` gives for its own test photos.
 
     Args:
         answered: what the model said.
         dataset: whose photos they are.
         artifact: the model.
+        learned: which of the photos it learned from.
     """
     names = artifact.class_names
     readable = replace(dataset.subset(answered.usable), skipped=())
     everyone = np.arange(readable.n)
-    seen = np.array([h in artifact.trained_on for h in answered.pixel_hashes], bool)
+    seen = learned.all
     numbers = None if readable.groups is None else readable.groups.numbers
     rest = None if numbers is None else numbers[~seen]
     without = score(answered.probs[~seen], readable, everyone[~seen], names, groups=rest) if seen.any() else None
     leaks = tuple(
-        Twins(inside(readable, readable.photos[i]), "a training photo", "exact") for i in np.flatnonzero(seen)
+        Twins(inside(readable, readable.photos[i]), "a training photo", "exact" if learned.exact[i] else "near")
+        for i in np.flatnonzero(seen)
     )
     column = np.array([names.index(name) for name in readable.class_names], np.int32)
     skipped = sorted((*dataset.skipped, *answered.skipped), key=lambda s: s.photo)
@@ -347,7 +389,7 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
         groups=grouping and said(grouping, scores.accuracy, scores.n_test, None),
         costs=_new_costs(Scored(own, answered.probs, answered.ood_scores), artifact),
         unknown=real_photos(answered.probs, answered.ood_scores, own, artifact.thresholds, promised),
-        leaks=leaks_and_rest(leaks, without),
+        leaks=replace(leaks_and_rest(leaks, without), looked_for=learned.looked_for),
         model=artifact.manifest["model"],
         warnings=tuple(filter(None, [taken_out_of_test(readable)])) or None,
         **photo_counts(readable, skipped),

@@ -229,8 +229,9 @@ class FeatureCache:
         def drop(db: sqlite3.Connection) -> int:
             db.execute("BEGIN IMMEDIATE")
             oldest = db.execute(OLDEST).fetchall()
-            for table in ("features", "pictures") if self._has_pictures else ("features",):
-                db.executemany(f"DELETE FROM {table} WHERE key = ?", oldest)
+            db.executemany("DELETE FROM features WHERE key = ?", oldest)
+            if self._has_pictures:
+                db.executemany("DELETE FROM pictures WHERE key = ?", oldest)
             return len(oldest)
 
         n_dropped = 0

@@ -18,7 +18,14 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.data.alignment import best_places, closer_place, contents
 from tellapart.data.copy_verdict import Agreement, agreement, is_copy
-from tellapart.data.duplicates import Duplicates, centred_directions, find_duplicates, group
+from tellapart.data.duplicates import (
+    NEAR_DUPLICATE,
+    Duplicates,
+    centred_cosines,
+    centred_directions,
+    find_duplicates,
+    group,
+)
 from tellapart.data.grey_picture import local_contrast, oriented, signatures
 from tellapart.parallel import map_in_order
 
@@ -70,6 +77,41 @@ def _without_common_frames(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64
     families = group(n, pairs)
     sizes = np.bincount(families)[families]
     return pairs[sizes[pairs[:, 0]] <= max(2, LARGEST_FAMILY * n, min(FAMILY, n / 2))]
+
+
+def copies_between(
+    new_values: NDArray[np.float32],
+    new_pictures: NDArray[np.uint8],
+    known_values: NDArray[np.float32],
+    known_pictures: NDArray[np.uint8],
+) -> NDArray[np.int64]:
+    """(P, 2) which of M new photos is a copy of which of N known ones, by features or by looking; ascending.
+
+    Args:
+        new_values: (M, D).
+        new_pictures: (M, SIDE_PX, SIDE_PX) uint8, small and grey.
+        known_values: (N, D).
+        known_pictures: (N, SIDE_PX, SIDE_PX) uint8.
+    """
+    n_new, n_known = len(new_values), len(known_values)
+    if not n_new or not n_known:
+        return np.zeros((0, 2), np.int64)
+    values, pictures = np.concatenate([new_values, known_values]), np.concatenate([new_pictures, known_pictures])
+    signed, directions = signatures(pictures), centred_directions(values)[:, None]
+    telling = np.asarray(signed.any(axis=(1, 2)))
+    with threadpool_limits(1):
+        by_features, by_signature = (
+            _listed(nearest(vectors[:n_new], vectors[n_new:])) for vectors in (directions, signed)
+        )
+    by_features[:, 1] += n_new
+    by_signature[:, 1] += n_new
+    pairs = np.unique(np.concatenate([by_features, by_signature[telling[by_signature].all(axis=1)]]), axis=0)
+    alike = pairs[centred_cosines(values, pairs) >= NEAR_DUPLICATE]
+    copied = [pair for pair, found in looked_at(pairs, pictures).items() if is_copy(found)]
+    seen = _without_common_frames(np.array(copied, np.int64).reshape(-1, 2), len(pictures))
+    found = np.unique(np.concatenate([alike, seen]), axis=0)
+    found[:, 1] -= n_new
+    return found
 
 
 def looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tuple[int, int], Agreement]:
@@ -141,34 +183,41 @@ def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> ND
     telling = np.asarray(signed.any(axis=(1, 2)))
     with threadpool_limits(1):  # our own threads share the work; those of each product would be in their way
         by_features, by_signature = (
-            np.stack([np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()], axis=1)
-            for near in (nearest(centred_directions(features)[:, None]), nearest(signed))
+            _listed(nearest(vectors)) for vectors in (centred_directions(features)[:, None], signed)
         )
     pairs = np.concatenate([by_features, by_signature[telling[by_signature].all(axis=1)]])
     return np.unique(np.sort(pairs, axis=1), axis=0)
 
 
-def nearest(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+def _listed(near: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N * K, 2) each row's number with each of what `near` (N, K) names in it."""
+    return np.stack([np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()], axis=1)
+
+
+def nearest(vectors: NDArray[np.float32], others: NDArray[np.float32] | None = None) -> NDArray[np.int64]:
     """(N, K) the photos whose first vector is likest to any of a photo's own, without itself; K <= NEAREST.
 
     Args:
-        vectors: (N, V, D), of equal lengths; N >= 2.
+        vectors: (N, V, D), of equal lengths; N >= 2 without others.
+        others: (M, V, D) the photos to choose from; None for the same ones.
     """
-    firsts = np.ascontiguousarray(vectors[:, 0])
+    firsts = np.ascontiguousarray((vectors if others is None else others)[:, 0])
+    n_chosen = min(NEAREST, len(firsts) - (others is None))
 
     def of_rows(start: int) -> NDArray[np.int64]:
         own = np.ascontiguousarray(vectors[start : start + ROWS].swapaxes(0, 1))
         scores = np.empty((own.shape[1], len(firsts)), np.float32)
         for first, end in pairwise([*range(0, len(firsts), COLUMNS), len(firsts)]):
-            others = firsts[first:end].T
-            most = own[0] @ others
+            compared = firsts[first:end].T
+            most = own[0] @ compared
             for turned in own[1:]:
-                np.maximum(most, turned @ others, out=most)
+                np.maximum(most, turned @ compared, out=most)
             scores[:, first:end] = most
-        scores[np.arange(len(scores)), np.arange(start, start + len(scores))] = -np.inf
-        return _largest(scores, min(NEAREST, len(firsts) - 1))
+        if others is None:
+            scores[np.arange(len(scores)), np.arange(start, start + len(scores))] = -np.inf
+        return _largest(scores, n_chosen)
 
-    return np.concatenate(list(map_in_order(of_rows, range(0, len(firsts), ROWS), name="nearest")))
+    return np.concatenate(list(map_in_order(of_rows, range(0, len(vectors), ROWS), name="nearest")))
 
 
 def _largest(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
