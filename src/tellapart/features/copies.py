@@ -8,15 +8,15 @@ docs/duplicates.md shows what is found so.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from itertools import chain, pairwise
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tellapart.data.alignment import best_places, closer_place, contents
+from tellapart.data.alignment import COARSE_PX, best_places, closer_place, contents
 from tellapart.data.copy_verdict import Agreement, agreement, is_copy
 from tellapart.data.duplicates import (
     NEAR_DUPLICATE,
@@ -26,7 +26,7 @@ from tellapart.data.duplicates import (
     find_duplicates,
     group,
 )
-from tellapart.data.grey_picture import local_contrast, oriented, signatures
+from tellapart.data.grey_picture import ORIENTATIONS, SIDE_PX, local_contrast, signatures, turned
 from tellapart.parallel import map_in_order
 
 NEAREST = 3  # candidates by each of the two
@@ -35,7 +35,9 @@ SMALL_FIT = 0.74  # correlation of the smallest pictures from which on two are l
 WHOLE_FIT = 0.62  # … where neither has a margin: others seldom fit best so, and a mark takes that much away
 LARGEST_FAMILY = 0.1  # of all photos; what looks alike beyond that, or beyond FAMILY of few photos, shares a frame
 FAMILY = 20  # … but half of the photos where these are fewer than twice as many
-BLOCK = 256  # photos whose local contrast is made at once
+BLOCK = 32  # photos whose local contrast is made at once: what a core keeps close to itself
+BATCH = 16  # photos, or pairs, that a thread takes at once
+MOST_INSIDE = 64  # candidates that are laid on a photo at once, 5 MB of numbers
 
 
 def find_copies(
@@ -121,23 +123,30 @@ def looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tup
         pairs: (P, 2), i < j.
         pictures: (N, SIDE_PX, SIDE_PX) uint8, small and grey.
     """
+    used, numbers = np.unique(pairs, return_inverse=True)
+    if len(used) < len(pictures):
+        found = looked_at(numbers.reshape(-1, 2), pictures[used])
+        return {(int(used[i]), int(used[j])): agrees for (i, j), agrees in found.items()}
     with threadpool_limits(1):
         return _looked_at(pairs, pictures)
 
 
 def _looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tuple[int, int], Agreement]:
-    contrasts = np.concatenate(list(map_in_order(_contrasts, _blocks_of(pictures), name="contrast")))
+    contrasts = _of_blocks(_contrasts, pictures, (SIDE_PX, SIDE_PX), np.int8)
     best = _best_fits(pairs, contrasts)
 
     def look(fit: _Fit) -> Agreement | None:
-        turned = oriented(contrasts[fit.inner].astype(np.float32))[fit.orientation]
-        place = closer_place(contrasts[fit.outer].astype(np.float32), turned, fit.place)
+        inner = turned(contrasts[fit.inner], fit.orientation).astype(np.float32)
+        place = closer_place(contrasts[fit.outer].astype(np.float32), inner, fit.place)
         if place is None:
             return None
-        return agreement(pictures[fit.outer], oriented(pictures[fit.inner])[fit.orientation], place)
+        return agreement(pictures[fit.outer], turned(pictures[fit.inner], fit.orientation), place)
+
+    def look_at(some: list[tuple[int, int]]) -> list[Agreement | None]:
+        return [look(best[pair]) for pair in some]
 
     looked = sorted(best)
-    found = map_in_order(look, [best[pair] for pair in looked], name="look")
+    found = chain.from_iterable(map_in_order(look_at, _batches(looked), name="look"))
     return {pair: agrees for pair, agrees in zip(looked, found, strict=True) if agrees is not None}
 
 
@@ -153,25 +162,32 @@ class _Fit(NamedTuple):
 
 def _best_fits(pairs: NDArray[np.int64], contrasts: NDArray[np.int8]) -> dict[tuple[int, int], _Fit]:
     """{pair: its better fit, of either within the other}, of those that fit well enough."""
-    sought = np.concatenate(list(map_in_order(_sought, _blocks_of(contrasts), name="contrast")))
+    sought = _of_blocks(_sought, contrasts, (ORIENTATIONS, (COARSE_PX - 2) ** 2), np.int16)
     partners: defaultdict[int, list[int]] = defaultdict(list)
     for first, second in pairs.tolist():
         partners[first].append(second)
         partners[second].append(first)
 
-    def seek(outer: int) -> list[_Fit]:
-        inside = partners[outer]
-        fits = best_places(contrasts[outer].astype(np.float32), sought[inside].astype(np.float32))
-        rows = zip(*(part.tolist() for part in fits), strict=True)
-        return [_Fit(row[0], outer, inner, *row[1:]) for inner, row in zip(inside, rows, strict=True)]
+    def seek(outers: list[int]) -> list[_Fit]:
+        return [fit for outer in outers for fit in _fits(outer, partners[outer], contrasts, sought)]
 
     best: dict[tuple[int, int], _Fit] = {}
-    for fits in map_in_order(seek, partners, name="seek"):
+    for fits in map_in_order(seek, _batches(list(partners)), name="seek"):
         for fit in fits:
             pair = (min(fit.outer, fit.inner), max(fit.outer, fit.inner))
             if pair not in best or fit.correlation > best[pair].correlation:
                 best[pair] = fit
     return {pair: fit for pair, fit in best.items() if fit.correlation >= (SMALL_FIT if fit.place else WHOLE_FIT)}
+
+
+def _fits(outer: int, inside: list[int], contrasts: NDArray[np.int8], sought: NDArray[np.int16]) -> Iterator[_Fit]:
+    """How those of `inside` fit within `outer` that may fit well enough; a photo may be a candidate of thousands."""
+    contrast = contrasts[outer].astype(np.float32)
+    for start in range(0, len(inside), MOST_INSIDE):
+        some = inside[start : start + MOST_INSIDE]
+        fits, places, orientations = best_places(contrast, sought[some].astype(np.float32))
+        for k in np.flatnonzero(fits >= min(SMALL_FIT, WHOLE_FIT)).tolist():
+            yield _Fit(float(fits[k]), outer, some[k], int(places[k]), int(orientations[k]))
 
 
 def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -210,8 +226,8 @@ def nearest(vectors: NDArray[np.float32], others: NDArray[np.float32] | None = N
         for first, end in pairwise([*range(0, len(firsts), COLUMNS), len(firsts)]):
             compared = firsts[first:end].T
             most = own[0] @ compared
-            for turned in own[1:]:
-                np.maximum(most, turned @ compared, out=most)
+            for orientation in own[1:]:
+                np.maximum(most, orientation @ compared, out=most)
             scores[:, first:end] = most
         if others is None:
             scores[np.arange(len(scores)), np.arange(start, start + len(scores))] = -np.inf
@@ -237,13 +253,31 @@ def _largest(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return np.take_along_axis(columns, order, axis=1)
 
 
-def _blocks_of(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+_Item = TypeVar("_Item")
 
 
-def _contrasts(pictures: NDArray[np.uint8]) -> NDArray[np.int8]:
-    return local_contrast(pictures).astype(np.int8)
+def _batches(items: list[_Item]) -> Iterator[list[_Item]]:
+    """Of several at once: handing each to a thread by itself would take longer than looking at it."""
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
 
 
-def _sought(contrasts: NDArray[np.int8]) -> NDArray[np.int16]:
-    return contents(contrasts.astype(np.float32)).astype(np.int16)
+def _of_blocks(
+    work: Callable[[NDArray[Any]], NDArray[Any]], rows: NDArray[Any], shape: tuple[int, ...], dtype: Any
+) -> NDArray[Any]:
+    """(N, *shape) what `work` makes of `rows` (N, …), block by block, in place."""
+    made = np.empty((len(rows), *shape), dtype)
+
+    def fill(start: int) -> None:
+        made[start : start + BLOCK] = work(rows[start : start + BLOCK])
+
+    for _ in map_in_order(fill, range(0, len(rows), BLOCK), name="contrast"):
+        pass
+    return made
+
+
+def _contrasts(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return local_contrast(pictures)
+
+
+def _sought(contrasts: NDArray[np.int8]) -> NDArray[np.float32]:
+    return contents(contrasts.astype(np.float32))
