@@ -59,10 +59,10 @@ def best_places(
     """
     k, d = len(sought), sought.shape[-1]
     n, across = len(SCATTER), _scattered()
-    every = across @ contrast @ across.T
+    every = np.asarray(across @ contrast @ across.T, np.float32)
     every /= SHRINK
     np.rint(every, out=every)
-    seen = np.ascontiguousarray(every.reshape(n, len(across) // n, n, -1).swapaxes(1, 2)).reshape(n * n, d)
+    seen: NDArray[np.float32] = every.reshape(n, len(across) // n, n, -1).swapaxes(1, 2).reshape(n * n, d)
     wanted = sought.reshape(-1, d)
     fits = seen @ wanted.T
     fits *= _inverse_lengths(seen)[:, None]

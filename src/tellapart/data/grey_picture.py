@@ -66,9 +66,9 @@ def local_contrast(pictures: NDArray[np.integer] | NDArray[np.floating], level: 
         pictures: (N, S, S) of whole numbers.
         level: how many of their units make a grey level.
     """
-    exact = np.float32 if pictures.dtype == np.uint8 else np.float64  # 81 squares of up to 255 are below 2**24
-    grey = pictures.astype(exact)
-    window = _window_sums(grey.shape[-1]).astype(exact)
+    exact = "float32" if pictures.dtype == np.uint8 else "float64"  # 81 squares of up to 255 are below 2**24
+    grey: NDArray[np.floating] = pictures.astype(exact)
+    window: NDArray[np.floating] = _window_sums(grey.shape[-1]).astype(exact)
     n = WINDOW_PX**2
     sums, spread = ((window @ summed @ window.T).astype(np.float64) for summed in (grey, grey * grey))
     spread *= n  # in place from here on: making room for each step would take longer than the step

@@ -31,7 +31,7 @@ from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, no_progress
 from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_photos
 from tellapart.workflow.model_folder import card, describe, model_facts, model_files, page, proven
-from tellapart.workflow.ungrouped import without_groups
+from tellapart.workflow.ungrouped import probes_beside, without_groups
 
 Json = dict[str, Any]
 
@@ -82,7 +82,7 @@ def train(
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proving = beside.submit(proven, model, description, trained)
         with clock("test"):
-            evaluation, kept = _tested(trained)
+            evaluation, kept = _tested(trained, prepared)
         if advice:
             evaluation = _advised(trained, evaluation, prepared, progress, clock, look=shortcuts)
         with clock("proof"):
@@ -110,10 +110,10 @@ def _pages(evaluation: Evaluation, prepared: Prepared, description: Json, name: 
     return {REPORT: page(evaluation, prepared.dataset, name), CARD: card(evaluation, description)}
 
 
-def _tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
+def _tested(trained: Trained, bundled: Prepared) -> tuple[Evaluation, KeptScores]:
     """All about the test photos, with what groups change, and the scores that it rests on."""
     evaluation, kept = tested(trained)
-    return grouped(evaluation, trained, kept, without_groups(trained)), kept
+    return grouped(evaluation, trained, kept, without_groups(trained), probes_beside(trained, bundled)), kept
 
 
 def _advised(
