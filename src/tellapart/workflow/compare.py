@@ -13,15 +13,8 @@ from tellapart.data.data_frame import DataFrame
 from tellapart.data.groups import united
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
-from tellapart.evaluation.document import (
-    Answered,
-    TrainingCopies,
-    answer_all,
-    inside,
-    photo_counts,
-    refuse_unknown_classes,
-    test_part,
-)
+from tellapart.evaluation.answering import Answered, TrainingCopies, answer_all
+from tellapart.evaluation.document import inside, photo_counts, refuse_unknown_classes, test_part
 from tellapart.evaluation.evaluation import as_json
 from tellapart.metrics.intervals import share_interval
 from tellapart.metrics.paired import SIGNIFICANT_P, Comparison, compare_answers

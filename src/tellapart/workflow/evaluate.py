@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tellapart.data.data_frame import DataFrame
 from tellapart.data.source import scan
-from tellapart.evaluation.document import answer_all, new_evaluation, refuse_unknown_classes, test_part
+from tellapart.evaluation.answering import answer_all
+from tellapart.evaluation.document import new_evaluation, refuse_unknown_classes, test_part
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.robustness import measure_robustness
 from tellapart.model.artifact import EVALUATION, REPORT, REPORT_FILES, load_artifact, to_json

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.source import Dataset
 from tellapart.engine.backbone import QUALITIES
-from tellapart.evaluation.document import Answered, TrainingCopies
+from tellapart.evaluation.answering import Answered, TrainingCopies
 from tellapart.features.copies import copies_between
 from tellapart.features.extract import Extractor, bundled_extractor
 from tellapart.features.known_photos import KnownPhotos, known_photos
