@@ -82,6 +82,13 @@ def test_series_are_what_names_begin_with_below_the_class():
     assert three == ("IMG", "summer/red-hat", "", "p")
 
 
+def test_a_class_is_not_found_in_the_source_s_own_name():
+    """Of a source called like a class, and where folders above absolute paths are."""
+    names = ["hat/train/hat/a/1.jpg", "hat/test/hat/2.jpg", "/photos/hat/mine/hat/b/3.jpg", "hat/train/shoe/4.jpg"]
+    dataset = replace(dataset_of(names, [0, 0, 0, 1]), source="hat")
+    assert series(dataset)[0].names == ("a", "", "b", "")
+
+
 def test_nothing_is_said_without_groups_or_where_they_keep_to_their_side():
     splits = ["train", "train", "test", "test"] * 2
     names, labels = [f"{i}.jpg" for i in range(8)], [0] * 4 + [1] * 4

@@ -25,6 +25,8 @@ from tellapart.errors import InputError
         ("{group}/*", {"hat/p1/1.jpg": "p1", "shoe/p1/2.jpg": "p1", "hat/p2/1.jpg": "p2"}),
         ("{group}/{group}/*", {"hat/1/x.jpg": "hat/1", "shoe/1/x.jpg": "shoe/1"}),
         ("/*/{group}/**", {"hat/p1/1.jpg": "p1", "hat/p2/day/roll/2.jpg": "p2", "hat/3.jpg": ""}),
+        ("/data/*/{group}/*", {"/data/hat/p1/1.jpg": "p1", "/data/hat/p2/2.jpg": "p2", "/x/data/hat/p3/3.jpg": ""}),
+        ("{group}_*", {"a/Cat7_1.jpg": "Cat7", "a/cat7_2.jpg": "Cat7", "a/CAT7_3.jpg": "Cat7", "a/dog_1.jpg": "dog"}),
         ("{group}/**/*", {"p1/a/b/1.jpg": "p1", "p2/2.jpg": "p2"}),
         ("IMG_{group}_*", {"a/IMG_20240501_1.jpg": "20240501", "a/img_20240502_7.jpg": "20240502"}),
         ("{group}??????.*", {"a/20240501123456.jpg": "20240501", "a/20240502235959.jpg": "20240502"}),

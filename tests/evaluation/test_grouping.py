@@ -49,6 +49,26 @@ def test_a_network_is_not_trained_twice_to_tell():
     assert last == "What the score would have been without was not measured: that takes a second training."
 
 
+@pytest.mark.parametrize(
+    ("n_without", "ending"),
+    [
+        (95, "That is 25 of 100 too many: photos taken in one go are alike in more than their class."),
+        (70, "So they make no difference that can be seen here."),
+    ],
+)
+def test_beside_a_network_two_probes_tell(n_without, ending):
+    probes = {
+        "probe": AccuracyOf(0.7, 0.6, 0.78, 70, 100),
+        "probe_ungrouped": AccuracyOf(n_without / 100, n_without / 100 - 0.05, 1.0, n_without, 100),
+    }
+    *_, second, last = said(grouping(**probes), OWN, 100, "made").sentences
+    assert second.endswith("was not measured: that takes a second training.")
+    assert last == (
+        "Heads that learned from the same photos without training a network had 70 of 100 test photos right with the "
+        f"groups, and {n_without} of 100 without. {ending}"
+    )
+
+
 def test_a_given_split_that_divides_groups():
     beside = {"without": AccuracyOf(0.5, 0.2, 0.8, 5, 10), "headline_without": "5 of 10 test photos right."}
     *_, last = said(grouping(n_straddling=90, **beside), OWN, 100, "given").sentences

@@ -5,9 +5,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -295,7 +297,7 @@ def at_day(monkeypatch, day):
 
 
 def test_trim_drops_what_was_used_least_recently(path, monkeypatch):
-    monkeypatch.setattr(feature_cache, "DROP_OLDEST", feature_cache.DROP_OLDEST.replace("LIMIT 1000", "LIMIT 10"))
+    monkeypatch.setattr(feature_cache, "OLDEST", feature_cache.OLDEST.replace("LIMIT 1000", "LIMIT 10"))
     cache = FeatureCache(path)
     for day in range(10):  # ten rows a day
         at_day(monkeypatch, 100 + day)
@@ -421,6 +423,35 @@ def test_pictures_come_back_and_may_be_missing(cache):
     assert cache.get(key(2)).picture is None
 
 
+def pictured(i):
+    """A row with a picture of its own."""
+    picture = np.full((SIDE_PX, SIDE_PX), i, np.uint8)
+    return {key(i): Embedding(np.full(D, i, np.float32), b"%016d" % i, picture)}
+
+
+def test_a_photo_is_known_again_by_its_pixels_and_by_what_made_its_features(cache):
+    cache.put(pictured(1), "fast crop@224")
+    cache.put(pictured(2), "balanced crop@224")
+    cache.put(rows(3, 1), "fast crop@224")
+    found = cache.get_by_pixels(b"%016d" % 1, "fast crop@224")
+    assert (found.features == 1).all()
+    assert (found.picture == 1).all()
+    assert found.pixel_hash == b"%016d" % 1
+    assert cache.get_by_pixels(b"%016d" % 1, "balanced crop@224") is None
+    assert cache.get_by_pixels(b"%016d" % 2, "fast crop@224") is None
+    assert cache.get_by_pixels(b"%016d" % 3, "fast crop@224") is None  # remembered without a picture
+    cache.clear()
+    assert cache.get_by_pixels(b"%016d" % 1, "fast crop@224") is None
+
+
+def test_what_is_dropped_takes_its_picture_along(path):
+    cache = FeatureCache(path, limit_bytes=0)
+    cache.put(pictured(1), "x")
+    assert cache.trim() == 1
+    assert cache._db.execute("SELECT count(*) FROM pictures").fetchone() == (0,)
+    cache.close()
+
+
 OLD_SCHEMA = """
 CREATE TABLE features (
     key BLOB PRIMARY KEY, pixel_hash BLOB NOT NULL, features BLOB NOT NULL, used_day INTEGER NOT NULL
@@ -448,6 +479,67 @@ def test_a_file_of_before_keeps_its_rows(path):
         assert (cache.get(key(2)).features == 2).all()
         cache.close()
     assert not path.with_suffix(".damaged").exists()
+
+
+def test_a_full_file_of_before_is_read_without_pictures(path, monkeypatch):
+    """There is no room for the new table: the file is read, and nothing more."""
+    old_file(path, 40)
+    connect = sqlite3.connect
+
+    def full(*args, **options):
+        db = connect(*args, **options)
+        db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+        return db
+
+    monkeypatch.setattr(feature_cache.sqlite3, "connect", full)
+    cache = FeatureCache(path)
+    cache.put(pictured(100), "x")
+    cache.mark_used([key(1)])
+    assert [(cache.get(key(i)).features == i).all() for i in range(40)] == [True] * 40
+    assert cache.get(key(1)).picture is None
+    assert cache.get_by_pixels(b"%016d" % 1, "x") is None
+    assert cache.state().n_photos in (40, 41)
+    cache.close()
+    monkeypatch.undo()
+    later = FeatureCache(path)  # with room again: completed like any other
+    later.put(pictured(1), "x")
+    assert (later.get(key(1)).picture == 1).all()
+    later.close()
+    assert not path.with_suffix(".damaged").exists()
+
+
+NOT_ROOT = """
+    import os, sys
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    cache = FeatureCache(path)
+    assert (cache.get(b"%032d" % 2).features == 2).all()
+    assert cache.get(b"%032d" % 2).picture is None
+    cache.put(rows(50, 1))
+    cache.mark_used([b"%032d" % 1])
+    assert cache.get(b"%032d" % 50) is None
+    assert cache.trim() == 0
+    assert cache.state().n_photos == 3
+"""
+
+
+@pytest.mark.parametrize("of_before", [True, False])
+def test_a_folder_that_cannot_be_written_is_read(of_before):
+    """In a folder that anyone may enter, as a person who may not write there: one that runs as root writes anywhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kept" / "features.sqlite"
+        if of_before:
+            old_file(path)
+        else:
+            cache = FeatureCache(path)
+            cache.put(rows(0, 3))
+            cache.close()
+        for place, mode in ((path, 0o444), (path.parent, 0o555), (Path(folder), 0o755)):
+            place.chmod(mode)
+        reader = child(NOT_ROOT, path, 0)
+        assert reader.wait(60) == 0
+        reader.stdout.close()
+        path.parent.chmod(0o755)
 
 
 def test_processes_that_open_a_file_of_before_at_once(tmp_path):

@@ -13,7 +13,7 @@ from tellapart.data.duplicates import find_duplicates
 from tellapart.data.grey_picture import SIDE_PX
 from tellapart.data.source import Dataset
 from tellapart.features import copies
-from tellapart.features.copies import NEAREST, candidates, copies_by_looking, looked_at, nearest
+from tellapart.features.copies import NEAREST, candidates, copies_between, copies_by_looking, looked_at, nearest
 
 N_ORIGINALS = 15
 
@@ -96,6 +96,24 @@ def test_what_was_found_is_named_and_kept_on_one_side(planted):
     assert len(named) > len(before.pairs)
     assert all(found.groups[i] == found.groups[j] for i, j in looked)
     assert np.array_equal(found.copies, before.copies)
+
+
+@pytest.mark.parametrize("kind", ["half", "quarter turn", "border"])
+def test_copies_of_known_photos_are_found_among_new_ones(planted, kind):
+    """40 garments are known; the others are new, with copies of known and of new ones among them."""
+    (values, pictures, _), truth = planted[kind]
+    known = np.arange(40)
+    new = np.arange(40, len(values))
+    found = copies_between(values[new], pictures[new], values[known], pictures[known])
+    of_known = {(copy, original) for original, copy in truth if original < 40}
+    assert len(of_known) > 5
+    assert {(int(new[i]), int(j)) for i, j in found} == of_known
+
+
+def test_of_nothing_there_is_no_copy(planted):
+    (values, pictures, _), _ = planted["half"]
+    for new, known in ((0, 5), (5, 0), (0, 0)):
+        assert copies_between(values[:new], pictures[:new], values[:known], pictures[:known]).shape == (0, 2)
 
 
 def test_the_order_of_photos_and_the_number_of_workers_change_nothing(planted, monkeypatch):

@@ -130,7 +130,7 @@ def test_a_row_without_a_picture_is_completed_once_and_without_the_network(
 ):
     cached.extract(some)
     db = sqlite3.connect(cached.cache.path)
-    db.execute("UPDATE features SET picture = NULL")
+    db.execute("DELETE FROM pictures")
     db.commit()
     db.close()
     monkeypatch.setattr(module, "compiled", None)  # whoever asks the network fails

@@ -52,6 +52,21 @@ def test_the_evaluation_says_by_what_was_grouped_and_the_score_without(trained, 
     assert "Without the groups the score would have been" in card
 
 
+def test_beside_a_network_two_heads_tell_what_the_groups_change(in_process, fruits, tmp_path):
+    pytest.importorskip("torch")
+    options = ("--recipe", "scratch", "--network", "first-cnn", "--px", 48, "--epochs", 1, "--test-share", "0.3")
+    command = ("train", fruits, "-o", tmp_path / "m", "--group-by", PATTERN, *options, "--no-advice", "--json")
+    groups = json.loads(in_process(*command).stdout)["groups"]  # a line an epoch goes to standard error
+    assert groups["ungrouped"] is None
+    assert groups["probe_ungrouped"]["value"] > groups["probe"]["value"]  # frames of one turn on both sides
+    of = "{n_right} of {n_test}".format
+    assert groups["sentences"][1].startswith("What the score would have been without was not measured")
+    assert groups["sentences"][2].startswith(
+        f"Heads that learned from the same photos without training a network had {of(**groups['probe'])} test photos "
+        f"right with the groups, and {of(**groups['probe_ungrouped'])} without."
+    )
+
+
 def test_no_turn_is_on_both_sides(in_process, fruits, tmp_path):
     """As `train --json` names only some photos, each split is asked of the parts that make it."""
     from tellapart.data.source import scan

@@ -110,7 +110,7 @@ def _copies(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
         if pairs:
             yield Finding(
                 f"{kind}_duplicate",
-                f"{counted(len(pairs), 'pair')} of photos are {what}.",
+                f"{counted(len(pairs), 'pair')} of photos {'is' if len(pairs) == 1 else 'are'} {what}.",
                 "They add little; keep one of each. A split that training makes never puts them on both sides.",
                 _names(dataset, pairs),
                 sure=_sure(pairs),

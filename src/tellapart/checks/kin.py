@@ -132,7 +132,8 @@ def days_and_cameras(stats: ImageStats) -> list[Kin]:
 
 def series(dataset: Dataset) -> list[Kin]:
     """What names of files below their class begin with, when one number after the other is taken off their ends."""
-    paths = [_below_class(name, dataset.class_names[c]) for name, c in zip(dataset.photos, dataset.labels, strict=True)]
+    inside = [photo.removeprefix(f"{dataset.source}/") for photo in dataset.photos]
+    paths = [_below_class(name, dataset.class_names[c]) for name, c in zip(inside, dataset.labels, strict=True)]
     said = [Kin("whose files lie in one folder", "the same folder", tuple(os.path.dirname(path) for path in paths))]
     stems = [os.path.splitext(path)[0] for path in paths]
     for _ in range(MOST_FIELDS):
@@ -142,10 +143,14 @@ def series(dataset: Dataset) -> list[Kin]:
 
 
 def _below_class(photo: str, class_name: str) -> str:
-    """The part of a photo's name that follows the folder of its class; its last part where there is none."""
+    """The part of a photo's name that follows the folder of its class; its last part where there is none.
+
+    Of an absolute path it is the last such folder: what lies above the photos may be called like a class, too.
+    """
     parts = normal(photo).split("/")
-    if class_name in parts[:-1]:
-        return "/".join(parts[parts.index(class_name) + 1 :])
+    folders = [i for i, part in enumerate(parts[:-1]) if part == class_name]
+    if folders:
+        return "/".join(parts[folders[-1 if os.path.isabs(photo) else 0] + 1 :])
     return parts[-1]
 
 

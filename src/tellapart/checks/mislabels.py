@@ -108,12 +108,18 @@ def with_suspects(
         probs: (N, C) as for `suspects`.
         features: (N, D).
     """
-    rows = {s.index: _row(dataset, s) for s in suspects(probs, dataset.labels, features)}
-    torn = set(conflicting(dataset.labels, duplicates).tolist())
-    paired = tuple(row for index, row in rows.items() if index in torn)
-    alone = tuple(row for index, row in rows.items() if index not in torn)
+    alone, paired = (
+        tuple(_row(dataset, s) for s in some)
+        for some in set_apart(suspects(probs, dataset.labels, features), conflicting(dataset.labels, duplicates))
+    )
     told = [replace(f, likely_wrong=paired) if f.kind == "label_conflict" else f for f in findings]
     return [*told, *([_mislabelled(alone)] if alone else [])]
+
+
+def set_apart(found: Sequence[Suspect], torn: NDArray[np.integer]) -> tuple[list[Suspect], list[Suspect]]:
+    """Suspects that nothing else asks about, and those among the photos `torn`, which show the same in two classes."""
+    indices = set(torn.tolist())
+    return [s for s in found if s.index not in indices], [s for s in found if s.index in indices]
 
 
 def _row(dataset: Dataset, suspect: Suspect) -> tuple[str, ...]:

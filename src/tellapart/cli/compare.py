@@ -36,7 +36,7 @@ def compare(model_a: str, model_b: str, photos: str, group_by: str | None, as_js
     for model in (compared["a"], compared["b"]):
         low, high = (round(100 * model[end]) for end in ("low", "high"))
         say(f"  {model['name']}: {model['n_right']:,} of {compared['n']:,} right ({low} to {high} % is plausible)")
-    for note in compared["notes"]:
+    for note in (*compared["notes"], *compared["looked_for"]):
         say(note)
     for row in compared["differing"][:DIFFERING_SHOWN]:
         say(f"  · {row['photo']} ({row['class_name']}): {row['answer_a']}  |  {row['answer_b']}")

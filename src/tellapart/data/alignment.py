@@ -7,7 +7,7 @@ processor finds the same place.
 """
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -59,11 +59,14 @@ def best_places(
     """
     k, d = len(sought), sought.shape[-1]
     n, across = len(SCATTER), _scattered()
-    seen = np.rint(across @ contrast @ across.T / SHRINK)
-    seen = seen.reshape(n, COARSE_PX, n, COARSE_PX)[:, 1:-1, :, 1:-1].swapaxes(1, 2)
-    seen = np.ascontiguousarray(seen).reshape(n * n, d)
+    every = np.asarray(across @ contrast @ across.T, np.float32)
+    every /= SHRINK
+    np.rint(every, out=every)
+    seen: NDArray[np.float32] = every.reshape(n, len(across) // n, n, -1).swapaxes(1, 2).reshape(n * n, d)
     wanted = sought.reshape(-1, d)
-    fits = (seen @ wanted.T) * _inverse_lengths(seen)[:, None] * _inverse_lengths(wanted)
+    fits = seen @ wanted.T
+    fits *= _inverse_lengths(seen)[:, None]
+    fits *= _inverse_lengths(wanted)
     of_each = fits.reshape(n * n, k, ORIENTATIONS).transpose(1, 0, 2).reshape(k, -1)
     best = of_each.argmax(axis=1)
     return of_each[np.arange(k), best], best // ORIENTATIONS, best % ORIENTATIONS
@@ -102,7 +105,7 @@ def placed(
     return np.rint(at / sixteenths).astype(np.float64), np.rint(own / sixteenths).astype(np.float64)
 
 
-@cache
+@cache  # of at most 2,016 margins and two sides: 41 MB when all were asked for, and half as much for `shrunk`
 def averages(margins: Margins, side: int) -> NDArray[np.float32]:
     """(side, SIDE_PX) whole weights: each row averages its part of what lies between the margins."""
     return _whole(_averages(margins, side))
@@ -126,7 +129,8 @@ def shrunk(margins: Margins, side: int) -> NDArray[np.float32]:
 
 @cache
 def _scattered() -> NDArray[np.float32]:
-    return np.concatenate([averages(margins, COARSE_PX) for margins in SCATTER])
+    """The weights of all margins that are tried everywhere, without the rim, below each other."""
+    return np.concatenate([averages(margins, COARSE_PX)[1:-1] for margins in SCATTER])
 
 
 def _averages(margins: Margins, side: int) -> NDArray[np.float64]:
@@ -157,7 +161,8 @@ def _climb(
     best = 0.0
     for step in steps:
         for axis in (0, 1):
-            tried, weights = _near(place[axis], step, len(wanted))
+            tried = _near(place[axis], step)
+            weights = np.stack([averages(margins, len(wanted)) for margins in tried])
             if axis == 0:
                 seen = weights @ (outer @ averages(place.columns, len(wanted)).T)
             else:
@@ -169,12 +174,10 @@ def _climb(
     return best, place
 
 
-@lru_cache(4096)
-def _near(margins: Margins, step: int, side: int) -> tuple[list[Margins], NDArray[np.float32]]:
-    """The margins, first themselves, so that they stay where others fit no better; and their weights (K, side, S)."""
+def _near(margins: Margins, step: int) -> list[Margins]:
+    """The margins and those beside them; first themselves, so that they stay where others fit no better."""
     moved = [(margins[0] + i * step, margins[1] + j * step) for i in (0, -1, 1) for j in (0, -1, 1)]
-    tried = [(a, b) for a, b in moved if a >= 0 and b >= 0 and a + b <= MOST_CUT]
-    return tried, np.stack([averages(each, side) for each in tried])
+    return [(a, b) for a, b in moved if a >= 0 and b >= 0 and a + b <= MOST_CUT]
 
 
 def _fit_of(wanted: NDArray[np.floating]) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:

@@ -106,6 +106,11 @@ def _pairs_by_block(directions: NDArray[np.float32], threshold: float) -> Iterat
         yield np.stack([rows[later], columns[later]], axis=1) + start
 
 
+def centred_cosines(features: NDArray[np.float32], pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(P,) centred cosine of each of `pairs` (P, 2)."""
+    return _cosines(features, _mean(features), pairs)
+
+
 def _cosines(features: NDArray[np.float32], mean: NDArray[np.float32], pairs: NDArray[np.int64]) -> NDArray[np.float32]:
     """(P,) centred cosine of each pair, computed in blocks."""
     cosines = np.empty(len(pairs), np.float32)

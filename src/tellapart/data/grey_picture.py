@@ -5,6 +5,7 @@ they are the same on every processor, in whatever order it adds.
 """
 
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ CONTRAST_UNIT = 32  # a pixel that lies one standard deviation above its surroun
 MOST_CONTRAST = 127  # fits int8
 ORIENTATIONS = 8  # four turns, and each mirrored
 
+_Number = TypeVar("_Number", bound=np.generic)
+
 
 def grey_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(SIDE_PX, SIDE_PX) uint8 luma of the whole of `image` (H, W, 3) uint8, whose shape is given up.
@@ -29,10 +32,15 @@ def grey_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(luma.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR))
 
 
-def oriented(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+def oriented(pictures: NDArray[_Number]) -> NDArray[_Number]:
     """(…, 8, S, S): `pictures` (…, S, S) turned by 0, 90, 180 and 270 degrees, each as it is and mirrored."""
-    turned = [np.rot90(pictures, k, (-2, -1)) for k in range(4)]
-    return np.stack([seen for turn in turned for seen in (turn, turn[..., ::-1])], axis=-3)
+    return np.stack([turned(pictures, number) for number in range(ORIENTATIONS)], axis=-3)
+
+
+def turned(pictures: NDArray[_Number], orientation: int) -> NDArray[_Number]:
+    """(…, S, S): `pictures` in one of the orientations of `oriented`, by its number; a view."""
+    turn = np.rot90(pictures, orientation // 2, (-2, -1))
+    return turn[..., ::-1] if orientation % 2 else turn
 
 
 def signatures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -58,13 +66,21 @@ def local_contrast(pictures: NDArray[np.integer] | NDArray[np.floating], level: 
         pictures: (N, S, S) of whole numbers.
         level: how many of their units make a grey level.
     """
-    grey = pictures.astype(np.float64)
-    window = _window_sums(grey.shape[-1])
+    exact = "float32" if pictures.dtype == np.uint8 else "float64"  # 81 squares of up to 255 are below 2**24
+    grey: NDArray[np.floating] = pictures.astype(exact)
+    window: NDArray[np.floating] = _window_sums(grey.shape[-1]).astype(exact)
     n = WINDOW_PX**2
-    sums, squares = window @ grey @ window.T, window @ (grey * grey) @ window.T
-    spread = np.sqrt(np.maximum(n * squares - sums * sums, 0))
-    contrast = np.rint(CONTRAST_UNIT * (n * grey - sums) / (spread + n * NOISE * level))
-    return np.asarray(np.clip(contrast, -MOST_CONTRAST, MOST_CONTRAST), np.float32)
+    sums, spread = ((window @ summed @ window.T).astype(np.float64) for summed in (grey, grey * grey))
+    spread *= n  # in place from here on: making room for each step would take longer than the step
+    spread -= sums * sums
+    np.sqrt(np.maximum(spread, 0, out=spread), out=spread)
+    spread += n * NOISE * level
+    contrast = n * grey.astype(np.float64)
+    contrast -= sums
+    contrast *= CONTRAST_UNIT
+    contrast /= spread
+    np.rint(contrast, out=contrast)
+    return np.asarray(np.clip(contrast, -MOST_CONTRAST, MOST_CONTRAST, out=contrast), np.float32)
 
 
 @cache

@@ -141,11 +141,12 @@ def by_pattern(pattern: str, paths: Sequence[str], where: str) -> Groups:
     """Groups by a glob with `{group}` in it, fitted to the end of each path, or to all of it where it begins with `/`.
 
     `*` and `?` stand for letters but no `/`, `**` for any folders, `[ab]` for one of these letters. A `{group}` takes
-    as many letters as it can; several count together. Capital letters are as good as small ones.
+    as many letters as it can; several count together. Capital letters are as good as small ones, so `Cat7` and `cat7`
+    are one group, called as its first photo has it.
 
     Args:
         pattern: what photos of one group share.
-        paths: (N,) of photos, with `/` between folders, from the source down.
+        paths: (N,) of photos, with `/` between folders, from the source down, or absolute ones.
         where: what holds the photos, for the sentence.
 
     Raises:
@@ -153,7 +154,9 @@ def by_pattern(pattern: str, paths: Sequence[str], where: str) -> Groups:
     """
     fits = _compiled(pattern)
     found = [fits.fullmatch(path) for path in paths]
-    names = tuple("/".join(match.groups()) if match else "" for match in found)
+    called: dict[str, str] = {}
+    written = ("/".join(match.groups()) if match else "" for match in found)
+    names = tuple(called.setdefault(name.casefold(), name) for name in written)
     if not any(names):
         example = f", for example {quoted(paths[0])}" if paths else ""
         raise InputError(
@@ -265,7 +268,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
             )
         else:
             parts.append(_PARTS.get(sign, re.escape(sign)))
-    start = "" if pattern.startswith("/") else "(?:.*?/)??"
+    start = "/?" if pattern.startswith("/") else "(?:.*?/)??"
     try:
         return re.compile(start + "".join(parts), re.IGNORECASE | re.DOTALL)
     except re.error as error:

@@ -1,7 +1,7 @@
 """All that an evaluation says: of a training's own test photos, and of photos that are new to a finished model."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from tellapart.data.duplicates import Pair, classes_of_one, conflicting, leaked_
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import TEST_SHARE, Split
 from tellapart.engine.ood_reference import reference_photos
-from tellapart.errors import InputError, PhotoError
+from tellapart.errors import InputError
+from tellapart.evaluation.answering import Answered, TrainingCopies
 from tellapart.evaluation.costs import Costs, costs_of
 from tellapart.evaluation.coverage import real_photos, refusals
 from tellapart.evaluation.evaluation import (
@@ -32,16 +33,12 @@ from tellapart.evaluation.evaluation import (
 from tellapart.evaluation.grouping import grouping_of, said
 from tellapart.evaluation.kept import kept_scores
 from tellapart.evaluation.scores import AccuracyOf
-from tellapart.features.extract import hash_pixels
 from tellapart.features.prepare import Prepared
 from tellapart.metrics.conformal import Guarantee
 from tellapart.model.artifact import OUT_OF_FOLD, Artifact
 from tellapart.model.kept_file import parse_kept
-from tellapart.model.prediction import Answers, Predictor
-from tellapart.parallel import map_in_order
 from tellapart.recipe import LinearProbe
 from tellapart.text import counted, quoted, some
-from tellapart.timing import Progress
 
 Json = dict[str, Any]
 
@@ -232,6 +229,8 @@ def split_summary(split: Split, recipe: LinearProbe) -> SplitSummary:
 def summary(evaluation: Evaluation) -> list[str]:
     """The few sentences that are printed after a run."""
     lines = [evaluation.headline]
+    if evaluation.leaks and evaluation.leaks.looked_for:
+        lines.append(evaluation.leaks.looked_for)
     lines += evaluation.groups.sentences if evaluation.groups else ()
     lines += evaluation.warnings or ()
     if evaluation.unknown and evaluation.unknown.promise_in_words:
@@ -241,25 +240,6 @@ def summary(evaluation: Evaluation) -> list[str]:
     if evaluation.skipped:
         lines.append(f"{counted(len(evaluation.skipped), 'file')} could not be used; the report says why.")
     return lines
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A model's answers to M readable photos of a dataset.
-
-    Args:
-        usable: (M,) indices of the photos.
-        probs: (M, C).
-        ood_scores: (M,) OOD scores.
-        pixel_hashes: (M,) hexadecimal.
-        skipped: photos that could not be read, with reasons.
-    """
-
-    usable: NDArray[np.int64]
-    probs: NDArray[np.float32]
-    ood_scores: NDArray[np.float32]
-    pixel_hashes: Sequence[str]
-    skipped: tuple[Skipped, ...]
 
 
 def refuse_unknown_classes(dataset: Dataset, class_names: Sequence[str]) -> None:
@@ -289,57 +269,25 @@ def test_part(dataset: Dataset) -> Dataset:
     return replace(dataset.subset(chosen), skipped=dataset.skipped) if len(chosen) else dataset
 
 
-def answer_all(predictor: Predictor, dataset: Dataset, progress: Progress) -> Answered:
-    """Ask the model about every photo.
-
-    Raises:
-        InputError: not one can be read.
-    """
-    usable, answers, hashes, skipped = [], [], [], []
-
-    def ask(index: int) -> tuple[Answers, str] | PhotoError:
-        try:
-            pixels = predictor.pixels(dataset.read(index))
-        except PhotoError as error:
-            return error
-        return predictor.answers(pixels), hash_pixels(pixels).hex()
-
-    for index, result in enumerate(map_in_order(ask, range(dataset.n), name="answer")):
-        progress("answering", index + 1, dataset.n)
-        if isinstance(result, PhotoError):
-            skipped.append(Skipped(dataset.photos[index], result.message))
-            continue
-        usable.append(index)
-        answers.append(result[0])
-        hashes.append(result[1])
-    if not usable:
-        raise InputError(f"No photo of {quoted(dataset.source)} can be read.")
-    return Answered(
-        np.array(usable, np.int64),
-        np.stack([a.probs for a in answers]),
-        np.array([a.ood_score for a in answers], np.float32),
-        hashes,
-        tuple(skipped),
-    )
-
-
-def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> Evaluation:
+def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact, learned: TrainingCopies) -> Evaluation:
     """Every number about these answers, as `train` gives for its own test photos.
 
     Args:
         answered: what the model said.
         dataset: whose photos they are.
         artifact: the model.
+        learned: which of the photos it learned from.
     """
     names = artifact.class_names
     readable = replace(dataset.subset(answered.usable), skipped=())
     everyone = np.arange(readable.n)
-    seen = np.array([h in artifact.trained_on for h in answered.pixel_hashes], bool)
+    seen = learned.all
     numbers = None if readable.groups is None else readable.groups.numbers
     rest = None if numbers is None else numbers[~seen]
     without = score(answered.probs[~seen], readable, everyone[~seen], names, groups=rest) if seen.any() else None
     leaks = tuple(
-        Twins(inside(readable, readable.photos[i]), "a training photo", "exact") for i in np.flatnonzero(seen)
+        Twins(inside(readable, readable.photos[i]), "a training photo", "exact" if learned.exact[i] else "near")
+        for i in np.flatnonzero(seen)
     )
     column = np.array([names.index(name) for name in readable.class_names], np.int32)
     skipped = sorted((*dataset.skipped, *answered.skipped), key=lambda s: s.photo)
@@ -360,7 +308,7 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact) -> 
             promised,
             scenes=numbers,
         ),
-        leaks=leaks_and_rest(leaks, without),
+        leaks=replace(leaks_and_rest(leaks, without), looked_for=learned.looked_for),
         model=artifact.manifest["model"],
         warnings=tuple(filter(None, [taken_out_of_test(readable)])) or None,
         **photo_counts(readable, skipped),

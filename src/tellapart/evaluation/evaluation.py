@@ -54,12 +54,14 @@ class Leaks:
         photos: each with the training photo that it is.
         without: the accuracy on the other test photos; None where nothing leaked.
         headline_without: the evaluation's `headline`, which is of those; empty where nothing leaked.
+        looked_for: in words, which copies could be looked for; None where all photos were at hand, as in training.
     """
 
     n: int
     photos: tuple[Twins, ...]
     without: AccuracyOf | None
     headline_without: str
+    looked_for: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,13 @@ from tellapart.evaluation.grouping import grouping_of, said
 from tellapart.evaluation.scores import AccuracyOf
 
 
-def grouped(evaluation: Evaluation, trained: Trained, kept: KeptScores, ungrouped: Evaluation | None) -> Evaluation:
+def grouped(
+    evaluation: Evaluation,
+    trained: Trained,
+    kept: KeptScores,
+    ungrouped: Evaluation | None,
+    probes: tuple[Evaluation, Evaluation] | None = None,
+) -> Evaluation:
     """The evaluation with its `groups`; as it is where the person gave none.
 
     A test photo whose group also trains is a leak of its own kind: beside the score stands that of the others.
@@ -22,6 +28,7 @@ def grouped(evaluation: Evaluation, trained: Trained, kept: KeptScores, ungroupe
         trained: what was learned, and from which photos.
         kept: what was said of the test photos.
         ungrouped: the score of a second split that knows no groups; None where there was none.
+        probes: beside a network, a probe's scores with and without the groups.
     """
     prepared, split = trained.prepared, trained.split
     dataset, groups = prepared.dataset, prepared.dataset.groups
@@ -30,6 +37,8 @@ def grouped(evaluation: Evaluation, trained: Trained, kept: KeptScores, ungroupe
     grouping = grouping_of(groups, kept=prepared.groups_found is not None)
     if ungrouped is not None:
         grouping = replace(grouping, ungrouped=_of(ungrouped), headline_ungrouped=ungrouped.headline)
+    if probes is not None:
+        grouping = replace(grouping, probe=_of(probes[0]), probe_ungrouped=_of(probes[1]))
     if split.kind != "crossed":
         straddles = np.isin(groups.numbers[split.test], groups.numbers[split.learned])
         leaked = {twins.photo for twins in evaluation.leaks.photos} if evaluation.leaks else set()

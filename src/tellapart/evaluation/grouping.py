@@ -26,6 +26,8 @@ class Grouping:
         ungrouped: the score of a second split that knows no groups; None where that was not asked.
         headline_ungrouped: its headline; "" where there is none.
         sentences: all of it in words.
+        probe: beside a network that was trained, the score of a probe of the same photos; None beside a probe.
+        probe_ungrouped: the score of a second such probe, of a split that knows no groups.
     """
 
     by: str
@@ -39,6 +41,8 @@ class Grouping:
     ungrouped: AccuracyOf | None
     headline_ungrouped: str
     sentences: tuple[str, ...] = ()
+    probe: AccuracyOf | None = None
+    probe_ungrouped: AccuracyOf | None = None
 
 
 def grouping_of(groups: Groups, *, kept: bool) -> Grouping:
@@ -63,6 +67,8 @@ def said(grouping: Grouping, accuracy: Accuracy, n_test: int, split: str | None)
         lines.append(_straddling(grouping, n_test))
     if learns and grouping.ungrouped is None:
         lines.append("What the score would have been without was not measured: that takes a second training.")
+    if grouping.probe and grouping.probe_ungrouped:
+        lines.append(_lesson_of_probes(grouping.probe, grouping.probe_ungrouped))
     if grouping.ungrouped is not None and n_test:
         lines.append(_lesson(grouping, grouping.ungrouped, accuracy))
     return replace(grouping, sentences=tuple(lines))
@@ -111,16 +117,28 @@ def _not_kept(grouping: Grouping) -> str:
 
 def _lesson(grouping: Grouping, ungrouped: AccuracyOf, accuracy: Accuracy) -> str:
     told, within, _ = grouping.headline_ungrouped.partition(" plausible)")
-    line = f"Without the groups the score would have been: {told}{within}"
+    return f"Without the groups the score would have been: {told}{within}. {_meaning(ungrouped, accuracy)}"
+
+
+def _lesson_of_probes(probe: AccuracyOf, ungrouped: AccuracyOf) -> str:
+    return (
+        f"Heads that learned from the same photos without training a network had {probe.n_right:,} of {probe.n_test:,} "
+        f"test photos right with the groups, and {ungrouped.n_right:,} of {ungrouped.n_test:,} without. "
+        f"{_meaning(ungrouped, probe)}"
+    )
+
+
+def _meaning(ungrouped: AccuracyOf, accuracy: Accuracy) -> str:
+    """What it says that one score is without the groups and the other with them."""
     value, own = ungrouped.value or 0.0, accuracy.value or 0.0
     points = round(100 * (value - own))
     if points < 0:
-        return f"{line}. That is {-points} of 100 fewer, by chance."
+        return f"That is {-points} of 100 fewer, by chance."
     if points < 1:
-        return f"{line}. So they make no difference that can be seen here."
+        return "So they make no difference that can be seen here."
     if not _clear(value - own, value - (ungrouped.low or 0.0), (accuracy.high or 1.0) - own):
-        return f"{line}. That is {points} of 100 more; one split alone cannot tell that from chance."
-    return f"{line}. That is {points} of 100 too many: {ALWAYS}."
+        return f"That is {points} of 100 more; one split alone cannot tell that from chance."
+    return f"That is {points} of 100 too many: {ALWAYS}."
 
 
 def _clear(difference: float, below: float, above: float) -> bool:

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from tellapart.checks.finding import Finding
 from tellapart.checks.image_stats import image_stats_of
-from tellapart.checks.mislabels import suspects
+from tellapart.checks.mislabels import set_apart, suspects
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import conflicting
@@ -78,15 +80,17 @@ def _with_suspects(evaluation: Evaluation, trained: Trained, seen: Prepared) -> 
     """
     dataset, chosen = trained.prepared.dataset, trained.split.learned
     labels, names = dataset.labels[chosen], dataset.class_names
-    torn = set(conflicting(dataset.labels, trained.prepared.duplicates).tolist())
-    alone: list[Suspect] = []
-    paired: list[Suspect] = []
-    for s in suspects(trained.calibrated.out_of_fold_probs(len(chosen)), labels, seen.values[chosen]):
-        index = chosen[s.index]
-        photo = Suspect(inside(dataset, dataset.photos[index]), names[labels[s.index]], names[s.looks_like])
-        (paired if index in torn else alone).append(photo)
-    conflicts = evaluation.label_conflicts and replace(evaluation.label_conflicts, likely_wrong=tuple(paired))
-    return replace(evaluation, suspects=tuple(alone), label_conflicts=conflicts)
+    found = suspects(trained.calibrated.out_of_fold_probs(len(chosen)), labels, seen.values[chosen])
+    torn = np.flatnonzero(np.isin(chosen, conflicting(dataset.labels, trained.prepared.duplicates)))
+    alone, paired = (
+        tuple(
+            Suspect(inside(dataset, dataset.photos[chosen[s.index]]), names[labels[s.index]], names[s.looks_like])
+            for s in some
+        )
+        for some in set_apart(found, torn)
+    )
+    conflicts = evaluation.label_conflicts and replace(evaluation.label_conflicts, likely_wrong=paired)
+    return replace(evaluation, suspects=alone, label_conflicts=conflicts)
 
 
 def _shortcuts(prepared: Prepared, progress: Progress) -> list[Finding]:

@@ -1,13 +1,16 @@
 """Features already computed, kept between runs in one SQLite file in the user's cache directory.
 
 A row is found by the photo's bytes, the backbone and the preprocessing together, so a renamed photo is found and a
-changed one is not. SQLite's write-ahead log keeps the file whole under two processes at once and under a kill. Nothing
-here is worth keeping at a price: a damaged file is set aside and started anew, on a full or locked disk nothing is
-remembered, and least-recently used rows go first when the size limit is reached.
+changed one is not. Small grey pictures lie in a table of their own, by which a model's training photos are known again;
+a file of before that cannot be given one is read without. SQLite's write-ahead log keeps the file whole under two
+processes at once and under a kill. Nothing here is worth keeping at a price: a damaged file is set aside and started
+anew, on a full or locked disk nothing is remembered, and least-recently used rows go first when the size limit is
+reached.
 """
 
 import functools
 import hashlib
+import os
 import sqlite3
 import threading
 import time
@@ -26,15 +29,28 @@ from tellapart.storage.cache_folder import cache_folder
 DEFAULT_LIMIT_BYTES = 4 * 1024**3  # about 400,000 photos of the balanced quality
 BUSY_TIMEOUT_S = 30.0  # how long one process waits while another writes
 SWITCH_TIMEOUT_S = 2.0  # how long a new file may be in the making by another process
+MAKER_BYTES = 8
 DAY_S = 86_400  # `used_day` is as fine as eviction needs, and spares a write for every read on the same day
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
-    key BLOB PRIMARY KEY, pixel_hash BLOB NOT NULL, features BLOB NOT NULL, used_day INTEGER NOT NULL, picture BLOB
+    key BLOB PRIMARY KEY, pixel_hash BLOB NOT NULL, features BLOB NOT NULL, used_day INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS features_by_use ON features (used_day);
 """
-DROP_OLDEST = """
-DELETE FROM features WHERE rowid IN (SELECT rowid FROM features ORDER BY used_day, rowid LIMIT 1000)
+PICTURES = """
+CREATE TABLE IF NOT EXISTS pictures (
+    key BLOB PRIMARY KEY, made_by BLOB NOT NULL, pixel_hash BLOB NOT NULL, picture BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS pictures_by_pixels ON pictures (pixel_hash, made_by);
+"""
+OLDEST = "SELECT key FROM features ORDER BY used_day, rowid LIMIT 1000"
+GET = """
+SELECT features, features.pixel_hash, picture FROM features LEFT JOIN pictures USING (key) WHERE features.key = ?
+"""
+GET_WITHOUT_PICTURE = "SELECT features, pixel_hash, NULL FROM features WHERE key = ?"
+GET_BY_PIXELS = """
+SELECT features, pictures.pixel_hash, picture FROM pictures JOIN features USING (key)
+WHERE pictures.pixel_hash = ? AND made_by = ? LIMIT 1
 """
 USED_BEFORE = "SELECT 1 FROM features WHERE key = ? AND used_day < ?"
 TEMPORARY = ""  # SQLite's name for a file of its own that vanishes with the connection
@@ -78,6 +94,11 @@ def embedding_key(photo: bytes, extractor_key: str) -> bytes:
     return hashlib.sha256(content + extractor_key.encode()).digest()
 
 
+def _maker(extractor_key: str) -> bytes:
+    """Names a backbone and preprocessing in few bytes."""
+    return hashlib.sha256(extractor_key.encode()).digest()[:MAKER_BYTES]
+
+
 class FeatureCache:
     """An open cache file. Safe to use from several threads and several processes.
 
@@ -90,13 +111,27 @@ class FeatureCache:
         self.path = path or default_path()
         self.limit_bytes = limit_bytes
         self._lock = threading.Lock()
+        self._has_pictures = True
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = self._open(self.path)
         except (OSError, sqlite3.OperationalError):  # locked or not writable: the file itself may be whole
-            self._db = self._open(TEMPORARY)
+            self._db = self._unwritable() or self._open(TEMPORARY)
         except sqlite3.DatabaseError:
             self._db = self._anew()
+
+    def _unwritable(self) -> sqlite3.Connection | None:
+        """The file where nobody could write to it here, so that it needs no log and no locks; None if there is none."""
+        try:
+            if not self.path.is_file() or os.access(self.path.parent, os.W_OK):
+                return None
+            db = sqlite3.connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False)
+            db.isolation_level = None
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        except (OSError, sqlite3.Error):
+            return None
+        self._has_pictures = "pictures" in tables
+        return db if "features" in tables else None
 
     def _open(self, place: Path | str) -> sqlite3.Connection:
         db = sqlite3.connect(place, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
@@ -104,7 +139,7 @@ class FeatureCache:
             _use_write_ahead_log(db)
             db.execute("PRAGMA synchronous = NORMAL")  # a power cut may lose the last rows, never the file
             db.executescript(SCHEMA)
-            _add_pictures(db)
+            self._has_pictures = _has_room_for_pictures(db)
         except sqlite3.Error:
             db.close()
             raise
@@ -144,27 +179,34 @@ class FeatureCache:
 
     def get(self, key: bytes) -> Embedding | None:
         """What is remembered under `key`, or None."""
-        query = "SELECT features, pixel_hash, picture FROM features WHERE key = ?"
+        query = GET if self._has_pictures else GET_WITHOUT_PICTURE
         row = self._attempt(lambda db: db.execute(query, (key,)).fetchone(), None)
         return Embedding(np.frombuffer(row[0], np.float32), row[1], _picture(row[2])) if row else None
 
-    def put(self, embeddings: Mapping[bytes, Embedding]) -> None:
-        """Remember `embeddings` in one transaction."""
-        today = int(time.time()) // DAY_S
-        rows = [
-            (
-                k,
-                e.pixel_hash,
-                e.features.astype(np.float32).tobytes(),
-                today,
-                e.picture.tobytes() if e.picture is not None else None,
-            )
-            for k, e in embeddings.items()
+    def get_by_pixels(self, pixel_hash: bytes, extractor_key: str) -> Embedding | None:
+        """What is remembered, with its picture, of a photo of this hash under `extractor_key`, or None."""
+        if not self._has_pictures:
+            return None
+        asked = (pixel_hash, _maker(extractor_key))
+        row = self._attempt(lambda db: db.execute(GET_BY_PIXELS, asked).fetchone(), None)
+        found = Embedding(np.frombuffer(row[0], np.float32), row[1], _picture(row[2])) if row else None
+        return found if found and found.picture is not None else None
+
+    def put(self, embeddings: Mapping[bytes, Embedding], extractor_key: str = "") -> None:
+        """Remember `embeddings`, which were made under `extractor_key`, in one transaction."""
+        today, made_by = int(time.time()) // DAY_S, _maker(extractor_key)
+        rows = [(k, e.pixel_hash, e.features.astype(np.float32).tobytes(), today) for k, e in embeddings.items()]
+        pictures = [
+            (k, made_by, e.pixel_hash, e.picture.tobytes()) for k, e in embeddings.items() if e.picture is not None
         ]
 
         def insert(db: sqlite3.Connection) -> None:
             db.execute("BEGIN IMMEDIATE")
-            db.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows)
+            db.executemany(
+                "INSERT OR REPLACE INTO features (key, pixel_hash, features, used_day) VALUES (?, ?, ?, ?)", rows
+            )
+            if self._has_pictures:
+                db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?)", pictures)
 
         if rows:
             self._attempt(insert, None)
@@ -186,7 +228,11 @@ class FeatureCache:
 
         def drop(db: sqlite3.Connection) -> int:
             db.execute("BEGIN IMMEDIATE")
-            return db.execute(DROP_OLDEST).rowcount
+            oldest = db.execute(OLDEST).fetchall()
+            db.executemany("DELETE FROM features WHERE key = ?", oldest)
+            if self._has_pictures:
+                db.executemany("DELETE FROM pictures WHERE key = ?", oldest)
+            return len(oldest)
 
         n_dropped = 0
         while self.state().size_bytes > self.limit_bytes:
@@ -205,6 +251,8 @@ class FeatureCache:
         with self._lock:
             try:
                 n = self._db.execute("DELETE FROM features").rowcount
+                if self._has_pictures:
+                    self._db.execute("DELETE FROM pictures")
                 self._db.execute("VACUUM")
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except sqlite3.OperationalError as error:
@@ -245,18 +293,13 @@ def _use_write_ahead_log(db: sqlite3.Connection) -> None:
             return
 
 
-def _add_pictures(db: sqlite3.Connection) -> None:
-    """Room for a picture in each row of a file from before there were any; rows stay, and are completed when used."""
-    if _has_pictures(db):
-        return
-    db.execute("BEGIN IMMEDIATE")  # of two processes that open an old file at once, one adds the column
-    if not _has_pictures(db):
-        db.execute("ALTER TABLE features ADD COLUMN picture BLOB")
-    db.execute("COMMIT")
-
-
-def _has_pictures(db: sqlite3.Connection) -> bool:
-    return any(column[1] == "picture" for column in db.execute("PRAGMA table_info(features)"))
+def _has_room_for_pictures(db: sqlite3.Connection) -> bool:
+    """Whether there is a table for pictures, made here if need be; a file that is full or only read has none."""
+    try:
+        db.executescript(PICTURES)
+    except sqlite3.OperationalError:
+        return False
+    return True
 
 
 def _picture(data: bytes | None) -> NDArray[np.uint8] | None:

@@ -8,18 +8,25 @@ docs/duplicates.md shows what is found so.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from itertools import chain, pairwise
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tellapart.data.alignment import best_places, closer_place, contents
+from tellapart.data.alignment import COARSE_PX, best_places, closer_place, contents
 from tellapart.data.copy_verdict import Agreement, agreement, is_copy
-from tellapart.data.duplicates import Duplicates, centred_directions, find_duplicates, group
-from tellapart.data.grey_picture import local_contrast, oriented, signatures
+from tellapart.data.duplicates import (
+    NEAR_DUPLICATE,
+    Duplicates,
+    centred_cosines,
+    centred_directions,
+    find_duplicates,
+    group,
+)
+from tellapart.data.grey_picture import ORIENTATIONS, SIDE_PX, local_contrast, signatures, turned
 from tellapart.parallel import map_in_order
 
 NEAREST = 3  # candidates by each of the two
@@ -28,7 +35,9 @@ SMALL_FIT = 0.74  # correlation of the smallest pictures from which on two are l
 WHOLE_FIT = 0.62  # … where neither has a margin: others seldom fit best so, and a mark takes that much away
 LARGEST_FAMILY = 0.1  # of all photos; what looks alike beyond that, or beyond FAMILY of few photos, shares a frame
 FAMILY = 20  # … but half of the photos where these are fewer than twice as many
-BLOCK = 256  # photos whose local contrast is made at once
+BLOCK = 32  # photos whose local contrast is made at once: what a core keeps close to itself
+BATCH = 16  # photos, or pairs, that a thread takes at once
+MOST_INSIDE = 64  # candidates that are laid on a photo at once, 5 MB of numbers
 
 
 def find_copies(
@@ -72,6 +81,41 @@ def _without_common_frames(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64
     return pairs[sizes[pairs[:, 0]] <= max(2, LARGEST_FAMILY * n, min(FAMILY, n / 2))]
 
 
+def copies_between(
+    new_values: NDArray[np.float32],
+    new_pictures: NDArray[np.uint8],
+    known_values: NDArray[np.float32],
+    known_pictures: NDArray[np.uint8],
+) -> NDArray[np.int64]:
+    """(P, 2) which of M new photos is a copy of which of N known ones, by features or by looking; ascending.
+
+    Args:
+        new_values: (M, D).
+        new_pictures: (M, SIDE_PX, SIDE_PX) uint8, small and grey.
+        known_values: (N, D).
+        known_pictures: (N, SIDE_PX, SIDE_PX) uint8.
+    """
+    n_new, n_known = len(new_values), len(known_values)
+    if not n_new or not n_known:
+        return np.zeros((0, 2), np.int64)
+    values, pictures = np.concatenate([new_values, known_values]), np.concatenate([new_pictures, known_pictures])
+    signed, directions = signatures(pictures), centred_directions(values)[:, None]
+    telling = np.asarray(signed.any(axis=(1, 2)))
+    with threadpool_limits(1):
+        by_features, by_signature = (
+            _listed(nearest(vectors[:n_new], vectors[n_new:])) for vectors in (directions, signed)
+        )
+    by_features[:, 1] += n_new
+    by_signature[:, 1] += n_new
+    pairs = np.unique(np.concatenate([by_features, by_signature[telling[by_signature].all(axis=1)]]), axis=0)
+    alike = pairs[centred_cosines(values, pairs) >= NEAR_DUPLICATE]
+    copied = [pair for pair, found in looked_at(pairs, pictures).items() if is_copy(found)]
+    seen = _without_common_frames(np.array(copied, np.int64).reshape(-1, 2), len(pictures))
+    found = np.unique(np.concatenate([alike, seen]), axis=0)
+    found[:, 1] -= n_new
+    return found
+
+
 def looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tuple[int, int], Agreement]:
     """How those of `pairs` agree that can be laid on each other at all, in ascending order.
 
@@ -79,23 +123,30 @@ def looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tup
         pairs: (P, 2), i < j.
         pictures: (N, SIDE_PX, SIDE_PX) uint8, small and grey.
     """
+    used, numbers = np.unique(pairs, return_inverse=True)
+    if len(used) < len(pictures):
+        found = looked_at(numbers.reshape(-1, 2), pictures[used])
+        return {(int(used[i]), int(used[j])): agrees for (i, j), agrees in found.items()}
     with threadpool_limits(1):
         return _looked_at(pairs, pictures)
 
 
 def _looked_at(pairs: NDArray[np.int64], pictures: NDArray[np.uint8]) -> dict[tuple[int, int], Agreement]:
-    contrasts = np.concatenate(list(map_in_order(_contrasts, _blocks_of(pictures), name="contrast")))
+    contrasts = _of_blocks(_contrasts, pictures, (SIDE_PX, SIDE_PX), np.int8)
     best = _best_fits(pairs, contrasts)
 
     def look(fit: _Fit) -> Agreement | None:
-        turned = oriented(contrasts[fit.inner].astype(np.float32))[fit.orientation]
-        place = closer_place(contrasts[fit.outer].astype(np.float32), turned, fit.place)
+        inner = turned(contrasts[fit.inner], fit.orientation).astype(np.float32)
+        place = closer_place(contrasts[fit.outer].astype(np.float32), inner, fit.place)
         if place is None:
             return None
-        return agreement(pictures[fit.outer], oriented(pictures[fit.inner])[fit.orientation], place)
+        return agreement(pictures[fit.outer], turned(pictures[fit.inner], fit.orientation), place)
+
+    def look_at(some: list[tuple[int, int]]) -> list[Agreement | None]:
+        return [look(best[pair]) for pair in some]
 
     looked = sorted(best)
-    found = map_in_order(look, [best[pair] for pair in looked], name="look")
+    found = chain.from_iterable(map_in_order(look_at, _batches(looked), name="look"))
     return {pair: agrees for pair, agrees in zip(looked, found, strict=True) if agrees is not None}
 
 
@@ -111,25 +162,32 @@ class _Fit(NamedTuple):
 
 def _best_fits(pairs: NDArray[np.int64], contrasts: NDArray[np.int8]) -> dict[tuple[int, int], _Fit]:
     """{pair: its better fit, of either within the other}, of those that fit well enough."""
-    sought = np.concatenate(list(map_in_order(_sought, _blocks_of(contrasts), name="contrast")))
+    sought = _of_blocks(_sought, contrasts, (ORIENTATIONS, (COARSE_PX - 2) ** 2), np.int16)
     partners: defaultdict[int, list[int]] = defaultdict(list)
     for first, second in pairs.tolist():
         partners[first].append(second)
         partners[second].append(first)
 
-    def seek(outer: int) -> list[_Fit]:
-        inside = partners[outer]
-        fits = best_places(contrasts[outer].astype(np.float32), sought[inside].astype(np.float32))
-        rows = zip(*(part.tolist() for part in fits), strict=True)
-        return [_Fit(row[0], outer, inner, *row[1:]) for inner, row in zip(inside, rows, strict=True)]
+    def seek(outers: list[int]) -> list[_Fit]:
+        return [fit for outer in outers for fit in _fits(outer, partners[outer], contrasts, sought)]
 
     best: dict[tuple[int, int], _Fit] = {}
-    for fits in map_in_order(seek, partners, name="seek"):
+    for fits in map_in_order(seek, _batches(list(partners)), name="seek"):
         for fit in fits:
             pair = (min(fit.outer, fit.inner), max(fit.outer, fit.inner))
             if pair not in best or fit.correlation > best[pair].correlation:
                 best[pair] = fit
     return {pair: fit for pair, fit in best.items() if fit.correlation >= (SMALL_FIT if fit.place else WHOLE_FIT)}
+
+
+def _fits(outer: int, inside: list[int], contrasts: NDArray[np.int8], sought: NDArray[np.int16]) -> Iterator[_Fit]:
+    """How those of `inside` fit within `outer` that may fit well enough; a photo may be a candidate of thousands."""
+    contrast = contrasts[outer].astype(np.float32)
+    for start in range(0, len(inside), MOST_INSIDE):
+        some = inside[start : start + MOST_INSIDE]
+        fits, places, orientations = best_places(contrast, sought[some].astype(np.float32))
+        for k in np.flatnonzero(fits >= min(SMALL_FIT, WHOLE_FIT)).tolist():
+            yield _Fit(float(fits[k]), outer, some[k], int(places[k]), int(orientations[k]))
 
 
 def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -141,34 +199,41 @@ def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> ND
     telling = np.asarray(signed.any(axis=(1, 2)))
     with threadpool_limits(1):  # our own threads share the work; those of each product would be in their way
         by_features, by_signature = (
-            np.stack([np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()], axis=1)
-            for near in (nearest(centred_directions(features)[:, None]), nearest(signed))
+            _listed(nearest(vectors)) for vectors in (centred_directions(features)[:, None], signed)
         )
     pairs = np.concatenate([by_features, by_signature[telling[by_signature].all(axis=1)]])
     return np.unique(np.sort(pairs, axis=1), axis=0)
 
 
-def nearest(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+def _listed(near: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N * K, 2) each row's number with each of what `near` (N, K) names in it."""
+    return np.stack([np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()], axis=1)
+
+
+def nearest(vectors: NDArray[np.float32], others: NDArray[np.float32] | None = None) -> NDArray[np.int64]:
     """(N, K) the photos whose first vector is likest to any of a photo's own, without itself; K <= NEAREST.
 
     Args:
-        vectors: (N, V, D), of equal lengths; N >= 2.
+        vectors: (N, V, D), of equal lengths; N >= 2 without others.
+        others: (M, V, D) the photos to choose from; None for the same ones.
     """
-    firsts = np.ascontiguousarray(vectors[:, 0])
+    firsts = np.ascontiguousarray((vectors if others is None else others)[:, 0])
+    n_chosen = min(NEAREST, len(firsts) - (others is None))
 
     def of_rows(start: int) -> NDArray[np.int64]:
         own = np.ascontiguousarray(vectors[start : start + ROWS].swapaxes(0, 1))
         scores = np.empty((own.shape[1], len(firsts)), np.float32)
         for first, end in pairwise([*range(0, len(firsts), COLUMNS), len(firsts)]):
-            others = firsts[first:end].T
-            most = own[0] @ others
-            for turned in own[1:]:
-                np.maximum(most, turned @ others, out=most)
+            compared = firsts[first:end].T
+            most = own[0] @ compared
+            for orientation in own[1:]:
+                np.maximum(most, orientation @ compared, out=most)
             scores[:, first:end] = most
-        scores[np.arange(len(scores)), np.arange(start, start + len(scores))] = -np.inf
-        return _largest(scores, min(NEAREST, len(firsts) - 1))
+        if others is None:
+            scores[np.arange(len(scores)), np.arange(start, start + len(scores))] = -np.inf
+        return _largest(scores, n_chosen)
 
-    return np.concatenate(list(map_in_order(of_rows, range(0, len(firsts), ROWS), name="nearest")))
+    return np.concatenate(list(map_in_order(of_rows, range(0, len(vectors), ROWS), name="nearest")))
 
 
 def _largest(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -188,13 +253,31 @@ def _largest(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return np.take_along_axis(columns, order, axis=1)
 
 
-def _blocks_of(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+_Item = TypeVar("_Item")
 
 
-def _contrasts(pictures: NDArray[np.uint8]) -> NDArray[np.int8]:
-    return local_contrast(pictures).astype(np.int8)
+def _batches(items: list[_Item]) -> Iterator[list[_Item]]:
+    """Of several at once: handing each to a thread by itself would take longer than looking at it."""
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
 
 
-def _sought(contrasts: NDArray[np.int8]) -> NDArray[np.int16]:
-    return contents(contrasts.astype(np.float32)).astype(np.int16)
+def _of_blocks(
+    work: Callable[[NDArray[Any]], NDArray[Any]], rows: NDArray[Any], shape: tuple[int, ...], dtype: Any
+) -> NDArray[Any]:
+    """(N, *shape) what `work` makes of `rows` (N, …), block by block, in place."""
+    made = np.empty((len(rows), *shape), dtype)
+
+    def fill(start: int) -> None:
+        made[start : start + BLOCK] = work(rows[start : start + BLOCK])
+
+    for _ in map_in_order(fill, range(0, len(rows), BLOCK), name="contrast"):
+        pass
+    return made
+
+
+def _contrasts(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return local_contrast(pictures)
+
+
+def _sought(contrasts: NDArray[np.int8]) -> NDArray[np.float32]:
+    return contents(contrasts.astype(np.float32))

@@ -151,7 +151,7 @@ class Extractor:
         features.decode_s += chunk.decode_s
         features.inference_s += chunk.inference_s
         if self.cache:
-            self.cache.put(chunk.fresh)
+            self.cache.put(chunk.fresh, self.extractor_key)
 
     def _embed_chunk(self, photos: Photos, indices: range) -> _Chunk:
         chunk = _Chunk(indices)

@@ -73,12 +73,14 @@ class Answers:
         ood_score: distance from the training photos.
         looks_like: the everyday class that the backbone itself finds likeliest; None where it finds none likely.
         feature_map: (D, h, w) float32, what the features are the mean of; None unless asked for.
+        features: (D,) float32, what the head sees; None unless asked for.
     """
 
     probs: NDArray[np.float32]
     ood_score: float | None
     looks_like: str | None = None
     feature_map: NDArray[np.float32] | None = None
+    features: NDArray[np.float32] | None = None
 
 
 class Predictor:
@@ -91,6 +93,7 @@ class Predictor:
         model: serialised graph with `pixels` → `probs` and perhaps `unknown_score` and `imagenet_logits`.
         streams: photos in flight at once.
         explains: whether `answers` also gives the feature map, which changes none of the other numbers.
+        looks: whether `answers` also gives the features, which changes none either.
     """
 
     def __init__(
@@ -102,16 +105,19 @@ class Predictor:
         *,
         streams: int = 1,
         explains: bool = False,
+        looks: bool = False,
     ) -> None:
         self.class_names = class_names
         self.preprocessing = preprocessing
         self.thresholds = thresholds
         self._streams = streams
-        optional = ["unknown_score", "imagenet_logits", *(["feature_map"] if explains else [])]
+        optional = ["unknown_score", "imagenet_logits", *["feature_map"] * explains, *["features"] * looks]
         self._network = Network(model, preprocessing.input_px, ["probs"], optional=optional, streams=streams)
 
     @classmethod
-    def from_artifact(cls, artifact: Artifact, *, streams: int = 1, explains: bool = False) -> "Predictor":
+    def from_artifact(
+        cls, artifact: Artifact, *, streams: int = 1, explains: bool = False, looks: bool = False
+    ) -> "Predictor":
         """The predictor of a verified model folder."""
         return cls(
             artifact.class_names,
@@ -120,6 +126,7 @@ class Predictor:
             artifact.model,
             streams=streams,
             explains=explains,
+            looks=looks,
         )
 
     def answers(self, pixels: NDArray[np.uint8]) -> Answers:
@@ -136,6 +143,7 @@ class Predictor:
             None if ood_score is None else float(ood_score),
             None if imagenet is None else _everyday_class(imagenet),
             outputs.get("feature_map"),
+            outputs.get("features"),
         )
 
     def pixels(self, data: bytes) -> NDArray[np.uint8]:

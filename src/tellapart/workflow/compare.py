@@ -13,7 +13,8 @@ from tellapart.data.data_frame import DataFrame
 from tellapart.data.groups import united
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
-from tellapart.evaluation.document import Answered, answer_all, inside, photo_counts, refuse_unknown_classes, test_part
+from tellapart.evaluation.answering import Answered, TrainingCopies, answer_all
+from tellapart.evaluation.document import inside, photo_counts, refuse_unknown_classes, test_part
 from tellapart.evaluation.evaluation import as_json
 from tellapart.metrics.intervals import share_interval
 from tellapart.metrics.paired import SIGNIFICANT_P, Comparison, compare_answers
@@ -22,6 +23,7 @@ from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
 from tellapart.text import counted, quoted, shown
 from tellapart.timing import Progress, no_progress
+from tellapart.workflow.trained_copies import copies_of, training_photos
 
 HOPELESS = 100_000  # photos; nobody labels more to tell two models apart that are so nearly alike
 
@@ -36,6 +38,7 @@ class _Contestant:
     artifact: Artifact
     class_names: tuple[str, ...]
     answered: Answered
+    learned: TrainingCopies
 
     def likeliest(self, photos: NDArray[np.int64]) -> NDArray[np.str_]:
         """The class name it finds likeliest for each of `photos`, all of which it could read."""
@@ -47,8 +50,8 @@ class _Contestant:
         return np.array(self.answered.pixel_hashes)[self._rows(photos)]
 
     def trained_on(self, photos: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of `photos` it learned from."""
-        return np.array([h in self.artifact.trained_on for h in self.hashes(photos)], bool)
+        """Which of `photos` it learned from, as they are or in another form."""
+        return self.learned.all[self._rows(photos)]
 
     def _rows(self, photos: NDArray[np.int64]) -> NDArray[np.intp]:
         return np.searchsorted(self.answered.usable, photos)
@@ -76,7 +79,8 @@ def compare(
         progress: called with (stage, done, total), one stage a model.
 
     Returns:
-        Everything found, ready for JSON. `sentence` says it in words, and `notes` what was left out.
+        Everything found, ready for JSON. `sentence` says it in words, `notes` what was left out, and
+        `looked_for` which copies of training photos could be looked for.
 
     Raises:
         InputError: no such photos, a class that one of the models does not know, or no photo that is new to both.
@@ -106,9 +110,14 @@ def _names(model_a: str | os.PathLike[str], model_b: str | os.PathLike[str]) -> 
 
 
 def _ask(name: str, artifact: Artifact, dataset: Dataset, progress: Progress) -> _Contestant:
-    predictor = Predictor.from_artifact(artifact, streams=n_cores())
-    answered = answer_all(predictor, dataset, lambda _, done, total: progress(f"asking {name}", done, total))
-    return _Contestant(name, artifact, artifact.called(dataset.class_names), answered)
+    def asking(_: str, done: int, total: int) -> None:
+        progress(f"asking {name}", done, total)
+
+    with training_photos(artifact, progress) as training:
+        predictor = Predictor.from_artifact(artifact, streams=n_cores(), looks=training.looks)
+        answered = answer_all(predictor, dataset, asking, looks=training.looks)
+        learned = copies_of(training, answered, dataset, progress)
+        return _Contestant(name, artifact, artifact.called(dataset.class_names), answered, learned)
 
 
 def _result(a: _Contestant, b: _Contestant, dataset: Dataset) -> Json:
@@ -151,6 +160,7 @@ def _result(a: _Contestant, b: _Contestant, dataset: Dataset) -> Json:
         "photos_needed": compared.photos_needed,
         "sentence": sentence(a.name, b.name, compared, n_differing=len(differing)),
         "notes": _notes(a.name, b.name, left_out, n_copies=n_copies, n_skipped=len(skipped)),
+        "looked_for": _looked_for(a, b),
         "differing": differing,
         "left_out": left_out,
         "n_copies": n_copies,
@@ -217,3 +227,11 @@ def _notes(name_a: str, name_b: str, left_out: Json, *, n_copies: int, n_skipped
     if n_skipped:
         notes.append(f"{counted(n_skipped, 'file')} could not be used.")
     return notes
+
+
+def _looked_for(a: _Contestant, b: _Contestant) -> list[str]:
+    """Which copies of training photos could be looked for, once where it is the same for both."""
+    said = [model.learned.looked_for for model in (a, b)]
+    if said[0] == said[1]:
+        return said[:1]
+    return [f"{model.name}: {sentence}" for model, sentence in zip((a, b), said, strict=True)]

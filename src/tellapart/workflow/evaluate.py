@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tellapart.data.data_frame import DataFrame
 from tellapart.data.source import scan
-from tellapart.evaluation.document import answer_all, as_called, new_evaluation, refuse_unknown_classes, test_part
+from tellapart.evaluation.answering import answer_all
+from tellapart.evaluation.document import as_called, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.robustness import measure_robustness
 from tellapart.model.artifact import EVALUATION, REPORT, REPORT_FILES, load_artifact, to_json
@@ -15,6 +16,7 @@ from tellapart.parallel import n_cores
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.timing import Progress, Stopwatch, no_progress
 from tellapart.workflow.model_folder import page
+from tellapart.workflow.trained_copies import copies_of, training_photos
 
 
 def evaluate(
@@ -29,7 +31,8 @@ def evaluate(
 ) -> Evaluation:
     """Score a model folder on labelled photos that it has not seen; classes are matched by name.
 
-    Where the source has a `test` part, only that is scored. Photos that the model was trained on are counted as leaks.
+    Where the source has a `test` part, only that is scored. Photos that the model was trained on are counted as leaks,
+    resized, turned and cropped ones too where this machine still knows the training photos.
 
     Args:
         model: the model folder.
@@ -52,15 +55,19 @@ def evaluate(
         refuse_unwritable(Path(output), force=force, ours=REPORT_FILES)
     with clock("load"):
         artifact = load_artifact(Path(model))
-        predictor = Predictor.from_artifact(artifact, streams=n_cores())
     with clock("scan"):
         dataset = as_called(scan(source, group_by=group_by), artifact)
         refuse_unknown_classes(dataset, artifact.class_names)
         dataset = test_part(dataset)
-    with clock("predict"):
-        answers = answer_all(predictor, dataset, progress)
+    with training_photos(artifact, progress) as training:
+        with clock("load"):
+            predictor = Predictor.from_artifact(artifact, streams=n_cores(), looks=training.looks)
+        with clock("predict"):
+            answers = answer_all(predictor, dataset, progress, looks=training.looks)
+        with clock("duplicates"):
+            learned = copies_of(training, answers, dataset, progress)
     with clock("test"):
-        evaluation = new_evaluation(answers, dataset, artifact)
+        evaluation = new_evaluation(answers, dataset, artifact, learned)
     if robustness:
         with clock("robustness"):
             hard = measure_robustness(predictor, dataset, answers.usable, progress=progress)

@@ -32,7 +32,7 @@ from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, no_progress
 from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_photos
 from tellapart.workflow.model_folder import card, describe, made_today, model_facts, model_files, page, proven
-from tellapart.workflow.ungrouped import without_groups
+from tellapart.workflow.ungrouped import probes_beside, without_groups
 
 Json = dict[str, Any]
 
@@ -84,7 +84,7 @@ def train(
     model, description = _composed(trained, output.name, clock)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proving = beside.submit(proven, model, description, trained)
-        evaluation, kept = _tested(trained, clock)
+        evaluation, kept = _tested(trained, prepared, clock)
         if advice:
             evaluation = _advised(trained, evaluation, prepared, progress, clock, look=shortcuts)
         with clock("proof"):
@@ -115,11 +115,11 @@ def _pages(
         return {REPORT: report, CARD: card(evaluation, description)}
 
 
-def _tested(trained: Trained, clock: Stopwatch) -> tuple[Evaluation, KeptScores]:
+def _tested(trained: Trained, bundled: Prepared, clock: Stopwatch) -> tuple[Evaluation, KeptScores]:
     """All about the test photos, with what groups change, and the scores that it rests on."""
     with clock("test"):
         evaluation, kept = tested(trained)
-        return grouped(evaluation, trained, kept, without_groups(trained)), kept
+        return grouped(evaluation, trained, kept, without_groups(trained), probes_beside(trained, bundled)), kept
 
 
 def _advised(
