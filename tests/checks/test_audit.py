@@ -158,7 +158,7 @@ def test_conflicts_name_each_pair_with_two_class_names():
     assert conflict.sentence == "2 pairs of photos show the same thing under different class names."
     assert conflict.advice == "Look at each pair and delete the photo that is in the wrong folder."
     assert conflict.photos == (("cat/0.jpg", "dog/1.jpg", "exact"), ("cat/2.jpg", "dog/3.jpg", "near"))
-    assert near.sentence == "1 pair of photos are near duplicates.", "a pair with two class names is named once"
+    assert near.sentence == "2 photos are near duplicates.", "a pair with two class names is named once"
     assert near.kind == "near_duplicate"
 
 
