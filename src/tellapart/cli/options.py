@@ -93,7 +93,7 @@ def _visible() -> Iterator[None]:
         raise click.exceptions.Exit(0) from error
     except click.UsageError as error:
         better = corrected(error)
-        better.message = shown_lines(better.message)
+        better.message = shown_lines(better.message)  # type: ignore[misc]
         raise better from error
     except click.ClickException as error:
         error.message = shown_lines(error.message)  # type: ignore[misc]

@@ -84,12 +84,12 @@ def corrected(error: click.UsageError) -> click.UsageError:
         meant = _meant(name, {option.lstrip("-"): option for option in own}, OPTIONS)
         hint = f"Did you mean {meant}?" if meant else OTHERWISE.get(name, "")
         return click.UsageError(f"No such option '{error.option_name}'. {hint}".strip(), error.ctx)
-    name = getattr(error, "command_name", None)  # of releases of click that tell
-    if name and isinstance(error.ctx and error.ctx.command, click.Group):
-        own = list(error.ctx.command.commands)  # type: ignore[union-attr]
-        meant = _meant(name.lower(), {command: command for command in own}, COMMANDS)
+    wrong = getattr(error, "command_name", None)  # of releases of click that tell
+    group = error.ctx.command if error.ctx else None
+    if wrong and isinstance(group, click.Group):
+        meant = _meant(wrong.lower(), {command: command for command in group.commands}, COMMANDS)
         hint = f"Did you mean '{meant}'?" if meant else "See them all with: tellapart --help"
-        return click.UsageError(f"No such command '{name}'. {hint}", error.ctx)
+        return click.UsageError(f"No such command '{wrong}'. {hint}", error.ctx)
     return error
 
 

@@ -12,8 +12,8 @@ from tellapart.text import for_shell, quoted
 MANIFEST: Final = "manifest.json"
 IMAGENET: Final = "imagenet"  # the bundled network as it is, wherever a model can be named
 SUFFIXES: Final = (
-    ".onnx", ".pt", ".pth", ".ckpt", ".h5", ".hdf5", ".keras", ".pb", ".tflite", ".safetensors", ".bin", ".pkl", ".joblib",
-    ".mlmodel", ".xml", ".zip",
+    ".onnx", ".pt", ".pth", ".ckpt", ".h5", ".hdf5", ".keras", ".pb", ".tflite", ".safetensors", ".bin", ".pkl",
+    ".joblib", ".mlmodel", ".xml", ".zip",
 )  # fmt: skip  # of files that hold models, here or elsewhere
 TRAIN: Final = "Train a model with: tellapart train PHOTOS -o MODEL"
 
@@ -25,7 +25,7 @@ def is_model_folder(path: str | os.PathLike[str]) -> bool:
 
 def not_a_model(folder: Path) -> ArtifactError:
     """The error for a path that is no model folder, with what was meant, where that can be told."""
-    said = f"{quoted(str(folder), longest=300)} is not a model folder"
+    said = f"'{folder}' is not a model folder"
     if os.path.lexists(folder):
         if is_model_folder(folder.parent) and not folder.is_dir():
             parent = quoted(str(folder.parent), longest=300)
@@ -40,7 +40,7 @@ def not_a_model(folder: Path) -> ArtifactError:
         return ArtifactError(f"{said}.", hint=TRAIN)
     meant = _meant(folder)
     hint = f"Did you mean {quoted(meant, longest=300)}? " if meant else ""
-    return ArtifactError(f"There is no model folder {quoted(str(folder), longest=300)}.", hint=f"{hint}{TRAIN}")
+    return ArtifactError(f"There is no model folder '{folder}'.", hint=f"{hint}{TRAIN}")
 
 
 def refuse_swapped(model: str, photos: Iterable[str], command: str) -> None:
