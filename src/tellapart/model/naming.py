@@ -25,22 +25,23 @@ def is_model_folder(path: str | os.PathLike[str]) -> bool:
 
 def not_a_model(folder: Path) -> ArtifactError:
     """The error for a path that is no model folder, with what was meant, where that can be told."""
-    said = f"'{folder}' is not a model folder"
-    if os.path.lexists(folder):
-        if is_model_folder(folder.parent) and not folder.is_dir():
-            parent = quoted(str(folder.parent), longest=300)
-            return ArtifactError(
-                f"{said}, but a file of the model {parent}.", hint=f"Name the folder: {for_shell(str(folder.parent))}"
-            )
+    there_is_none = f"There is no model folder '{folder}'"
+    if folder.is_dir():
         inner = [path for path in _folders(folder) if is_model_folder(path)]
-        if inner:
-            return ArtifactError(f"{said}.", hint=f"Did you mean {quoted(str(inner[0]), longest=300)}, which is one?")
-        if folder.suffix.lower() in SUFFIXES and not folder.is_dir():
-            return ArtifactError(f"{said}, but a file.", hint=f"Only folders that tellapart wrote are read. {TRAIN}")
-        return ArtifactError(f"{said}.", hint=TRAIN)
-    meant = _meant(folder)
-    hint = f"Did you mean {quoted(meant, longest=300)}? " if meant else ""
-    return ArtifactError(f"There is no model folder '{folder}'.", hint=f"{hint}{TRAIN}")
+        meant = f"Did you mean {quoted(str(inner[0]), longest=300)}, which is one? " if inner else ""
+        return ArtifactError(f"'{folder}' is not a model folder.", hint=f"{meant}{TRAIN}")
+    if is_model_folder(folder.parent) and folder.exists():
+        return ArtifactError(
+            f"{there_is_none}; it is a file of the model {quoted(str(folder.parent), longest=300)}.",
+            hint=f"Name the folder: {for_shell(str(folder.parent))}",
+        )
+    if folder.suffix.lower() in SUFFIXES and folder.exists():
+        return ArtifactError(
+            f"{there_is_none}; it is a file.", hint=f"Only folders that tellapart wrote are read. {TRAIN}"
+        )
+    meant_name = _meant(folder)
+    hint = f"Did you mean {quoted(meant_name, longest=300)}? " if meant_name else ""
+    return ArtifactError(f"{there_is_none}.", hint=f"{hint}{TRAIN}")
 
 
 def refuse_swapped(model: str, photos: Iterable[str], command: str) -> None:
