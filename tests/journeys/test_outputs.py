@@ -20,9 +20,9 @@ def test_json_and_a_table_are_both_given(tellapart, trained, photo, tmp_path):
     said = tellapart.works("predict", trained, photo, "--json", "--csv", tmp_path / "a.csv")
     row = next(csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text("utf-8"))))
     assert json.loads(said)["answer"] == row["answer"]
-    for command in (["predict", trained, photo, "--json", "--csv", "-"], ["suggest", trained, photo, "--json", "--csv", "-"],
-                    ["check", photo.parent, "--json", "-o", "-"]):  # fmt: skip
-        assert tellapart(*command).returncode == 2
+    asked = [["predict", trained, photo, "--csv"], ["suggest", trained, photo, "--csv"], ["check", photo.parent, "-o"]]
+    for command in asked:
+        assert tellapart(*command, "-", "--json").returncode == 2
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
