@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,14 @@ import pytest
 @pytest.fixture
 def photo(photos):
     return sorted((photos / "drum").iterdir())[0]
+
+
+@pytest.fixture
+def for_all():
+    """A folder that every user may look into, as those of pytest are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
 
 
 def test_json_and_a_table_are_both_given(tellapart, trained, photo, tmp_path):
@@ -65,15 +75,16 @@ def test_swapped_arguments(tellapart, trained, photos):
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can be somebody else")
-def test_a_user_with_a_number_alone_goes_without_a_cache(own_process, trained, photo):
+def test_a_user_with_a_number_alone_goes_without_a_cache(own_process, trained, photo, for_all):
     """With root's rights to read, since the program may lie in root's own folder."""
+    shutil.copytree(trained, for_all / "model")
+    shutil.copy(photo, for_all / "1.jpg")
     env = {name: value for name, value in os.environ.items() if name not in ("HOME", "TELLAPART_CACHE_DIR")}
     rights = "+dac_override,+dac_read_search"
     somebody = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", f"--inh-caps={rights}",
                 f"--ambient-caps={rights}"]  # fmt: skip
-    for command in (["cache"], ["predict", str(trained), str(photo)]):
-        done = subprocess.run(
-            [*somebody, own_process.command, *command], env=env, capture_output=True, text=True, check=False
-        )
+    for command in (["cache"], ["predict", str(for_all / "model"), str(for_all / "1.jpg")]):
+        whole = [*somebody, own_process.command, *command]
+        done = subprocess.run(whole, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr

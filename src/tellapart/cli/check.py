@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.options import INTERRUPTED, examples, group_by_option, json_option, progress_bars, quality_option
+from tellapart.cli.options import (
+    FILE_TO_WRITE,
+    INTERRUPTED,
+    examples,
+    group_by_option,
+    json_option,
+    progress_bars,
+    quality_option,
+)
 from tellapart.cli.output import print_bytes, print_json, say
 from tellapart.cli.streams import is_stdout
 from tellapart.errors import InputError
@@ -33,7 +41,7 @@ tellapart check photos/ --undo                 move them back; nothing is ever d
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False),
+    type=FILE_TO_WRITE,
     help="Write a page with thumbnails to this HTML file; - prints it.",
 )
 @click.option("--fix", is_flag=True, help="Move copies, leaks and unusable files out of the way.")

@@ -28,6 +28,7 @@ EXIT_CODES: dict[type[TellapartError], int] = {
     MissingExtraError: 2,
 }
 INTERRUPTED = 130  # what shells report for Ctrl-C
+FILE_TO_WRITE = click.Path(dir_okay=False, readable=False, allow_dash=True)  # or "-", standard output
 SLOW_S = 0.5  # a stage that takes less shows no bar
 
 

@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from tellapart.cli.options import examples, progress_bars
+from tellapart.cli.options import FILE_TO_WRITE, examples, progress_bars
 from tellapart.cli.output import print_json, print_prediction, say_written, write_csv
 from tellapart.cli.streams import is_stdout
 from tellapart.errors import InputError
@@ -27,9 +27,7 @@ tellapart predict imagenet cat.jpg --top 5"""
 @click.argument("model", type=click.Path())
 @click.argument("photos", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="How many classes to print a photo.")
-@click.option(
-    "--csv", "csv_file", type=click.Path(dir_okay=False), help="Write the answers to this CSV file; - prints it."
-)
+@click.option("--csv", "csv_file", type=FILE_TO_WRITE, help="Write the answers to this CSV file; - prints it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
 def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None, as_json: bool) -> None:
     """Ask MODEL what is in PHOTOS: files, folders, globs, or "-" for paths on standard input.

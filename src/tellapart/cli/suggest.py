@@ -2,7 +2,7 @@
 
 import click
 
-from tellapart.cli.options import examples, json_option, progress_bars
+from tellapart.cli.options import FILE_TO_WRITE, examples, json_option, progress_bars
 from tellapart.cli.output import print_json, say, say_written, write_table
 from tellapart.cli.streams import is_stdout
 from tellapart.errors import InputError
@@ -20,7 +20,7 @@ tellapart suggest burgers unlabelled/ --csv label-these.csv"""
 @click.argument("model", type=click.Path())
 @click.argument("photos", nargs=-1, required=True)
 @click.option("-n", "--number", type=click.IntRange(1), default=50, show_default=True, help="How many to suggest.")
-@click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="Write them to this CSV file; - prints it.")
+@click.option("--csv", "csv_file", type=FILE_TO_WRITE, help="Write them to this CSV file; - prints it.")
 @json_option
 def suggest(model: str, photos: tuple[str, ...], number: int, csv_file: str | None, as_json: bool) -> None:
     """Say which unlabelled PHOTOS are worth labelling next to make MODEL better: close calls, and different ones."""
