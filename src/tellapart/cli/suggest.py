@@ -59,7 +59,8 @@ def suggest(model: str, photos: tuple[str, ...], number: int, csv_file: str | No
     if len(rows) < number:
         n_far = suggested.n_looked_at - suggested.n_copies - len(rows)
         more = f", and {n_far:,} more are unlike your training photos" if n_far else ""
+        repeat = f"{suggested.n_copies:,} {'repeats' if suggested.n_copies == 1 else 'repeat'}"
         say(
-            f"That is all: of {counted(suggested.n_looked_at, 'photo')} {suggested.n_copies:,} repeat another{more}.",
+            f"That is all: of {counted(suggested.n_looked_at, 'photo')} {repeat} another{more}.",
             err=True,
         )

@@ -196,7 +196,7 @@ def plainly(coverage: Coverage) -> str:
     if coverage.promise is None:
         return coverage.promise_in_words
     kept = round(100 * coverage.promise.kept)
-    plain = f"At least about {kept} of 100 photos of your classes get a name, the others “none of these” or “not sure”."
+    plain = f"At least about {kept} of 100 photos of your classes get a name."
     return coverage.promise_in_words.replace(promise_in_words(coverage.promise, to_owner=True), plain)
 
 
