@@ -33,8 +33,8 @@ def place(tmp_path, monkeypatch):
         ("imagenet-1k", "There is no model folder 'imagenet-1k'.", 'Did you mean "imagenet"? '),
         ("burger", "There is no model folder 'burger'.", 'Did you mean "burgers"? '),
         ("photos/../Burgres", "There is no model folder 'photos/../Burgres'.", 'Did you mean "photos/../burgers"? '),
-        ("zzz", "There is no model folder 'zzz'.", "Train a model"),
-        ("photo", "There is no model folder 'photo'.", "Train a model"),  # what is near is none
+        ("zzz", "There is no model folder 'zzz'.", "Train one with: "),
+        ("photo", "There is no model folder 'photo'.", "Train one with: "),  # what is near is none
         ("burgers/model.onnx", "There is no model folder 'burgers/model.onnx'; it is a file of the model \"burgers\".",
          "Name the folder: burgers"),
         ("two words/manifest.json",

@@ -15,6 +15,7 @@ SUFFIXES: Final = (
     ".onnx", ".pt", ".pth", ".ckpt", ".h5", ".hdf5", ".keras", ".pb", ".tflite", ".safetensors", ".bin", ".pkl",
     ".joblib", ".mlmodel", ".xml", ".zip",
 )  # fmt: skip  # of files that hold models, here or elsewhere
+TRAIN_ONE: Final = "Train one with: tellapart train PHOTOS -o MODEL"
 TRAIN: Final = "Train a model with: tellapart train PHOTOS -o MODEL"
 
 
@@ -41,7 +42,7 @@ def not_a_model(folder: Path) -> ArtifactError:
         )
     meant_name = _meant(folder)
     hint = f"Did you mean {quoted(meant_name, longest=300)}? " if meant_name else ""
-    return ArtifactError(f"{there_is_none}.", hint=f"{hint}{TRAIN}")
+    return ArtifactError(f"{there_is_none}.", hint=f"{hint}{TRAIN_ONE}")
 
 
 def refuse_swapped(model: str, photos: Iterable[str], command: str) -> None:
