@@ -1,8 +1,10 @@
 """Names and numbers in sentences."""
 
+import os
+
 import pytest
 
-from tellapart.text import as_markdown, counted, did_you_mean, quoted, shown, shown_lines, some
+from tellapart.text import as_markdown, counted, did_you_mean, for_shell, quoted, shown, shown_lines, some
 
 
 @pytest.mark.parametrize(
@@ -61,3 +63,18 @@ def test_a_number_with_its_noun(number, nouns, expected):
 def test_a_name_close_to_a_known_one():
     assert did_you_mean("Flpi", ["flip", "turn"]) == 'Did you mean "flip"? '
     assert did_you_mean("zebra", ["flip", "turn"]) == ""
+
+
+def test_a_path_is_one_word_of_the_shell_in_use(monkeypatch):
+    assert for_shell("site") == "site"
+    assert for_shell("my site") == "'my site'"
+    assert for_shell("-o") == "./-o"
+    assert for_shell("it's") == "'it'\"'\"'s'"
+    assert for_shell("a\x1b[2Jb") == "'a\ufffd[2Jb'"
+    monkeypatch.setattr("tellapart.text.os.name", "nt")
+    monkeypatch.setenv("PSMODULEPATH", "C:\\Program Files")
+    assert for_shell("C:\\ex1out\\site") == "C:\\ex1out\\site"
+    assert for_shell("my site") == '"my site"'
+    assert for_shell("a&b") == '"a&b"'
+    monkeypatch.setenv("PSMODULEPATH", os.pathsep.join("abc"))
+    assert for_shell("it's $5") == "'it''s $5'"

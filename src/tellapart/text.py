@@ -1,7 +1,10 @@
 """Names and numbers as they stand in a sentence for people."""
 
 import difflib
+import os
 import re
+import shlex
+import subprocess
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -48,6 +51,21 @@ def quoted(name: str, *, longest: int = 100) -> str:
     if len(text) > longest:
         text = f"{text[: longest // 2]}…{text[-longest // 2 :]}"
     return f'"{text}"'
+
+
+def for_shell(word: str) -> str:
+    """A path or another word as it can be pasted into the shell in use, as one word that is no option."""
+    name = shown(word)
+    if name.startswith("-"):
+        name = f"./{name}"
+    if os.name != "nt":
+        return shlex.quote(name)
+    if re.fullmatch(r"[\w.:\\/~-]+", name):
+        return name
+    # PowerShell adds the person's own folder of modules to those of the system; it alone takes single quotation marks.
+    if len(os.environ.get("PSMODULEPATH", "").split(os.pathsep)) >= 3:
+        return "'" + name.replace("'", "''") + "'"
+    return subprocess.list2cmdline([name]) if " " in name else f'"{name}"'
 
 
 def some(items: Sequence[str]) -> str:

@@ -148,6 +148,13 @@ def test_contradicting_copies_all_go():
     assert "1.4 million" not in exact.sure
 
 
+def test_one_of_each_has_words_in_the_singular():
+    dataset = made([0, 1] + [0, 1] * 20)
+    alone = np.arange(dataset.n, dtype=np.int32)
+    [conflict] = audit(dataset, (), Duplicates((Pair(0, 1, "exact"),), alone, alone))
+    assert conflict.sentence == "2 photos show the same thing under different class names."
+
+
 def test_conflicts_name_each_pair_with_two_class_names():
     dataset = made([0, 1, 0, 1] + [0, 1] * 20)
     n = dataset.n
@@ -158,7 +165,7 @@ def test_conflicts_name_each_pair_with_two_class_names():
     assert conflict.sentence == "2 pairs of photos show the same thing under different class names."
     assert conflict.advice == "Look at each pair and delete the photo that is in the wrong folder."
     assert conflict.photos == (("cat/0.jpg", "dog/1.jpg", "exact"), ("cat/2.jpg", "dog/3.jpg", "near"))
-    assert near.sentence == "1 pair of photos is near duplicates.", "a pair with two class names is named once"
+    assert near.sentence == "2 photos are near duplicates.", "a pair with two class names is named once"
     assert near.kind == "near_duplicate"
 
 

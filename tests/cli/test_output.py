@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.cli.output import write_table
+from tellapart.cli.output import OF_A_PHOTO, class_columns, write_table
 from tellapart.data.source import scan
 from tellapart.data.spreadsheet import guarded, unguarded
 
@@ -66,3 +66,24 @@ def test_a_table_of_ours_is_a_label_file(tmp_path: Path, monkeypatch: pytest.Mon
         Path(name).write_bytes(b"x")
     write_table("label these.csv", ["photo", "class_name"], [[name, "hat"] for name in names])
     assert sorted(scan("label these.csv").places) == sorted(names)
+
+
+ALIKE = ["photo", "answer", "Error", " error", "p_photo", "p_answer", "a;=b", "a;'=b", "=x", "'=x"]
+
+
+@given(st.lists(st.sampled_from(ALIKE) | texts.filter(bool), min_size=2, max_size=8, unique=True))
+def test_no_two_columns_of_a_table_are_called_alike(class_names: list[str]):
+    columns = [*OF_A_PHOTO, *class_columns(class_names)]
+    assert len({guarded(name).strip().casefold() for name in columns}) == len(columns)
+
+
+def test_columns_have_the_names_of_classes_unless_one_would_stand_there_twice():
+    assert class_columns(["hat", "shoe"]) == ["hat", "shoe"]
+    assert class_columns(["drawing", "photo"]) == ["p_drawing", "p_photo"]
+    assert class_columns(["ERROR", "ok"]) == ["p_ERROR", "p_ok"]
+
+
+def test_a_dash_prints_the_table(capsysbinary: pytest.CaptureFixture[bytes]):
+    write_table("-", ["photo"], [["caf\u00e9.jpg"]])
+    assert capsysbinary.readouterr().out.decode() == '"photo"\r\n"caf\u00e9.jpg"\r\n'
+    assert not Path("-").exists()

@@ -243,6 +243,18 @@ def test_no_test_photo_is_not_spoken_of():
     assert not any(sentence.startswith("0 of 0") for sentence in empty["sentences"])
 
 
+def test_after_a_run_the_promise_is_said_once_and_plainly():
+    kept = guarantee(180, FAR_SHARE, DOUBT_SHARE)
+    asked = (np.array([[0.9, 0.1]]), np.array([0.1]), np.array([0], np.int32))
+    told = coverage.real_photos(*asked, Thresholds(0.5, 0.4, 180), kept)
+    said = f"At least about {round(100 * kept.kept)} of 100 photos of your classes get a name."
+    assert coverage.plainly(told) == said
+    never_unsure = coverage.real_photos(*asked, Thresholds(0.5, None, 180), kept)
+    assert coverage.plainly(never_unsure).startswith(f"{said} It never says “not sure”")
+    nothing = coverage.real_photos(*asked, Thresholds(0.5, None, 5, early=True), None)
+    assert coverage.plainly(nothing) == nothing.promise_in_words
+
+
 @pytest.mark.parametrize(
     ("thresholds", "says"),
     [

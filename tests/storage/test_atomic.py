@@ -6,6 +6,7 @@ import io
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -17,7 +18,7 @@ import pytest
 
 from tellapart.errors import InputError
 from tellapart.storage import atomic
-from tellapart.storage.atomic import restore, write_file, write_folder
+from tellapart.storage.atomic import refuse_unwritable, refuse_unwritable_file, restore, write_file, write_folder
 
 NAMES = ("manifest.json", "model.onnx", "README.md", "examples/1.jpg", "examples/2.jpg")
 
@@ -43,6 +44,12 @@ def leftovers(folder):
     return sorted(p.name for p in folder.parent.iterdir() if p.name != folder.name)
 
 
+def umask():
+    now = os.umask(0)
+    os.umask(now)
+    return now
+
+
 @pytest.fixture
 def target(tmp_path):
     return tmp_path / "place" / "model"
@@ -53,7 +60,7 @@ def test_a_folder_is_replaced_as_a_whole(target):
     write_folder(target, version(2))
     assert content(target) == version(2)
     assert leftovers(target) == []
-    assert target.stat().st_mode & 0o777 == 0o755
+    assert target.stat().st_mode & 0o777 == 0o777 & ~umask()
 
 
 def test_a_file_is_replaced_as_a_whole(target):
@@ -61,7 +68,7 @@ def test_a_file_is_replaced_as_a_whole(target):
     write_file(target, b"two")
     assert target.read_bytes() == b"two"
     assert leftovers(target) == []
-    assert target.stat().st_mode & 0o777 == 0o644
+    assert target.stat().st_mode & 0o777 == 0o666 & ~umask()
 
 
 WRITER = """
@@ -306,3 +313,127 @@ def test_relative_names(tmp_path, monkeypatch):
     assert which(tmp_path / "model") == 3
     write_file(Path("answers.csv"), b"a")
     assert atomic.restore(Path()) is None
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o077])
+def test_what_is_new_honours_the_umask_and_what_was_there_keeps_its_mode(target, mask):
+    before = os.umask(mask)
+    try:
+        page = target.parent / "page.html"
+        for content_now in (b"one", b"two"):
+            write_file(page, content_now)
+            write_folder(target, version(1))
+            assert page.stat().st_mode & 0o777 == 0o666 & ~mask
+            assert target.stat().st_mode & 0o777 == 0o777 & ~mask
+            assert (target / "model.onnx").stat().st_mode & 0o777 == 0o666 & ~mask
+        page.chmod(0o640)
+        target.chmod(0o750)
+        (target / "model.onnx").chmod(0o604)
+        write_file(page, b"three")
+        write_folder(target, version(2))
+    finally:
+        os.umask(before)
+    assert page.stat().st_mode & 0o777 == 0o640
+    assert target.stat().st_mode & 0o777 == 0o750
+    assert (target / "model.onnx").stat().st_mode & 0o777 == 0o604
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives a file to another")
+def test_what_is_replaced_keeps_its_owner(target):
+    for write in (lambda: write_file(target, b"x"), lambda: write_folder(target, version(1))):
+        write()
+        os.chown(target, 12345, 23456)
+        write()
+        assert (target.stat().st_uid, target.stat().st_gid) == (12345, 23456)
+        target.unlink() if target.is_file() else None
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "real.csv").write_bytes(b"old")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    (tmp_path / "two.csv").symlink_to("link.csv")
+    (tmp_path / "new.csv").symlink_to("made.csv")
+    refuse_unwritable_file(tmp_path / "two.csv")
+    write_file(tmp_path / "two.csv", b"new")
+    write_file(tmp_path / "new.csv", b"first")
+    assert [os.readlink(tmp_path / name) for name in ("link.csv", "two.csv", "new.csv")] == [
+        "real.csv", "link.csv", "made.csv",
+    ]  # fmt: skip
+    assert (tmp_path / "real.csv").read_bytes() == b"new"
+    assert (tmp_path / "made.csv").read_bytes() == b"first"
+
+
+def test_a_linked_folder_stays_a_link_and_its_target_is_replaced(tmp_path):
+    write_folder(tmp_path / "model-1", version(1))
+    (tmp_path / "latest").symlink_to("model-1")
+    refuse_unwritable(tmp_path / "latest", force=True, ours=frozenset({*NAMES, "examples"}))
+    write_folder(tmp_path / "latest", version(2))
+    assert os.readlink(tmp_path / "latest") == "model-1"
+    assert which(tmp_path / "model-1") == 2
+    (tmp_path / "model-1").rename(tmp_path / ".model-1.previous")  # as a kill between two renames leaves it
+    restore(tmp_path / "latest")
+    assert which(tmp_path / "latest") == 2
+
+
+def test_links_in_a_circle_get_a_sentence(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for write in (refuse_unwritable_file, lambda t: write_file(t, b"x")):
+        with pytest.raises(InputError, match=r"a' cannot be written: too many levels of symbolic links\."):
+            write(tmp_path / "a")
+
+
+def test_a_pipe_is_written_into(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()))
+    reader.start()
+    refuse_unwritable_file(pipe)
+    write_file(pipe, b"answers" * 20_000)
+    reader.join()
+    assert heard == [b"answers" * 20_000]
+    assert pipe.is_fifo()
+
+
+def test_a_device_is_written_into_and_a_disk_or_socket_is_not(tmp_path):
+    null = os.stat("/dev/null")
+    refuse_unwritable_file(Path("/dev/null"))
+    write_file(Path("/dev/null"), b"x")
+    assert os.stat("/dev/null").st_rdev == null.st_rdev
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(InputError, match=r"'/dev/full' cannot be written: no space left on device\."):
+        write_file(Path("/dev/full"), b"x")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "s"))
+    with listening:
+        for write in (refuse_unwritable_file, lambda t: write_file(t, b"x")):
+            with pytest.raises(InputError, match=r"s' is a socket, which no file is written to\."):
+                write(tmp_path / "s")
+
+
+OWN_OUTPUT = """
+import sys
+from pathlib import Path
+from tellapart.storage.atomic import refuse_unwritable_file, write_file
+print("before")
+refuse_unwritable_file(Path(sys.argv[1]))
+write_file(Path(sys.argv[1]), b"answers\\n")
+print("after")
+"""
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "out.txt"])
+def test_our_own_output_goes_on_whatever_name_it_has(tmp_path, name):
+    """Also where a shell has sent it to a file: replaced, that would hold nothing of what is printed later."""
+    command = [sys.executable, "-c", OWN_OUTPUT.replace("\\\\", "\\"), name]
+    with (tmp_path / "out.txt").open("wb") as out:
+        subprocess.run(command, stdout=out, cwd=tmp_path, check=True)
+    assert (tmp_path / "out.txt").read_text() == "before\nanswers\nafter\n"
+    if name != "out.txt":
+        assert subprocess.run(command, capture_output=True, check=True).stdout == b"before\nanswers\nafter\n"
+
+
+def test_a_dash_is_no_folder():
+    with pytest.raises(InputError, match=r"'-' is not a name for a new folder\."):
+        refuse_unwritable(Path("-"), force=True)

@@ -1,6 +1,12 @@
-"""Where things are kept."""
+"""Where things are remembered, and that nothing is where there is no place for it."""
 
-from tellapart.storage.cache_folder import cache_folder
+import numpy as np
+import platformdirs
+import pytest
+
+from tellapart.features.cache import Embedding, FeatureCache
+from tellapart.storage.cache_folder import NOWHERE, cache_folder
+from tellapart.storage.photo_locations import forget_locations, load_locations, save_locations
 
 
 def test_the_environment_decides_and_the_user_s_directory_is_the_default(tmp_path, monkeypatch):
@@ -12,3 +18,25 @@ def test_the_environment_decides_and_the_user_s_directory_is_the_default(tmp_pat
         else:
             monkeypatch.setenv("TELLAPART_CACHE_DIR", absent)
         assert "tellapart" in str(cache_folder())
+
+
+def _homeless(_: str) -> str:
+    raise RuntimeError("could not determine the home directory")
+
+
+@pytest.mark.parametrize("answer", [_homeless, lambda _: "~/.cache/tellapart"])
+def test_a_user_without_a_home_goes_without(monkeypatch, tmp_path, answer):
+    monkeypatch.delenv("TELLAPART_CACHE_DIR")
+    monkeypatch.setattr(platformdirs, "user_cache_dir", answer)
+    monkeypatch.chdir(tmp_path)
+    assert cache_folder() == NOWHERE
+    cache = FeatureCache()
+    cache.put({b"key": Embedding(np.zeros(3, np.float32), b"hash")})
+    assert cache.get(b"key") is not None  # for as long as this command runs
+    cache.close()
+    save_locations("0" * 64, {"test": ["a.jpg"]})
+    assert load_locations("0" * 64, "test") == []
+    forget_locations()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tmp_path))
+    assert cache_folder() == tmp_path

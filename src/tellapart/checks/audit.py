@@ -51,6 +51,11 @@ def _photos(dataset: Dataset, indices: Iterable[int]) -> tuple[str, ...]:
     return tuple(dataset.photos[index] for index in sorted(set(indices)))
 
 
+def _of_pairs(n: int) -> str:
+    """So many pairs, with words that take a plural."""
+    return "2 photos" if n == 1 else f"{n:,} pairs of photos"
+
+
 def _sure(pairs: Sequence[Pair]) -> str:
     kinds = {pair.kind for pair in pairs}
     parts = [sentence for kind, sentence in (("exact", SURE_OF_PIXELS), ("near", SURE_OF_LIKENESS)) if kind in kinds]
@@ -62,7 +67,7 @@ def _conflicts(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
     if pairs:
         torn = conflicting(dataset.labels, duplicates)
         # Copies are linked in a chain, so of many of them the pairs are few.
-        what = counted(len(pairs), "pair") + " of photos" if len(torn) <= 2 * len(pairs) else f"{len(torn):,} photos"
+        what = _of_pairs(len(pairs)) if len(torn) <= 2 * len(pairs) else f"{len(torn):,} photos"
         whole = class_counts(dataset) == np.bincount(dataset.labels[torn], minlength=len(dataset.class_names))
         listed = some([quoted(name) for name, is_torn in zip(dataset.class_names, whole, strict=True) if is_torn])
         yield Finding(
@@ -82,7 +87,9 @@ def _leaks(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
         n_test = int(dataset.tested.sum())
         yield Finding(
             "leak",
-            f"{len(leaks)} of {n_test} test photos are also training photos, so a score on them means little.",
+            f"{len(leaks):,} of {counted(n_test, 'test photo')} "
+            f"{'is also a training photo' if len(leaks) == 1 else 'are also training photos'}, "
+            "so a score on them means little.",
             "Take them out of the test folder; training reports the score with and without them.",
             _names(dataset, leaks),
             sure=_sure(leaks),
@@ -110,7 +117,7 @@ def _copies(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
         if pairs:
             yield Finding(
                 f"{kind}_duplicate",
-                f"{counted(len(pairs), 'pair')} of photos {'is' if len(pairs) == 1 else 'are'} {what}.",
+                f"{_of_pairs(len(pairs))} are {what}.",
                 "They add little; keep one of each. A split that training makes never puts them on both sides.",
                 _names(dataset, pairs),
                 sure=_sure(pairs),

@@ -13,7 +13,6 @@ only then the original goes; a kill between the two leaves both.
 
 import errno
 import os
-import shlex
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -27,7 +26,7 @@ from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.storage.atomic import LEFT_BY_SYSTEMS, refuse_unwritable_file, write_file
 from tellapart.storage.moves import PARTIAL, Record, append_line, flush, in_words, inside, move_file, read_list, sha256
-from tellapart.text import quoted, shown
+from tellapart.text import for_shell, quoted, shown
 from tellapart.timing import Progress, no_progress
 
 README = "README.txt"
@@ -235,7 +234,7 @@ def _readme(source: str) -> bytes:
         f"These files were moved out of {shown(source)} by: tellapart check --fix\n"
         "Nothing was deleted.\n\n"
         f"{LIST} says of each file where it was, where it is now, why and when it was moved, and its SHA-256.\n\n"
-        f"To put everything back:\n  tellapart check {shlex.quote(shown(source))} --undo\n\n"
+        f"To put everything back:\n  tellapart check {for_shell(source)} --undo\n\n"
         "Delete the photos here when you are sure that you do not need them. As long as the list is here,\n"
         "tellapart train says what was taken out of the test.\n"
     ).encode("utf-8", "replace")

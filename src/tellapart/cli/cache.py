@@ -4,6 +4,7 @@ import click
 
 from tellapart.cli.options import examples, json_option
 from tellapart.cli.output import print_json, say
+from tellapart.text import counted
 
 
 @click.command(epilog=examples("tellapart cache\ntellapart cache --clear"))
@@ -17,6 +18,7 @@ def cache(clear: bool, as_json: bool) -> None:
     """Show or clear what is remembered of photos already read."""
     from tellapart.engine.trial import forget_graphs
     from tellapart.features.cache import FeatureCache
+    from tellapart.storage.cache_folder import NOWHERE
     from tellapart.storage.photo_locations import forget_locations
 
     store = FeatureCache()
@@ -29,7 +31,10 @@ def cache(clear: bool, as_json: bool) -> None:
     if as_json:
         print_json({**vars(state), "path": str(state.path), "n_cleared": n_cleared})
         return
+    if NOWHERE in state.path.parents:
+        say("Nothing is remembered, because this user has no home folder. Name one in TELLAPART_CACHE_DIR.")
+        return
     if clear:
-        say(f"Forgot {n_cleared:,} photos.")
+        say(f"Forgot {counted(n_cleared, 'photo')}.")
     size, limit = state.size_bytes / 1e6, state.limit_bytes / 1e6
-    say(f"{state.n_photos:,} photos, {size:,.1f} MB of at most {limit:,.0f} MB: {state.path}")
+    say(f"{counted(state.n_photos, 'photo')}, {size:,.1f} MB of at most {limit:,.0f} MB: {state.path}")

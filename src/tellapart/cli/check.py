@@ -1,13 +1,22 @@
 """`check`: what is wrong with the photos, before any training."""
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.options import INTERRUPTED, examples, group_by_option, json_option, progress_bars, quality_option
-from tellapart.cli.output import print_json, say
+from tellapart.cli.options import (
+    FILE_TO_WRITE,
+    INTERRUPTED,
+    examples,
+    group_by_option,
+    json_option,
+    progress_bars,
+    quality_option,
+)
+from tellapart.cli.output import print_bytes, print_json, say
+from tellapart.cli.streams import is_stdout
 from tellapart.errors import InputError
+from tellapart.text import counted, for_shell, shown
 
 if TYPE_CHECKING:
     from tellapart.checks.finding import Finding
@@ -29,7 +38,12 @@ tellapart check photos/ --undo                 move them back; nothing is ever d
     )
 )
 @click.argument("photos", type=click.Path())
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write a page with thumbnails to this HTML file.")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE_TO_WRITE,
+    help="Write a page with thumbnails to this HTML file; - prints it.",
+)
 @click.option("--fix", is_flag=True, help="Move copies, leaks and unusable files out of the way.")
 @click.option(
     "--only",
@@ -73,22 +87,28 @@ def check(
     from tellapart.storage.atomic import refuse_unwritable_file, write_file
     from tellapart.workflow.check import check as check_photos
 
-    if output:
+    if (as_json or fix) and is_stdout(output):
+        raise InputError("With --json or --fix, the page goes to a file.", hint="Name one with -o.")
+    if output and output != "-":
         refuse_unwritable_file(Path(output))
     with progress_bars() as progress:
         prepared, findings = check_photos(photos, quality=quality, group_by=group_by, progress=progress)
-    if output:
+    if output == "-":
+        print_bytes(check_page(prepared, findings))
+    elif output:
         write_file(Path(output), check_page(prepared, findings))
     moved = _fix(prepared, findings, photos, kinds, dry_run=dry_run) if fix else None
     if as_json:
         print_json(_as_json(prepared, findings, moved))
+        return
+    if is_stdout(output):  # the page says it all
         return
     _print_findings(prepared, findings)
     if moved:
         _print_moved(moved, photos, dry_run=dry_run)
         _print_left(findings, moved, photos, kinds)
     if output:
-        say(f"\nPage: {output}")
+        say(f"\nPage: {shown(output)}")
 
 
 def _as_json(prepared: "Prepared", findings: "list[Finding]", moved: "Quarantined | None") -> dict[str, Any]:
@@ -109,7 +129,8 @@ def _as_json(prepared: "Prepared", findings: "list[Finding]", moved: "Quarantine
 def _print_findings(prepared: "Prepared", findings: "list[Finding]") -> None:
     dataset = prepared.dataset
     n_found = dataset.n + len(prepared.skipped)
-    say(f"{dataset.n:,} photos of {len(dataset.class_names)} classes ({n_found:,} files found).")
+    n, classes = counted(dataset.n, "photo"), counted(len(dataset.class_names), "class", "classes")
+    say(f"{n} of {classes} ({counted(n_found, 'file')} found).")
     for finding in findings:
         say("")
         say(finding.sentence, bold=True)
@@ -127,9 +148,7 @@ def _print_findings(prepared: "Prepared", findings: "list[Finding]") -> None:
 
 def _command(photos: str, *options: str) -> str:
     """A line that can be pasted into a shell, whatever the folder is called."""
-    from tellapart.text import shown
-
-    return " ".join(["tellapart check", shlex.quote(shown(photos)), *options])
+    return " ".join(["tellapart check", for_shell(photos), *options])
 
 
 def _kinds(only: str | None, photos: str, *, fix: bool) -> tuple[str, ...]:
@@ -160,7 +179,6 @@ def _fix(
     """Move the suspects; a stop in the middle says how to put back what has been moved."""
     from tellapart.checks.fixes import fix
     from tellapart.checks.quarantine import held
-    from tellapart.text import counted
 
     try:
         with progress_bars() as progress:
@@ -172,8 +190,6 @@ def _fix(
 
 
 def _print_moved(moved: "Quarantined", photos: str, *, dry_run: bool) -> None:
-    from tellapart.text import counted, shown
-
     say("")
     done = "would be moved" if dry_run else "moved"
     rest = "Nothing was moved yet." if dry_run else "Nothing was deleted."
@@ -192,7 +208,6 @@ def _print_moved(moved: "Quarantined", photos: str, *, dry_run: bool) -> None:
 def _print_left(findings: "list[Finding]", moved: "Quarantined", photos: str, kinds: tuple[str, ...]) -> None:
     """How many photos stay because their label alone is in question."""
     from tellapart.checks.fixes import suspicious
-    from tellapart.text import counted
 
     n_left = len(suspicious(findings) - {move.photo for move in moved.moves})
     if n_left and "labels" not in kinds:
@@ -203,7 +218,6 @@ def _print_left(findings: "list[Finding]", moved: "Quarantined", photos: str, ki
 
 def _undo(photos: str, *, as_json: bool) -> None:
     from tellapart.checks.quarantine import undo
-    from tellapart.text import counted, shown
 
     restored = undo(photos)
     if not as_json and not restored.paths and not restored.kept:

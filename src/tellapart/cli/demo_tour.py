@@ -50,7 +50,7 @@ def _tour(folder: Path, say: Callable[[str], None]) -> None:
     say("$ tellapart check photos/")
     prepared, findings = check(photos)
     n, n_classes = prepared.dataset.n, len(prepared.dataset.class_names)
-    say(f"{n} photos of {n_classes} classes; {counted(len(findings), 'finding')}.")
+    say(f"{counted(n, 'photo')} of {counted(n_classes, 'class', 'classes')}; {counted(len(findings), 'finding')}.")
     for finding in findings:
         say(f"  {finding.sentence}")
 

@@ -37,8 +37,13 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Score MODEL on labelled PHOTOS that are new to it; classes are matched by name."""
+    from pathlib import Path
+
+    from tellapart.model.naming import refuse_swapped
+    from tellapart.text import shown
     from tellapart.workflow.evaluate import evaluate as evaluate_model
 
+    refuse_swapped(model, [photos], "tellapart evaluate")
     with progress_bars() as progress:
         evaluation = evaluate_model(
             model, photos, output=output, force=force, robustness=robustness, group_by=group_by, progress=progress
@@ -50,4 +55,4 @@ def evaluate(
     for sentence in evaluation.costs.sentences if evaluation.costs else ():
         say(sentence)
     if output:
-        say(f"\nReport: {output}/report.html")
+        say(f"\nReport: {shown(str(Path(output, 'report.html')))}")

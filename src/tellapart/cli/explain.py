@@ -30,10 +30,12 @@ def explain(model: str, photo: str, output: str, among: str | None, force: bool,
     from pathlib import Path
 
     from tellapart.model.explain import look_inside
+    from tellapart.model.naming import refuse_swapped
     from tellapart.report.inside_page import FILES, PAGE, inside_page
     from tellapart.storage.atomic import refuse_unwritable, write_folder
     from tellapart.text import shown
 
+    refuse_swapped(model, [photo], "tellapart explain")
     refuse_unwritable(Path(output), force=force, ours=FILES if (Path(output) / PAGE).is_file() else frozenset())
     with progress_bars() as progress:
         inside = look_inside(model, photo, among=among, progress=progress)
@@ -45,4 +47,4 @@ def explain(model: str, photo: str, output: str, among: str | None, force: bool,
     print_prediction(inside.prediction, 1, 0)
     for one in inside.neighbours[:3]:
         say(f"  alike: {shown(one.path)}")
-    say(f"Page: {output}/{PAGE}")
+    say(f"Page: {shown(str(Path(output, PAGE)))}")

@@ -56,6 +56,7 @@ def export(
     Before anything is written, the exported form answers photos end to end. If it disagrees with MODEL on one of them
     by more than a stated bound, nothing is written and the photo is named.
     """
+    import os
     from pathlib import Path
 
     from tellapart.errors import InputError
@@ -63,6 +64,7 @@ def export(
     from tellapart.export.proof import sentences
     from tellapart.export.push import push as upload
     from tellapart.export.push import require_hub
+    from tellapart.text import shown
 
     if push and to != "space":
         raise InputError("--push goes with --to space.", hint="The other exports are folders that you upload yourself.")
@@ -82,6 +84,6 @@ def export(
             say(line)
         model_mb, total_mb = exported.model_bytes / 1e6, exported.total_bytes / 1e6
         say(f"Model {model_mb:.1f} MB, folder {total_mb:.1f} MB, {exported.proof.ms_a_photo:.0f} ms a photo.")
-        say(f"\n{output}/ is ready. {exported.next_step}")
+        say(f"\n{shown(str(Path(output)))}{os.sep} is ready. {exported.next_step}")
         if address:
             say(f"The Space: {address}")

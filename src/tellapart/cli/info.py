@@ -27,6 +27,7 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
     from pathlib import Path
 
     from tellapart.model.artifact import load_artifact, refuse_imagenet
+    from tellapart.text import counted
 
     if versions:
         _print_versions(as_json)
@@ -40,11 +41,11 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
         print_json(manifest)
         return
     facts = manifest["model"]
-    say(f"{manifest['name']}: {len(artifact.class_names)} classes", bold=True)
+    say(f"{manifest['name']}: {counted(len(artifact.class_names), 'class', 'classes')}", bold=True)
     say("  " + ", ".join(artifact.class_names))
     say(artifact.headline)
     _print_promises(artifact)
-    say(f"Trained on {manifest['data']['n_train']:,} photos with tellapart {facts['tellapart']}.")
+    say(f"Trained on {counted(manifest['data']['n_train'], 'photo')} with tellapart {facts['tellapart']}.")
     say(f"Backbone: {facts['backbone']} ({facts['quality']}), {len(artifact.model) / 1e6:.1f} MB, computed in f32.")
 
 

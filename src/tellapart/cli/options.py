@@ -1,14 +1,17 @@
 """What every command shares: errors become exit codes, options mean the same everywhere, stages show bars."""
 
 import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli import streams
 from tellapart.cli.interrupts import wait_for_imports
 from tellapart.cli.output import say
+from tellapart.cli.wrong_words import corrected
 from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
 from tellapart.text import shown, shown_lines
 
@@ -25,6 +28,7 @@ EXIT_CODES: dict[type[TellapartError], int] = {
     MissingExtraError: 2,
 }
 INTERRUPTED = 130  # what shells report for Ctrl-C
+FILE_TO_WRITE = click.Path(dir_okay=False, readable=False, allow_dash=True)  # or "-", standard output
 SLOW_S = 0.5  # a stage that takes less shows no bar
 
 
@@ -39,6 +43,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         wait_for_imports()
+        streams.starting()
         try:
             with _visible():
                 return super().invoke(ctx)
@@ -50,16 +55,47 @@ class Commands(click.Group):
         except (KeyboardInterrupt, click.Abort):
             say("Stopped. No result was written.", err=True)
             ctx.exit(INTERRUPTED)
-        except BrokenPipeError:  # the reader, such as `head`, has seen enough
-            sys.stderr.close()
-            ctx.exit(0)
+        finally:
+            streams.started()
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the whole program: any letter can be printed, and an output that cannot be written gets a sentence."""
+        streams.prepare()
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().main(*args, **options)
+        except OSError as error:
+            said = streams.failed(error)
+            if said is None:
+                raise
+            if said:
+                with suppress(OSError):
+                    say(f"Error: {said}", fg="red", err=True)
+                    say("Hint: Choose another place, or make room and check the folder's permissions.", err=True)
+            sys.exit(EXIT_CODES[TellapartError] if said else 0)  # a reader, such as `head`, has seen enough
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as a line for people, which nothing in it steers."""
+    say(f"Note: {shown(str(message))}", err=True)
 
 
 @contextmanager
 def _visible() -> Iterator[None]:
-    """Click's refusals hold parts of the command line, such as file names that a shell put in for a star."""
+    """Click's refusals hold parts of the command line, such as file names that a shell put in for a star.
+
+    A reader that has seen enough, such as `head`, is no error; click would make it one.
+    """
     try:
         yield
+    except BrokenPipeError as error:
+        streams.failed(error)
+        raise click.exceptions.Exit(0) from error
+    except click.UsageError as error:
+        better = corrected(error)
+        better.message = shown_lines(better.message)  # type: ignore[misc]
+        raise better from error
     except click.ClickException as error:
         error.message = shown_lines(error.message)  # type: ignore[misc]
         raise

@@ -1,16 +1,21 @@
 """Results for people and for machines: sentences, bars, JSON, CSV."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from tellapart.cli.streams import fitted, is_stdout, started
 from tellapart.text import shown, shown_lines
 
 if TYPE_CHECKING:
     from tellapart.evaluation.evaluation import Evaluation
     from tellapart.model.prediction import Prediction
+
+OF_A_PHOTO: Final = ("photo", "answer", "class_name", "confidence", "error")  # columns that every table of answers has
+PREFIX: Final = "p_"  # of the columns of classes, where a class has the name of another column
 
 
 def say(text: str = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
@@ -22,7 +27,10 @@ def say(text: str = "", *, err: bool = False, nl: bool = True, **style: Any) -> 
         nl: whether the line ends here.
         style: what `click.style` takes.
     """
-    click.secho(shown_lines(text), err=err, nl=nl, **style)
+    started()
+    stream = sys.stderr if err else sys.stdout
+    lines = shown_lines(text)
+    click.secho(fitted(lines, stream) if nl else lines, stream, nl=nl, **style)
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
@@ -33,6 +41,7 @@ def print_json(value: object, *, indent: int | None = 2) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     if shown_lines(text) != text:
         text = "".join(letter if shown_lines(letter) == letter else f"\\u{ord(letter):04x}" for letter in text)
+    started()
     click.echo(text.encode())
 
 
@@ -89,11 +98,29 @@ def write_csv(path: str, predictions: list["Prediction"], class_names: tuple[str
         probs = [f"{(p.probs or {}).get(name, 0):.6f}" if p.error is None else "" for name in class_names]
         confidence = "" if p.confidence is None else f"{p.confidence:.6f}"
         rows.append([p.photo, p.answer or "", p.class_name or "", confidence, p.error or "", *probs])
-    write_table(path, ["photo", "answer", "class_name", "confidence", "error", *class_names], rows)
+    write_table(path, [*OF_A_PHOTO, *class_columns(class_names)], rows)
+
+
+def class_columns(class_names: Sequence[str]) -> list[str]:
+    """A column's name for each class: its own, but with `PREFIX` before all where one would stand there twice.
+
+    Programs that read tables take the last of two equal columns, some without regard to capitals and blanks.
+    """
+    for prefix in ("", PREFIX):
+        columns = [prefix + name for name in class_names]
+        if not _repeats([*OF_A_PHOTO, *columns]):
+            return columns
+    return [f"{PREFIX}{number}_{name}" for number, name in enumerate(class_names, start=1)]
+
+
+def _repeats(columns: Sequence[str]) -> bool:
+    from tellapart.data.spreadsheet import guarded
+
+    return len({guarded(name).strip().casefold() for name in columns}) < len(columns)
 
 
 def write_table(path: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV file, written as a whole; no field that any common separator makes of it is a formula."""
+    """A CSV file, written as a whole; printed for "-". No field that any common separator makes of it is a formula."""
     import csv
     import io
     from pathlib import Path
@@ -104,4 +131,24 @@ def write_table(path: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     text = io.StringIO()
     table = [[guarded(str(value)) for value in row] for row in (columns, *rows)]
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows(table)
-    write_file(Path(path), text.getvalue().encode("utf-8", "replace"))
+    lines = text.getvalue()
+    at_terminal = sys.stdout is not None and sys.stdout.isatty() if path == "-" else Path(path).is_char_device()
+    if at_terminal:  # which names must not steer
+        lines = shown_lines(lines.replace("\r\n", "\n"))
+    content = lines.encode("utf-8", "replace")
+    if path == "-":
+        print_bytes(content)
+        return
+    started()
+    write_file(Path(path), content)
+
+
+def print_bytes(content: bytes) -> None:
+    """Print a whole file, as it is."""
+    started()
+    click.echo(content, nl=False)
+
+
+def say_written(text: str, path: str | None) -> None:
+    """Print a line about what was written to `path`; to standard error where that was standard output."""
+    say(text, err=is_stdout(path))

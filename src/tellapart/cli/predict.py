@@ -6,8 +6,9 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from tellapart.cli.options import examples, progress_bars
-from tellapart.cli.output import print_json, print_prediction, say, write_csv
+from tellapart.cli.options import FILE_TO_WRITE, examples, progress_bars
+from tellapart.cli.output import print_json, print_prediction, say_written, write_csv
+from tellapart.cli.streams import is_stdout
 from tellapart.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ tellapart predict imagenet cat.jpg --top 5"""
 @click.argument("model", type=click.Path())
 @click.argument("photos", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="How many classes to print a photo.")
-@click.option("--csv", "csv_file", type=click.Path(dir_okay=False), help="Write the answers to this CSV file.")
+@click.option("--csv", "csv_file", type=FILE_TO_WRITE, help="Write the answers to this CSV file; - prints it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
 def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None, as_json: bool) -> None:
     """Ask MODEL what is in PHOTOS: files, folders, globs, or "-" for paths on standard input.
@@ -36,11 +37,15 @@ def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None,
     from pathlib import Path
 
     from tellapart.data.source import scan_photos
+    from tellapart.model.naming import refuse_swapped
     from tellapart.model.prediction import load
     from tellapart.storage.atomic import refuse_unwritable_file
     from tellapart.text import counted, shown
 
-    if csv_file:
+    refuse_swapped(model, photos, "tellapart predict")
+    if as_json and is_stdout(csv_file):
+        raise InputError("--json and --csv cannot both print.", hint="Name a file for --csv.")
+    if csv_file and csv_file != "-":
         refuse_unwritable_file(Path(csv_file))
     named = scan_photos(p for p in photos if p != "-")
     from_stdin = "-" in photos
@@ -57,13 +62,14 @@ def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None,
             n_answered += prediction.error is None
             if csv_file:
                 rows.append(prediction)
-            elif as_json:
+            if as_json:
                 print_json(prediction.to_json(), indent=None)
-            else:
+            elif not csv_file:
                 print_prediction(prediction, top, width)
     if csv_file:
         write_csv(csv_file, rows, predictor.class_names)
-        say(f"{counted(len(rows), 'answer')}: {csv_file}")
+        if not as_json:
+            say_written(f"{counted(len(rows), 'answer')}: {shown(csv_file)}", csv_file)
     if not n_answered:
         raise InputError("None of the photos could be read.", hint="Open one of them in a photo viewer.")
 

@@ -136,7 +136,7 @@ def options_for(output: str, recipe: "Recipe", *, resume: bool, report_to: str |
         try:
             yield TrainingOptions(place, resume, callbacks)
         except BaseException:
-            if place.exists():
+            if lines.n_kept and place.exists():  # an older training's, or one that this one refused, is no promise
                 listed = "listed above 'Once more'" if lines.is_again else "listed"
                 say(f"Every epoch {listed} is kept. To go on: the same command with --resume", err=True)
             raise
@@ -147,6 +147,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._is_titled = False
+        self.n_kept = 0  # epochs of this run that are in its checkpoint
         self.is_again = False  # whether the second time has begun, whose epochs are not kept
 
     def __call__(self, epoch: Any) -> None:
@@ -159,6 +160,7 @@ class _Lines:
             say("Once more from the same start, now with the photos held out as well:", err=True, dim=True)
             self.is_again = True
         say(line(epoch), err=True)
+        self.n_kept += not epoch.refit
 
 
 def _reporter(name: str, output: str, recipe: "Recipe") -> AbstractContextManager[Callable[[Any], None]]:

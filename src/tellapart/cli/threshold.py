@@ -33,6 +33,8 @@ def threshold(model: str, answer: float | None, never_miss: tuple[str, ...], out
     Without either it only shows what can be had. With either, both are set: what is not named is as if it had never
     been. The thresholds are ranks among out-of-fold values that the model keeps; no photo is read.
     """
+    from tellapart.evaluation.coverage import plainly
+    from tellapart.text import counted, shown
     from tellapart.workflow.threshold import threshold as set_thresholds
 
     asked = answer is not None or never_miss
@@ -40,13 +42,13 @@ def threshold(model: str, answer: float | None, never_miss: tuple[str, ...], out
     if as_json:
         print_json(decided.to_json())
         return
-    for sentence in (decided.coverage.sentences[0], decided.coverage.promise_in_words, *decided.costs.sentences):
+    for sentence in (decided.coverage.sentences[0], plainly(decided.coverage), *decided.costs.sentences):
         say(sentence)
     if decided.note:
         say(decided.note)
     _print_tables(decided.costs)
     if asked:
-        say(f"\nWritten: {output or model}, asked again about {decided.n_proven} photos.")
+        say(f"\nWritten: {shown(output or model)}, asked again about {counted(decided.n_proven, 'photo')}.")
 
 
 def _print_tables(costs: "Costs") -> None:

@@ -19,6 +19,7 @@ from tellapart.cli.options import (
 from tellapart.cli.output import print_json, print_summary, say
 from tellapart.cli.recipe_options import options_for, recipe_from, training_options
 from tellapart.cli.wishes_options import wishes_from, wishes_options
+from tellapart.text import for_shell, shown
 
 if TYPE_CHECKING:
     from tellapart.data.preprocess import ResizeMode
@@ -111,8 +112,9 @@ def train(
         print_json(evaluation.to_json())
         return
     print_summary(evaluation)
-    say(f"\nModel and report: {output}/report.html   ({evaluation['timings_s']['total']:.1f} s)")
-    say(f"Ask it:           tellapart predict {output} PHOTO")
+    report = shown(str(Path(output, "report.html")))
+    say(f"\nModel and report: {report}   ({evaluation['timings_s']['total']:.1f} s)")
+    say(f"Ask it:           tellapart predict {for_shell(output)} PHOTO")
 
 
 def _as_typed(argv: list[str]) -> str:

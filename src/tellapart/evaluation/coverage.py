@@ -227,6 +227,15 @@ def promise_in_words(guaranteed: Guarantee, *, to_owner: bool) -> str:
     return f"{given}; {plausible} the {photos} it learned from."
 
 
+def plainly(coverage: Coverage) -> str:
+    """What is promised, for a line after a run; the report adds what else is plausible."""
+    if coverage.promise is None:
+        return coverage.promise_in_words
+    kept = round(100 * coverage.promise.kept)
+    plain = f"At least about {kept} of 100 photos of your classes get a name."
+    return coverage.promise_in_words.replace(promise_in_words(coverage.promise, to_owner=True), plain)
+
+
 def _guarantee_said(thresholds: Thresholds, guaranteed: Guarantee | None) -> list[str]:
     doubt_share = shares(thresholds.answer)[1]
     if thresholds.answer == 1:

@@ -20,7 +20,7 @@ from tellapart.engine.ood_reference import reference_photos
 from tellapart.errors import InputError
 from tellapart.evaluation.answering import Answered, TrainingCopies
 from tellapart.evaluation.costs import Costs, costs_of
-from tellapart.evaluation.coverage import real_photos, refusals
+from tellapart.evaluation.coverage import plainly, real_photos, refusals
 from tellapart.evaluation.evaluation import (
     Evaluation,
     LabelConflicts,
@@ -234,7 +234,7 @@ def summary(evaluation: Evaluation) -> list[str]:
     lines += evaluation.groups.sentences if evaluation.groups else ()
     lines += evaluation.warnings or ()
     if evaluation.unknown and evaluation.unknown.promise_in_words:
-        lines.append(evaluation.unknown.promise_in_words)
+        lines.append(plainly(evaluation.unknown))
     if evaluation.imbalance:
         lines.append(evaluation.imbalance)
     if evaluation.skipped:

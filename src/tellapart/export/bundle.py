@@ -67,7 +67,7 @@ class Bundle:
 
 
 Build = Callable[[ModelSource, str], Bundle]
-"""From the model and the name of the target folder to an export."""
+"""From the model and the path of the target folder, as the person wrote it, to an export."""
 
 
 def facts(artifact: Artifact) -> dict[str, Any]:

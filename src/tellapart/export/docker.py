@@ -7,7 +7,7 @@ from tellapart.export.code import FOR_ANSWERS, FOR_THE_SERVER, NAME, code_files,
 from tellapart.export.hashes import DEBIAN, hashed_pins
 from tellapart.export.subprocess_runner import SubprocessRunner
 from tellapart.model.artifact import MODEL, OUT_OF_FOLD, seal, sha256, slug
-from tellapart.text import shown
+from tellapart.text import for_shell, shown
 
 IGNORED = b"README.md\nexport.json\n"  # what the image need not hold
 UNHASHED = (
@@ -16,7 +16,7 @@ UNHASHED = (
 )
 
 
-def docker_folder(source: ModelSource, name: str) -> Bundle:
+def docker_folder(source: ModelSource, folder: str) -> Bundle:
     """Dockerfile, wheel, pins and the model folder as it is."""
     artifact = source.artifact
     wheel_name, packed = wheel()
@@ -51,7 +51,7 @@ def docker_folder(source: ModelSource, name: str) -> Bundle:
         form=SubprocessRunner(
             {**code, **model}, f"the tellapart {own_version()} in the folder, in a process of its own"
         ),
-        next_step=f"docker build --pull -t {facts['tag']} {name}",
+        next_step=f"docker build --pull -t {facts['tag']} {for_shell(folder)}",
         notes=() if machines else (UNHASHED,),
     )
 

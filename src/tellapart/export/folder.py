@@ -107,7 +107,7 @@ def export(
     engine = None if runtime is None else from_folder(Path(runtime))
     artifact = load_artifact(folder)
     asked = gather(photos, artifact, Predictor.from_artifact(artifact), progress)
-    built = build(ModelSource(folder, artifact, progress, engine), target.name)
+    built = build(ModelSource(folder, artifact, progress, engine), os.fspath(target))
     answers = _counted(built.form(asked.photos), len(asked.photos), progress)
     proof = prove(asked.photos, answers, built.form, asked.origin)
     write_folder(target, {**built.files, RECORD: _record(to, artifact, built, proof)})

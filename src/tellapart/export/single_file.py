@@ -12,11 +12,12 @@ from tellapart.export.bundle import Bundle, ModelSource, described
 from tellapart.export.graphs import Array, GraphRunner, Run, any_runtime, by_openvino
 from tellapart.export.proof import FROM_PIXELS
 from tellapart.model.artifact import MODEL, Artifact
+from tellapart.text import shown
 
 IR = "model"  # .xml and .bin
 
 
-def onnx_file(source: ModelSource, name: str) -> Bundle:
+def onnx_file(source: ModelSource, folder: str) -> Bundle:
     """The model's own ONNX file with its labels and a page on using it."""
     artifact = source.artifact
     run, through = any_runtime(artifact.model)
@@ -24,11 +25,11 @@ def onnx_file(source: ModelSource, name: str) -> Bundle:
         files={MODEL: artifact.model, **described(artifact)},
         model=MODEL,
         form=from_pixels(artifact, run, through),
-        next_step=f"Any ONNX runtime runs it; {name}/README.md says how.",
+        next_step=f"Any ONNX runtime runs it; {shown(str(Path(folder, 'README.md')))} says how.",
     )
 
 
-def openvino_files(source: ModelSource, name: str) -> Bundle:
+def openvino_files(source: ModelSource, folder: str) -> Bundle:
     """The model in OpenVINO's format, made and run by the OpenVINO that is installed here."""
     artifact = source.artifact
     graph = openvino.Core().read_model(artifact.model)
@@ -43,7 +44,7 @@ def openvino_files(source: ModelSource, name: str) -> Bundle:
         files={**files, **described(artifact)},
         model=f"{IR}.bin",
         form=from_pixels(artifact, run, f"OpenVINO {version('openvino')}"),
-        next_step=f"In Python: openvino.Core().compile_model('{name}/{IR}.xml', 'CPU')",
+        next_step=f"In Python: openvino.Core().compile_model({Path(folder, f'{IR}.xml').as_posix()!r}, 'CPU')",
     )
 
 

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tellapart.export.bundle import Build, Bundle, ModelSource, rendered
@@ -11,7 +12,7 @@ from tellapart.export.proof import FROM_FILES
 from tellapart.export.subprocess_runner import APART, SubprocessRunner
 from tellapart.export.web import Host, page_folder
 from tellapart.model.artifact import MODEL, to_json
-from tellapart.text import as_markdown, shown
+from tellapart.text import as_markdown, for_shell, shown
 
 GRADIO = "6.31.0"  # what the folder was tested with
 CAPS = {"pillow": "12.3.0"}  # the newest that this Gradio takes beside it
@@ -26,13 +27,13 @@ CAPPED = (
 )
 
 
-def static_space(source: ModelSource, name: str) -> Bundle:
+def static_space(source: ModelSource, folder: str) -> Bundle:
     """The page that runs the model in the visitor's browser, with the front matter of a static Space."""
-    built = page_folder(source, name, HUGGING_FACE, rendered("space/static.md", _facts(source)))
+    built = page_folder(source, folder, HUGGING_FACE, rendered("space/static.md", _facts(source)))
     return Bundle(built.files, built.model, built.form, built.next_step, (*built.notes, PUBLIC))
 
 
-def gradio_space(source: ModelSource, name: str) -> Bundle:
+def gradio_space(source: ModelSource, folder: str) -> Bundle:
     """app.py, the code and the model it asks, pins and the front matter."""
     facts = _facts(source)
     model = model_folder(source, "model/")
@@ -58,7 +59,7 @@ def gradio_space(source: ModelSource, name: str) -> Bundle:
         form=SubprocessRunner(
             {**code, **model}, f"the tellapart {own_version()} in the folder, decoding in a child process", APART
         ),
-        next_step=f"Try it: pip install gradio=={GRADIO}, then python {name}/app.py",
+        next_step=f"Try it: pip install gradio=={GRADIO}, then python {for_shell(str(Path(folder, 'app.py')))}",
         notes=(CAPPED, PUBLIC),
     )
 

@@ -18,7 +18,7 @@ from tellapart.export.graphs import Array, GraphRunner, any_runtime
 from tellapart.export.proof import FROM_FILES, ExportRunner
 from tellapart.export.web_graph import web_graph
 from tellapart.model.artifact import MODEL, Artifact, facts_of, sha256, to_json
-from tellapart.text import shown
+from tellapart.text import for_shell, shown
 
 PAGES = TEMPLATES.parents[1] / "web"
 FOLDER = "model/"
@@ -48,15 +48,15 @@ class Host:
 ANY_HOST = Host()
 
 
-def web_folder(source: ModelSource, name: str) -> Bundle:
+def web_folder(source: ModelSource, folder: str) -> Bundle:
     """The page, the model with its preprocessing inside, the runtime, and what to do with the folder."""
     artifact = source.artifact
     name_shown, early = shown(artifact.manifest["name"]), artifact.early
     facts = {"name": name_shown, "early": early, "runtime": runtime.TITLE, "bound": FROM_FILES}
-    return page_folder(source, name, ANY_HOST, rendered("web/README.md", facts))
+    return page_folder(source, folder, ANY_HOST, rendered("web/README.md", facts))
 
 
-def page_folder(source: ModelSource, name: str, host: Host, readme: bytes) -> Bundle:
+def page_folder(source: ModelSource, folder: str, host: Host, readme: bytes) -> Bundle:
     """The page for `host`, with its README.md."""
     source.progress("fetching the runtime", 0, 1)
     engine = source.runtime or runtime.vendored()
@@ -84,7 +84,7 @@ def page_folder(source: ModelSource, name: str, host: Host, readme: bytes) -> Bu
         files=files,
         model=FOLDER + MODEL,
         form=_form(source.artifact, files, graph, vendored=engine is not None),
-        next_step=f"Look at it: python -m http.server 8000 -d {name}",
+        next_step=f"Look at it: python -m http.server 8000 -d {for_shell(folder)}",
         notes=tuple(notes),
     )
 

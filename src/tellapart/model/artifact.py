@@ -22,12 +22,12 @@ from tellapart.formats.plain_jpeg import is_plain_jpeg
 from tellapart.model.cam import has_heatmap
 from tellapart.model.headline import as_now
 from tellapart.model.manifest_form import is_complete
+from tellapart.model.naming import IMAGENET, MANIFEST, not_a_model
 from tellapart.storage.atomic import restore
 from tellapart.text import LONGEST_NAME, counted, quoted, shown
 
 FORMAT = 1
 MODEL = "model.onnx"
-MANIFEST = "manifest.json"
 EVALUATION = "evaluation.json"
 REPORT = "report.html"
 CARD = "README.md"
@@ -173,7 +173,7 @@ def sha256(data: bytes) -> str:
 
 def is_imagenet(model: str | os.PathLike[str]) -> bool:
     """Whether `model` means the bundled network as it is, and not a folder of that name."""
-    return os.fspath(model) == "imagenet" and not Path(model).exists()
+    return os.fspath(model) == IMAGENET and not Path(model).exists()
 
 
 def refuse_imagenet(model: str | os.PathLike[str], hint: str) -> None:
@@ -193,14 +193,8 @@ def load_artifact(folder: Path) -> Artifact:
         ArtifactError: it is no model folder, damaged, hostile, or written by a newer version.
     """
     restore(folder)
-    if not folder.is_dir():
-        raise ArtifactError(
-            f"There is no model folder '{folder}'.", hint="Train one with: tellapart train PHOTOS -o MODEL"
-        )
     if not (folder / MANIFEST).exists():
-        raise ArtifactError(
-            f"'{folder}' is not a model folder.", hint="Train a model with: tellapart train PHOTOS -o MODEL"
-        )
+        raise not_a_model(folder)
     manifest = parse_manifest(_read(folder, MANIFEST, MAX_MANIFEST_BYTES))
     content = {}
     for name, expected in manifest["files"].items():

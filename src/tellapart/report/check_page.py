@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shlex
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -18,7 +17,7 @@ from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
 from tellapart.features.prepare import Prepared
 from tellapart.report.page import UNIT_SPACE, environment, make_thumbnail
-from tellapart.text import quoted
+from tellapart.text import for_shell, quoted
 
 MAX_PICTURES = 24  # photos shown of one finding; twelve pairs fill four screens of a phone
 MAX_NAMED = 500  # photos named of one finding after those, folded away
@@ -76,7 +75,7 @@ def _headline(n_findings: int, blocked: Finding | None) -> tuple[str, str]:
 
 def _typed(source: str) -> str:
     """The source as it can be typed on a command line."""
-    return shlex.quote(source if not source.startswith("-") else f"./{source}")
+    return for_shell(source)
 
 
 def _classes(dataset: Dataset) -> list[Json]:

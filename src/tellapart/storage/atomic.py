@@ -1,15 +1,24 @@
-"""Writing so that a kill at any moment leaves the old result or the new one, never a mix."""
+"""Writing so that a kill at any moment leaves the old result or the new one, never a mix.
+
+What replaces something has its mode and owner, what is new the mode that the umask gives. A link stays a link: what it
+leads to is replaced. A device, a pipe or this program's own output is written into, for it cannot be replaced.
+"""
 
 import os
 import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 
 from tellapart.errors import InputError
+from tellapart.storage.partial import beside, partial_file, partial_folder
 
-PREVIOUS = ".{name}.previous"  # where the old folder waits during the instant between two renames
+PREVIOUS = ".previous"  # end of the name under which the old folder waits during the instant between two renames
+NEW_FILE = 0o666  # less what the umask forbids, as everywhere
+PRIVATE_FILE = 0o600  # until it has the mode of the one that it replaces
 SWAP_ATTEMPTS = 20  # a reader that looks between the two renames puts the old folder back
 LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # nobody misses these
 
@@ -23,22 +32,21 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
         InputError: the folder cannot be written.
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        restore(target)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+        place = _followed(target)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        restore(place)
+        with partial_folder(place) as partial:
+            if _exists(place):  # perhaps hidden from others, as what is written into it has to be meanwhile
+                partial.chmod(0o700)
+            for name, content in files.items():
+                _write_durably(partial / name, content)
+                _take_after(partial / name, place / name)
+            _take_after(partial, place)
+            for folder in {partial, *((partial / name).parent for name in files)}:
+                flush_folder(folder)
+            _swap(partial, place)
     except OSError as error:
         raise _unwritable(target, error) from error
-    try:
-        for name, content in files.items():
-            _write_durably(partial / name, content)
-        partial.chmod(0o755)
-        for folder in {partial, *((partial / name).parent for name in files)}:
-            flush_folder(folder)
-        _swap(partial, target)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset()) -> None:
@@ -53,7 +61,7 @@ def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset()
     Raises:
         InputError: something is there already and may not be replaced, or the place cannot be written to.
     """
-    if target.name in ("", ".."):
+    if target.name in ("", "..", "-"):  # which elsewhere means standard output
         raise InputError(f"'{target}' is not a name for a new folder.", hint="Choose a name with -o, such as my-model.")
     restore(target)
     if _exists(target) and not force:
@@ -67,16 +75,33 @@ def refuse_unwritable_file(target: Path) -> None:
     """Returns when a file can be written at `target`; asked before the work, not after it.
 
     Raises:
-        InputError: it is a folder, or the place cannot be written to.
+        InputError: it is a folder, or a disk, or the place cannot be written to.
     """
-    if target.is_dir():
+    try:
+        if _own_stream(target) is not None:
+            return
+        if (kind := _special(target)) is not None:
+            _refuse_kind(target, kind)
+            if not os.access(target, os.W_OK):
+                raise PermissionError(0, "permission denied")
+            return
+        place = _followed(target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    if place.is_dir():
         raise InputError(f"'{target}' is a folder.", hint="Name a file.")
-    _refuse_unwritable_place(target)
+    _refuse_unwritable_place(place)
+
+
+def _refuse_kind(target: Path, kind: int) -> None:
+    if stat.S_ISBLK(kind) or stat.S_ISSOCK(kind):
+        what = "a disk" if stat.S_ISBLK(kind) else "a socket"
+        raise InputError(f"'{target}' is {what}, which no file is written to.", hint="Name a file.")
 
 
 def _refuse_foreign(target: Path, ours: Set[str]) -> None:
     hint = "Choose another name with -o."
-    if not target.is_dir() or target.is_symlink():
+    if not target.is_dir():
         raise InputError(f"'{target}' is not a folder that tellapart wrote, so it is not replaced.", hint=hint)
     foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in ours | LEFT_BY_SYSTEMS)
     if foreign:
@@ -101,27 +126,95 @@ def _exists(target: Path) -> bool:
 
 
 def write_file(target: Path, content: bytes) -> None:
-    """Make file `target` hold `content`, replacing it as a whole.
+    """Make file `target` hold `content`, replacing it as a whole; what is no file is written into.
 
     Raises:
         InputError: the file cannot be written.
+        BrokenPipeError: it is this program's own output, and its reader has gone.
+    """
+    own = None
+    try:
+        own = _own_stream(target)
+        if own is not None:
+            _write_all(own, content)
+        elif (kind := _special(target)) is not None:
+            _refuse_kind(target, kind)
+            handle = os.open(target, os.O_WRONLY)
+            try:
+                _write_all(handle, content)
+            finally:
+                os.close(handle)
+        else:
+            _replace_file(_followed(target), content)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and own is not None:
+            raise
+        raise _unwritable(target, error) from error
+
+
+def _replace_file(place: Path, content: bytes) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with partial_file(place, PRIVATE_FILE if _exists(place) else NEW_FILE) as partial:
+        _write_durably(partial, content)
+        _take_after(partial, place)
+        partial.replace(place)
+        flush_folder(place.parent)
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _own_stream(target: Path) -> int | None:
+    """The number of our standard output or error where `target` is another name of it, such as /dev/stdout.
+
+    What was printed before is then out; what is printed later comes behind. A file that a shell has opened for us must
+    not be replaced: whatever we print would go on into the one that has no name any more.
+    """
+    for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
+        same = False
+        with suppress(OSError, ValueError):  # it is closed, or no file; or there is no target
+            same = os.path.samestat(os.fstat(stream.fileno()), target.stat())
+        if same:
+            stream.flush()
+            return stream.fileno()
+    return None
+
+
+def _special(target: Path) -> int | None:
+    """The mode of what `target` leads to, where it is neither file nor folder: a device, a pipe, a socket.
+
+    Raises:
+        OSError: the system does not say.
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.partial-", dir=target.parent)
-        os.close(handle)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    partial = Path(name)
+        kind = target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    return None if stat.S_ISREG(kind) or stat.S_ISDIR(kind) else kind
+
+
+def _followed(target: Path) -> Path:
+    """What a link leads to in the end, there or not; any other path as it is."""
+    return Path(os.path.realpath(target)) if target.is_symlink() else target
+
+
+def _take_after(new: Path, old: Path) -> None:
+    """Give `new` the mode and, where we may, the owner of `old`, of the same kind; nothing where there is none."""
     try:
-        _write_durably(partial, content)
-        partial.chmod(0o644)
-        partial.replace(target)
-        flush_folder(target.parent)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
+        before, now = old.lstat(), new.lstat()
+    except FileNotFoundError:
+        return
+    if stat.S_IFMT(before.st_mode) != stat.S_IFMT(now.st_mode):
+        return
+    if os.name == "posix" and (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        with suppress(OSError):
+            os.chown(new, before.st_uid, before.st_gid)
+    if stat.S_IMODE(before.st_mode) != stat.S_IMODE(now.st_mode):
+        with suppress(PermissionError):  # a disk that knows no modes
+            new.chmod(stat.S_IMODE(before.st_mode))
 
 
 def restore(target: Path) -> None:
@@ -129,12 +222,11 @@ def restore(target: Path) -> None:
     previous = _previous(target)
     if previous.exists() and not target.exists():
         with suppress(OSError):  # another process was quicker
-            previous.rename(target)
+            previous.rename(_followed(target))
 
 
 def _previous(target: Path) -> Path:
-    whole = Path(os.path.abspath(target))  # "." has no name to build on
-    return whole.parent / PREVIOUS.format(name=whole.name)
+    return beside(_followed(target), PREVIOUS)
 
 
 def _swap(partial: Path, target: Path) -> None:
