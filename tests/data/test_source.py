@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tellapart.data.source import Dataset, Skipped, require_trainable, scan, scan_photos
+from tellapart.data.named_photos import scan_photos
+from tellapart.data.source import Dataset, Skipped, require_trainable, scan
 from tellapart.errors import InputError, PhotoError
 
 LAYOUT = """Make one folder for each class and put its photos inside:
@@ -105,7 +106,8 @@ def test_one_train_folder_of_classes_is_enough() -> None:
     make("photos/train/hat/1.jpg", "photos/train/shoe/1.jpg", "photos/test1/2.jpg")
     dataset = scan("photos")
     assert (dataset.class_names, dataset.splits.tolist()) == (("hat", "shoe"), ["train", "train"])
-    assert reasons(dataset) == {"photos/test1/2.jpg": "not inside a train, val or test folder"}
+    assert reasons(dataset) == {"photos/test1/2.jpg": "not inside a class folder"}
+    assert '"photos/test1/" holds photos in no class folder: 1 photo in it is not used.' in dataset.notes
 
 
 def test_a_folder_beside_train_and_test_is_skipped_aloud() -> None:

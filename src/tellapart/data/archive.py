@@ -71,12 +71,14 @@ class Archive:
         path: the zip on disk.
         listing: its files and folders, as `list_folder` would give them; each `place` is a key of `members`.
         members: what can be read.
+        notes: sentences for the person, on how names were read.
     """
 
     kind: ClassVar[str] = "zip"
     path: str
     listing: Listing = field(repr=False)
     members: Mapping[str, Member] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     def read(self, place: str) -> bytes:
         """The bytes of one photo.

@@ -18,16 +18,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from packaging.version import Version
 
 from tellapart.data import photo
 from tellapart.data.card import Card, foreign
+from tellapart.data.class_names import NO_LABEL, normal
 from tellapart.data.groups import NONE, named_column
 from tellapart.data.hub_files import Files, find_files, json_rows, origin_of
 from tellapart.data.label_file import GROUP_COLUMNS
-from tellapart.data.layout import SPLIT_NAMES, Placed, normal
+from tellapart.data.layout import Placed
+from tellapart.data.split_words import USUAL, plain_split
 from tellapart.errors import InputError, MissingExtraError, PhotoError
 from tellapart.extras import missing, require
 from tellapart.formats import header
@@ -37,7 +39,6 @@ PREFIX: Final = "hf:"
 LABELS: Final = ("label", "labels", "class", "category", "class_name", "target")  # what people call the column
 # Older ones run code that data sets bring along, follow files out of them, or send what they should not.
 LEAST: Final = {"datasets": (5, 2), "huggingface_hub": (1, 31), "fsspec": (2026, 6)}
-NO_LABEL: Final = "has no label"
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,19 @@ def _checked(content: bytes) -> bytes:
     return content
 
 
-def scan_hub(source: str, group_by: str | None = None) -> tuple[list[Placed], set[str], HubPhotos, str | None]:
-    """Every row of the data set with its class, split and group, all class names, how photos are read, and which
-    column says the groups.
+class Scanned(NamedTuple):
+    """Every row of a data set with its class, split and group, all class names, how photos are read, which column says
+    the groups, and sentences for the person."""
+
+    placed: list[Placed]
+    class_names: set[str]
+    photos: HubPhotos
+    grouped_by: str | None
+    notes: list[str]
+
+
+def scan_hub(source: str, group_by: str | None = None) -> Scanned:
+    """All that a data set says about its photos.
 
     Args:
         source: `hf:NAME[:SPLIT][#LABEL]`.
@@ -143,7 +154,9 @@ def scan_hub(source: str, group_by: str | None = None) -> tuple[list[Placed], se
                 of_split = [one._replace(group=name) for one, name in zip(of_split, names, strict=True)]
             placed += of_split
     photos = HubPhotos(image, stored, files.roots)
-    return placed, {one.class_name for one in placed if one.class_name}, photos, group
+    strange = {own: part for own, part in splits.items() if part and own.casefold() not in USUAL}
+    notes = [f"The split {quoted(own)} is taken for {part}." for own, part in strange.items()]
+    return Scanned(placed, {one.class_name for one in placed if one.class_name}, photos, group, notes)
 
 
 def _parts(source: str) -> tuple[str, str, str]:
@@ -231,13 +244,13 @@ def _our_splits(found: Mapping[str, Any], *, one: bool, source: str) -> dict[str
     """{split of the data set: ours}; "" where there is only one, so that a test is set aside."""
     if one or len(found) == 1:
         return dict.fromkeys(found, "")
-    strange = [name for name in found if name.casefold() not in SPLIT_NAMES]
+    strange = [name for name in found if not plain_split(name)]
     if strange:
         raise InputError(
             f"The data set {quoted(source)} has splits that are neither train, val nor test: {some(strange)}.",
             hint=f"Name the one to use, like {_with_split(source, next(iter(found)))}.",
         )
-    return {name: SPLIT_NAMES[name.casefold()] for name in found}
+    return {name: plain_split(name) for name in found}
 
 
 def _with_split(source: str, split: str) -> str:
