@@ -8,7 +8,7 @@ A name is believed only with what stands beside it: "train" beside "bus" is a cl
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -84,7 +84,7 @@ def split_above(tree: Tree) -> Layout | None:
     bases = {_unwrapped(tree, (*root, top)): split for top, split in named.items()}
     names = frozenset(name for base in bases for name in tree.below.get(base, ()))
     taken = [top for top in named if top.casefold() not in USUAL]
-    notes = [f"The folder{_s(taken)} {_as(taken, named)}."] if taken else []
+    notes = [f"Folders taken for splits: {_as(taken, named)}."] if taken else []
     return Layout(root, bases, True, -1, names, notes)
 
 
@@ -108,7 +108,7 @@ def split_inside(tree: Tree, prefix: str) -> Layout | None:
     _refuse_doubtful_splits(tree, root, [(*root, *pair) for pair in inner], prefix)
     bases = {(*root, *pair): split for pair, split in inner.items() if split}
     words = {name: split for (_, name), split in inner.items() if split}
-    note = f"The folder{_s(words)} inside each class {_as(list(words), words)}."
+    note = f"Folders inside the classes taken for splits: {_as(list(words), words)}."
     return Layout(root, bases, False, depth, frozenset(classes), [note])
 
 
@@ -241,12 +241,7 @@ def _where(prefix: str) -> str:
 
 
 def _as(names: Sequence[str], splits: Mapping[str, str]) -> str:
-    """'"a" and "b" are taken for train and test', by split."""
+    """'"a" and "b" for train, "c" for test'."""
     parts = [part for part in PARTS if any(splits[name] == part for name in names)]
     listed = [" and ".join(quoted(name) for name in names if splits[name] == part) for part in parts]
-    pairs = [f"{name} for {part}" for name, part in zip(listed, parts, strict=True)]
-    return f"{'is' if len(names) == 1 else 'are'} taken: {', '.join(pairs)}"
-
-
-def _s(names: Iterable[str]) -> str:
-    return "" if len(list(names)) == 1 else "s"
+    return ", ".join(f"{name} for {part}" for name, part in zip(listed, parts, strict=True))

@@ -180,7 +180,7 @@ def place_rows(rows: Sequence[Row], name: str, folder: str, line: str = "line") 
     for row, split in zip(rows, split_names(rows, quoted(name), line), strict=True):
         photo = shown(os.path.join(folder, row.path).replace(os.sep, "/"))
         if is_missing(row.label):
-            placed.append(Placed(photo, row.place, reason=NO_LABEL))
+            placed.append(Placed(photo, row.place, reason=NO_LABEL))  # "nan", as programs write it
             continue
         first = firsts.setdefault(os.path.normpath(row.place), row)
         if normal(first.label) != normal(row.label):

@@ -141,7 +141,7 @@ def _counts(splits: Sequence[str]) -> str:
 def _not_used(columns: Sequence[str], name: str) -> list[str]:
     """Sentences about columns that say nothing here; one of its own for each that may have been meant for a split."""
     named = [column for column in columns if column.strip()]
-    meant = [column for column in named if _looks_like_split(column)]
+    meant = [column for column in named if looks_like_split(column)]
     notes = [
         f"The column {quoted(column)} of {quoted(name)} is not used: it does not say train, val or test in each row. "
         "If it was meant for a split, call it split and write these words."
@@ -153,6 +153,11 @@ def _not_used(columns: Sequence[str], name: str) -> list[str]:
     return notes
 
 
-def _looks_like_split(column: str) -> bool:
+def looks_like_split(column: str) -> bool:
+    """Whether a column is called as one that may say a split."""
     folded = column.casefold()
-    return split_word(column) is not None or any(word in folded for word in _LIKE_A_SPLIT)
+    return (
+        folded.strip() in SPLIT_COLUMNS
+        or split_word(column) is not None
+        or any(word in folded for word in _LIKE_A_SPLIT)
+    )

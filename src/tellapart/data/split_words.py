@@ -33,7 +33,11 @@ _BEGINNINGS: Final = {
 }
 # Words beside that say nothing about what is on the photos.
 _PLAIN: Final = frozenset(
-    ["set", "sets", "data", "dataset", "datasets", "image", "images", "img", "imgs", "photo", "photos", "pic", "pics", "picture", "pictures", "folder", "folders", "dir", "split", "splits", "part", "parts", "subset", "sample", "samples", "seg", "cls", "raw", "new", "old", "final", "my", "our", "the", "all", "public", "private", "original", "full", "small", "large", "mini", "clean", "resized", "cropped", "sorted", "labeled", "labelled", "files", "file", "jpg", "jpeg", "png", "only", "for", "of", "in", "is", "as", "use", "used", "bilder", "fotos", "daten", "satz", "menge", "datos", "imagenes", "conjunto", "dati", "immagini", "dados", "imagens", "donnees", "jeu", "ensemble", "zbior", "выборка", "данные", "набор", "version", "ver"]
+    """set sets data dataset datasets image images img imgs photo photos pic pics picture pictures folder
+    folders dir split splits part parts subset sample samples seg cls raw new old final my our the all public
+    private original full small large mini clean resized cropped sorted labeled labelled files file jpg jpeg
+    png only for of in is as use used bilder fotos daten satz menge datos imagenes conjunto dati immagini
+    dados imagens donnees jeu ensemble zbior выборка данные набор version ver""".split()  # noqa: SIM905  one a line would take a page
 )
 _GAP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
