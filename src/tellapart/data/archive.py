@@ -111,6 +111,17 @@ class Archive:
         return photo
 
 
+def is_zip(path: str, name: str) -> bool:
+    """Whether the file at `path`, which the person called `name`, is called a zip or begins like one."""
+    if extension(path) == "zip":
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"PK\x03\x04"
+    except OSError as error:
+        raise InputError(f"{quoted(name)} cannot be read: {error.strerror}.") from error
+
+
 def open_archive(path: str, *, name: str = "") -> Archive:
     """The zip at `path`, once it has passed every check; `name` is how the person called it.
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from tellapart.data.listing import Found, Listing, reason_by_name
+from tellapart.data.table_text import office_kind, refuse_spreadsheet
+from tellapart.errors import InputError
 from tellapart.text import counted, quoted, shown
 
 Folder = tuple[str, ...]
@@ -60,6 +62,23 @@ def without_own(listing: Listing) -> tuple[Listing, list[str]]:
         for folder, kind in sorted(own.items())
     ]
     return Listing(kept, {folder for folder in listing.folders if not owner(folder)}), notes
+
+
+def refuse_no_photos(listing: Listing, name: str) -> None:
+    """Returns when the listing is not surely something else than a set of photos.
+
+    Raises:
+        InputError: it is a folder that tellapart wrote, or the inside of an office program's file.
+    """
+    files = [file.parts for file in listing.files]
+    if kind := office_kind({"/".join(parts) for parts in files}):
+        refuse_spreadsheet(kind, name)
+    kind = own_folders(files).get((), "")
+    if kind and kind != HELD:
+        raise InputError(
+            f"{quoted(name)} is {kind} of tellapart, not a set of photos.",
+            hint="Name the folder that holds one folder of photos for each class.",
+        )
 
 
 def _kind(names: set[str]) -> str:

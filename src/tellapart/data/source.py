@@ -9,7 +9,8 @@ Nothing found is dropped without a word: `n_found` is always the photos used plu
 
 import os
 import stat
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data import photo
-from tellapart.data.archive import open_archive
+from tellapart.data.archive import is_zip, open_archive
 from tellapart.data.class_names import NO_LABEL, check_class_names, label_notes, normal
 from tellapart.data.data_frame import NAME, DataFrame, read_frame
 from tellapart.data.groups import (
@@ -42,12 +43,12 @@ from tellapart.data.label_file import (
     split_names,
 )
 from tellapart.data.layout import NOT_INSIDE_CLASS, Placed, arrange
-from tellapart.data.listing import Listing, extension, list_folder
+from tellapart.data.listing import extension, list_folder
 from tellapart.data.named_photos import nearest
-from tellapart.data.own_folders import HELD, own_folders, without_own
+from tellapart.data.own_folders import refuse_no_photos, without_own
 from tellapart.data.split import tested_part
-from tellapart.data.table_text import SPREADSHEETS, office_kind, refuse_spreadsheet
-from tellapart.errors import InputError
+from tellapart.data.table_text import SPREADSHEETS, refuse_spreadsheet
+from tellapart.errors import InputError, PhotoError
 from tellapart.text import counted, quoted, shown, some
 
 MIN_PHOTOS_PER_CLASS = 2  # one to learn from, one to check with
@@ -164,6 +165,20 @@ class Dataset:
         place = self.places[index]
         return photo.read(place) if self.archive is None else self.archive.read(place)
 
+    @contextmanager
+    def naming(self, index: int) -> Iterator[None]:
+        """Reading photo `index` once more than was needed to know it: whatever is wrong is said with its name.
+
+        Raises:
+            PhotoError: it can no longer be read.
+        """
+        try:
+            yield
+        except PhotoError as error:
+            hint = "Photos must stay where they are until the end. Put it back, or leave it out, and start again."
+            said = f"{quoted(self.photos[index])} can no longer be read: {error.message}"
+            raise PhotoError(said, code=error.code, hint=hint) from error
+
     def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> "Dataset":
         """The photos at `indices`, in that order, with the same classes; what was skipped is not repeated."""
         chosen = np.asarray(indices, dtype=np.intp)
@@ -239,7 +254,7 @@ def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = N
     is_file = stat.S_ISREG(mode)
     if is_file and extension(path) in SPREADSHEETS:
         refuse_spreadsheet(SPREADSHEETS[extension(path)], name)
-    if is_file and extension(path) in TABLE_EXTENSIONS | JSON_EXTENSIONS and not _is_zip(path, name):
+    if is_file and extension(path) in TABLE_EXTENSIONS | JSON_EXTENSIONS and not is_zip(path, name):
         folder = os.path.dirname(name)
         dataset = _of_rows(read_label_file(path, name, column), name, folder, "line", asked=asked)
         return _by_paths(dataset, pattern, f"{folder}/" if folder else "")
@@ -295,7 +310,7 @@ def _of_folders(path: str, mode: int, name: str, pattern: str | None) -> Dataset
     notes: list[str] = []
     if stat.S_ISDIR(mode):
         listing = list_folder(path)
-    elif stat.S_ISREG(mode) and _is_zip(path, name):
+    elif stat.S_ISREG(mode) and is_zip(path, name):
         prefix, archive = f"{name}/", open_archive(path, name=name)
         listing, notes = archive.listing, list(archive.notes)
     elif stat.S_ISREG(mode):
@@ -305,28 +320,11 @@ def _of_folders(path: str, mode: int, name: str, pattern: str | None) -> Dataset
         )
     else:
         raise InputError(f"{quoted(name)} is neither a folder nor a file.")
-    _refuse_no_photos(listing, name)
+    refuse_no_photos(listing, name)
     listing, left_out = without_own(listing)
     arranged = arrange(listing, prefix)
     notes += [*left_out, *arranged.notes]
     return _by_paths(_from_placed(arranged.placed, arranged.class_names, name, archive, notes), pattern, prefix)
-
-
-def _refuse_no_photos(listing: Listing, name: str) -> None:
-    """Returns when the listing is not surely something else than a set of photos.
-
-    Raises:
-        InputError: it is a folder that tellapart wrote, or the inside of an office program's file.
-    """
-    files = [file.parts for file in listing.files]
-    if kind := office_kind({"/".join(parts) for parts in files}):
-        refuse_spreadsheet(kind, name)
-    kind = own_folders(files).get((), "")
-    if kind and kind != HELD:
-        raise InputError(
-            f"{quoted(name)} is {kind} of tellapart, not a set of photos.",
-            hint="Name the folder that holds one folder of photos for each class.",
-        )
 
 
 def _from_placed(
@@ -387,16 +385,6 @@ def _mode(path: str, name: str) -> int:
         raise InputError(f"There is no {quoted(name)}.", hint=nearest(path)) from error
     except OSError as error:
         raise InputError(f"{quoted(name)} cannot be opened: {error.strerror}.") from error
-
-
-def _is_zip(path: str, name: str) -> bool:
-    if extension(path) == "zip":
-        return True
-    try:
-        with open(path, "rb") as file:
-            return file.read(4) == b"PK\x03\x04"
-    except OSError as error:
-        raise InputError(f"{quoted(name)} cannot be read: {error.strerror}.") from error
 
 
 def _read_only(values: NDArray[_Value]) -> NDArray[_Value]:
