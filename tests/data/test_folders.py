@@ -40,7 +40,7 @@ def by_split(made: Arranged) -> dict[str, set[str]]:
 @pytest.mark.parametrize("wrapper", ["", "set/", "a/b/"])
 def test_splits_of_any_name_are_taken_and_said(tops: str, splits: str, wrapper: str) -> None:
     made = arranged(*(wrapper + file for file in grid(tops, "hat dress")))
-    assert by_split(made) == dict.fromkeys(splits.split(), {"hat", "dress"})
+    assert by_split(made) == {split: {"hat", "dress"} for split in splits.split()}
     assert made.class_names == {"hat", "dress"}
     assert any(note.startswith("Folders taken for splits") for note in made.notes) or tops == "TRAIN TEST"
 

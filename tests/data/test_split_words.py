@@ -8,13 +8,28 @@ from tellapart.data.split_words import plain_split, split_word
 @pytest.mark.parametrize(
     ("name", "split"),
     [
-        *((name, "train") for name in ("train", "TRAIN", "Training", "trn", "training_set", "TrainingSet", "seg_train")),
-        *((name, "train") for name in ("train2017", "trainset", "X_train", "train images", "trainval", "my-train-data")),
+        *(
+            (name, "train")
+            for name in ("train", "TRAIN", "Training", "trn", "training_set", "TrainingSet", "seg_train")
+        ),
+        *(
+            (name, "train")
+            for name in ("train2017", "trainset", "X_train", "train images", "trainval", "my-train-data")
+        ),
         *((name, "train") for name in ("entraînement", "entrenamiento", "treino", "обучающая", "训练集", "学習用")),
-        *((name, "val") for name in ("val", "valid", "Validation", "dev", "is_valid", "val_set", "验证集", "validación")),
-        *((name, "test") for name in ("test", "test2", "Testing", "eval", "holdout", "hold-out", "Held_Out", "testset")),
+        *(
+            (name, "val")
+            for name in ("val", "valid", "Validation", "dev", "is_valid", "val_set", "验证集", "validación")
+        ),
+        *(
+            (name, "test")
+            for name in ("test", "test2", "Testing", "eval", "holdout", "hold-out", "Held_Out", "testset")
+        ),
         *((name, "test") for name in ("PublicTest", "PrivateTest", "prueba", "测试集", "テスト", "TestData")),
-        *((name, "") for name in ("hat", "", "2023", "fold1", "train_test", "trainer", "contest", "latest", "straining")),
+        *(
+            (name, "")
+            for name in ("hat", "", "2023", "fold1", "train_test", "trainer", "contest", "latest", "straining")
+        ),
         *((name, "") for name in ("test tube", "train station", "cats_train", "protest")),
     ],
 )

@@ -22,7 +22,7 @@ UTF8_NAME: Final = 0x800  # the flag of a name that is said to be UTF-8
 _UNICODE_PATH: Final = 0x7075  # the extra field in which some programs repeat a name as UTF-8
 _MOST_PARTS: Final = 2_000  # different names that are looked at; more say no more
 _LONGEST_RUN: Final = 2  # letters beyond ASCII in a row, in a language of Latin letters
-_USUAL: Final = 0.6  # share of letters that are common ones, of a text in Chinese or Japanese
+_USUAL: Final = 0.75  # share of letters that are common ones, of a text in Chinese or Japanese
 _KOREAN: Final = 6  # different letters that are Korean ones all; by chance, two in three Chinese ones are
 _HIGH: Final = re.compile(rb"[\x80-\xff]+")
 _WORD: Final = re.compile(r"[^\W\d_]+")
@@ -58,13 +58,14 @@ def read_names(infos: Sequence[zipfile.ZipInfo], name: str) -> Names:
         if not in_code_page(info):
             continue
         raw = info.orig_filename.encode("cp437")
-        said = _said_elsewhere(info.extra, raw) or _utf8(raw)  # macOS writes UTF-8 and does not say so
-        if said:
+        if said := _said_elsewhere(info.extra, raw):
             names[at] = said
         else:
             raws[at] = raw
-    if not raws:
-        return Names(names)
+    if all(
+        map(_utf8, raws.values())
+    ):  # macOS writes UTF-8 and does not say so; of other names, a few are valid by chance
+        return Names([_utf8(raws[at]) if at in raws else one for at, one in enumerate(names)])
     parts = list(dict.fromkeys(part for raw in raws.values() for part in raw.split(b"/") if not part.isascii()))
     readings = _readings(parts[:_MOST_PARTS])
     folders = [part for raw in raws.values() for part in raw.split(b"/")[:-1] if not part.isascii()]

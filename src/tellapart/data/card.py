@@ -85,7 +85,7 @@ def read_card(content: bytes, name: str, part: str = "") -> Card:
         n_patterns += sum(map(len, (splits[config_name] or {}).values()))
         if n_patterns > _MAX_PATTERNS:
             _refuse(name, f"lists more than {_MAX_PATTERNS:,} files")
-    chosen = part if part in configs else _chosen(configs, name)
+    chosen = part if part in configs else _chosen(configs, name, part)
     config = configs.get(chosen, {})
     features = config.get("features") or _info(said, chosen).get("features")
     return Card(
@@ -145,13 +145,14 @@ def _configs(said: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
     return {config["config_name"]: config for config in listed}
 
 
-def _chosen(configs: Mapping[str, Mapping[str, Any]], name: str) -> str:
+def _chosen(configs: Mapping[str, Mapping[str, Any]], name: str, part: str) -> str:
     """The name of the part to use; "default" where there are none."""
     marked = [own for own, config in configs.items() if _truth(config.get("default"))]
     if len(configs) > 1 and not marked and "default" not in configs:
         has, first = some([shown(own) for own in configs]), shown(next(iter(configs)))
+        said = "has several parts, and its card says of none that it is the default"
         raise InputError(
-            f"The data set {quoted(name)} has several parts, and its card says of none that it is the default.",
+            f"The data set {quoted(name)} {f'has no part {quoted(part)}' if part else said}.",
             hint=f"It has: {has}. Name one, like hf:{shown(name)}:{first}.",
         )
     return next(iter(marked or ([] if "default" in configs else configs)), "default")
