@@ -2,9 +2,9 @@
 
 import pytest
 
-from tellapart.data.class_names import normal
 from tellapart.data.layout import NOT_INSIDE_CLASS, arrange
 from tellapart.data.listing import Found, Listing
+from tellapart.data.meaning.class_names import normal
 
 
 def arranged(*files, folders=(), prefix=""):

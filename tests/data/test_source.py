@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tellapart.data.named_photos import scan_photos
+from tellapart.data.meaning.named_photos import scan_photos
 from tellapart.data.source import Dataset, Skipped, require_trainable, scan
 from tellapart.errors import InputError, PhotoError
 

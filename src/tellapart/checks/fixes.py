@@ -18,9 +18,9 @@ from tellapart.checks.audit import audit
 from tellapart.checks.finding import Finding
 from tellapart.checks.quarantine import quarantine, taken_out
 from tellapart.checks.removal import Kept, Quarantined, plan
+from tellapart.data.meaning.split_words import plain_split
 from tellapart.data.source import Dataset
 from tellapart.data.split import tested_part
-from tellapart.data.split_words import plain_split
 from tellapart.features.prepare import Prepared, part_of
 from tellapart.storage.moves import Record
 from tellapart.text import counted

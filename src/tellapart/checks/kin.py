@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from tellapart.checks.finding import Finding
 from tellapart.checks.image_stats import ImageStats
-from tellapart.data.class_names import normal
 from tellapart.data.duplicates import classes_of_one
 from tellapart.data.groups import Groups, said_by
+from tellapart.data.meaning.class_names import normal
 from tellapart.data.source import Dataset
 from tellapart.metrics.paired import Comparison
 from tellapart.text import counted, quoted, some

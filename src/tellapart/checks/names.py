@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from tellapart.checks.finding import Finding
-from tellapart.data.class_names import same_numbers
+from tellapart.data.meaning.class_names import same_numbers
 from tellapart.text import counted, quoted, some
 
 MIN_LETTERS = 6  # below it, one letter makes another word: plane and planet

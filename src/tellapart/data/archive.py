@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, NamedTuple, NoReturn
 
-from tellapart.data.archive_names import UTF8_NAME, Names, in_code_page, read_names
 from tellapart.data.listing import (
     ARCHIVE_EXTENSIONS,
     Found,
@@ -27,6 +26,7 @@ from tellapart.data.listing import (
     is_stray,
     reason_by_name,
 )
+from tellapart.data.meaning.archive_names import UTF8_NAME, Names, in_code_page, read_names
 from tellapart.data.photo import MAX_FILE_BYTES
 from tellapart.errors import InputError, PhotoError
 from tellapart.formats import header

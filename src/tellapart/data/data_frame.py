@@ -6,7 +6,6 @@ No library is imported: what a frame is shows in what it can do.
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from tellapart.data.class_names import refuse_list
 from tellapart.data.groups import as_text, named_column
 from tellapart.data.label_file import (
     GROUP_COLUMNS,
@@ -17,7 +16,8 @@ from tellapart.data.label_file import (
     locate,
     told_splits,
 )
-from tellapart.data.split_columns import SPLIT_COLUMNS
+from tellapart.data.meaning.class_names import refuse_list
+from tellapart.data.meaning.split_columns import SPLIT_COLUMNS
 from tellapart.errors import InputError
 from tellapart.text import quoted, some
 

@@ -25,13 +25,20 @@ from packaging.version import Version
 
 from tellapart.data import photo
 from tellapart.data.card import Card, foreign
-from tellapart.data.class_names import NO_LABEL, is_missing, normal, refuse_list, whole_numbers
 from tellapart.data.groups import as_text
-from tellapart.data.hub_columns import class_names, group_column, image_column, label_column, split_columns, texts_of
 from tellapart.data.hub_files import Files, find_files, json_rows, origin_of
 from tellapart.data.layout import Placed
-from tellapart.data.split_columns import columns_said
-from tellapart.data.split_words import USUAL, plain_split
+from tellapart.data.meaning.class_names import NO_LABEL, is_missing, normal, refuse_list, whole_numbers
+from tellapart.data.meaning.hub_columns import (
+    class_names,
+    group_column,
+    image_column,
+    label_column,
+    split_columns,
+    texts_of,
+)
+from tellapart.data.meaning.split_columns import columns_said
+from tellapart.data.meaning.split_words import USUAL, plain_split
 from tellapart.errors import InputError, MissingExtraError, PhotoError
 from tellapart.extras import missing, require
 from tellapart.formats import header

@@ -21,8 +21,8 @@ from typing import Any, Final, NoReturn
 
 from tellapart.data.card import CARD, HINT, MAX_CARD_BYTES, Card, Pattern, foreign, read_card
 from tellapart.data.listing import is_stray
-from tellapart.data.own_folders import own_folders
-from tellapart.data.split_words import plain_split
+from tellapart.data.meaning.own_folders import own_folders
+from tellapart.data.meaning.split_words import plain_split
 from tellapart.errors import InputError
 from tellapart.storage.atomic import write_file
 from tellapart.text import quoted

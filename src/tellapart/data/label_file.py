@@ -6,15 +6,15 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tellapart.data.class_names import NO_LABEL, is_missing, normal, refuse_list, whole_numbers
 from tellapart.data.groups import as_text, named_column
 from tellapart.data.layout import Placed
 from tellapart.data.listing import extension
-from tellapart.data.same_look import same_look
-from tellapart.data.split_columns import SPLIT_COLUMNS, columns_said, folders_said
-from tellapart.data.split_words import plain_split
+from tellapart.data.meaning.class_names import NO_LABEL, is_missing, normal, refuse_list, whole_numbers
+from tellapart.data.meaning.same_look import same_look
+from tellapart.data.meaning.split_columns import SPLIT_COLUMNS, columns_said, folders_said
+from tellapart.data.meaning.split_words import plain_split
+from tellapart.data.meaning.table_text import cells_of, read_text
 from tellapart.data.spreadsheet import unguarded
-from tellapart.data.table_text import cells_of, read_text
 from tellapart.errors import InputError
 from tellapart.text import counted, quoted, shown, some
 

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tellapart.data.class_names import normal
-from tellapart.data.folders import Layout, classes_alone, split_above, split_inside, tree_of
 from tellapart.data.listing import Found, Listing
+from tellapart.data.meaning.class_names import normal
+from tellapart.data.meaning.folders import Layout, classes_alone, split_above, split_inside, tree_of
 from tellapart.text import counted, quoted, shown
 
 NOT_INSIDE_CLASS = "not inside a class folder"

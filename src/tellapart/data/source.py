@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from tellapart.data import photo
 from tellapart.data.archive import is_zip, open_archive
-from tellapart.data.class_names import NO_LABEL, check_class_names, label_notes, normal
 from tellapart.data.data_frame import NAME, DataFrame, read_frame
 from tellapart.data.groups import (
     NONE,
@@ -44,10 +43,11 @@ from tellapart.data.label_file import (
 )
 from tellapart.data.layout import NOT_INSIDE_CLASS, Placed, arrange
 from tellapart.data.listing import extension, list_folder
-from tellapart.data.named_photos import nearest
-from tellapart.data.own_folders import refuse_no_photos, without_own
+from tellapart.data.meaning.class_names import NO_LABEL, check_class_names, label_notes, normal
+from tellapart.data.meaning.named_photos import nearest
+from tellapart.data.meaning.own_folders import refuse_no_photos, without_own
+from tellapart.data.meaning.table_text import SPREADSHEETS, refuse_spreadsheet
 from tellapart.data.split import tested_part
-from tellapart.data.table_text import SPREADSHEETS, refuse_spreadsheet
 from tellapart.errors import InputError, PhotoError
 from tellapart.text import counted, quoted, shown, some
 

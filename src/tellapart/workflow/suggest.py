@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tellapart.data import photo
 from tellapart.data.grey_picture import grey_picture
-from tellapart.data.named_photos import scan_photos
+from tellapart.data.meaning.named_photos import scan_photos
 from tellapart.data.preprocess import preprocess
 from tellapart.data.source import Skipped
 from tellapart.engine.runner import Network, refuse_nonsense

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.data.same_look import same_look
+from tellapart.data.meaning.same_look import same_look
 from tellapart.data.source import scan
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tellapart.data.meaning.table_text import cells_of
 from tellapart.data.source import scan
-from tellapart.data.table_text import cells_of
 from tellapart.errors import InputError
 
 ROWS = [["path", "label"], ["1.jpg", "hat"], ["2.jpg", "dress"]]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tellapart.data.meaning.split_columns import columns_said, folders_said
 from tellapart.data.source import scan
-from tellapart.data.split_columns import columns_said, folders_said
 from tellapart.errors import InputError
 
 HALF = ["train", "train", "test", "test"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from tellapart.data.listing import Found, Listing, reason_by_name
-from tellapart.data.table_text import office_kind, refuse_spreadsheet
+from tellapart.data.meaning.table_text import office_kind, refuse_spreadsheet
 from tellapart.errors import InputError
 from tellapart.text import counted, quoted, shown
 

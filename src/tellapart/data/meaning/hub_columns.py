@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 from tellapart.data.card import Card
 from tellapart.data.groups import NONE, as_text, named_column
 from tellapart.data.label_file import GROUP_COLUMNS
-from tellapart.data.split_columns import looks_like_split
+from tellapart.data.meaning.split_columns import looks_like_split
 from tellapart.errors import InputError
 from tellapart.text import quoted, shown, some
 

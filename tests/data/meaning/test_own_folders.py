@@ -7,8 +7,8 @@ import pytest
 
 from tellapart.checks.quarantine import README
 from tellapart.checks.removal import LIST
-from tellapart.data.named_photos import scan_photos
-from tellapart.data.own_folders import HELD, own_folders
+from tellapart.data.meaning.named_photos import scan_photos
+from tellapart.data.meaning.own_folders import HELD, own_folders
 from tellapart.data.source import scan
 from tellapart.errors import InputError
 from tellapart.export.folder import RECORD

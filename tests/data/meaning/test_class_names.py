@@ -2,7 +2,7 @@
 
 import pytest
 
-from tellapart.data.class_names import is_list, is_missing, label_notes, same_numbers, whole_numbers
+from tellapart.data.meaning.class_names import is_list, is_missing, label_notes, same_numbers, whole_numbers
 
 
 @pytest.mark.parametrize("label", ["nan", "NaN", "NAN", " nan ", "<NA>", "NaT", "#N/A", "-nan", "1.#IND"])

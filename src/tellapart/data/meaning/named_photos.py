@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from tellapart.data.listing import is_stray, list_folder
-from tellapart.data.own_folders import without_own
+from tellapart.data.meaning.own_folders import without_own
 from tellapart.errors import InputError
 from tellapart.text import quoted
 

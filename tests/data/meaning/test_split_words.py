@@ -2,7 +2,7 @@
 
 import pytest
 
-from tellapart.data.split_words import plain_split, split_word
+from tellapart.data.meaning.split_words import plain_split, split_word
 
 
 @pytest.mark.parametrize(

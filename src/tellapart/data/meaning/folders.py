@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tellapart.data.class_names import normal
 from tellapart.data.listing import Listing
-from tellapart.data.split_words import PARTS, USUAL, Word, is_plain, plain_split, split_word
+from tellapart.data.meaning.class_names import normal
+from tellapart.data.meaning.split_words import PARTS, USUAL, Word, is_plain, plain_split, split_word
 from tellapart.errors import InputError
 from tellapart.text import quoted, some
 
