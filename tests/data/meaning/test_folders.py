@@ -97,6 +97,12 @@ def test_classes_that_hold_the_same_folders_are_classes_with_a_word(tops: str, b
     assert "not used as a split" in note or "each holds the same folders" in note
 
 
+def test_a_class_and_a_split_in_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match="name a class and a split at once"):
+        arranged("hat_train/1.jpg", "hat_test/1.jpg", "dress-train/1.jpg", "dress-test/1.jpg")
+    assert arranged("test tube/1.jpg", "train station/1.jpg").class_names == {"test tube", "train station"}
+
+
 def test_folds_inside_classes_are_not_used() -> None:
     [note] = arranged(*grid("hat dress", "fold1 fold2")).notes
     assert note == 'The folders "fold1", "fold2" inside each class are not used as a split.'

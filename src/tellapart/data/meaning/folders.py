@@ -120,6 +120,7 @@ def classes_alone(tree: Tree, prefix: str) -> Layout:
     """
     root = root_of(tree)
     classes = tree.below.get(root, ())
+    _refuse_split_in_class_names(classes, prefix)
     notes = _refuse_or_note_alike(tree, root, prefix) or _split_unused(tree, root)
     return Layout(root, {(*root, top): "" for top in classes}, False, len(root), frozenset(classes), notes)
 
@@ -183,6 +184,19 @@ def _refuse_doubtful_splits(tree: Tree, root: Folder, splits: Sequence[Folder], 
             f"The classes of {_where(prefix)} may be {some(tops)}, or the folders that lie in their train and test "
             f"folders: {some(sorted(map(quoted, common)))}.",
             hint="Put train and test uppermost, and the classes inside: train/hat, test/hat.",
+        )
+
+
+def _refuse_split_in_class_names(tops: Sequence[str], prefix: str) -> None:
+    """Refuses hat_train, hat_test, dress_train and dress_test: two classes, each with a split in its name."""
+    words = {top: word for top in tops if (word := split_word(top)) and word.rest}
+    splits: dict[tuple[str, ...], set[str]] = {}
+    for word in words.values():
+        splits.setdefault(word.rest, set()).add(word.split)
+    if len(words) == len(tops) and len(splits) >= 2 and all(len(of_one) >= 2 for of_one in splits.values()):
+        raise InputError(
+            f"The folders {some([quoted(top) for top in tops])} of {_where(prefix)} name a class and a split at once.",
+            hint="Make folders train and test, and put the classes inside: train/hat, test/hat.",
         )
 
 
