@@ -25,6 +25,8 @@ from tellapart.checks.names import MIN_LETTERS, clashing_names, name_findings, s
         ("spanield", "spaniel"),
         ("recieved", "received"),
         ("class 1", "class1"),
+        ("1", "1.0"),
+        ("01", "1"),
     ],
 )
 def test_clashes(names):

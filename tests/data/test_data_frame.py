@@ -65,3 +65,20 @@ def test_what_is_missing_is_said(photos):
         scan(7)
     twice = scan(pandas.DataFrame({"path": [photos[0], *photos], "label": ["a", "a", "a", "b", "b"]}))
     assert [skipped.reason for skipped in twice.skipped] == ["listed already in row 0"]
+
+
+def test_rows_without_a_label(photos):
+    for missing in (None, np.nan, pandas.NA, pandas.NaT):
+        with pytest.raises(InputError, match=r"Row 1 of .* has no label"):
+            scan(pandas.DataFrame({"path": photos, "label": pandas.Series(["a", missing, "b", "a"], dtype=object)}))
+    frame = pandas.DataFrame({"path": photos, "label": ["1", "0", "<NA>", "1"]})
+    dataset = scan(frame)
+    assert (dataset.class_names, dataset.n) == (("0", "1"), 3)
+    assert dataset.notes == ("1 photo without a label is not used.",)
+
+
+@pytest.mark.parametrize("label", [["a", "b"], ("a", "b"), np.array(["a", "b"]), "['a', 'b']"])
+def test_lists_of_labels_are_refused(photos, label):
+    frame = pandas.DataFrame({"path": photos, "label": [label, "b", "a", "b"]})
+    with pytest.raises(InputError, match=r"^Row 0 of .* gives a list for a label"):
+        scan(frame)

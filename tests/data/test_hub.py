@@ -273,3 +273,148 @@ def test_rows_that_belong_together(photos, tmp_path):
         scan(source, group_by="plant")
     with pytest.raises(InputError, match=r"have no paths that a pattern could group them by"):
         scan(source, group_by="{group}_*")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library leaves the table open
+def test_a_corrected_label_counts_though_time_and_size_stay(photos, tmp_path):
+    folder = tmp_path / "set" / "train"
+    folder.mkdir(parents=True)
+    for i, photo in enumerate(photos):
+        (folder / f"{i}.jpg").write_bytes(photo.read_bytes())
+
+    def labelled(first, second):
+        rows_ = "".join(f"{i}.jpg,{(first, second)[i % 2]}\n" for i in range(len(photos)))
+        (folder / "metadata.csv").write_text("file_name,label\n" + rows_)
+        os.utime(folder / "metadata.csv", (1_577_836_800, 1_577_836_800))
+        dataset = scan(f"hf:{folder.parent}")
+        return [dataset.class_names[label] for label in dataset.labels]
+
+    before = labelled("hat", "cap")
+    assert labelled("cap", "hat") == [{"hat": "cap", "cap": "hat"}[name] for name in before]
+
+
+def test_a_corrected_parquet_counts_though_time_and_size_stay(photos, tmp_path):
+    source = parquet(tmp_path / "set", train=rows(photos, label=(datasets.Value("string"), list("ababababa"))))
+    place = tmp_path / "set" / "train.parquet"
+    os.utime(place, (1_577_836_800, 1_577_836_800))
+    before = list(scan(source).labels)
+    size = place.stat().st_size
+    rows(photos, label=(datasets.Value("string"), list("babababab"))).to_parquet(place)
+    os.utime(place, (1_577_836_800, 1_577_836_800))
+    assert place.stat().st_size == size
+    assert list(scan(source).labels) == [1 - label for label in before]
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        datasets.List(datasets.ClassLabel(names=NAMES)),
+        datasets.List(datasets.Value("string")),
+        {"a": datasets.Value("string")},
+    ],
+)
+@pytest.mark.parametrize("named", ["", "#labels"])
+def test_a_column_of_lists_is_refused(photos, tmp_path, feature, named):
+    value = {"a": "hat"} if isinstance(feature, dict) else [NAMES[0]] * 2
+    source = parquet(tmp_path / "set", train=rows(photos, labels=(feature, [value] * 9)))
+    with pytest.raises(InputError, match=r'column "labels" of the data set .* holds lists'):
+        scan(source + named)
+
+
+def test_lists_written_as_text_are_refused(photos, tmp_path):
+    source = parquet(tmp_path / "set", train=rows(photos, label=(datasets.Value("string"), ["[0, 2]"] * 9)))
+    with pytest.raises(InputError, match=r'gives a list for a label: "\[0, 2\]"'):
+        scan(source)
+
+
+def test_labels_that_pandas_made_fractions_and_missing_ones(photos, tmp_path):
+    fractions = [1.0, 0.0, float("nan"), 1.0, None, 0.0, 1.0, 0.0, 1.0]
+    dataset = scan(parquet(tmp_path / "floats", train=rows(photos, label=(datasets.Value("float64"), fractions))))
+    assert (dataset.class_names, dataset.n) == (("0", "1"), 7)
+    assert "2 photos without a label are not used." in dataset.notes
+    texts = ["1.0", "0", "nan", "1", "<NA>", "0", "1", "0", "NaN"]
+    dataset = scan(parquet(tmp_path / "texts", train=rows(photos, label=(datasets.Value("string"), texts))))
+    assert (dataset.class_names, dataset.n) == (("0", "1"), 6)
+
+
+def test_photos_as_other_programs_keep_them(photos, tmp_path):
+    contents = [photo.read_bytes() for photo in photos]
+    both = datasets.Features(
+        {
+            "image": {"bytes": datasets.Value("binary"), "path": datasets.Value("string")},
+            "label": datasets.Value("string"),
+        }
+    )
+    alone = datasets.Features({"image": datasets.Value("binary"), "label": datasets.Value("string")})
+    labels = list("ababababa")
+    for name, features, values in (
+        ("both", both, [{"bytes": content, "path": None} for content in contents]),
+        ("alone", alone, contents),
+    ):
+        data = datasets.Dataset.from_dict({"image": values, "label": labels}, features=features)
+        dataset = scan(parquet(tmp_path / name, train=data))
+        assert dataset.class_names == ("a", "b")
+        assert_is(dataset, photos)
+
+
+def test_parts_of_a_data_set(photos, tmp_path):
+    for part, names in (("small", list("ab")), ("full", list("xy"))):
+        for split in ("train", "test"):
+            label = (datasets.Value("string"), [names[i % 2] for i in range(9)])
+            (tmp_path / "set" / part).mkdir(parents=True, exist_ok=True)
+            rows(photos, label=label).to_parquet(tmp_path / "set" / part / f"{split}.parquet")
+    listed = "".join(
+        f"- config_name: {part}\n  data_files:\n"
+        + "".join(f"  - split: {split}\n    path: {part}/{split}*\n" for split in ("train", "test"))
+        for part in ("small", "full")
+    )
+    (tmp_path / "set" / "README.md").write_text(f"---\nconfigs:\n{listed}---\n")
+    source = f"hf:{tmp_path / 'set'}"
+    with pytest.raises(InputError, match="has several parts") as caught:
+        scan(source)
+    assert caught.value.hint == f"It has: small, full. Name one, like {source}:small."
+    dataset = scan(f"{source}:full")
+    assert (dataset.class_names, sorted(set(dataset.splits))) == (("x", "y"), ["test", "train"])
+    assert dataset.notes == (f'Of the parts of "{source[3:]}", "full" is used. Others: {source}:small.',)
+    dataset = scan(f"{source}:small:test")
+    assert (dataset.class_names, dataset.n, dataset.given_split) == (("a", "b"), 9, False)
+    with pytest.raises(InputError, match='has no part "big"') as caught:
+        scan(f"{source}:big:test")
+    assert caught.value.hint.startswith("It has: small, full.")
+    with pytest.raises(InputError, match='no split "dev"'):
+        scan(f"{source}:full:dev")
+
+
+def test_a_column_of_a_data_set_may_say_the_split(photos, tmp_path):
+    valid = [False] * 6 + [True] * 3
+    data = rows(photos, label=by_class(9), is_valid=(datasets.Value("bool"), valid))
+    dataset = scan(parquet(tmp_path / "set", train=data))
+    assert dataset.splits.tolist() == ["train"] * 6 + ["val"] * 3
+    assert dataset.notes == ('The split is that of the column "is_valid": 6 train, 3 val.',)
+
+
+def test_folders_of_splits_by_other_names(photos, tmp_path):
+    for i, photo in enumerate(photos):
+        place = tmp_path / "images" / ("HoldOut" if i >= 6 else "TrainSet") / NAMES[i % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{i}.jpg").write_bytes(photo.read_bytes())
+    (tmp_path / "images" / "more" / NAMES[0]).mkdir(parents=True)
+    (tmp_path / "images" / "more" / NAMES[0] / "1.jpg").write_bytes(photos[0].read_bytes())
+    dataset = scan(f"hf:{tmp_path / 'images'}")
+    assert (sorted(dataset.splits), dataset.class_names) == (["test"] * 3 + ["train"] * 6, tuple(NAMES))
+    [note] = dataset.notes
+    assert note.endswith(": 1 file not named by a split, as others are.")
+
+
+def test_a_model_inside_a_data_set_is_no_class(photos, tmp_path):
+    for i, photo in enumerate(photos):
+        place = tmp_path / "images" / NAMES[i % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{i}.jpg").write_bytes(photo.read_bytes())
+    model = tmp_path / "images" / "model"
+    (model / "examples").mkdir(parents=True)
+    for name in ("manifest.json", "model.onnx"):
+        (model / name).write_bytes(b"{}")
+    (model / "examples" / "1.jpg").write_bytes(photos[0].read_bytes())
+    dataset = scan(f"hf:{tmp_path / 'images'}")
+    assert (dataset.class_names, dataset.n) == (tuple(NAMES), 9)

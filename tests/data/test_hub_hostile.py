@@ -305,7 +305,7 @@ def test_one_part_of_several_must_be_the_default() -> None:
         caught.value.message
         == 'The data set "set" has several parts, and its card says of none that it is the default.'
     )
-    assert caught.value.hint == "It has: a, b. Download the files of one into a folder."
+    assert caught.value.hint == "It has: a, b. Name one, like hf:set:a."
     chosen = read_card(card(configs=[parts[0], {**parts[1], "default": True}]), "set")
     assert chosen.splits == {"train": (Pattern("b.parquet"),)}
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tellapart.data.layout import NOT_INSIDE_CLASS, arrange, normal
+from tellapart.data.layout import NOT_INSIDE_CLASS, arrange
 from tellapart.data.listing import Found, Listing
+from tellapart.data.meaning.class_names import normal
 
 
 def arranged(*files, folders=(), prefix=""):
@@ -11,7 +12,7 @@ def arranged(*files, folders=(), prefix=""):
     parts = [tuple(name.split("/")) for name in files]
     above = {one[:n] for one in parts for n in range(1, len(one))} | {tuple(name.split("/")) for name in folders}
     listing = Listing([Found(one, "/".join(one)) for one in parts], above)
-    placed, class_names = arrange(listing, prefix)
+    placed, class_names, _ = arrange(listing, prefix)
     return {one.photo: (one.class_name, one.split, one.reason) for one in placed}, class_names
 
 

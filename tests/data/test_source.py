@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tellapart.data.source import Dataset, Skipped, require_trainable, scan, scan_photos
+from tellapart.data.meaning.named_photos import scan_photos
+from tellapart.data.source import Dataset, Skipped, require_trainable, scan
 from tellapart.errors import InputError, PhotoError
 
 LAYOUT = """Make one folder for each class and put its photos inside:
@@ -105,7 +106,8 @@ def test_one_train_folder_of_classes_is_enough() -> None:
     make("photos/train/hat/1.jpg", "photos/train/shoe/1.jpg", "photos/test1/2.jpg")
     dataset = scan("photos")
     assert (dataset.class_names, dataset.splits.tolist()) == (("hat", "shoe"), ["train", "train"])
-    assert reasons(dataset) == {"photos/test1/2.jpg": "not inside a train, val or test folder"}
+    assert reasons(dataset) == {"photos/test1/2.jpg": "not inside a class folder"}
+    assert '"photos/test1/" holds photos in no class folder: 1 photo in it is not used.' in dataset.notes
 
 
 def test_a_folder_beside_train_and_test_is_skipped_aloud() -> None:
@@ -392,7 +394,7 @@ def test_label_files_that_cannot_be_understood(name: str, text: str, message: st
 
 
 def test_a_label_file_that_is_not_utf8() -> None:
-    make("a.csv", content="path,label\ncafé.jpg,hat".encode("utf-16"))
+    make("a.csv", content="path,label\ncafé.jpg,hat".encode("latin-1"))
     assert refused("a.csv") == ('"a.csv" is not UTF-8 text.', "Save it again as UTF-8.")
 
 
@@ -578,3 +580,85 @@ def test_words_of_every_script_are_class_names(tmp_path, name):
         (tmp_path / class_name).mkdir()
         (tmp_path / class_name / "1.jpg").write_bytes(b"\xff\xd8\xff")
     assert set(scan(tmp_path).class_names) == {name, "other"}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+@pytest.mark.parametrize("missing", ["nan", "NaN", "<NA>", "NaT"])
+def test_rows_whose_label_is_how_programs_write_none(name: str, missing: str) -> None:
+    make("1.jpg", "2.jpg", "3.jpg", "4.jpg")
+    labels = {"1.jpg": "hat", "2.jpg": "shoe", "3.jpg": missing, "4.jpg": "none"}
+    lines = [json.dumps({"path": photo, "label": label}) for photo, label in labels.items()]
+    if name == "a.csv":
+        lines = ["path,label", *(f"{photo},{label}" for photo, label in labels.items())]
+    make(name, content="\n".join(lines).encode())
+    dataset = scan(name)
+    assert dataset.class_names == ("hat", "none", "shoe")
+    assert dataset.skipped == (Skipped("3.jpg", "has no label"),)
+    assert dataset.notes == ("1 photo without a label is not used.",)
+
+
+def test_a_folder_that_a_program_named_for_no_label_is_a_class_with_a_word() -> None:
+    make("photos/hat/1.jpg", "photos/nan/1.jpg")
+    assert scan("photos").class_names == ("hat", "nan")
+    assert scan("photos").notes[0].startswith('The class "nan" may stand for photos that have no label.')
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_whole_numbers_that_a_program_wrote_as_fractions(name: str) -> None:
+    make("1.jpg", "2.jpg", "3.jpg")
+    labels = {"1.jpg": "0", "2.jpg": "1", "3.jpg": "1.0"}
+    text = "".join(f"{photo},{label}\n" for photo, label in labels.items())
+    if name == "a.jsonl":
+        text = "".join(f'{{"path": "{photo}", "label": {label}}}\n' for photo, label in labels.items())
+    make(name, content=text.encode())
+    dataset = scan(name)
+    assert [row[1] for row in rows(dataset)] == ["0", "1", "1"]
+    said = 'Labels of "a.csv" are whole numbers written in two ways: "1.0" is taken for "1".'
+    assert dataset.notes == ((said,) if name == "a.csv" else ())
+
+
+def test_one_number_in_two_folders_is_said() -> None:
+    make("photos/1/1.jpg", "photos/1.0/1.jpg")
+    assert scan("photos").class_names == ("1", "1.0")
+    assert scan("photos").notes[0].startswith('Two classes are one number written in two ways: "1" and "1.0".')
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", 'path,label\n1.jpg,"[0, 2]"\n'),
+        ("a.jsonl", '{"path": "1.jpg", "label": [0, 2]}'),
+        ("a.jsonl", '{"path": "1.jpg", "label": "[0, 2]"}'),
+    ],
+)
+def test_lists_of_labels_are_refused(name: str, text: str) -> None:
+    make("1.jpg")
+    make(name, content=text.encode())
+    message, hint = refused(name)
+    assert message.endswith(f'of "{name}" gives a list for a label: "[0, 2]".')
+    assert hint == "A photo belongs to one class: write its name alone."
+
+
+def test_paths_of_a_table_say_the_split() -> None:
+    make("Training_Set/hat/1.jpg", "holdout/shoe/1.jpg")
+    make("a.csv", content=b"path,label\nTraining_Set/hat/1.jpg,hat\nholdout/shoe/1.jpg,shoe\n")
+    dataset = scan("a.csv")
+    assert dataset.splits.tolist() == ["train", "test"]
+    assert dataset.notes == ('The split is that of the folders "Training_Set", "holdout": 1 train, 1 test.',)
+
+
+def test_lists_without_a_label() -> None:
+    make("a.jpg")
+    for label in (None, float("nan"), np.datetime64("NaT")):
+        with pytest.raises(InputError, match=r"^Item 0 of the list has no label"):
+            Dataset.from_lists(["a.jpg"], [label])
+
+
+def test_a_photo_that_is_gone_later_is_named() -> None:
+    make("photos/hat/1.jpg", "photos/shoe/1.jpg")
+    dataset = scan("photos")
+    Path("photos/hat/1.jpg").unlink()
+    with pytest.raises(PhotoError) as caught, dataset.naming(0):
+        dataset.read(0)
+    assert caught.value.message == '"photos/hat/1.jpg" can no longer be read: The file does not exist.'
+    assert (caught.value.code, bool(caught.value.hint)) == ("missing", True)

@@ -229,3 +229,26 @@ def test_a_hugging_face_data_set_trains_as_its_folder_does(tellapart: Any, photo
     assert "data set" in tellapart.refuses("check", source, "--fix", says=["Unpack it"], **offline)
     tellapart.refuses("train", f"{source}:tset", "-o", tmp_path / "c", says=["no split", "train"], **offline)
     tellapart.refuses("train", "hf:nobody/nothing", "-o", tmp_path / "c", says=["cannot be read"], **offline)
+
+
+def test_what_was_taken_for_a_split_and_what_is_left_out_is_said_everywhere(tellapart, photos, tmp_path):
+    folder = tmp_path / "photos"
+    for name in sorted(path.name for path in photos.iterdir()):
+        for at, photo in enumerate(sorted((photos / name).iterdir())):
+            place = folder / ("holdout" if at >= 10 else "Training_Set") / name
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(photo, place)
+    model = folder / "model"
+    tellapart.works("train", folder, "-o", model, "--quality", "fast", "--no-advice")
+    said = tellapart.works("train", folder, "-o", model, "--quality", "fast", "--no-advice", "--force")
+    taken = 'Folders taken for splits: "Training_Set" for train, "holdout" for test.'
+    left = '"model/" is a model folder of tellapart, not a class:'
+    evaluation = json.loads((model / "evaluation.json").read_text("utf-8"))
+    assert (evaluation["n_test"], evaluation["n_found"], evaluation["skipped"]) == (12, 42, [])
+    report = (model / "report.html").read_text("utf-8").replace("&#34;", '"')
+    for sentence in (taken, left):
+        assert sentence in said
+        assert sentence in "\n".join(evaluation["warnings"])
+        assert sentence in report
+        assert sentence in tellapart.works("check", folder, "--quality", "fast")
+        assert sentence in tellapart.works("evaluate", model, folder)

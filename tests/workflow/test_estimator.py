@@ -211,3 +211,13 @@ def test_groups_stay_together_where_something_is_chosen(photos, fitted, session_
     assert np.array_equal(
         alone.predict_proba(paths[:9]), PhotoClassifier("fast", n_folds=3).fit(paths, names).predict_proba(paths[:9])
     )
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, "NA", np.datetime64("NaT")])
+@pytest.mark.parametrize("labels", ["text", "numbers"])
+def test_a_missing_label_is_refused_as_scikit_learn_does(photos, missing, labels):
+    paths, names = photos
+    given = list(names) if labels == "text" else [float(name == names[0]) for name in names]
+    given[3] = pytest.importorskip("pandas").NA if isinstance(missing, str) else missing
+    with pytest.raises(ValueError, match="Input y contains NaN, None or NA"):
+        PhotoClassifier("fast", n_folds=3).fit(paths, given)

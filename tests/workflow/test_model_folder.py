@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tellapart.errors import TrainingError
+from tellapart.errors import PhotoError, TrainingError
 from tellapart.features.prepare import prepare
 from tellapart.model.compose import compose
 from tellapart.recipe import LinearProbe, Reading
@@ -32,6 +32,13 @@ def test_the_graph_of_the_tested_head_is_proven(trained, written):
     assert proof.n > 0
     assert proof.largest_difference <= MAX_PROOF_DIFFERENCE
     assert examples
+
+
+def test_a_photo_that_is_gone_before_the_proof_is_named(trained, written):
+    dataset = trained.prepared.dataset
+    gone = replace(dataset, places=tuple(f"{place}.gone" for place in dataset.places))
+    with pytest.raises(PhotoError, match=r'^".*/.*\.jpg" can no longer be read: The file does not exist\.$'):
+        proven(*written, replace(trained, prepared=replace(trained.prepared, dataset=gone)))
 
 
 def test_the_graph_of_another_head_is_not_written(trained, written):

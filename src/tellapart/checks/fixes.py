@@ -18,7 +18,7 @@ from tellapart.checks.audit import audit
 from tellapart.checks.finding import Finding
 from tellapart.checks.quarantine import quarantine, taken_out
 from tellapart.checks.removal import Kept, Quarantined, plan
-from tellapart.data.layout import SPLIT_NAMES
+from tellapart.data.meaning.split_words import plain_split
 from tellapart.data.source import Dataset
 from tellapart.data.split import tested_part
 from tellapart.features.prepare import Prepared, part_of
@@ -151,4 +151,4 @@ def _kind(record: Record) -> str:
 
 def _splits(record: Record) -> set[str]:
     """The splits that the folders around a photo may mean: below a source with a wrapper it is the second."""
-    return {SPLIT_NAMES.get(part.casefold(), "") for part in record.home.split("/")[:2]}
+    return {plain_split(part) for part in record.home.split("/")[:2]}

@@ -92,8 +92,12 @@ def image_stats_of(dataset: Dataset, progress: Progress = no_progress) -> ImageS
     files: list[_File] = []
     numbers: list[NDArray[np.float32]] = []
 
+    def open_one(index: int) -> _File:
+        with dataset.naming(index):
+            return _open(dataset.read(index))
+
     def open_some(start: int) -> list[_File]:
-        return [_open(dataset.read(i)) for i in range(start, min(start + CHUNK, dataset.n))]
+        return [open_one(i) for i in range(start, min(start + CHUNK, dataset.n))]
 
     for chunk in map_in_order(open_some, range(0, dataset.n, CHUNK), ahead=CHUNKS_AHEAD, name="image_stats"):
         numbers += [measure(file.small) for file in chunk]

@@ -17,7 +17,7 @@ from tellapart.checks.finding import Finding
 from tellapart.checks.image_stats import ImageStats
 from tellapart.data.duplicates import classes_of_one
 from tellapart.data.groups import Groups, said_by
-from tellapart.data.layout import normal
+from tellapart.data.meaning.class_names import normal
 from tellapart.data.source import Dataset
 from tellapart.metrics.paired import Comparison
 from tellapart.text import counted, quoted, some

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from tellapart.checks.finding import Finding
+from tellapart.data.meaning.class_names import same_numbers
 from tellapart.text import counted, quoted, some
 
 MIN_LETTERS = 6  # below it, one letter makes another word: plane and planet
@@ -33,7 +34,8 @@ def name_findings(class_names: tuple[str, ...]) -> list[Finding]:
 def clashing_names(class_names: tuple[str, ...]) -> list[tuple[str, str]]:
     """Pairs of names that differ by case, accents, spaces, plural or a slip of the finger; in the order given.
 
-    Names with different numbers or single letters in them never clash: class1 and class2 are two classes.
+    Names with different numbers or single letters in them never clash: class1 and class2 are two classes. One number
+    written in two ways does: 1 and 1.0.
     """
     plain = [_plain(name) for name in class_names]
     pairs = {
@@ -41,6 +43,8 @@ def clashing_names(class_names: tuple[str, ...]) -> list[tuple[str, str]]:
         for i, j in _close(plain)
         if plain[i] == plain[j] or (_marks(class_names[i]) == _marks(class_names[j]) and slip(plain[i], plain[j]))
     }
+    numbers = {(class_names.index(first), class_names.index(second)) for first, second in same_numbers(class_names)}
+    pairs |= {(min(pair), max(pair)) for pair in numbers}
     return [(class_names[i], class_names[j]) for i, j in sorted(pairs)]
 
 

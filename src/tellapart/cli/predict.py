@@ -36,7 +36,7 @@ def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None,
     """
     from pathlib import Path
 
-    from tellapart.data.source import scan_photos
+    from tellapart.data.meaning.named_photos import scan_photos
     from tellapart.model.naming import refuse_swapped
     from tellapart.model.prediction import load
     from tellapart.storage.atomic import refuse_unwritable_file

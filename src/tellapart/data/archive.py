@@ -14,7 +14,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, NamedTuple, NoReturn
 
@@ -26,6 +26,7 @@ from tellapart.data.listing import (
     is_stray,
     reason_by_name,
 )
+from tellapart.data.meaning.archive_names import UTF8_NAME, Names, in_code_page, read_names
 from tellapart.data.photo import MAX_FILE_BYTES
 from tellapart.errors import InputError, PhotoError
 from tellapart.formats import header
@@ -47,7 +48,6 @@ _END64_SIGNATURE, _LOCATOR64_SIGNATURE = b"PK\x06\x06", b"PK\x06\x07"
 _END64_OWN_BYTES = _END64.size - 12  # what the record says of its length: it counts neither its signature nor itself
 _ENTRY_BYTES = 46  # of the table of contents, without the names behind it
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
-_UTF8_NAME = 0x800
 _ROOTED = re.compile(r"/|[A-Za-z]:|~[\w.-]*(/|$)")
 
 
@@ -71,12 +71,14 @@ class Archive:
         path: the zip on disk.
         listing: its files and folders, as `list_folder` would give them; each `place` is a key of `members`.
         members: what can be read.
+        notes: sentences for the person, on how names were read.
     """
 
     kind: ClassVar[str] = "zip"
     path: str
     listing: Listing = field(repr=False)
     members: Mapping[str, Member] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     def read(self, place: str) -> bytes:
         """The bytes of one photo.
@@ -109,6 +111,17 @@ class Archive:
         return photo
 
 
+def is_zip(path: str, name: str) -> bool:
+    """Whether the file at `path`, which the person called `name`, is called a zip or begins like one."""
+    if extension(path) == "zip":
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"PK\x03\x04"
+    except OSError as error:
+        raise InputError(f"{quoted(name)} cannot be read: {error.strerror}.") from error
+
+
 def open_archive(path: str, *, name: str = "") -> Archive:
     """The zip at `path`, once it has passed every check; `name` is how the person called it.
 
@@ -120,11 +133,12 @@ def open_archive(path: str, *, name: str = "") -> Archive:
         with open(path, "rb") as file:
             _check_table(file, name)
             infos, table_offset = _table_of_contents(file, name)
-            _check_entries(infos, name)
+            read = read_names(infos, name)
+            _check_entries(infos, read.names, name)
             members = _locate(file, infos, table_offset, name)
     except OSError as error:
         raise InputError(f"{quoted(name)} cannot be read: {error.strerror}.") from error
-    return _archive(path, infos, members, name)
+    return _archive(path, infos, members, read)
 
 
 def _check_table(file: BinaryIO, name: str) -> None:
@@ -196,13 +210,16 @@ def _table_of_contents(file: BinaryIO, name: str) -> tuple[list[zipfile.ZipInfo]
     return infos, offset
 
 
-def _check_entries(infos: Iterable[zipfile.ZipInfo], name: str) -> None:
-    """Refuses what can be seen from the table of contents alone."""
+def _check_entries(infos: Iterable[zipfile.ZipInfo], readable: Sequence[str], name: str) -> None:
+    """Refuses what can be seen from the table of contents alone.
+
+    In some code pages the second half of a letter is a backslash, so one counts in a name as it was read alone.
+    """
     total = 0
-    for info in infos:
+    for info, read in zip(infos, readable, strict=True):
         problem = (
-            _name_problem(info.orig_filename)
-            or _name_problem(info.filename)
+            _name_problem(info.orig_filename.replace("\\", "") if in_code_page(info) else info.orig_filename)
+            or _name_problem(read)
             or _kind_problem(info)
             or _size_problem(info)
         )
@@ -279,17 +296,16 @@ def _data_offset(file: BinaryIO, info: zipfile.ZipInfo, name: str) -> int:
     if len(header) != _LOCAL_HEADER.size or not header.startswith(_LOCAL_SIGNATURE):
         _refuse_damaged(name)
     _, _, flags, *_, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
-    own_name = file.read(name_bytes).decode("utf-8" if flags & _UTF8_NAME else "cp437", "replace")
+    own_name = file.read(name_bytes).decode("utf-8" if flags & UTF8_NAME else "cp437", "replace")
     if own_name != info.orig_filename:
         _refuse(name, f"its entry {quoted(info.orig_filename)} has two different names")
     return info.header_offset + _LOCAL_HEADER.size + int(name_bytes) + int(extra_bytes)
 
 
-def _archive(path: str, infos: list[zipfile.ZipInfo], members: list[Member], name: str) -> Archive:
+def _archive(path: str, infos: list[zipfile.ZipInfo], members: list[Member], read: Names) -> Archive:
     listing = Listing([], set())
     readable: dict[str, Member] = {}
-    for info, member in zip(infos, members, strict=True):
-        place = _readable_name(info)
+    for info, member, place in zip(infos, members, read.names, strict=True):
         parts = tuple(part for part in place.split("/") if part not in {"", "."})
         if not parts or any(is_stray(part) for part in parts):
             continue
@@ -303,17 +319,7 @@ def _archive(path: str, infos: list[zipfile.ZipInfo], members: list[Member], nam
             reason, key = "an earlier entry of the zip has the same name", f"{key}/{len(readable)}"
         readable[key] = member
         listing.files.append(Found(parts, key, reason))
-    return Archive(path, listing, readable)
-
-
-def _readable_name(info: zipfile.ZipInfo) -> str:
-    """The entry's name; macOS writes UTF-8 without saying so, and then "é" would read "├⌐"."""
-    if info.flag_bits & _UTF8_NAME or info.filename.isascii():
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+    return Archive(path, listing, readable, tuple(filter(None, [read.note])))
 
 
 def _inflate(packed: bytes, member: Member) -> bytes:

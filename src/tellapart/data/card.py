@@ -45,6 +45,8 @@ class Card:
         options: `drop_labels` and `drop_metadata` of folders of photos.
         images: columns of photos.
         class_names: {column: the name of each number}.
+        part: which of several parts of the set this is; "" where it is all of it.
+        parts: the names of all.
     """
 
     splits: Mapping[str, tuple[Pattern, ...]] | None = None
@@ -52,14 +54,17 @@ class Card:
     options: Mapping[str, bool] = field(default_factory=dict)
     images: frozenset[str] = frozenset()
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    part: str = ""
+    parts: tuple[str, ...] = ()
 
 
-def read_card(content: bytes, name: str) -> Card:
+def read_card(content: bytes, name: str, part: str = "") -> Card:
     """The card at the head of a README.md; an empty one where it has none.
 
     Args:
         content: the file, or more than `MAX_CARD_BYTES` of its start.
         name: what the data set is called.
+        part: which of its parts is wanted, if it has one of that name.
 
     Raises:
         InputError: the card cannot be understood, or names a file that is not the data set's own.
@@ -80,7 +85,7 @@ def read_card(content: bytes, name: str) -> Card:
         n_patterns += sum(map(len, (splits[config_name] or {}).values()))
         if n_patterns > _MAX_PATTERNS:
             _refuse(name, f"lists more than {_MAX_PATTERNS:,} files")
-    chosen = _chosen(configs, name)
+    chosen = part if part in configs else _chosen(configs, name, part)
     config = configs.get(chosen, {})
     features = config.get("features") or _info(said, chosen).get("features")
     return Card(
@@ -89,6 +94,8 @@ def read_card(content: bytes, name: str) -> Card:
         {key: truth for key in ("drop_labels", "drop_metadata") if (truth := _truth(config.get(key))) is not None},
         frozenset(column for column, kind in _columns(features) if "image" in kind),
         {column: names for column, kind in _columns(features) if (names := _names(kind.get("class_label")))},
+        chosen if len(configs) > 1 or part in configs else "",
+        tuple(configs),
     )
 
 
@@ -138,13 +145,15 @@ def _configs(said: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
     return {config["config_name"]: config for config in listed}
 
 
-def _chosen(configs: Mapping[str, Mapping[str, Any]], name: str) -> str:
+def _chosen(configs: Mapping[str, Mapping[str, Any]], name: str, part: str) -> str:
     """The name of the part to use; "default" where there are none."""
     marked = [own for own, config in configs.items() if _truth(config.get("default"))]
     if len(configs) > 1 and not marked and "default" not in configs:
+        has, first = some([shown(own) for own in configs]), shown(next(iter(configs)))
+        said = "has several parts, and its card says of none that it is the default"
         raise InputError(
-            f"The data set {quoted(name)} has several parts, and its card says of none that it is the default.",
-            hint=f"It has: {some([shown(own) for own in configs])}. Download the files of one into a folder.",
+            f"The data set {quoted(name)} {f'has no part {quoted(part)}' if part else said}.",
+            hint=f"It has: {has}. Name one, like hf:{shown(name)}:{first}.",
         )
     return next(iter(marked or ([] if "default" in configs else configs)), "default")
 

@@ -11,11 +11,13 @@ from tellapart.data.label_file import (
     GROUP_COLUMNS,
     LABEL_COLUMNS,
     PATH_COLUMNS,
-    SPLIT_COLUMNS,
     Row,
     Table,
     locate,
+    told_splits,
 )
+from tellapart.data.meaning.class_names import refuse_list
+from tellapart.data.meaning.split_columns import SPLIT_COLUMNS
 from tellapart.errors import InputError
 from tellapart.text import quoted, some
 
@@ -61,14 +63,23 @@ def read_frame(frame: DataFrame, group_by: str | None = None) -> Table:
             hint="Name the columns path, label and, if you have one, split or group.",
         )
     group = named_column(group_by, list(columns), GROUP_COLUMNS, NAME)
-    n = len(list(frame[columns[path]]))
-    texts = [
-        [""] * n if name is None else [as_text(value) for value in frame[columns[name]]]
-        for name in (path, label, split, group)
-    ]
-    if not n:
+    cells = {name: [_cell(value) for value in frame[column]] for name, column in columns.items()}
+    empty = [""] * len(cells[path])
+    texts = [empty if name is None else cells[name] for name in (path, label, split, group)]
+    if not empty:
         raise InputError(f"{quoted(NAME)} has no rows, so there are no photos in it.")
-    return Table([_row(number, *cells) for number, cells in enumerate(zip(*texts, strict=True))], group)
+    rows = [_row(number, *row) for number, row in enumerate(zip(*texts, strict=True))]
+    used = [name for name in (path, label, split, group) if name is not None]
+    return told_splits(cells, rows, used, NAME)._replace(grouped_by=group)
+
+
+def _cell(value: object) -> str:
+    """A value as text; of several, as lists and arrays have them, what a program would print."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return str(list(value))
+    return as_text(value)
 
 
 def _row(number: int, path: str, label: str, split: str, group: str) -> Row:
@@ -78,4 +89,5 @@ def _row(number: int, path: str, label: str, split: str, group: str) -> Row:
                 f"Row {number:,} of {quoted(NAME)} has no {column}.",
                 hint="Every row needs a path and a label.",
             )
+    refuse_list(label, f"Row {number:,} of {quoted(NAME)}")
     return locate(number, path, label, split)._replace(group=group)

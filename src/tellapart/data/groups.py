@@ -81,12 +81,22 @@ def said_by(kind: str, by: str) -> str:
 
 
 def as_text(value: object) -> str:
-    """The value as text; what is missing (None, NaN, NaT) is "", and a whole number is written as one."""
-    if value is None or value != value:  # noqa: PLR0124  NaN and NaT alone are not what they are
+    """The value as text; what is missing (None, NaN, NaT, NA) is "", and a whole number is written as one."""
+    if is_no_value(value):
         return ""
     if isinstance(value, float) and value.is_integer():  # a column of whole numbers with gaps becomes one of fractions
         return str(int(value))
     return str(value).strip()
+
+
+def is_no_value(value: object) -> bool:
+    """Whether a value is how Python, NumPy or pandas say that there is none: None, NaN, NaT or NA."""
+    try:
+        return value is None or bool(value != value)  # noqa: PLR0124  NaN and NaT alone are not what they are
+    except TypeError:  # pandas' NA is neither equal to itself nor not
+        return True
+    except ValueError:  # several values are not none
+        return False
 
 
 def united(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -3,6 +3,7 @@
     hf:beans                          all splits of a data set
     hf:beans:train                    one split of it; a test is then set aside as from a folder
     hf:cifar100#fine_label            where several columns hold class names
+    hf:glue:cola                      one part of a data set of several; hf:glue:cola:train for one split of it
     hf:./my-parquet-files             a local folder, named like a path
 
 The libraries (extra `hub`) fetch, cache and read; no code of a data set is ever run, and its card (`card`) chooses
@@ -14,30 +15,38 @@ import importlib
 import importlib.metadata
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from packaging.version import Version
 
 from tellapart.data import photo
 from tellapart.data.card import Card, foreign
-from tellapart.data.groups import NONE, named_column
+from tellapart.data.groups import as_text
 from tellapart.data.hub_files import Files, find_files, json_rows, origin_of
-from tellapart.data.label_file import GROUP_COLUMNS
-from tellapart.data.layout import SPLIT_NAMES, Placed, normal
+from tellapart.data.layout import Placed
+from tellapart.data.meaning.class_names import NO_LABEL, is_missing, normal, refuse_list, whole_numbers
+from tellapart.data.meaning.hub_columns import (
+    class_names,
+    group_column,
+    image_column,
+    label_column,
+    split_columns,
+    texts_of,
+)
+from tellapart.data.meaning.split_columns import columns_said
+from tellapart.data.meaning.split_words import USUAL, plain_split
 from tellapart.errors import InputError, MissingExtraError, PhotoError
 from tellapart.extras import missing, require
 from tellapart.formats import header
-from tellapart.text import quoted, shown, some
+from tellapart.text import counted, quoted, shown, some
 
 PREFIX: Final = "hf:"
-LABELS: Final = ("label", "labels", "class", "category", "class_name", "target")  # what people call the column
 # Older ones run code that data sets bring along, follow files out of them, or send what they should not.
 LEAST: Final = {"datasets": (5, 2), "huggingface_hub": (1, 31), "fsspec": (2026, 6)}
-NO_LABEL: Final = "has no label"
 
 
 @dataclass(frozen=True)
@@ -100,22 +109,33 @@ def _checked(content: bytes) -> bytes:
     return content
 
 
-def scan_hub(source: str, group_by: str | None = None) -> tuple[list[Placed], set[str], HubPhotos, str | None]:
-    """Every row of the data set with its class, split and group, all class names, how photos are read, and which
-    column says the groups.
+class Scanned(NamedTuple):
+    """Every row of a data set with its class, split and group, all class names, how photos are read, which column says
+    the groups, and sentences for the person."""
+
+    placed: list[Placed]
+    class_names: set[str]
+    photos: HubPhotos
+    grouped_by: str | None
+    notes: list[str]
+
+
+def scan_hub(source: str, group_by: str | None = None) -> Scanned:
+    """All that a data set says about its photos.
 
     Args:
-        source: `hf:NAME[:SPLIT][#LABEL]`.
+        source: `hf:NAME[:PART][:SPLIT][#LABEL]`.
         group_by: the column that says which rows belong together; None takes one of the usual names, `none` none.
 
     Raises:
         MissingExtraError: the library is not installed.
         InputError: there is no such data set or split, or no column with photos or with class names.
     """
-    name, split, wanted = _parts(source)
+    name, words, wanted = _parts(source)
     datasets = _datasets()
     with _translated(name):
-        card, files = find_files(name)
+        card, files = find_files(name, _part_of(words))
+        split = _split_of(words, card, name)
         found = _load(name, files, card)
     if split:
         if split not in found:
@@ -125,36 +145,85 @@ def scan_hub(source: str, group_by: str | None = None) -> tuple[list[Placed], se
         found = {split: found[split]}
     splits = _our_splits(found, one=bool(split), source=source)
     features = next(iter(found.values())).features
-    image = _image_column(features, card, source)
-    label = _label_column(features, card, wanted, source)
-    group = _group_column(features, {image, label}, group_by, source)
+    image = image_column(features, card, source)
+    label = label_column(features, card, wanted, source)
+    group = group_column(features, {image, label}, group_by, source)
     stored: dict[str, Any] = {}
     placed: list[Placed] = []
     with _translated(name):
         for own, rows in found.items():
             stored[own] = rows.select_columns([image]).cast_column(image, datasets.Image(decode=False))
             labels = rows.select_columns([label]).with_format(None)[label]
-            of_split = list(
-                _placed(f"{shown(source)}/{own}", own, splits[own], labels, _class_names(rows, label, card))
-            )
+            of_split = list(_placed(f"{shown(source)}/{own}", own, splits[own], labels, class_names(rows, label, card)))
             if group is not None:
                 said = rows.select_columns([group]).with_format(None)[group]
                 names = ("" if value is None else normal(str(value).strip()) for value in said)
                 of_split = [one._replace(group=name) for one, name in zip(of_split, names, strict=True)]
             placed += of_split
+        notes = _notes(name, card, files, splits)
+        if set(splits.values()) == {""}:
+            texts = {
+                column: [text for rows in found.values() for text in texts_of(rows, column)]
+                for column in split_columns(features, {image, label, group})
+            }
+            said = columns_said(texts, (), name)
+            placed = _with_splits(placed, said.splits)
+            notes += said.notes
+    if same := whole_numbers(list({one.class_name for one in placed})):
+        placed = [one._replace(class_name=same.get(one.class_name, one.class_name)) for one in placed]
     photos = HubPhotos(image, stored, files.roots)
-    return placed, {one.class_name for one in placed if one.class_name}, photos, group
+    return Scanned(placed, {one.class_name for one in placed if one.class_name}, photos, group, notes)
 
 
-def _parts(source: str) -> tuple[str, str, str]:
-    """Name, split and label column of `hf:NAME[:SPLIT][#LABEL]`; the last two may be empty."""
+def _parts(source: str) -> tuple[str, list[str], str]:
+    """Name, words for a part or a split, and label column of `hf:NAME[:PART][:SPLIT][#LABEL]`."""
     text, _, label = source.removeprefix(PREFIX).partition("#")
-    name, colon, split = text.rpartition(":")
-    if not colon or os.path.exists(text):  # a path may hold a colon
-        name, split = text, ""
+    name, words = text, list[str]()
+    while ":" in name and len(words) < 2 and not os.path.exists(name):  # a path may hold a colon
+        name, _, word = name.rpartition(":")
+        words.insert(0, word)
     if not name:
         raise InputError(f"{quoted(source)} names no data set.", hint="Write it as hf:NAME, or hf:NAME:SPLIT.")
-    return name, split, label
+    return name, [word for word in words if word], label
+
+
+def _part_of(words: Sequence[str]) -> str:
+    """Which part of a set is wanted, if it has one of that name: the first of two words, or one that is no split's."""
+    return words[0] if len(words) == 2 or (words and not plain_split(words[0])) else ""
+
+
+def _split_of(words: Sequence[str], card: Card, name: str) -> str:
+    """The split that is wanted; "" for all."""
+    if words and words[0] == card.part == _part_of(words):
+        return words[1] if len(words) == 2 else ""
+    if len(words) == 2:
+        has = f"It has: {some(list(map(shown, card.parts)))}." if card.parts else "It has no parts."
+        raise InputError(f"The data set {quoted(name)} has no part {quoted(words[0])}.", hint=has)
+    return words[0] if words else ""
+
+
+def _notes(name: str, card: Card, files: Files, splits: Mapping[str, str]) -> list[str]:
+    """Sentences on which part and which files were taken."""
+    notes = [
+        f"The split {quoted(own)} is taken for {part}."
+        for own, part in splits.items()
+        if part and own.casefold() not in USUAL
+    ]
+    if len(card.parts) > 1:
+        others = some([f"hf:{shown(name)}:{shown(part)}" for part in card.parts if part != card.part])
+        notes.append(f"Of the parts of {quoted(name)}, {quoted(card.part)} is used. Others: {others}.")
+    if files.n_unused:
+        notes.append(
+            f"Not used of {quoted(name)}: {counted(files.n_unused, 'file')} not named by a split, as others are."
+        )
+    return notes
+
+
+def _with_splits(placed: Sequence[Placed], splits: Sequence[str] | None) -> list[Placed]:
+    """The rows with the split that a column says."""
+    if splits is None:
+        return list(placed)
+    return [one if one.reason else one._replace(split=split) for one, split in zip(placed, splits, strict=True)]
 
 
 @cache
@@ -224,88 +293,25 @@ def _from_json(places: Sequence[str], name: str) -> Any:
 
 def _cell(value: object) -> str | None:
     value = value.get("path") if isinstance(value, dict) else value
-    return None if value is None or isinstance(value, list | dict) else str(value)
+    return None if value is None or isinstance(value, dict) else str(value)
 
 
 def _our_splits(found: Mapping[str, Any], *, one: bool, source: str) -> dict[str, str]:
     """{split of the data set: ours}; "" where there is only one, so that a test is set aside."""
     if one or len(found) == 1:
         return dict.fromkeys(found, "")
-    strange = [name for name in found if name.casefold() not in SPLIT_NAMES]
+    strange = [name for name in found if not plain_split(name)]
     if strange:
         raise InputError(
             f"The data set {quoted(source)} has splits that are neither train, val nor test: {some(strange)}.",
             hint=f"Name the one to use, like {_with_split(source, next(iter(found)))}.",
         )
-    return {name: SPLIT_NAMES[name.casefold()] for name in found}
+    return {name: plain_split(name) for name in found}
 
 
 def _with_split(source: str, split: str) -> str:
     name, hash_sign, label = source.partition("#")
     return shown(f"{name}:{split}{hash_sign}{label}")
-
-
-def _image_column(features: Mapping[str, Any], card: Card, source: str) -> str:
-    """The column of photos, by its type or by what the card says of it."""
-    image = _datasets().Image
-    images = [name for name, feature in features.items() if isinstance(feature, image) or name in card.images]
-    if not images:
-        raise InputError(
-            f"The data set {quoted(source)} has no column with photos.", hint=f"It has: {_columns(features)}."
-        )
-    return next((name for name in images if name in ("image", "img", "photo")), images[0])
-
-
-def _label_column(features: Mapping[str, Any], card: Card, wanted: str, source: str) -> str:
-    datasets = _datasets()
-    plain = [name for name, feature in features.items() if isinstance(feature, datasets.Value)]
-    classes = [
-        name
-        for name, feature in features.items()
-        if isinstance(feature, datasets.ClassLabel) or (name in plain and name in card.class_names)
-    ]
-    if wanted:
-        if wanted in features and (wanted in plain or wanted in classes):  # others are decoded when they are looked at
-            return wanted
-        raise InputError(
-            f"The data set {quoted(source)} has no column {quoted(wanted)} with class names.",
-            hint=f"It has: {_columns(features)}.",
-        )
-    candidates = classes or [name for name in plain if name.casefold() in LABELS]
-    usual = [name for name in candidates if name.casefold() in LABELS]
-    if len(candidates) == 1 or len(usual) == 1:
-        return (usual or candidates)[0]
-    if candidates:
-        raise InputError(
-            f"The data set {quoted(source)} has several columns with class names: {_columns(candidates)}.",
-            hint=f"Name the one to learn, like {shown(source)}#{shown(candidates[0])}.",
-        )
-    raise InputError(
-        f"The data set {quoted(source)} has no column with class names.",
-        hint=f"It has: {_columns(features)}. Name the one to learn, like {shown(source)}#COLUMN.",
-    )
-
-
-def _group_column(features: Mapping[str, Any], taken: set[str], group_by: str | None, source: str) -> str | None:
-    """The column that says which rows belong together: of texts or numbers, and not that of photos or class names."""
-    datasets = _datasets()
-    kinds = (datasets.Value, datasets.ClassLabel)
-    columns = [name for name, feature in features.items() if isinstance(feature, kinds)]
-    if group_by in (None, NONE):
-        columns = [name for name in columns if name not in taken]
-    return named_column(group_by, columns, GROUP_COLUMNS, source)
-
-
-def _columns(names: Iterable[str]) -> str:
-    return some([shown(name) for name in names])
-
-
-def _class_names(rows: Any, label: str, card: Card) -> Sequence[str] | None:
-    """The class names by number; None where the column holds the names themselves."""
-    names = getattr(rows.features[label], "names", None)
-    if names is None and "int" in str(getattr(rows.features[label], "dtype", "")):
-        names = card.class_names.get(label)
-    return None if names is None else [str(name) for name in names]
 
 
 def _placed(folder: str, own: str, split: str, labels: Any, names: Sequence[str] | None) -> Iterator[Placed]:
@@ -315,8 +321,9 @@ def _placed(folder: str, own: str, split: str, labels: Any, names: Sequence[str]
         if names is not None:
             class_name = names[label] if label is not None and 0 <= label < len(names) else ""
         else:
-            class_name = "" if label is None else str(label)
-        if class_name.strip():
+            class_name = as_text(label)
+            refuse_list(class_name, f"Row {number:,} of {quoted(folder)}")
+        if class_name.strip() and not (names is None and is_missing(class_name)):
             yield Placed(photo_name, place, normal(class_name), split)
         else:
             yield Placed(photo_name, place, reason=NO_LABEL)

@@ -5,6 +5,7 @@ the very revision that the card is from. No text of a stranger's is ever looked 
 """
 
 import fnmatch
+import hashlib
 import importlib
 import json
 import os
@@ -20,6 +21,8 @@ from typing import Any, Final, NoReturn
 
 from tellapart.data.card import CARD, HINT, MAX_CARD_BYTES, Card, Pattern, foreign, read_card
 from tellapart.data.listing import is_stray
+from tellapart.data.meaning.own_folders import own_folders
+from tellapart.data.meaning.split_words import plain_split
 from tellapart.errors import InputError
 from tellapart.storage.atomic import write_file
 from tellapart.text import quoted
@@ -57,6 +60,9 @@ _SPLIT_WORDS: Final = {
 }
 
 
+_OURS: Final = {"train": "train", "val": "validation", "test": "test"}  # our names of splits to the library's
+
+
 @dataclass(frozen=True)
 class Files:
     """What a data set is made of.
@@ -65,11 +71,13 @@ class Files:
         kind: how photos are kept: a key of `KINDS`.
         splits: {split: files on this machine}.
         roots: folders that a stored path may lead into; relative paths begin in the first.
+        n_unused: files of that kind whose names say no split, where those of others do.
     """
 
     kind: str
     splits: Mapping[str, Sequence[str]]
     roots: tuple[str, ...]
+    n_unused: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,11 +89,12 @@ class _Origin:
     roots: tuple[str, ...]
 
 
-def find_files(name: str) -> tuple[Card, Files]:
+def find_files(name: str, part: str = "") -> tuple[Card, Files]:
     """The card of a data set, and its files by split.
 
     Args:
         name: a folder, or the name of a data set on the hub.
+        part: which of several parts is wanted, if the card has one of that name.
 
     Raises:
         InputError: the card cannot be used, or no file holds photos.
@@ -95,9 +104,11 @@ def find_files(name: str) -> tuple[Card, Files]:
             f"{quoted(name)} is no folder.", hint="A data set is a folder of parquet, arrow or image files."
         )
     content, origin = _folder(name) if os.path.isdir(name) else _repository(name)
-    card = read_card(content, name)
+    card = read_card(content, name, part)
+    names: list[str] = []
     if card.splits is None:
-        splits = _by_name(origin.names(""), card.folder)
+        names = list(origin.names(""))
+        splits = _by_name(names, card.folder)
     else:
         splits = _by_pattern(card, card.splits, origin, name)
     kind = _kind([file.path for files in splits.values() for file in files], name)
@@ -107,7 +118,9 @@ def find_files(name: str) -> tuple[Card, Files]:
     for place in (place for places in had.values() for place in places if place.endswith("metadata.jsonl")):
         for _ in json_rows(place, name):  # looked through before the library does
             pass
-    return card, Files(kind, had, origin.roots)
+    below = [one for one in names if not card.folder or one.startswith(f"{card.folder}/")]
+    n_unused = sum(_is(kind, one) for one in below) - sum(map(len, had.values()))
+    return card, Files(kind, had, origin.roots, max(0, n_unused))
 
 
 def _folder(name: str) -> tuple[bytes, _Origin]:
@@ -141,7 +154,9 @@ def _walk(root: str) -> list[str]:
         inside = os.path.relpath(folder, root).replace(os.sep, "/")
         prefix = "" if inside == "." else f"{inside}/"
         names += [prefix + file for file in sorted(files) if not _is_hidden(file)]
-    return names
+    own = own_folders(tuple(name.split("/")) for name in names)
+    inside_own = tuple("/".join((*folder, "")) for folder in own if folder)
+    return [name for name in names if not name.startswith(inside_own)] if inside_own else names
 
 
 def _raise(error: OSError) -> NoReturn:
@@ -278,7 +293,8 @@ def _is_data(name: str) -> bool:
 
 
 def _split_word(parts: Sequence[str]) -> str:
-    return next((split for part in parts for split, word in _SPLIT_WORDS.items() if word.fullmatch(part)), "")
+    usual = next((split for part in parts for split, word in _SPLIT_WORDS.items() if word.fullmatch(part)), "")
+    return usual or next((_OURS[split] for part in parts if (split := plain_split(part))), "")
 
 
 def _kind(names: Sequence[str], name: str) -> str:
@@ -365,6 +381,16 @@ def _refuse_missing(name: str, path: str) -> NoReturn:
 
 
 def origin_of(place: str) -> tuple[Any, ...]:
-    """What changes when a file does, by which the library knows whether it has read it before."""
+    """What changes when a file does, by which the library knows whether it has read it before.
+
+    Its time does not always: archives, version control and containers set the times of all files alike. A photo is
+    read where it lies whenever it is looked at, so its time will do.
+    """
     status = os.stat(place)
-    return (str(status.st_mtime_ns), status.st_size)
+    if place.casefold().endswith(_IMAGES):
+        return (str(status.st_mtime_ns), status.st_size)
+    real = os.path.realpath(place)
+    if os.path.basename(os.path.dirname(real)) == "blobs":  # of the hub's cache, which names files by their content
+        return (os.path.basename(real), status.st_size)
+    with open(place, "rb") as file:
+        return (hashlib.file_digest(file, "sha256").hexdigest(), status.st_size)

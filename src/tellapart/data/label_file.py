@@ -1,16 +1,19 @@
 """Label files: tables (CSV, TSV) and JSON lines that name a photo, its class and perhaps its split and its group."""
 
-import csv
-import io
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tellapart.data.groups import as_text, named_column
-from tellapart.data.layout import SPLIT_NAMES, Placed, normal
+from tellapart.data.layout import Placed
 from tellapart.data.listing import extension
+from tellapart.data.meaning.class_names import NO_LABEL, is_missing, normal, refuse_list, whole_numbers
+from tellapart.data.meaning.same_look import same_look
+from tellapart.data.meaning.split_columns import SPLIT_COLUMNS, columns_said, folders_said
+from tellapart.data.meaning.split_words import plain_split
+from tellapart.data.meaning.table_text import cells_of, read_text
 from tellapart.data.spreadsheet import unguarded
 from tellapart.errors import InputError
 from tellapart.text import counted, quoted, shown, some
@@ -20,7 +23,6 @@ JSON_EXTENSIONS = frozenset({"jsonl", "ndjson"})
 
 PATH_COLUMNS = ("path", "photo", "file", "filename", "file_name", "filepath", "image")
 LABEL_COLUMNS = ("label", "class", "category", "class_name")
-SPLIT_COLUMNS = ("split", "set", "subset")
 GROUP_COLUMNS = ("group", "scene", "session", "subject", "patient", "lot")
 
 _COLUMN_HINT = (
@@ -42,10 +44,23 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The rows of a table, and which of its columns says their groups, if one does."""
+    """The rows of a table, which of its columns says their groups, if one does, and sentences about the others."""
 
     rows: list[Row]
     grouped_by: str | None
+    notes: list[str]
+
+
+class _Raw(NamedTuple):
+    """What a table holds: each row's line and texts, and the column of each text that is needed; "" for none."""
+
+    lines: list[int]
+    cells: dict[str, list[str]]  # by column
+    path: str
+    label: str
+    split: str
+    group: str
+    named: bool = True  # whether its first line names the columns
 
 
 def read_label_file(path: str, name: str, group_by: str | None = None) -> Table:
@@ -60,10 +75,11 @@ def read_label_file(path: str, name: str, group_by: str | None = None) -> Table:
         InputError: the file is not UTF-8 text, or a line of it, which is named, cannot be understood or names a photo
             that a stranger's file must not name; or there is no such column.
     """
-    text = _read_text(path, name)
-    read = _json_rows if extension(path) in JSON_EXTENSIONS else _table_rows
-    table = read(text, os.path.dirname(path), name, group_by)
-    _refuse_outside(table.rows, os.path.dirname(path), name)
+    text = read_text(path, name)
+    folder = os.path.dirname(path)
+    raw = (_json_cells if extension(path) in JSON_EXTENSIONS else _table_cells)(text, folder, name, group_by)
+    table = _table(raw, folder, name)
+    _refuse_outside(table.rows, folder, name)
     return table
 
 
@@ -73,14 +89,22 @@ def locate(line: int, path: str, label: str, split: str, folder: str = "") -> Ro
     A table that `tellapart suggest` wrote may have apostrophes in it, which keep a spreadsheet from running names.
     """
     for spelling in dict.fromkeys((path, path.replace("\\", "/"), unguarded(path))):
-        place = os.path.join(folder, spelling)
-        try:
-            status = os.stat(place)
-        except (OSError, ValueError):  # ValueError: a NUL or a lone surrogate, so no file can have this name
-            continue
-        if stat.S_ISREG(status.st_mode):
-            return Row(line, spelling, label, split, place, status.st_size)
+        if row := _found(line, spelling, label, split, folder):
+            return row
+    if not path.isascii():
+        same = same_look(path.replace("\\", "/"), folder)
+        if same and (row := _found(line, same, label, split, folder)):
+            return row
     return Row(line, path, label, split, os.path.join(folder, path), -1)
+
+
+def _found(line: int, path: str, label: str, split: str, folder: str) -> Row | None:
+    place = os.path.join(folder, path)
+    try:
+        status = os.stat(place)
+    except (OSError, ValueError):  # ValueError: a NUL or a lone surrogate, so no file can have this name
+        return None
+    return Row(line, path, label, split, place, status.st_size) if stat.S_ISREG(status.st_mode) else None
 
 
 def refuse_missing(rows: Sequence[Row], name: str, line: str, folder: str = "") -> None:
@@ -129,13 +153,13 @@ def split_names(rows: Sequence[Row], name: str, line: str) -> list[str]:
     if not any(row.split for row in rows):
         return [""] * len(rows)
     for row in rows:
-        if row.split.casefold() not in SPLIT_NAMES:
+        if not plain_split(row.split):
             got = f"the split {quoted(row.split)}" if row.split else "no split"
             raise InputError(
                 f"{name} gives {line} {row.line} {got}.",
                 hint=f"Write train, val or test on every {line}, or give no splits at all.",
             )
-    return [SPLIT_NAMES[row.split.casefold()] for row in rows]
+    return [plain_split(row.split) for row in rows]
 
 
 def place_rows(rows: Sequence[Row], name: str, folder: str, line: str = "line") -> list[Placed]:
@@ -154,6 +178,10 @@ def place_rows(rows: Sequence[Row], name: str, folder: str, line: str = "line") 
     firsts: dict[str, Row] = {}
     placed = []
     for row, split in zip(rows, split_names(rows, quoted(name), line), strict=True):
+        photo = shown(os.path.join(folder, row.path).replace(os.sep, "/"))
+        if is_missing(row.label):
+            placed.append(Placed(photo, row.place, reason=NO_LABEL))  # "nan", as programs write it
+            continue
         first = firsts.setdefault(os.path.normpath(row.place), row)
         if normal(first.label) != normal(row.label):
             raise InputError(
@@ -170,43 +198,80 @@ def place_rows(rows: Sequence[Row], name: str, folder: str, line: str = "line") 
         reason = "" if row.size_bytes else "empty file"
         if first is not row:
             reason = f"listed already {'on line' if line == 'line' else 'in ' + line} {first.line}"
-        photo = shown(os.path.join(folder, row.path).replace(os.sep, "/"))
         placed.append(Placed(photo, row.place, normal(row.label), split, reason, normal(row.group)))
     return placed
 
 
-def _read_text(path: str, name: str) -> str:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            return file.read()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{quoted(name)} is not UTF-8 text.", hint="Save it again as UTF-8.") from error
-    except OSError as error:
-        raise InputError(f"{quoted(name)} cannot be read: {error.strerror}.") from error
+def told_splits(values: Mapping[str, Sequence[str]], rows: Sequence[Row], used: Iterable[str], name: str) -> Table:
+    """The rows with the split that columns say, or the folders in their paths, and sentences about it.
+
+    Args:
+        values: {column: (N,) its texts}, of all columns.
+        rows: (N,) rows, with a split where a column called split says it.
+        used: columns that the rows were made of.
+        name: of the table.
+
+    Raises:
+        InputError: two columns say different splits.
+    """
+    said = columns_said(values, used, name)
+    notes = said.notes
+    if said.splits is None and not any(row.split for row in rows):
+        said = folders_said([row.path for row in rows], [row.label for row in rows])
+        notes = [*said.notes, *notes]
+    if said.splits is not None:
+        rows = [row._replace(split=split) for row, split in zip(rows, said.splits, strict=True)]
+    same = whole_numbers(list({row.label for row in rows}))
+    if same:
+        rows = [row._replace(label=same.get(row.label, row.label)) for row in rows]
+        pairs = some([f"{quoted(longer)} is taken for {quoted(short)}" for longer, short in same.items()])
+        notes = [*notes, f"Labels of {quoted(name)} are whole numbers written in two ways: {pairs}."]
+    return Table(list(rows), None, notes)
 
 
-def _table_rows(text: str, folder: str, name: str, group_by: str | None) -> Table:
-    first_line = text.lstrip().partition("\n")[0]
-    delimiter = "\t" if "\t" in first_line else max(",;", key=first_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    columns: Sequence[int] = ()
-    rows, grouped_by = [], None
-    try:
-        for cells in reader:
-            row = [cell.strip() for cell in cells]
-            if not any(row):
+def _table(raw: _Raw, folder: str, name: str) -> Table:
+    n = len(raw.lines)
+    empty = [""] * n
+    paths, labels, splits, groups = (
+        raw.cells.get(column, empty) if column else empty for column in (raw.path, raw.label, raw.split, raw.group)
+    )
+    rows = [
+        _complete(line, path, label, split, folder, name)._replace(group=unguarded(group))
+        for line, path, label, split, group in zip(raw.lines, paths, labels, splits, groups, strict=True)
+    ]
+    used = {raw.path, raw.label, raw.split, raw.group}
+    table = told_splits(raw.cells if raw.named else {}, rows, used, name)
+    return table._replace(grouped_by=raw.group or None)
+
+
+def _table_cells(text: str, folder: str, name: str, group_by: str | None) -> _Raw:
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    header: list[str] = []
+    path = label = split = group = ""
+    named = False
+    for line, row in cells_of(text, name):
+        if not header:
+            columns, named = _columns(row, folder, f"Line {line} of {quoted(name)}")
+            header = _unique(row) if named else [str(at) for at in range(len(row))]
+            grouped_by = named_column(group_by, row if named else (), GROUP_COLUMNS, name)
+            path, label, split = (header[at] if 0 <= at < len(header) else "" for at in columns)
+            group = "" if grouped_by is None else header[row.index(grouped_by)]
+            if named:
                 continue
-            if not columns:
-                columns, is_header = _columns(row, folder, f"Line {reader.line_num} of {quoted(name)}")
-                grouped_by = named_column(group_by, row if is_header else (), GROUP_COLUMNS, name)
-                columns = (*columns, row.index(grouped_by) if grouped_by is not None else -1)
-                if is_header:
-                    continue
-            path, label, split, group = (row[at] if 0 <= at < len(row) else "" for at in columns)
-            rows.append(_complete(reader.line_num, path, label, split, folder, name)._replace(group=unguarded(group)))
-    except csv.Error as error:
-        raise InputError(f"Line {reader.line_num} of {quoted(name)} is not a valid table row: {error}.") from error
-    return Table(rows, grouped_by)
+        lines.append(line)
+        rows.append(row)
+    if not named and split == "" and any(len(row) > 2 for row in rows):  # the first row alone may lack it
+        split = "2"
+    width = max([len(header), *map(len, rows)] if not named else [len(header)])
+    header += [str(at) for at in range(len(header), width)]
+    cells = {column: [row[at] if at < len(row) else "" for row in rows] for at, column in enumerate(header)}
+    return _Raw(lines, cells, path, label, split, group, named)
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """The names of columns, each once: the first of two that are called alike is the one that is meant."""
+    return [name if names.index(name) == at else f"{name} ({at + 1})" for at, name in enumerate(names)]
 
 
 def _columns(row: Sequence[str], folder: str, where: str) -> tuple[tuple[int, int, int], bool]:
@@ -225,19 +290,26 @@ def _columns(row: Sequence[str], folder: str, where: str) -> tuple[tuple[int, in
     raise InputError(f"{where} must name a path column and a label column. Got {got}.", hint=_COLUMN_HINT)
 
 
-def _json_rows(text: str, folder: str, name: str, group_by: str | None) -> Table:
-    lines = list(_json_lines(text, name))
-    columns = list(dict.fromkeys(key for _, found in lines for key in found))
-    grouped_by = named_column(group_by, columns, GROUP_COLUMNS, name)
-    rows = []
-    for line, found in lines:
-        path, label, split = (
-            next((_text(found[column]) for column in wanted if column in found), "")
-            for wanted in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)
-        )
-        group = "" if grouped_by is None else as_text(found.get(grouped_by))
-        rows.append(_complete(line, path, label, split, folder, name)._replace(group=group))
-    return Table(rows, grouped_by)
+def _json_cells(text: str, folder: str, name: str, group_by: str | None) -> _Raw:
+    found = list(_json_lines(text, name))
+    columns = list(dict.fromkeys(key for _, row in found for key in row))
+    group = named_column(group_by, columns, GROUP_COLUMNS, name) or ""
+    cells = {column: [_plain_text(row.get(column)) for _, row in found] for column in columns}
+    taken: list[str] = []
+    for usual in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS):  # rows of one file may use several names
+        those = [column for column in usual if column in cells]
+        taken.append(those[0] if those else "")
+        if those:
+            cells[those[0]] = [next((_text(row[column]) for column in those if column in row), "") for _, row in found]
+        for column in those[1:]:
+            del cells[column]
+    if group:
+        cells[group] = [as_text(row.get(group)) for _, row in found]
+    for (line, row), label in zip(found, cells.get(taken[1], ()), strict=False):
+        value = next((row[column] for column in LABEL_COLUMNS if column in row), None)
+        if not label and isinstance(value, list | dict):
+            refuse_list(json.dumps(value), f"Line {line} of {quoted(name)}")
+    return _Raw([line for line, _ in found], cells, taken[0], taken[1], taken[2], group)
 
 
 def _json_lines(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -258,10 +330,17 @@ def _json_lines(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _text(value: object) -> str:
-    """Text and whole numbers as text; anything else (true, 1.5, null, a list) counts as missing."""
+    """Text and whole numbers as text, 1.0 as well; anything else (true, 1.5, null, a list) counts as missing."""
+    if isinstance(value, float) and value.is_integer():
+        return as_text(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value).strip()
+
+
+def _plain_text(value: object) -> str:
+    """Any value as text, of a column that may say a split; a list says none."""
+    return "" if isinstance(value, list | dict) else as_text(value)
 
 
 def _complete(line: int, path: str, label: str, split: str, folder: str, name: str) -> Row:
@@ -278,4 +357,5 @@ def _complete(line: int, path: str, label: str, split: str, folder: str, name: s
                 f"Line {row.line} of {quoted(name)} has no {column}.",
                 hint="Every line needs a path and a label.",
             )
+    refuse_list(row.label, f"Line {row.line} of {quoted(name)}")
     return row

@@ -2,17 +2,15 @@
 
     scan                a folder of class folders, perhaps inside train/val/test; a zip of them; a label file; a data
                         frame; `hf:NAME`
-    scan_photos         photos to predict: files, folders, globs
     require_trainable   refuses a dataset that no classifier can be trained on
 
 Nothing found is dropped without a word: `n_found` is always the photos used plus the files skipped.
 """
 
-import difflib
-import glob
 import os
 import stat
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -20,23 +18,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data import photo
-from tellapart.data.archive import open_archive
+from tellapart.data.archive import is_zip, open_archive
 from tellapart.data.data_frame import NAME, DataFrame, read_frame
-from tellapart.data.groups import NONE, Groups, as_text, by_column, by_pattern, is_pattern, refuse_unkeepable
+from tellapart.data.groups import (
+    NONE,
+    Groups,
+    as_text,
+    by_column,
+    by_pattern,
+    is_no_value,
+    is_pattern,
+    refuse_unkeepable,
+)
 from tellapart.data.hub import PREFIX, scan_hub
 from tellapart.data.label_file import (
     JSON_EXTENSIONS,
     TABLE_EXTENSIONS,
+    Table,
     locate,
     place_rows,
     read_label_file,
     refuse_missing,
     split_names,
 )
-from tellapart.data.layout import NOT_INSIDE_CLASS, Placed, arrange, check_class_names, normal
-from tellapart.data.listing import extension, is_stray, list_folder
+from tellapart.data.layout import NOT_INSIDE_CLASS, Placed, arrange
+from tellapart.data.listing import extension, list_folder
+from tellapart.data.meaning.class_names import NO_LABEL, check_class_names, label_notes, normal
+from tellapart.data.meaning.named_photos import nearest
+from tellapart.data.meaning.own_folders import refuse_no_photos, without_own
+from tellapart.data.meaning.table_text import SPREADSHEETS, refuse_spreadsheet
 from tellapart.data.split import tested_part
-from tellapart.errors import InputError
+from tellapart.errors import InputError, PhotoError
 from tellapart.text import counted, quoted, shown, some
 
 MIN_PHOTOS_PER_CLASS = 2  # one to learn from, one to check with
@@ -82,6 +94,7 @@ class Dataset:
         skipped: files that were found but cannot be used, sorted by name.
         archive: the zip or the data set, when the source is one.
         groups: which photos belong together, where a person says so.
+        notes: sentences for the person on how the source was understood: what was taken for a split, what is not used.
     """
 
     source: str
@@ -93,6 +106,7 @@ class Dataset:
     skipped: tuple[Skipped, ...] = ()
     archive: Container | None = None
     groups: Groups | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_lists(
@@ -123,6 +137,9 @@ class Dataset:
                 "There must be one label and one split for each photo. "
                 f"Got {len(paths)} photos, {len(labels)} labels and {len(given)} splits."
             )
+        for item, label in enumerate(labels):
+            if is_no_value(label):
+                raise InputError(f"Item {item:,} of the list has no label. Got {label!r}.", hint="Leave it out.")
         rows = [
             locate(item, os.fspath(path), str(label), split)
             for item, (path, label, split) in enumerate(zip(paths, labels, given, strict=True))
@@ -147,6 +164,20 @@ class Dataset:
         """
         place = self.places[index]
         return photo.read(place) if self.archive is None else self.archive.read(place)
+
+    @contextmanager
+    def naming(self, index: int) -> Iterator[None]:
+        """Reading photo `index` once more than was needed to know it: whatever is wrong is said with its name.
+
+        Raises:
+            PhotoError: it can no longer be read.
+        """
+        try:
+            yield
+        except PhotoError as error:
+            hint = "Photos must stay where they are until the end. Put it back, or leave it out, and start again."
+            said = f"{quoted(self.photos[index])} can no longer be read: {error.message}"
+            raise PhotoError(said, code=error.code, hint=hint) from error
 
     def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> "Dataset":
         """The photos at `indices`, in that order, with the same classes; what was skipped is not repeated."""
@@ -204,63 +235,35 @@ def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = N
             be grouped so.
     """
     pattern = group_by if is_pattern(group_by) else None
-    column = NONE if pattern else group_by
+    column, asked = NONE if pattern else group_by, group_by not in (None, NONE)
     if not isinstance(source, str | os.PathLike):
-        rows, grouped_by = read_frame(source, column)
-        placed = place_rows(rows, NAME, "", "row")
-        dataset = _from_placed(placed, {file.class_name for file in placed}, NAME, None)
-        grouped = _grouped(dataset, placed, grouped_by, asked=group_by not in (None, NONE))
-        return _by_paths(grouped, pattern, "")
-    path, asked = os.fspath(source), group_by not in (None, NONE)
+        table = read_frame(source, column)
+        return _by_paths(_of_rows(table, NAME, "", "row", asked=asked), pattern, "")
+    path = os.fspath(source)
     if path.startswith(PREFIX):
         if pattern:
             raise InputError(
                 f"The photos of {quoted(path)} have no paths that a pattern could group them by.",
                 hint="Name the column that says which rows belong together, like --group-by patient.",
             )
-        placed, class_names, photos, grouped_by = scan_hub(path, column)
-        return _grouped(_from_placed(placed, class_names, shown(path), photos), placed, grouped_by, asked=asked)
+        found = scan_hub(path, column)
+        dataset = _from_placed(found.placed, found.class_names, shown(path), found.photos, found.notes)
+        return _grouped(dataset, found.placed, found.grouped_by, asked=asked)
     name = shown(path.replace(os.sep, "/").rstrip("/") or path)
     mode = _mode(path, name)
     is_file = stat.S_ISREG(mode)
-    if is_file and extension(path) in TABLE_EXTENSIONS | JSON_EXTENSIONS and not _is_zip(path, name):
+    if is_file and extension(path) in SPREADSHEETS:
+        refuse_spreadsheet(SPREADSHEETS[extension(path)], name)
+    if is_file and extension(path) in TABLE_EXTENSIONS | JSON_EXTENSIONS and not is_zip(path, name):
         folder = os.path.dirname(name)
-        rows, grouped_by = read_label_file(path, name, column)
-        placed = place_rows(rows, name, folder)
-        dataset = _from_placed(placed, {file.class_name for file in placed}, name, None)
-        grouped = _grouped(dataset, placed, grouped_by, asked=asked)
-        return _by_paths(grouped, pattern, f"{folder}/" if folder else "")
+        dataset = _of_rows(read_label_file(path, name, column), name, folder, "line", asked=asked)
+        return _by_paths(dataset, pattern, f"{folder}/" if folder else "")
     if column not in (None, NONE):
         raise InputError(
             f"{quoted(name)} has no columns, so it cannot be grouped by {quoted(str(column))}.",
             hint="Write a pattern over paths, like --group-by '{group}_*', or a label file with such a column.",
         )
-    prefix, archive = "" if name == "." else f"{name}/", None
-    if stat.S_ISDIR(mode):
-        listing = list_folder(path)
-    elif is_file and _is_zip(path, name):
-        prefix, archive = f"{name}/", open_archive(path, name=name)
-        listing = archive.listing
-    elif is_file:
-        raise InputError(
-            f"{quoted(name)} is not a folder, a zip, a CSV or a JSONL file.",
-            hint="Name the folder that holds one folder of photos for each class.",
-        )
-    else:
-        raise InputError(f"{quoted(name)} is neither a folder nor a file.")
-    return _by_paths(_from_placed(*arrange(listing, prefix), name, archive), pattern, prefix)
-
-
-def scan_photos(args: Iterable[str]) -> tuple[str, ...]:
-    """The photos to predict, as paths on disk, in the order given and without repeats.
-
-    A file named outright is kept whatever it is called. A folder gives all photos below it, sorted by name.
-    A glob that the shell left alone is expanded here.
-
-    Raises:
-        InputError: a name matches nothing, or a folder has no photos.
-    """
-    return tuple(dict.fromkeys(path for arg in args for path in _expand(arg)))
+    return _of_folders(path, mode, name, pattern)
 
 
 def require_trainable(dataset: Dataset) -> None:
@@ -293,9 +296,44 @@ def require_trainable(dataset: Dataset) -> None:
         refuse_unkeepable(dataset.groups, dataset.labels, names)
 
 
-def _from_placed(placed: list[Placed], class_names: Set[str], name: str, archive: Container | None) -> Dataset:
+def _of_rows(table: Table, name: str, folder: str, line: str, *, asked: bool) -> Dataset:
+    """The dataset of a table's rows."""
+    placed = place_rows(table.rows, name, folder, line)
+    class_names = {file.class_name for file in placed} - {""}
+    dataset = _from_placed(placed, class_names, name, None, table.notes)
+    return _grouped(dataset, placed, table.grouped_by, asked=asked)
+
+
+def _of_folders(path: str, mode: int, name: str, pattern: str | None) -> Dataset:
+    """The dataset of a folder or a zip of class folders."""
+    prefix, archive = "" if name == "." else f"{name}/", None
+    notes: list[str] = []
+    if stat.S_ISDIR(mode):
+        listing = list_folder(path)
+    elif stat.S_ISREG(mode) and is_zip(path, name):
+        prefix, archive = f"{name}/", open_archive(path, name=name)
+        listing, notes = archive.listing, list(archive.notes)
+    elif stat.S_ISREG(mode):
+        raise InputError(
+            f"{quoted(name)} is not a folder, a zip, a CSV or a JSONL file.",
+            hint="Name the folder that holds one folder of photos for each class.",
+        )
+    else:
+        raise InputError(f"{quoted(name)} is neither a folder nor a file.")
+    refuse_no_photos(listing, name)
+    listing, left_out = without_own(listing)
+    arranged = arrange(listing, prefix)
+    notes += [*left_out, *arranged.notes]
+    return _by_paths(_from_placed(arranged.placed, arranged.class_names, name, archive, notes), pattern, prefix)
+
+
+def _from_placed(
+    placed: list[Placed], class_names: Set[str], name: str, archive: Container | None, notes: Iterable[str]
+) -> Dataset:
     if not all(file.reason for file in placed):
-        return _dataset(name, sorted(placed), class_names, archive)
+        dataset = _dataset(name, sorted(placed), class_names, archive)
+        n_without = sum(file.reason == NO_LABEL for file in placed)
+        return replace(dataset, notes=(*notes, *label_notes(dataset.class_names, n_without)))
     loose = [file for file in placed if file.reason == NOT_INSIDE_CLASS]
     if loose:
         raise InputError(
@@ -344,53 +382,9 @@ def _mode(path: str, name: str) -> int:
     try:
         return os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise InputError(f"There is no {quoted(name)}.", hint=_nearest(path)) from error
+        raise InputError(f"There is no {quoted(name)}.", hint=nearest(path)) from error
     except OSError as error:
         raise InputError(f"{quoted(name)} cannot be opened: {error.strerror}.") from error
-
-
-def _nearest(path: str) -> str:
-    """A hint: the sibling of that name that the person may have meant, or where it was looked for."""
-    parent, wanted = os.path.split(path.rstrip(os.sep))
-    try:
-        siblings = [entry for entry in sorted(os.listdir(parent or ".")) if not is_stray(entry)]
-    except (OSError, ValueError):
-        return f"There is no folder {quoted(parent)} either." if parent else ""
-    folded = {sibling.casefold(): sibling for sibling in reversed(siblings)}
-    close = difflib.get_close_matches(wanted.casefold(), folded, n=1)
-    if close:
-        return f"Did you mean {quoted(os.path.join(parent, folded[close[0]]))}?"
-    return f"It was looked for in {quoted(os.path.abspath(parent or '.'))}."
-
-
-def _is_zip(path: str, name: str) -> bool:
-    if extension(path) == "zip":
-        return True
-    try:
-        with open(path, "rb") as file:
-            return file.read(4) == b"PK\x03\x04"
-    except OSError as error:
-        raise InputError(f"{quoted(name)} cannot be read: {error.strerror}.") from error
-
-
-def _expand(arg: str) -> list[str]:
-    if os.path.isdir(arg):
-        photos = sorted(file.place for file in list_folder(arg).files if not file.reason)
-        if not photos:
-            raise InputError(
-                f"There are no photos in the folder {quoted(arg)}.",
-                hint="Name a folder that holds photos, at any depth.",
-            )
-        return photos
-    if os.path.lexists(arg):  # before globbing: "[1].jpg" is a name as well
-        return [arg]
-    if not glob.has_magic(arg):
-        raise InputError(f"There is no photo {quoted(arg)}.", hint=_nearest(arg))
-    hits = [hit for hit in sorted(glob.glob(arg, recursive=True)) if not is_stray(os.path.basename(hit))]
-    photos = [path for hit in hits for path in ([hit] if not os.path.isdir(hit) else _expand(hit))]
-    if not photos:
-        raise InputError(f"No photo matches {quoted(arg)}.", hint="* stands for any letters, ** for any folders.")
-    return photos
 
 
 def _read_only(values: NDArray[_Value]) -> NDArray[_Value]:

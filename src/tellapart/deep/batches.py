@@ -126,7 +126,8 @@ def read_all(
 
     def read(k: int) -> None:
         index = int(wanted[k])
-        pixels[index] = read_pixels(dataset.read(index), preprocessing)
+        with dataset.naming(index):
+            pixels[index] = read_pixels(dataset.read(index), preprocessing)
 
     _each(read, range(len(wanted)), lambda done: progress(STAGE, done, len(wanted)))
     return pixels

@@ -108,7 +108,7 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
         split=split_summary(split, trained.probe),
         duplicates=twins(dataset, prepared.duplicates.pairs),
         imbalance=imbalance_sentence(dataset.subset(chosen)),
-        warnings=tuple(warnings_for(prepared, split)),
+        warnings=(*dataset.notes, *warnings_for(prepared, split)),
         **photo_counts(dataset, prepared.skipped),
     )
     return headed(told), kept
@@ -310,7 +310,7 @@ def new_evaluation(answered: Answered, dataset: Dataset, artifact: Artifact, lea
         ),
         leaks=replace(leaks_and_rest(leaks, without), looked_for=learned.looked_for),
         model=artifact.manifest["model"],
-        warnings=tuple(filter(None, [taken_out_of_test(readable)])) or None,
+        warnings=tuple(filter(None, [*dataset.notes, taken_out_of_test(readable)])) or None,
         **photo_counts(readable, skipped),
     )
     return headed(told)

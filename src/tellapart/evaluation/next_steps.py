@@ -57,8 +57,9 @@ def next_steps(
     )
     said = calibrated.out_of_fold
     evaluation = _with_suspects(evaluation, trained, bundled or prepared)
+    weakened = tuple(said for said in evaluation.warnings or () if said not in dataset.notes)  # notes weaken no score
     advice = advise(
-        evaluation,
+        replace(evaluation, warnings=weakened),
         curve,
         mistakes=out_of_fold_mistakes(said, calibrated.temperature, photos, names),
         n_out_of_fold=len(said.indices),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data import photo
-from tellapart.data.source import scan_photos
+from tellapart.data.meaning.named_photos import scan_photos
 from tellapart.errors import InputError, PhotoError
 from tellapart.model.artifact import MODEL, Artifact
 from tellapart.model.prediction import Prediction, Predictor

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from tellapart.data import photo as files
-from tellapart.data.source import Dataset, scan, scan_photos
+from tellapart.data.meaning.named_photos import scan_photos
+from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES, Backbone, Converted
 from tellapart.engine.builder import needed
 from tellapart.engine.runner import Network

@@ -39,7 +39,8 @@ def check(
     untrainable = _untrainable(prepared)
     said = None if untrainable else out_of_fold_probs(prepared, recipe, progress)
     ask = None if untrainable else asked_twice(prepared, recipe)
-    return prepared, [*untrainable, *inspect(prepared, said, progress, ask)]
+    understood = [Finding("source", note, "") for note in prepared.dataset.notes]
+    return prepared, [*untrainable, *understood, *inspect(prepared, said, progress, ask)]
 
 
 def _untrainable(prepared: Prepared) -> list[Finding]:

@@ -12,7 +12,7 @@ from tellapart.classifier.decision import Thresholds, claiming
 from tellapart.classifier.kept_scores import Scored
 from tellapart.classifier.probe import CalibratedHead, fit_probe, make_folds
 from tellapart.classifier.temperature import calibrated
-from tellapart.data.groups import Groups, as_text, united
+from tellapart.data.groups import Groups, as_text, is_no_value, united
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.evaluation.wishes import decide
@@ -77,6 +77,8 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             InputError: a photo cannot be read, there are fewer than two classes, or `never_miss` names a label that
                 does not exist or takes more photos of it.
         """
+        if any(map(is_no_value, np.asarray(y, object).ravel())):  # an array of texts would say "nan"
+            raise InputError("Input y contains NaN, None or NA.", hint="Leave out the photos that have no label.")
         labels = np.asarray(y)
         self.classes_, inverse = np.unique(labels, return_inverse=True)
         if len(paths) != len(labels):

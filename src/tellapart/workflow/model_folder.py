@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.classifier.kept_scores import KeptScores
 from tellapart.classifier.trained import Trained
@@ -127,7 +128,12 @@ def _prove(predictor: Predictor, trained: Trained) -> Proof:
     tested = split.test if len(split.test) else split.train
     some = tested[np.linspace(0, len(tested) - 1, min(PROOF_PHOTOS, len(tested))).astype(int)]
     expected = trained.calibrated.probs(trained.prepared.values[some])
-    got = np.stack([predictor.answers(predictor.pixels(dataset.read(int(i)))).probs for i in some])
+
+    def answered(index: int) -> NDArray[np.float32]:
+        with dataset.naming(index):
+            return predictor.answers(predictor.pixels(dataset.read(index))).probs
+
+    got = np.stack([answered(int(i)) for i in some])
     largest = float(np.abs(got - expected).max())
     if largest > MAX_PROOF_DIFFERENCE:
         worst = dataset.photos[some[int(np.abs(got - expected).max(axis=1).argmax())]]

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from tellapart.data import photo
 from tellapart.data.grey_picture import grey_picture
+from tellapart.data.meaning.named_photos import scan_photos
 from tellapart.data.preprocess import preprocess
-from tellapart.data.source import Skipped, scan_photos
+from tellapart.data.source import Skipped
 from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.copies import find_copies
