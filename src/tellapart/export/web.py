@@ -25,7 +25,7 @@ PAGES = TEMPLATES.parents[1] / "web"
 FOLDER = "model/"
 GRAPH = "model.bin"  # not .onnx, a kind of file that IIS does not know and then does not send
 LARGE_BYTES = 10_000_000  # what a visitor on a phone should have to fetch at most, runtime aside
-SERVER_ONLY = frozenset({"server-client.js"})
+SERVER_ONLY = frozenset({"server-client.js", "types.d.ts"})
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{script}; style-src 'self'; "
     "img-src 'self'{storage} blob: data:; media-src 'self' blob:; connect-src 'self'{storage}{connect}; "
@@ -139,7 +139,9 @@ def _pages(host: Host, *, vendored: bool) -> dict[str, bytes]:
             ('<tell-apart src="."', '<tell-apart src="./model/"'),
         ):
             text = _replaced(text, old, new)
-        text = text.replace("./server-client.js", "./browser-client.js")
+        ahead = '<link rel="modulepreload" href="./{}.js">'
+        browsers = f"{ahead.format('browser-client')}\n{ahead.format('probe')}"
+        text = _replaced(text, ahead.format("server-client"), browsers)
         asked = host.asked if vendored else "the program that runs the model comes from cdn.jsdelivr.net"
         files[page] = text.replace(ASKED, asked).encode()
     return files

@@ -12,7 +12,7 @@ export class AnswerView {
    * @param {object} options
    * @param {Blob} options.photo
    * @param {string} options.title what to call it: a file name, or where it comes from.
-   * @param {import("./client.js").Client} options.client
+   * @param {import("./types").Client} options.client
    * @param {number} options.top bars to show before the rest is folded away.
    * @param {() => void} options.again asks once more, after a failure.
    */
@@ -26,7 +26,9 @@ export class AnswerView {
     this.view = new PhotoView(photo, title, client.model);
     this.headline = make("h3", { id: `answer-${made}` });
     this.body = make("div", { class: "body" });
-    this.views = make("div", { class: "views", role: "group", "aria-label": "What to show", hidden: true });
+    // What comes with the answer has its place from the start, so that nothing moves under a pointer.
+    this.body.style.setProperty("--bars", String(Math.min(top, client.model.classNames.length)));
+    this.views = make("div", { class: "views", role: "group", "aria-label": "What to show" });
     this.note = make("p", { class: "note", hidden: true });
     this.element = make(
       "article",
@@ -44,7 +46,7 @@ export class AnswerView {
   }
 
   /**
-   * @param {import("./client.js").Prediction} prediction
+   * @param {import("./types").Prediction} prediction
    * @returns {string} the answer as a sentence to be read aloud.
    */
   answer(prediction) {
@@ -88,7 +90,7 @@ export class AnswerView {
     return [first, rest];
   }
 
-  /** @param {import("./client.js").Prediction} prediction */
+  /** @param {import("./types").Prediction} prediction */
   async #offerViews(prediction) {
     if (!(await this.view.ready)) return;
     const { inputPx, fit, hasHeatmap } = this.client.model;
@@ -107,7 +109,6 @@ export class AnswerView {
       ),
     );
     const buttons = [...this.views.children];
-    this.views.hidden = false;
     const card = this;
 
     /** @param {Event & {currentTarget: Element}} event */

@@ -35,7 +35,7 @@ export function inputFrom(transfer, how) {
  * Why a file is not worth sending, before any of it is sent.
  * @param {Blob} file
  * @param {number} mostBytes
- * @returns {Promise<{code: string, message: string, hint: string} | null>} null when it may be sent.
+ * @returns {Promise<import("./types").Refusal | null>} null when it may be sent.
  */
 export async function refusalOf(file, mostBytes) {
   if (file.size > mostBytes) {

@@ -53,8 +53,8 @@ export function counted(number, one, many = `${one}s`) {
  */
 
 /**
- * @param {import("./client.js").Prediction} prediction one without an error.
- * @param {import("./client.js").Model} model
+ * @param {import("./types").Prediction} prediction one without an error.
+ * @param {import("./types").Model} model
  * @returns {Spoken}
  */
 export function spoken(prediction, model) {
@@ -83,7 +83,7 @@ export function spoken(prediction, model) {
 
 /**
  * A name that must not be missed, though another is likelier.
- * @param {import("./client.js").Prediction} prediction
+ * @param {import("./types").Prediction} prediction
  * @returns {Spoken}
  */
 function spokenAlarm(prediction) {
@@ -94,8 +94,8 @@ function spokenAlarm(prediction) {
 }
 
 /**
- * @param {import("./client.js").Prediction} prediction
- * @param {import("./client.js").Model} model
+ * @param {import("./types").Prediction} prediction
+ * @param {import("./types").Model} model
  * @returns {Spoken}
  */
 function spokenNone(prediction, { classNames, early }) {
@@ -114,7 +114,7 @@ export function asText(pieces) {
 }
 
 /**
- * @param {import("./client.js").Model} model
+ * @param {import("./types").Model} model
  * @returns {string} empty when nothing is promised.
  */
 export function promised({ promise, early, neverMiss }) {

@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tellapart.errors import InputError
 from tellapart.server.shell.behind_proxy import FORWARDED_HOST
 from tellapart.server.shell.problem import Problem
-from tellapart.text import quoted
 
 LOCAL: Final = ("localhost", "127.0.0.1", "[::1]")
 PREFLIGHT_S: Final = 600  # how long a browser may remember what it was allowed
@@ -139,7 +138,7 @@ def host_name(given: str) -> str:
             if _NAME.fullmatch(name):
                 return name
     raise InputError(
-        f"{quoted(given)} is not the name of a server.", hint="Write it like photos.example.org, each name by itself."
+        f"'{given}' is not the name of a server.", hint="Write it like photos.example.org, each name by itself."
     )
 
 
@@ -155,7 +154,7 @@ def web_origin(given: str) -> str:
             port = int(found[3] or _DEFAULT_PORTS[found[1]])
             said = "" if port == _DEFAULT_PORTS[found[1]] else f":{port}"
             return f"{found[1]}://{host_name(found[2])}{said}"
-    raise InputError(f"{quoted(given)} is not the origin of a website.", hint="Write it like https://example.org.")
+    raise InputError(f"'{given}' is not the origin of a website.", hint="Write it like https://example.org.")
 
 
 def _name_of(host: str) -> str | None:
