@@ -1,4 +1,5 @@
 /** The card of one photo: the photo, the answer in words, a bar for each class. */
+/** @import {Client, Prediction} from "./types" */
 
 import { Failure } from "./client.js";
 import { make, named } from "./elements.js";
@@ -12,7 +13,7 @@ export class AnswerView {
    * @param {object} options
    * @param {Blob} options.photo
    * @param {string} options.title what to call it: a file name, or where it comes from.
-   * @param {import("./types").Client} options.client
+   * @param {Client} options.client
    * @param {number} options.top bars to show before the rest is folded away.
    * @param {() => void} options.again asks once more, after a failure.
    */
@@ -46,7 +47,7 @@ export class AnswerView {
   }
 
   /**
-   * @param {import("./types").Prediction} prediction
+   * @param {Prediction} prediction
    * @returns {string} the answer as a sentence to be read aloud.
    */
   answer(prediction) {
@@ -90,7 +91,7 @@ export class AnswerView {
     return [first, rest];
   }
 
-  /** @param {import("./types").Prediction} prediction */
+  /** @param {Prediction} prediction */
   async #offerViews(prediction) {
     if (!(await this.view.ready)) return;
     const { inputPx, fit, hasHeatmap } = this.client.model;

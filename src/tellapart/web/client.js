@@ -1,4 +1,5 @@
 /** What every client makes of what a server or a folder says. Their shapes are in types.d.ts. */
+/** @import {Model, Prediction, Refusal} from "./types" */
 
 /** Nothing was answered. `message` is one plain sentence, `hint` says what to do. */
 export class Failure extends Error {
@@ -22,7 +23,7 @@ export class Failure extends Error {
  * @param {Record<string, any>} said
  * @param {URL} base what the examples' addresses are relative to.
  * @param {number} maxPhotoBytes
- * @returns {import("./types").Model}
+ * @returns {Model}
  */
 export function toModel(said, base, maxPhotoBytes) {
   return {
@@ -47,7 +48,7 @@ export function toModel(said, base, maxPhotoBytes) {
 /**
  * The wire's object as a Prediction.
  * @param {Record<string, any>} said
- * @returns {import("./types").Prediction}
+ * @returns {Prediction}
  */
 export function toPrediction(said) {
   const pairs = Object.entries(said.probs ?? {});
@@ -67,7 +68,7 @@ export function toPrediction(said) {
 
 /**
  * @param {Record<string, any>} said
- * @returns {import("./types").Refusal}
+ * @returns {Refusal}
  */
 export function toError(said) {
   return {

@@ -15,8 +15,8 @@ const CSS = `
 .many header { display: flex; flex-wrap: wrap; align-items: center; gap: .7rem 1rem; }
 .many header p { flex: 1 1 14rem; min-height: 3.1em; }
 .many b { display: block; font-size: 1.2rem; font-weight: 650; }
-.many meter { display: block; width: 100%; height: .55rem; margin: .3rem 0 1rem; }
-.many ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.6rem, 1fr)); gap: 1rem .7rem; }
+.many progress { display: block; width: 100%; height: .55rem; margin: .3rem 0 1rem; accent-color: var(--accent); }
+.many ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(5.7rem, 1fr)); gap: 1rem .7rem; }
 .many li button { display: block; width: 100%; padding: 0; border: 0; border-radius: .6rem; background: none; color: var(--ink); text-align: start; font-weight: 400; }
 .many canvas { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .6rem; background: var(--track); }
 .many button:hover canvas { outline: 2px solid var(--accent); outline-offset: 2px; }
@@ -54,7 +54,7 @@ export class Grid {
     /** @type {Entry[]} */
     this.entries = given.map((one) => ({ given: one, cell: this.#cell(one), prediction: null }));
     this.sum = make("p", { role: "status" });
-    this.meter = make("meter", { min: "0", max: String(given.length), value: "0", "aria-label": "Photos answered" });
+    this.meter = make("progress", { max: String(given.length), value: "0", "aria-label": "Photos answered" });
     this.again = make("button", { type: "button", hidden: true, click: () => this.run() }, "Ask again");
     this.save = make("button", { type: "button", click: () => this.#save() }, "Save as CSV");
     this.element = make(
@@ -118,7 +118,8 @@ export class Grid {
       return;
     }
     const { kind, headline } = spoken(prediction, this.client.model);
-    const share = kind === "named" ? ` ${percent(prediction.probs.get(String(prediction.answer)) ?? 0)}` : "";
+    const own = kind === "named" ? percent(prediction.probs.get(String(prediction.answer)) ?? 0) : "";
+    const share = own && ` ${own.replace("over ", ">").replace("under ", "<")}`;
     cell.dataset.state = kind;
     said.replaceChildren(kind === "named" ? named(prediction.answer ?? "") : asText(headline), share);
     cell.title = `${given.title}: ${asText(headline)}${share}`;

@@ -10,15 +10,7 @@
   /** @param {string} text */
   const say = (text) => {
     const notice = document.querySelector(".unloaded");
-    if (notice) Object.assign(notice, { textContent: text, className: "notice" });
-  };
-  /** @param {string} src */
-  const missing = async (src) => {
-    const got = await fetch(src).catch(() => null);
-    const kind = got?.headers.get("Content-Type") ?? "";
-    if (got?.ok && kind.includes("javascript")) return;
-    const how = !got ? "did not come" : got.ok ? `came as ${kind}` : `is not there (HTTP ${got.status})`;
-    say(`A part of this page ${how}: ${src}. Reload the page; if it stays, tell whoever runs it.`);
+    if (notice && text) Object.assign(notice, { textContent: text, className: "notice" });
   };
   addEventListener("DOMContentLoaded", () => failed && isApart && say(why));
   addEventListener(
@@ -26,11 +18,8 @@
     ({ target }) => {
       if (!(target instanceof HTMLScriptElement)) return;
       failed = true;
-      if (isApart) return say(why);
-      const links = document.querySelectorAll("link[rel=modulepreload]");
-      for (const src of [target.src, ...Array.from(links, (link) => /** @type {HTMLLinkElement} */ (link).href)]) {
-        void missing(src);
-      }
+      if (isApart) say(why);
+      else import("./why.js").then(async ({ missing }) => say(await missing(target.src))).catch(() => {});
     },
     true,
   );

@@ -1,4 +1,5 @@
 /** Answers from `tellapart serve`, over HTTP. */
+/** @import {Client, Prediction} from "./types" */
 
 import { Failure, toError, toModel, toPrediction } from "./client.js";
 
@@ -9,7 +10,7 @@ const LONGEST_WAIT_S = 10;
 
 /**
  * @param {URL} base where the server's pages are; ends with a slash.
- * @returns {Promise<import("./types").Client>}
+ * @returns {Promise<Client>}
  */
 export async function connectToServer(base) {
   const said = await getJson(new URL("v1/model", base));
@@ -28,7 +29,7 @@ export async function connectToServer(base) {
  * @param {URL} url
  * @param {Blob[]} photos
  * @param {{heatmap?: boolean, signal?: AbortSignal}} options
- * @returns {Promise<import("./types").Prediction[]>}
+ * @returns {Promise<Prediction[]>}
  */
 async function predict(url, photos, { heatmap = false, signal }) {
   const form = new FormData();

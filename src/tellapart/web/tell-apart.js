@@ -11,6 +11,7 @@
  * Events, which leave the shadow root: `tell-apart-ready` with {model}; `tell-apart-answer` with {title, prediction}
  * for each photo, also for one that could not be read. `ask(photos)` asks about files that the page already has.
  */
+/** @import {Client, Example, Given} from "./types" */
 
 import { AnswerView } from "./answer-view.js";
 import { Failure } from "./client.js";
@@ -35,7 +36,7 @@ const KINDS = "image/*,.heic,.heif,.avif";
 export class TellApart extends HTMLElement {
   static observedAttributes = ["src", "examples", "camera"];
 
-  /** @type {import("./types").Client | null} */
+  /** @type {Client | null} */
   #client = null;
   #connections = 0; // counts attempts, so that a late one does not undo a newer one
   /** @type {AbortController | null} */
@@ -129,7 +130,7 @@ export class TellApart extends HTMLElement {
     if (!(error instanceof Failure)) throw error;
   }
 
-  /** @param {import("./types").Client} client */
+  /** @param {Client} client */
   #furnish(client) {
     const { model, keeps } = client;
     const choose = make("input", { type: "file", accept: KINDS, multiple: true, hidden: true, change: chosen });
@@ -160,7 +161,7 @@ export class TellApart extends HTMLElement {
     }
   }
 
-  /** @param {import("./types").Client} client */
+  /** @param {Client} client */
   #examples(client) {
     const { examples } = client.model;
     const list = this.#exampleList(client, examples.slice(0, EXAMPLES));
@@ -175,8 +176,8 @@ export class TellApart extends HTMLElement {
   }
 
   /**
-   * @param {import("./types").Client} client
-   * @param {import("./types").Example[]} examples
+   * @param {Client} client
+   * @param {Example[]} examples
    */
   #exampleList(client, examples) {
     const list = make("ul");
@@ -255,7 +256,7 @@ export class TellApart extends HTMLElement {
     this.#complaint.textContent = sentence;
   }
 
-  /** @param {import("./types").Given[]} given */
+  /** @param {Given[]} given */
   async #askAll(given) {
     const client = this.#client;
     if (!client || given.length === 0) return;
@@ -275,8 +276,8 @@ export class TellApart extends HTMLElement {
   }
 
   /**
-   * @param {import("./types").Client} client
-   * @param {import("./types").Given[]} given
+   * @param {Client} client
+   * @param {Given[]} given
    */
   async #askMany(client, given) {
     const grid = await import("./grid.js").catch(() => null);
@@ -313,8 +314,8 @@ export class TellApart extends HTMLElement {
   }
 
   /**
-   * @param {import("./types").Client} client
-   * @param {import("./types").Given} given
+   * @param {Client} client
+   * @param {Given} given
    * @param {AnswerView} view
    */
   async #askOne(client, { photo, title }, view) {

@@ -5,6 +5,7 @@
 
 import { Failure } from "./client.js";
 
+const SCRIPT = /^(text|application)\/(x-)?(java|ecma)script/i;
 const PATIENCE_MS = 200; // for the browser to say it; it does so after the request has failed
 
 /**
@@ -36,7 +37,7 @@ export async function refused(url, asModule = false) {
     );
   }
   const kind = headers.get("Content-Type") ?? "no type";
-  if (asModule && !/^(text|application)\/(x-)?(java|ecma)script/i.test(kind)) {
+  if (asModule && !SCRIPT.test(kind)) {
     return new Failure(
       "strange",
       `The host sends ${name} as ${kind}, and browsers run no script of that kind.`,
@@ -44,6 +45,23 @@ export async function refused(url, asModule = false) {
     );
   }
   return null;
+}
+
+/**
+ * Which part of the page did not come as it must.
+ * @param {string} script address of the module that the page starts with.
+ * @returns {Promise<string>} a sentence; empty where all come now.
+ */
+export async function missing(script) {
+  const links = /** @type {NodeListOf<HTMLLinkElement>} */ (document.querySelectorAll("link[rel=modulepreload]"));
+  for (const src of [script, ...Array.from(links, ({ href }) => href)]) {
+    const got = await fetch(src).catch(() => null);
+    const kind = got?.headers.get("Content-Type") ?? "";
+    if (got?.ok && SCRIPT.test(kind)) continue;
+    const how = !got ? "did not come" : got.ok ? `came as ${kind}` : `is not there (HTTP ${got.status})`;
+    return `A part of this page ${how}: ${src}. Reload the page; if it stays, tell whoever runs it.`;
+  }
+  return "";
 }
 
 /** @returns {Promise<Failure | null>} where a policy forbids the program that computes; else null. */

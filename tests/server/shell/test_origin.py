@@ -207,6 +207,7 @@ OWN_PAGE = {"origin": f"https://{PUBLIC}", "sec_fetch_site": "same-origin"}
         ({"proxies": ["127.0.0.1"]}, {"x_forwarded_host": PUBLIC, "host": PUBLIC}),  # as Caddy does
         ({"proxies": ["127.0.0.1"]}, {"x_forwarded_host": f"{PUBLIC}:8443", "origin": f"https://{PUBLIC}:8443"}),
         ({"proxies": ["127.0.0.1"]}, {"x_forwarded_host": f"evil.example, {PUBLIC}"}),
+        ({"proxies": ["127.0.0.1"]}, {"x_forwarded_host": PUBLIC, "origin": "http://127.0.0.1:8000"}),  # not through it
     ],
 )
 def test_our_own_page_behind_a_proxy_may_post(settings, headers):

@@ -88,7 +88,8 @@ class OriginCheck:
         # https as well: a proxy in front of us may speak it. A name that was given counts with any port, because a
         # proxy that says the name may not say the port; browsers of today say themselves that a port is another's.
         own = {*self._named, *([_name_of(forwarded)] if forwarded else ())}
-        same = origin in (f"http://{visited}", f"https://{visited}") or _name_of_origin(origin) in own
+        spoken = {f"{scheme}://{name}" for scheme in ("http", "https") for name in (visited, host)}
+        same = origin in spoken or _name_of_origin(origin) in own
         site = headers.get("sec-fetch-site", "same-origin" if same else "none")
         if (origin and not same) or site not in ("same-origin", "none"):
             raise Problem(
