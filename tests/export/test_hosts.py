@@ -63,10 +63,8 @@ def hosted(page):
     """`hosted(headers, without)`: the address of a host with these headers, which gives no file of these endings."""
     servers = []
 
-    def start(headers=(), without=(), types=()):
+    def start(headers=(), without=()):
         class Host(SimpleHTTPRequestHandler):
-            extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **dict(types)}
-
             def end_headers(self):
                 for name, value in headers:
                     self.send_header(name, value)
@@ -129,8 +127,8 @@ def test_iis_which_gives_no_file_of_a_kind_that_it_does_not_know(hosted, window,
 def test_a_file_that_a_host_does_not_give_is_named(hosted, window, photo):
     window.goto(hosted(without=(".wasm",)))
     assert window.evaluate(ASK, photo) == (
-        "photo: No answer. The host does not give ort.wasm (HTTP 404). Whoever runs it can upload the folder again, and "
-        "let it send files ending in .wasm."
+        "photo: No answer. The host does not give ort.wasm (HTTP 404). Whoever runs it can upload the folder again, "
+        "and let it send files ending in .wasm."
     )
 
 

@@ -27,8 +27,6 @@ export class AnswerView {
     this.view = new PhotoView(photo, title, client.model);
     this.headline = make("h3", { id: `answer-${made}` });
     this.body = make("div", { class: "body" });
-    // What comes with the answer has its place from the start, so that nothing moves under a pointer.
-    this.body.style.setProperty("--bars", String(Math.min(top, client.model.classNames.length)));
     this.views = make("div", { class: "views", role: "group", "aria-label": "What to show" });
     this.note = make("p", { class: "note", hidden: true });
     this.element = make(
@@ -37,6 +35,8 @@ export class AnswerView {
       make("div", { class: "left" }, this.view.element, this.views, this.note),
       make("div", { class: "right" }, make("p", { class: "title" }, named(title)), this.headline, this.body),
     );
+    // What comes with the answer has its place from the start, so that the next card does not move under a pointer.
+    this.element.style.setProperty("--bars", String(Math.min(top + 1, client.model.classNames.length)));
     this.wait();
   }
 

@@ -8,13 +8,14 @@ import { refusalOf } from "./input.js";
 import { asText, counted, percent, spoken } from "./wording.js";
 import { asTable } from "./table.js";
 
+export const MOST = 200; // photos at once
 const THUMBNAIL_PX = 240; // twice the width of a cell, for sharp screens
 
 const CSS = `
 .many { background: var(--card); border: 1px solid var(--line); border-radius: var(--radius); padding: 1rem; }
-.many header { display: flex; flex-wrap: wrap; align-items: center; gap: .7rem 1rem; }
-.many header p { flex: 1 1 14rem; min-height: 3.1em; }
-.many b { display: block; font-size: 1.2rem; font-weight: 650; }
+.many header, .many footer { display: flex; align-items: center; justify-content: space-between; gap: 1rem; }
+.many header { min-height: 3.8rem; } .many header button { flex: none; }
+.many footer { margin-top: 1.2rem; min-height: 2.75rem; } .many b { font-size: 1.2rem; font-weight: 650; }
 .many progress { display: block; width: 100%; height: .55rem; margin: .3rem 0 1rem; accent-color: var(--accent); }
 .many ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(5.7rem, 1fr)); gap: 1rem .7rem; }
 .many li button { display: block; width: 100%; padding: 0; border: 0; border-radius: .6rem; background: none; color: var(--ink); text-align: start; font-weight: 400; }
@@ -53,16 +54,18 @@ export class Grid {
     if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets.push(sheet);
     /** @type {Entry[]} */
     this.entries = given.map((one) => ({ given: one, cell: this.#cell(one), prediction: null }));
-    this.sum = make("p", { role: "status" });
+    this.total = make("b");
+    this.sum = make("p", { role: "status" }); // below: it grows, and nothing is to move under a pointer
     this.meter = make("progress", { max: String(given.length), value: "0", "aria-label": "Photos answered" });
     this.again = make("button", { type: "button", hidden: true, click: () => this.run() }, "Ask again");
     this.save = make("button", { type: "button", click: () => this.#save() }, "Save as CSV");
     this.element = make(
       "section",
       { class: "many", "aria-label": "Answers to many photos" },
-      make("header", {}, this.sum, this.again, this.save),
+      make("header", {}, this.total, this.save),
       this.meter,
       make("ol", {}, ...this.entries.map(({ cell }) => make("li", {}, cell))),
+      make("footer", {}, this.sum, this.again),
     );
     this.#count();
   }
@@ -140,7 +143,8 @@ export class Grid {
     this.meter.value = done;
     const total = this.entries.length;
     const first = done < total ? `${done} of ${counted(total, "photo")}` : counted(total, "photo");
-    this.sum.replaceChildren(make("b", {}, first), ...shown, more);
+    this.total.textContent = first;
+    this.sum.replaceChildren(...shown, more);
     // A screen reader would read every step; it hears the end.
     this.sum.setAttribute("aria-live", done < total ? "off" : "polite");
     this.save.disabled = done === 0;
@@ -167,6 +171,14 @@ export class Grid {
     make("a", { href, download: "answers.csv" }).click();
     setTimeout(() => URL.revokeObjectURL(href), 60_000);
   }
+}
+
+/**
+ * @param {number} n photos given at once.
+ * @returns {string} empty when they are not too many.
+ */
+export function tooMany(n) {
+  return n > MOST ? `${n} photos are too many at once: here are the first ${MOST}. Give the others after these.` : "";
 }
 
 /**

@@ -50,12 +50,3 @@ export async function refusalOf(file, mostBytes) {
   }
   return null;
 }
-
-/**
- * @param {number} n photos given at once.
- * @param {number} most
- * @returns {string} empty when they are not too many.
- */
-export function tooMany(n, most) {
-  return n > most ? `${n} photos are too many at once: here are the first ${most}. Give the others after these.` : "";
-}

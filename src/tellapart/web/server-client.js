@@ -84,7 +84,7 @@ async function request(url, options = {}) {
     response = new Response(await arriving.blob(), arriving); // whole, or it was not a response
   } catch {
     if (signal?.aborted) throw new Failure("left", "The question was taken back.");
-    throw (await (await why())?.refused(url)) ?? away(url);
+    throw (await (await why())?.forbiddenToAsk(url)) ?? away(url);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);

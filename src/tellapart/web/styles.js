@@ -43,9 +43,10 @@ button:disabled { opacity: .5; cursor: default; }
 .drop.over { border-color: var(--accent); background: color-mix(in srgb, var(--accent) 12%, var(--card)); }
 .drop svg { width: 2.6rem; fill: none; stroke: var(--accent); stroke-width: 1.5; stroke-linecap: round; stroke-linejoin: round; }
 .drop .call { font-size: clamp(1.1rem, 3cqi, 1.35rem); font-weight: 600; }
-.small, .keeps, .note, .title, .hint, summary { font-size: .875rem; line-height: 1.5; }
+.small, .keeps, .complaint, .note, .title, .hint, summary { font-size: .875rem; line-height: 1.5; }
 .keeps, .title, .hint, .note { color: var(--quiet); }
-.complaint { margin-top: .6rem; min-height: 1.55em; color: var(--doubt); font-weight: 600; text-align: center; }
+.says { display: grid; } .says > * { grid-area: 1 / 1; } .complaint { color: var(--doubt); font-weight: 600; }
+.complaint:not(:empty) + .keeps { visibility: hidden; }
 
 .examples { margin-top: 1.4rem; }
 .examples > p { color: var(--quiet); font-size: .875rem; text-align: center; }
@@ -64,7 +65,7 @@ button:disabled { opacity: .5; cursor: default; }
 .photo canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 .photo p { padding: 1rem; color: var(--quiet); font-size: .875rem; text-align: center; }
 .photo:has(p) { aspect-ratio: auto; min-height: 8rem; }
-.body { min-height: calc(var(--bars) * 2.9rem + 2.5rem); }
+.card:not(:last-child) .right { min-height: calc(var(--bars) * 3.1rem + 9.5rem); }
 .views { display: flex; min-height: 2.6rem; margin-top: .7rem; border: 1px solid var(--line); border-radius: .6rem; overflow: hidden; }
 .views button { flex: 1 1 auto; min-height: 2.5rem; padding: .3rem .5rem; border: 0; border-radius: 0; background: none; color: var(--quiet); font-size: .8125rem; font-weight: 500; line-height: 1.25; }
 .views:empty { visibility: hidden; } .views button + button { border-left: 1px solid var(--line); }
@@ -98,6 +99,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; color: var(--accent); p
   .left { padding: 1.2rem; } .right { padding: 1.2rem 1.6rem 1.4rem .6rem; }
 }
 @container (max-width: 26rem) {
+  .says { min-height: 4rem; }
   .examples li { flex-basis: calc((100% - 1.6rem) / 3); }
   .buttons button { flex: 1 1 100%; }
 }

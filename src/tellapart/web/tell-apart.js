@@ -18,13 +18,12 @@ import { Failure } from "./client.js";
 import { drawn } from "./canvas.js";
 import { connect } from "./connect.js";
 import { icon, make, named } from "./elements.js";
-import { inputFrom, refusalOf, tooMany } from "./input.js";
+import { inputFrom, refusalOf } from "./input.js";
 import { styles } from "./styles.js";
 import { Queue } from "./queue.js";
 import { megabytes } from "./wording.js";
 
 const CARDS = 16; // of more photos at once, each gets a small picture instead of a card
-const MOST = 200;
 const EXAMPLES = 12; // that are shown at once
 const AT_ONCE = 2; // one is answered while the next is sent
 const TOP = 5;
@@ -145,11 +144,16 @@ export class TellApart extends HTMLElement {
       icon(PICTURE),
       make("p", { class: "call" }, make("span", { class: "mouse" }, "Drop photos here, or paste them"), touch),
       buttons,
-      make("p", { class: "keeps" }, `Up to ${megabytes(model.maxPhotoBytes + 1_000)} each. ${keeps}`),
+      make(
+        "div",
+        { class: "says" },
+        this.#complaint,
+        make("p", { class: "keeps" }, `Up to ${megabytes(model.maxPhotoBytes + 1_000)} each. ${keeps}`),
+      ),
       choose,
       shoot,
     );
-    this.#room.replaceChildren(this.#drop, this.#complaint);
+    this.#room.replaceChildren(this.#drop);
     if (this.hasAttribute("examples") && model.examples.length) this.#room.append(this.#examples(client));
     this.#room.append(this.#answers, this.#clear);
     const element = this;
@@ -260,10 +264,10 @@ export class TellApart extends HTMLElement {
   async #askAll(given) {
     const client = this.#client;
     if (!client || given.length === 0) return;
-    this.#complain(tooMany(given.length, MOST));
+    this.#complain("");
     this.#clear.hidden = false;
     if (given.length > CARDS) {
-      await this.#askMany(client, given.slice(0, MOST));
+      await this.#askMany(client, given);
       return;
     }
     const asked = given.map((one) => {
@@ -282,11 +286,12 @@ export class TellApart extends HTMLElement {
   async #askMany(client, given) {
     const grid = await import("./grid.js").catch(() => null);
     if (!grid) {
-      this.#complain("The view for many photos could not be loaded. Check the connection, then try again.");
+      this.#complain("The view for many photos could not be loaded. Try again.");
       return;
     }
+    this.#complain(grid.tooMany(given.length));
     const many = new grid.Grid({
-      given,
+      given: given.slice(0, grid.MOST),
       client,
       queue: this.#queue,
       root: this.#root,

@@ -9,7 +9,18 @@ const SCRIPT = /^(text|application)\/(x-)?(java|ecma)script/i;
 const PATIENCE_MS = 200; // for the browser to say it; it does so after the request has failed
 
 /**
- * @param {URL} url what did not come.
+ * @param {URL} url of a server that did not answer.
+ * @returns {Promise<Failure | null>} where a policy of the page forbids to ask it; else null.
+ */
+export async function forbiddenToAsk(url) {
+  const directive = await forbiddenWhile(async () => {
+    await fetch(url, { method: "HEAD", mode: "no-cors", credentials: "omit", cache: "no-store" }).catch(() => {});
+  });
+  return directive ? policy(`to ask ${url.host}`, `${directive} ${url.origin}`) : null;
+}
+
+/**
+ * @param {URL} url of a file that did not come.
  * @param {boolean} [asModule] whether it was to be run.
  * @returns {Promise<Failure | null>} null where there is no more to say than that it did not come.
  */
