@@ -62,6 +62,7 @@ def test_a_site_that_is_not_allowed_gets_one_sentence(visit, site, hostile_site,
     mixed = f"default-src 'none'; script-src {site.url}; connect-src {site.url} {closed.url}"
     body = snippet(site.url).replace(f'<tell-apart src="{site.url}"', f'<tell-apart src="{closed.url}"')
     visited.page.goto(foreign.add("/mixed", body, mixed))
+    visited.page.locator("tell-apart .away").wait_for()
     said = visited.page.locator("tell-apart .away p").all_inner_texts()
     host = closed.url.removeprefix("http://")
     assert said == [

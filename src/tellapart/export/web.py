@@ -19,7 +19,7 @@ from tellapart.export.proof import FROM_FILES, ExportRunner
 from tellapart.export.web_graph import web_graph
 from tellapart.model.artifact import MODEL, Artifact, facts_of, sha256, to_json
 from tellapart.model.example_names import classes_of
-from tellapart.text import shown
+from tellapart.text import counted, shown
 
 PAGES = TEMPLATES.parents[1] / "web"
 FOLDER = "model/"
@@ -55,6 +55,7 @@ def web_folder(source: ModelSource, name: str) -> Bundle:
     artifact = source.artifact
     name_shown, early = shown(artifact.manifest["name"]), artifact.early
     facts = {"name": name_shown, "early": early, "runtime": runtime.TITLE, "bound": FROM_FILES}
+    facts["examples"] = counted(len(artifact.examples), "photo") if artifact.examples else ""
     return page_folder(source, name, ANY_HOST, rendered("web/README.md", facts))
 
 
