@@ -258,6 +258,14 @@ def test_a_server_that_went_away_is_told_and_can_be_tried_again(visit, garments,
     visited.card().get_by_text("The server could not answer (HTTP 502).").wait_for()
 
 
+def test_every_class_has_an_example_under_its_own_name(hostile_site):
+    named = [example["class_name"] for example in hostile_site.described["examples"]]
+    assert sorted(named) == sorted(hostile_site.described["class_names"])
+    said = [hostile_site.predictor.predict(example) for example in hostile_site.examples]
+    right = [one.class_name == name or one.probs[name] > 0.2 for one, name in zip(said, named, strict=True)]
+    assert all(right)
+
+
 def test_hostile_class_names_are_text(visit, hostile_site):
     visited = visit(f"{hostile_site.url}/")
     visited.page.locator(EXAMPLES).first.wait_for()
