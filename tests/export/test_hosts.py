@@ -146,11 +146,11 @@ def test_a_program_that_a_host_sends_as_something_else_is_named(hosted, window, 
     ("policy", "said"),
     [
         ("default-src 'self'; script-src 'self'", WASM),
-        ("script-src 'self'", WASM),
-        ("default-src 'self'", WASM),
+        pytest.param("script-src 'self'", WASM, marks=pytest.mark.thorough),
+        pytest.param("default-src 'self'", WASM, marks=pytest.mark.thorough),
         ("require-trusted-types-for 'script'", "photo: hat."),
         ("script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; object-src 'none'", "photo: hat."),
-        ("style-src 'self'; img-src 'none'", "photo: hat."),
+        pytest.param("style-src 'self'; img-src 'none'", "photo: hat.", marks=pytest.mark.thorough),
     ],
 )
 def test_a_host_s_own_policy_is_told_from_an_old_browser(hosted, window, photo, policy, said):
@@ -211,7 +211,10 @@ HIDE = """for (const brush of [OffscreenCanvasRenderingContext2D, CanvasRenderin
 }"""
 
 
-@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize(
+    "noise",
+    [name if name in ("random", "strong") else pytest.param(name, marks=pytest.mark.thorough) for name in NOISES],
+)
 def test_a_browser_that_hides_pixels_is_told_from_a_strange_photo(hosted, window, photo, noise):
     window.add_init_script(HIDE % NOISES[noise])
     window.goto(hosted())
