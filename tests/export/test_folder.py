@@ -9,7 +9,15 @@ import pytest
 from tellapart.errors import ArtifactError, InputError
 from tellapart.export import browser, runtime, space, web
 from tellapart.export.folder import RECORD, export
+from tellapart.model.artifact import load_artifact
 from tellapart.text import quoted
+
+HELD = (
+    "It holds small copies of 4 of your test photos as examples, for whoever gets it to see; --no-examples leaves them "
+    "out."
+)
+# Whatever a stock nginx or IIS does not know, the one sends as no script and the other not at all.
+KNOWN_TO_ALL = {".html", ".css", ".js", ".json", ".svg", ".jpg", ".wasm", ".bin", ".md", ".txt", ""}
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +134,9 @@ def test_a_runtime_that_the_person_has_becomes_part_of_the_page_and_is_proven(mo
     exported = export(model, tmp_path / "site", "web", runtime=engine)
     assert exported.proof.through.startswith("Chromium, from a plain file server")
     assert exported.proof.n_same == exported.proof.n
-    assert not exported.notes
-    for name in runtime.HASHES:
-        assert (tmp_path / "site" / "model" / "runtime" / name).read_bytes() == (engine / name).read_bytes()
+    assert exported.notes == (HELD,)
+    for name, served in runtime.SERVED.items():
+        assert (tmp_path / "site" / "model" / "runtime" / served).read_bytes() == (engine / name).read_bytes()
     assert not [
         path for path in (tmp_path / "site").rglob("*") if path.is_file() and b"https://cdn." in path.read_bytes()
     ]
@@ -150,6 +158,32 @@ def test_a_runtime_of_another_version_is_refused(model, engine, tmp_path, name):
         f"onnxruntime-web {runtime.VERSION}."
     )
     assert not (tmp_path / "site").exists()
+
+
+def test_every_file_of_a_page_is_of_a_kind_that_hosts_know(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "vendored", lambda: dict.fromkeys(runtime.HASHES, b"// program"))
+    monkeypatch.setattr(browser, "find_chromium", lambda: None)
+    monkeypatch.setattr(web, "find_chromium", lambda: None)
+    for to in ("web", "space"):
+        export(model, tmp_path / to, to)
+        kinds = {path.suffix for path in (tmp_path / to).rglob("*") if path.is_file() and path.name != ".nojekyll"}
+        assert kinds <= KNOWN_TO_ALL
+        scripts = {path.name for path in (tmp_path / to / "model" / "runtime").iterdir()}
+        assert scripts == {"ort.js", "ort.wasm"}
+
+
+@pytest.mark.parametrize("to", ["web", "docker", "space", "onnx"])
+def test_photos_of_the_person_are_said_and_can_be_left_out(model, tmp_path, monkeypatch, to):
+    monkeypatch.setattr(runtime, "vendored", lambda: dict.fromkeys(runtime.HASHES, b"// program"))
+    monkeypatch.setattr(web, "find_chromium", lambda: None)
+    assert (HELD in export(model, tmp_path / "with", to).notes) == (to != "onnx")
+    bare = export(model, tmp_path / "without", to, examples=False)
+    assert not [note for note in bare.notes if "small copies" in note]
+    assert not [path for path in (tmp_path / "without").rglob("*") if path.suffix == ".jpg"]
+    if to == "docker":
+        assert load_artifact(tmp_path / "without" / "model").examples == {}
+    if to == "web":
+        assert json.loads((tmp_path / "without" / "model" / "model.json").read_text())["examples"] == []
 
 
 def test_the_page_is_as_the_export_expects_it():

@@ -70,7 +70,9 @@ def test_pages_of_exports_hold_words(named, name):
         assert not [file for file in files if file.startswith("model/") and file.endswith((".html", ".md"))]
     about = json.loads(files["about.json"])
     assert about["title"] == about["headline"] == as_markdown(name)
-    assert harmless(rendered("web/README.md", {"name": name, "early": "", "runtime": "x", "bound": 1}).decode())
+    assert harmless(
+        rendered("web/README.md", {"name": name, "early": "", "runtime": "x", "bound": 1, "examples": ""}).decode()
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -87,7 +87,7 @@ def test_a_hot_dog_is_one_a_pizza_is_not_and_a_coffee_cup_is_none_of_these(burge
 def test_the_page_and_the_space_are_proven_and_complete(burgers: tuple[str, Path]) -> None:
     said, out = burgers
     assert said.count("Same answer on ") == 2
-    for name in ("site/index.html", "site/model/model.onnx", "space/index.html", "first/report.html", "check.html"):
+    for name in ("site/index.html", "site/model/model.bin", "space/index.html", "first/report.html", "check.html"):
         assert (out / name).is_file(), name
     blog = (out / "blog.html").read_text()
     assert blog.count('<img src="ask/') == 4

@@ -794,6 +794,101 @@ def test_answers_are_as_described(tellapart, trained, jpegs):
         assert msgspec.to_builtins(decoded) == answer.json()  # nothing is said that is not described
 
 
+def test_names_are_taken_as_people_copy_them_and_never_silently_wrong(tellapart, trained, jpegs):
+    names = ["https://photos.example.org/", "other.example.org:8443"]
+    server = Serving(tellapart, trained, *[word for name in names for word in ("--allow-host", name)])
+    try:
+        for name in ("photos.example.org", "other.example.org", "other.example.org:8443"):
+            assert server.client.get("/healthz", headers={"host": name}).status_code == 200
+        own = {"origin": "https://photos.example.org", "sec-fetch-site": "same-origin"}
+        assert server.predict(jpegs[0], **own).status_code == 200  # Host is this machine's: a plain proxy_pass
+        assert_refusal(server.predict(jpegs[0], origin="https://evil.example"), 403, "forbidden_origin")
+    finally:
+        assert server.close() == 0
+    for name in ("*.example.org", "photos.example.org/app"):
+        said = tellapart.refuses("serve", trained, "--allow-host", name, says=[name, "photos.example.org"])
+        assert "is not the name of a server." in said
+
+
+def test_a_token_is_asked_for_and_told(tellapart, trained, jpegs):
+    server = Serving(tellapart, trained, "--token", "a-word-of-ours", "--quiet")
+    try:
+        assert server.said.rstrip().endswith(f":{server.port}/#token=a-word-of-ours")
+        for path in ("/", "/app.js", "/healthz", "/readyz"):
+            assert server.client.get(path).status_code == 200
+        for path in ("/v1/model", "/v1/examples/1", "/metrics"):
+            assert_refusal(server.client.get(path), 401, "needs_token")
+        assert_refusal(server.predict(jpegs[0]), 401, "needs_token")
+        assert server.predict(jpegs[0], authorization="Bearer a-word-of-ours").status_code == 200
+    finally:
+        assert server.close() == 0
+    server = Serving(tellapart, trained, "--token")
+    word = server.said.rstrip().rpartition("#token=")[2]
+    assert len(word) == 12
+    try:
+        proof = {"authorization": f"Bearer {word}"}
+        assert server.client.get("/v1/model", headers=proof).status_code == 200
+    finally:
+        assert server.close() == 0
+    tellapart.refuses("serve", trained, "--token", "a b c d e f", says=["signs", "--token alone makes a new one"])
+
+
+def test_quiet_says_where_it_is_and_what_goes_wrong(tellapart, trained, jpegs, tmp_path):
+    server = Serving(tellapart, trained, "--quiet", log=tmp_path / "log")
+    assert server.predict(jpegs[0]).status_code == 200
+    server.client.get("/")
+    server.process.terminate()
+    assert server.process.stdout.read() == ""
+    assert server.process.wait(20) == 0
+    assert "POST" not in (tmp_path / "log").read_text()
+    assert "GET" not in (tmp_path / "log").read_text()
+    server.close()
+
+
+def test_the_log_has_no_line_for_each_file_of_a_page(serving):
+    before = len(serving.log.read_text().splitlines())
+    for path in ("/", "/app.js", "/style.css", "/v1/examples/1", "/v1/model"):
+        assert serving.client.get(path).status_code == 200
+    lines = serving.log.read_text().splitlines()[before:]
+    assert [line.split()[1:4] for line in lines] == [["GET", "/", "200"], ["GET", "/v1/model", "200"]]
+    assert serving.metric("tellapart_requests_total") > 5
+
+
+def test_everybody_s_address_can_be_typed(tellapart, trained):
+    server = Serving(tellapart, trained, "--host", "0.0.0.0")
+    try:
+        assert "//0.0.0.0" not in server.said
+        assert httpx2.get(server.said.split()[-1] + "/healthz").status_code == 200
+    finally:
+        assert server.close() == 0
+
+
+@linux
+def test_a_terminal_gets_the_address_as_a_code(tellapart, trained):
+    """Read from a real terminal, in blocks; a file or a pipe gets none."""
+    outside, inside = os.openpty()
+    process = subprocess.Popen(
+        [tellapart.command, "serve", str(trained), "--port", "0", "--host", "0.0.0.0"],
+        env={**tellapart.environment(), "PYTHONIOENCODING": "utf-8", "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=inside,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(inside)
+    said = b""
+    try:
+        while b"Ctrl-C ends it." not in said:
+            said += os.read(outside, 65536)
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+        os.close(outside)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", said.decode())
+    code = [line for line in text.splitlines() if line and set(line) <= set(" ▀▄█")]
+    assert len(code) >= 14
+    assert ("On this machine: http://127.0.0.1:" in text) == (len(code) > 0)
+
+
 def test_what_cannot_be_served(tellapart, model, tmp_path):
     tellapart.refuses("serve", tmp_path / "nothing", "--port", 0, says=["nothing"])
     tellapart.refuses("serve", "imagenet", "--port", 0, says=["imagenet"])

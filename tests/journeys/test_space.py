@@ -19,7 +19,7 @@ from PIL import Image
 
 posix = pytest.mark.skipif(os.name != "posix", reason="environments are made as on Linux")
 STORAGE = "us.aws.cdn.hf.co"  # one of Hugging Face's hosts for large files
-LARGE = (".onnx", ".wasm", ".jpg")  # what its repositories keep there
+LARGE = (".bin", ".wasm", ".jpg")  # what its repositories keep there
 # What Hugging Face lets a Space's frame do.
 SANDBOX = "allow-downloads allow-forms allow-modals allow-popups allow-same-origin allow-scripts"
 # Probabilities differ by so much where a browser decodes; where we do, not at all but for the last digits.

@@ -192,17 +192,19 @@ def test_photos(shared_data: Path, garments: Path) -> dict[str, Path]:
 class Served:
     """`tellapart serve` in a process of its own."""
 
-    def __init__(self, model: Path, *allowed: str) -> None:
+    def __init__(self, model: Path, *allowed: str, token: str = "") -> None:
         command = [str(Path(sys.executable).with_name("tellapart")), "serve", str(model), "--port", "0"]
         for origin in allowed:
             command += ["--allow-origin", origin]
+        command += ["--token", token] if token else []
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self._process.stdout is not None
         first = self._process.stdout.readline()
         assert "http://" in first, first
-        self.url = first.split()[-1].rstrip("/")
+        self.url = first.split()[-1].partition("#")[0].rstrip("/")
         self.predictor: Predictor = tellapart.load(model)
-        with urllib.request.urlopen(f"{self.url}/v1/model") as response:
+        proof = {"Authorization": f"Bearer {token}"} if token else {}
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/v1/model", headers=proof)) as response:
             self.described: dict[str, Any] = json.load(response)
         self.examples = [path.read_bytes() for path in sorted((model / "examples").glob("*.jpg"))]
 

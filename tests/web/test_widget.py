@@ -62,6 +62,7 @@ def test_a_site_that_is_not_allowed_gets_one_sentence(visit, site, hostile_site,
     mixed = f"default-src 'none'; script-src {site.url}; connect-src {site.url} {closed.url}"
     body = snippet(site.url).replace(f'<tell-apart src="{site.url}"', f'<tell-apart src="{closed.url}"')
     visited.page.goto(foreign.add("/mixed", body, mixed))
+    visited.page.locator("tell-apart .away").wait_for()
     said = visited.page.locator("tell-apart .away p").all_inner_texts()
     host = closed.url.removeprefix("http://")
     assert said == [
@@ -119,6 +120,67 @@ def test_the_frame_tells_exactly_its_parent(visit, site, foreign, named):
         # The browser notes that a message had no one to go to, which is the point.
         visited.complaints = [text for text in visited.complaints if "Failed to execute 'postMessage'" not in text]
     assert visited.complaints == []
+
+
+def frame_snippet(page):
+    """What the page gives to copy, as somebody would paste it."""
+    page.get_by_text("Put it on your own site").click()
+    bar = page.locator(".snippet", has=page.get_by_role("heading", name="In a frame"))
+    return bar.locator("code").first.inner_text()
+
+
+def test_the_frame_is_as_high_as_what_is_in_it(visit, site, foreign):
+    snippet = frame_snippet(visit(f"{site.url}/").page)
+    policy = f"default-src 'none'; frame-src {site.url}; script-src 'unsafe-inline'"
+    visited = visit(foreign.add("/framed", snippet, policy), viewport={"width": 1280, "height": 900})
+    frame = visited.page.frame_locator("iframe")
+    frame.locator("tell-apart .examples button").nth(1).click()
+    frame.locator("tell-apart h3", has_text="hat").wait_for()
+    height = visited.page.locator("iframe").evaluate("frame => frame.clientHeight")
+    inside = frame.locator("body").evaluate("body => [body.scrollHeight, document.documentElement.clientHeight]")
+    assert inside[0] <= inside[1] <= height + 1  # nothing to scroll
+    assert height > 720
+    assert visited.page.locator("iframe").evaluate("f => getComputedStyle(f).borderTopWidth") == "0px"
+    # Another window that says so is not believed, nor one of the right origin that is not the frame.
+    visited.page.evaluate("postMessage({ type: 'tell-apart-height', height: 5 }, '*')")
+    visited.page.wait_for_timeout(200)
+    assert visited.page.locator("iframe").evaluate("frame => frame.clientHeight") > 720
+
+
+def test_without_its_script_the_frame_scrolls(visit, site, foreign):
+    snippet = frame_snippet(visit(f"{site.url}/").page).partition("<script>")[0]
+    visited = visit(foreign.add("/scrolls", snippet, f"default-src 'none'; frame-src {site.url}"))
+    frame = visited.page.frame_locator("iframe")
+    frame.locator("tell-apart .examples button").nth(1).click()
+    frame.locator("tell-apart h3", has_text="hat").wait_for()
+    assert visited.page.locator("iframe").evaluate("frame => frame.clientHeight") == 720
+    assert frame.locator("html").evaluate("e => e.scrollHeight > e.clientHeight")
+    assert visited.complaints == []
+
+
+@pytest.mark.parametrize(("theme", "ink"), [("dark", "rgb(233, 230, 224)"), ("light", "rgb(28, 33, 38)")])
+def test_it_follows_the_theme_of_the_page_around_it(visit, site, foreign, theme, ink):
+    """Whatever the visitor's system prefers: the frame by its address, the widget by its attribute."""
+    other = {"dark": "light", "light": "dark"}[theme]
+    snippet_ = frame_snippet(visit(f"{site.url}/").page)
+    policy = f"default-src 'none'; frame-src {site.url}; script-src {site.url} 'unsafe-inline'; connect-src {site.url}"
+    dressed = f"<script>document.documentElement.dataset.theme = '{theme}'</script>{snippet_}"
+    visited = visit(foreign.add(f"/theme-{theme}", dressed, policy), color_scheme=other)
+    colour = "e => getComputedStyle(e).color"
+    framed = visited.page.frame_locator("iframe").locator("tell-apart .call")
+    framed.wait_for()
+    visited.page.frame_locator("iframe").locator(f"tell-apart[theme={theme}]").wait_for()
+    assert framed.evaluate(colour) == ink
+    visited.page.goto(foreign.add(f"/own-{theme}", snippet(site.url, f"theme={theme}"), policy))
+    assert visited.page.locator("tell-apart .call").evaluate(colour) == ink
+
+
+def test_a_policy_that_forbids_to_ask_is_told_from_a_server_that_is_away(visit, site, foreign):
+    policy = f"default-src 'none'; script-src {site.url}; connect-src 'self'"
+    visited = visit(foreign.add("/mute", snippet(site.url), policy))
+    host = site.url.removeprefix("http://")
+    visited.page.get_by_text(f"The policy of this site forbids to ask {host}.").wait_for()
+    visited.page.get_by_text(f"in its Content-Security-Policy: connect-src {site.url}").wait_for()
 
 
 def test_a_stranger_may_not_frame_it(visit, hostile_site, foreign):

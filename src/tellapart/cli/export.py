@@ -37,6 +37,9 @@ tellapart export burgers --to onnx -o for-my-app      or openvino"""
     "--runtime", type=click.Path(), metavar="DIR",
     help="For a page: folder with the two files of onnxruntime-web.  [default: npm is asked for them]",
 )  # fmt: skip
+@click.option(
+    "--no-examples", is_flag=True, help="Leave out the example photos: they are small copies of your test photos."
+)
 @click.option("--push", metavar="USER/NAME", help="With --to space: upload it to Hugging Face; needs a token there.")
 @force_option
 @json_option
@@ -47,6 +50,7 @@ def export(
     photos: str | None,
     sdk: str | None,
     runtime: str | None,
+    no_examples: bool,
     push: str | None,
     force: bool,
     as_json: bool,
@@ -72,7 +76,15 @@ def export(
         require_hub(push)
     with progress_bars() as progress:
         exported = export_model(
-            model, output, to, sdk=sdk, photos=photos, runtime=runtime, force=force, progress=progress
+            model,
+            output,
+            to,
+            sdk=sdk,
+            photos=photos,
+            runtime=runtime,
+            examples=not no_examples,
+            force=force,
+            progress=progress,
         )
     address = upload(Path(output), push, sdk or SDKS[0]) if push else None
     if as_json:

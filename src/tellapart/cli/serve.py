@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tellapart.cli.address import code_lines, itself, open_browser, reachable, url
 from tellapart.cli.options import examples
 from tellapart.cli.output import say
 from tellapart.errors import InputError
@@ -13,32 +14,46 @@ from tellapart.extras import require
 if TYPE_CHECKING:
     import socket
 
+    from tellapart.server.predict_api.serving_model import ServingModel
+
 
 @click.command(
     epilog=examples(
         """
 tellapart serve burgers
+tellapart serve burgers --host 0.0.0.0 --token        for phones in the same network
 tellapart serve burgers --allow-origin https://blog.example.org
 tellapart serve burgers --host 0.0.0.0 --allow-host burgers.example.org --trust-proxy 10.0.0.2"""
     )
 )
-@click.argument("model", type=click.Path())
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.argument("model", type=click.Path(), required=False)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for others in the network."
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any that is free."
 )
 @click.option("--allow-host", multiple=True, help="A further name of this server, such as burgers.example.org.")
 @click.option("--allow-origin", multiple=True, help="Another website that may use it, such as https://example.org.")
 @click.option("--trust-proxy", multiple=True, metavar="ADDRESS", help="A proxy that says whom it asks for.")
+@click.option(
+    "--token", is_flag=False, flag_value="", envvar="TELLAPART_TOKEN", metavar="[WORD]",
+    help="Answer only who knows this word, or one that is made now. [env: TELLAPART_TOKEN]",
+)  # fmt: skip
 @click.option("--docs", is_flag=True, help="Describe the API at /openapi.json.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
+@click.option("--quiet", is_flag=True, help="Print the address, and then only what goes wrong.")
 def serve(
-    model: str,
+    model: str | None,
     host: str,
     port: int,
     allow_host: tuple[str, ...],
     allow_origin: tuple[str, ...],
     trust_proxy: tuple[str, ...],
+    token: str | None,
     docs: bool,
+    opens: bool,
+    quiet: bool,
 ) -> None:
     """Serve MODEL: a page to drop photos on, an API, and a widget for any website.
 
@@ -50,34 +65,78 @@ def serve(
     require("serve", "Serving needs a part of tellapart that is not installed.")
     from tellapart.model.artifact import refuse_imagenet
 
+    model, token = _model_and_token(model, token)
     refuse_imagenet(model, "Serve a folder that `tellapart train` wrote.")
-    for origin in allow_origin:
-        _refuse_bad_origin(origin)
-    for proxy in trust_proxy:
-        _refuse_bad_proxy(proxy)
     from tellapart.server.predict_api.serving_model import ServingModel, open_model
+    from tellapart.server.shell.app import Settings
+
+    settings = Settings(*_names(host, allow_host, allow_origin), docs, _proxies(trust_proxy), token)
+    reached = reachable(host)  # before the server is ready: from then on it asks the network for nothing
 
     def tell(served: ServingModel) -> None:
-        shown = f"[{host}]" if ":" in host else host
-        say(f"{served.facts['name']}: http://{shown}:{listener.getsockname()[1]}", bold=True)
-        for sentence in (served.facts["early"], *(each["sentence"] for each in served.facts["never_miss"])):
-            if sentence:
-                say(sentence)
-        say("Ctrl-C ends it.")
-        sys.stdout.flush()
+        _tell(served, host, reached, listener.getsockname()[1], token, opens=opens, quiet=quiet)
 
     with _listener(host, port) as listener, ThreadPoolExecutor(1) as opener:
-        if host not in ("127.0.0.1", "::1", "localhost"):
+        if host not in ("127.0.0.1", "::1", "localhost") and not token:
             say(f"Whoever can reach {host} can use this model.", fg="yellow", err=True)
         opening = opener.submit(open_model, Path(model))
         import asyncio  # these while the graph compiles
 
         from tellapart.server.predict_api.lifecycle import serve as run_server
-        from tellapart.server.shell.app import Settings
 
-        _log_to_stderr()
-        settings = Settings([host, *allow_host], allow_origin, docs, trust_proxy)
+        _log_to_stderr(quiet=quiet)
         asyncio.run(run_server(listener, opening, Path(model), settings, tell))
+
+
+def _tell(served: "ServingModel", host: str, reached: str, port: int, token: str, *, opens: bool, quiet: bool) -> None:
+    """Where it can be reached, and what else there is to say once it answers."""
+    behind = f"/#token={token}" if token else ""
+    address, own = url(reached, port) + behind, url(itself(host), port) + behind
+    say(f"{served.facts['name']}: {address}", bold=True)
+    if not quiet:
+        if address != own:
+            for line in code_lines(address):
+                say(line, fg="black", bg="bright_white")
+            say(f"On this machine: {own}")
+        for sentence in (served.facts["early"], *(each["sentence"] for each in served.facts["never_miss"])):
+            if sentence:
+                say(sentence)
+        if host == "127.0.0.1":
+            say("For phones in the same network: --host 0.0.0.0")
+        say("Ctrl-C ends it.")
+    if opens and not open_browser(own):
+        say("There is no browser to open here.", fg="yellow", err=True)
+    sys.stdout.flush()
+
+
+def _model_and_token(model: str | None, token: str | None) -> tuple[str, str]:
+    """The model's folder, and the word, empty without one; `--token MODEL` asks for a new word."""
+    from tellapart.server.shell.token import WORD, new_token
+
+    if model is None and token:
+        model, token = token, ""
+    if model is None:
+        raise click.MissingParameter(param_type="argument", param_hint="'MODEL'")
+    if token and not WORD.fullmatch(token):
+        raise InputError(
+            "The token is too short, too long, or has other signs than letters, digits, - and _.",
+            hint="Take 6 to 100 of them, or leave it out: --token alone makes a new one.",
+        )
+    return model, "" if token is None else token or new_token()
+
+
+def _names(host: str, allow_host: tuple[str, ...], allow_origin: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Names of the server as a Host header has them, and origins as a browser says them."""
+    import ipaddress
+
+    from tellapart.server.shell.origin import host_name, web_origin
+
+    names = [host_name(name) for name in allow_host]
+    try:
+        ipaddress.ip_address(host)  # known by itself, and no reason to take what else runs on it for one's own
+    except ValueError:
+        names.append(host.lower())
+    return names, [web_origin(origin) for origin in allow_origin]
 
 
 def _listener(host: str, port: int) -> "socket.socket":
@@ -101,28 +160,26 @@ def _listener(host: str, port: int) -> "socket.socket":
     return listener
 
 
-def _refuse_bad_origin(origin: str) -> None:
-    import re
+def _proxies(given: tuple[str, ...]) -> tuple[str, ...]:
+    """`given`, if each is an address or a network.
 
-    if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", origin):
-        raise InputError(
-            f"'{origin}' is not the origin of a website.", hint="Write it like https://example.org, in small letters."
-        )
-
-
-def _refuse_bad_proxy(proxy: str) -> None:
+    Raises:
+        InputError: one is neither.
+    """
     import ipaddress
 
-    try:
-        ipaddress.ip_network(proxy)
-    except ValueError as error:
-        raise InputError(
-            f"'{proxy}' is not the address of a proxy.", hint="Write it like 10.0.0.2, or 10.0.0.0/24 for several."
-        ) from error
+    for proxy in given:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError as error:
+            raise InputError(
+                f"'{proxy}' is not the address of a proxy.", hint="Write it like 10.0.0.2, or 10.0.0.0/24 for several."
+            ) from error
+    return given
 
 
-def _log_to_stderr() -> None:
-    """One line a request and whatever goes wrong, without colours, for people and for files."""
+def _log_to_stderr(*, quiet: bool) -> None:
+    """One line a request, unless `quiet`, and whatever goes wrong, without colours, for people and for files."""
     import logging
 
     from tellapart.text import shown_lines
@@ -133,7 +190,7 @@ def _log_to_stderr() -> None:
 
     handler = logging.StreamHandler()
     handler.setFormatter(Plain("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
-    for name, level in (("tellapart", logging.INFO), ("uvicorn.error", logging.ERROR)):
+    for name, level in (("tellapart", logging.WARNING if quiet else logging.INFO), ("uvicorn.error", logging.ERROR)):
         logger = logging.getLogger(name)
         logger.addHandler(handler)
         logger.setLevel(level)

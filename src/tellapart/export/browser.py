@@ -26,10 +26,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 START_S = 90  # a cold browser on a busy machine, and the model's loading
 PHOTO_S = 60
 VISIT_S = 1800  # at most, whatever happens
-KINDS = {
+KINDS = {  # that a stock nginx knows, and no more: what works here works on a plain host
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript",
-    ".mjs": "text/javascript",
     ".json": "application/json",
     ".css": "text/css",
     ".svg": "image/svg+xml",

@@ -1,6 +1,6 @@
 """An export before it is proven: its files, and how to ask it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from tellapart.export.proof import ExportRunner
-from tellapart.model.artifact import EXAMPLES, Artifact, slug, to_json
+from tellapart.model.artifact import EXAMPLES, Artifact, to_json
 from tellapart.text import as_markdown, shown
 from tellapart.timing import Progress
 
@@ -35,16 +35,6 @@ class ModelSource:
     def examples(self) -> dict[str, bytes]:
         """{file name: content} of the model's example photos, which were verified with the model."""
         return {name.removeprefix(EXAMPLES): content for name, content in self.artifact.examples.items()}
-
-
-def class_of_example(file_name: str, class_names: Sequence[str]) -> str:
-    """The class that an example photo is named after, such as "hot dog" for `2-hot-dog.jpg`."""
-    number, _, plain = file_name.removesuffix(".jpg").partition("-")
-    fitting = [name for name in class_names if slug(name) == plain]
-    index = int(number) - 1 if number.isdecimal() else -1
-    if 0 <= index < len(class_names) and class_names[index] in fitting:  # several have the same letters, or none
-        return class_names[index]
-    return fitting[0] if fitting else plain
 
 
 @dataclass(frozen=True)

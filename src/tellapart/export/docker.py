@@ -7,7 +7,7 @@ from tellapart.export.code import FOR_ANSWERS, FOR_THE_SERVER, NAME, code_files,
 from tellapart.export.hashes import DEBIAN, hashed_pins
 from tellapart.export.subprocess_runner import SubprocessRunner
 from tellapart.model.artifact import MODEL, OUT_OF_FOLD, seal, sha256, slug
-from tellapart.text import for_shell, shown
+from tellapart.text import counted, for_shell, shown
 
 IGNORED = b"README.md\nexport.json\n"  # what the image need not hold
 UNHASHED = (
@@ -28,6 +28,7 @@ def docker_folder(source: ModelSource, folder: str) -> Bundle:
     source.progress("asking for hashes", 1, 1)
     facts = {
         "early": artifact.early,
+        "examples": counted(len(artifact.examples), "photo") if artifact.examples else "",
         "name": shown(artifact.manifest["name"]),  # one line, whatever a stranger's model is called
         "tag": slug(artifact.manifest["name"], "classifier"),
         "version": own_version(),

@@ -17,7 +17,7 @@ from tellapart.export.runtime import from_folder
 from tellapart.export.single_file import onnx_file, openvino_files
 from tellapart.export.space import SPACES
 from tellapart.export.web import web_folder
-from tellapart.model.artifact import MODEL, Artifact, load_artifact, refuse_imagenet, to_json
+from tellapart.model.artifact import EXAMPLES, MODEL, Artifact, load_artifact, refuse_imagenet, to_json
 from tellapart.model.prediction import Predictor
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.timing import Progress, no_progress
@@ -75,6 +75,7 @@ def export(
     sdk: str | None = None,
     photos: str | None = None,
     runtime: str | os.PathLike[str] | None = None,
+    examples: bool = True,
     force: bool = False,
     progress: Progress = no_progress,
 ) -> Exported:
@@ -89,6 +90,7 @@ def export(
             and still has them, else its examples; and a few generated images.
         runtime: for a page, the folder with the two files that compute in the browser; by default npm is asked for
             them, and without npm the page fetches them itself.
+        examples: whether it holds the model's example photos, small copies of test photos.
         force: whether an earlier export at `output` may be replaced.
         progress: told what goes on.
 
@@ -107,7 +109,8 @@ def export(
     engine = None if runtime is None else from_folder(Path(runtime))
     artifact = load_artifact(folder)
     asked = gather(photos, artifact, Predictor.from_artifact(artifact), progress)
-    built = build(ModelSource(folder, artifact, progress, engine), os.fspath(target))
+    taken = artifact if examples else artifact.without_examples()
+    built = build(ModelSource(folder, taken, progress, engine), os.fspath(target))
     answers = _counted(built.form(asked.photos), len(asked.photos), progress)
     proof = prove(asked.photos, answers, built.form, asked.origin)
     write_folder(target, {**built.files, RECORD: _record(to, artifact, built, proof)})
@@ -118,7 +121,7 @@ def export(
         model_bytes=len(built.files[built.model]),
         total_bytes=sum(map(len, built.files.values())),
         next_step=built.next_step,
-        notes=(*built.notes, *([artifact.early] if artifact.early else ())),
+        notes=(*built.notes, *_held(built), *([artifact.early] if artifact.early else ())),
     )
 
 
@@ -137,6 +140,15 @@ def _build_of(to: str, sdk: str | None) -> Build:
             f"There is no {to} of the kind '{sdk}'.", hint=f"--sdk goes with --to space: {' or '.join(SPACES)}."
         )
     return SPACES[sdk]
+
+
+def _held(built: Bundle) -> tuple[str, ...]:
+    """What there is to know of the person's own photos in it."""
+    n = sum(EXAMPLES in name and name.endswith(".jpg") for name in built.files)
+    if n == 0:
+        return ()
+    copies = "a small copy of 1 of your test photos" if n == 1 else f"small copies of {n} of your test photos"
+    return (f"It holds {copies} as examples, for whoever gets it to see; --no-examples leaves them out.",)
 
 
 def _record(to: str, artifact: Artifact, built: Bundle, proof: Proof) -> bytes:

@@ -26,6 +26,8 @@ VERSION = "1.30.0"
 TITLE = f"ONNX Runtime Web {VERSION}"
 MODULE = "ort.wasm.bundle.min.mjs"  # for WebAssembly alone, in one file
 WASM = "ort-wasm-simd-threaded.wasm"
+# As they are called in an export. Many hosts know no .mjs: a stock nginx sends it as no script, and IIS not at all.
+SERVED = {MODULE: "ort.js", WASM: "ort.wasm"}
 HASHES = {  # as a browser wants them
     MODULE: "sha384-PLWz+nHEVHpjwBsO0YVdvQj6n5814Iv8E3b8FG0Rp/uIAtjFMCKOpP66iPzedrIG",
     WASM: "sha384-vjBJ1z7qrhkTyYsNqKeF6c7N+nOJSU94czEo+tvZcu8G75JparGq9kB+kTnEUNVM",

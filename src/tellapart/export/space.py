@@ -20,7 +20,6 @@ SHORT = 60  # letters of a short description that Hugging Face takes
 # A Space's large files lie in Hugging Face's storage. Should its host send visitors there for them, the page lets it.
 HUGGING_FACE = Host(storage=" https://huggingface.co https://*.hf.co", asked="no other site than Hugging Face is asked")
 EXCLUDED_PACKAGES = ("web/", "export/", "report/")  # parts of tellapart that its app does not need
-PUBLIC = "Its examples hold small copies of some of your test photos, for all to see once it is public."
 CAPPED = (
     f"Gradio {GRADIO} takes no newer Pillow than {CAPS['pillow']}, which has known faults; it decodes photos there, in "
     "a process with limits. Without --sdk gradio the visitor's browser decodes them, and the Space sees none."
@@ -29,8 +28,7 @@ CAPPED = (
 
 def static_space(source: ModelSource, folder: str) -> Bundle:
     """The page that runs the model in the visitor's browser, with the front matter of a static Space."""
-    built = page_folder(source, folder, HUGGING_FACE, rendered("space/static.md", _facts(source)))
-    return Bundle(built.files, built.model, built.form, built.next_step, (*built.notes, PUBLIC))
+    return page_folder(source, folder, HUGGING_FACE, rendered("space/static.md", _facts(source)))
 
 
 def gradio_space(source: ModelSource, folder: str) -> Bundle:
@@ -60,7 +58,7 @@ def gradio_space(source: ModelSource, folder: str) -> Bundle:
             {**code, **model}, f"the tellapart {own_version()} in the folder, decoding in a child process", APART
         ),
         next_step=f"Try it: pip install gradio=={GRADIO}, then python {for_shell(str(Path(folder, 'app.py')))}",
-        notes=(CAPPED, PUBLIC),
+        notes=(CAPPED,),
     )
 
 

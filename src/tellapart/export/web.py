@@ -12,18 +12,20 @@ from tellapart.engine.backbone import imagenet_class_names
 from tellapart.errors import TellapartError
 from tellapart.export import runtime
 from tellapart.export.browser import BrowserRunner, find_chromium
-from tellapart.export.bundle import TEMPLATES, Bundle, ModelSource, class_of_example, rendered
+from tellapart.export.bundle import TEMPLATES, Bundle, ModelSource, rendered
 from tellapart.export.code import licences
 from tellapart.export.graphs import Array, GraphRunner, any_runtime
 from tellapart.export.proof import FROM_FILES, ExportRunner
 from tellapart.export.web_graph import web_graph
 from tellapart.model.artifact import MODEL, Artifact, facts_of, sha256, to_json
-from tellapart.text import for_shell, shown
+from tellapart.model.example_names import classes_of
+from tellapart.text import counted, for_shell, shown
 
 PAGES = TEMPLATES.parents[1] / "web"
 FOLDER = "model/"
+GRAPH = "model.bin"  # not .onnx, a kind of file that IIS does not know and then does not send
 LARGE_BYTES = 10_000_000  # what a visitor on a phone should have to fetch at most, runtime aside
-SERVER_ONLY = frozenset({"server-client.js"})
+SERVER_ONLY = frozenset({"server-client.js", "types.d.ts"})
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{script}; style-src 'self'; "
     "img-src 'self'{storage} blob: data:; media-src 'self' blob:; connect-src 'self'{storage}{connect}; "
@@ -53,6 +55,7 @@ def web_folder(source: ModelSource, folder: str) -> Bundle:
     artifact = source.artifact
     name_shown, early = shown(artifact.manifest["name"]), artifact.early
     facts = {"name": name_shown, "early": early, "runtime": runtime.TITLE, "bound": FROM_FILES}
+    facts["examples"] = counted(len(artifact.examples), "photo") if artifact.examples else ""
     return page_folder(source, folder, ANY_HOST, rendered("web/README.md", facts))
 
 
@@ -82,7 +85,7 @@ def page_folder(source: ModelSource, folder: str, host: Host, readme: bytes) -> 
         )
     return Bundle(
         files=files,
-        model=FOLDER + MODEL,
+        model=FOLDER + GRAPH,
         form=_form(source.artifact, files, graph, vendored=engine is not None),
         next_step=f"Look at it: python -m http.server 8000 -d {for_shell(folder)}",
         notes=tuple(notes),
@@ -137,7 +140,9 @@ def _pages(host: Host, *, vendored: bool) -> dict[str, bytes]:
             ('<tell-apart src="."', '<tell-apart src="./model/"'),
         ):
             text = _replaced(text, old, new)
-        text = text.replace("./server-client.js", "./browser-client.js")
+        ahead = '<link rel="modulepreload" href="./{}.js">'
+        browsers = f"{ahead.format('browser-client')}\n{ahead.format('probe')}"
+        text = _replaced(text, ahead.format("server-client"), browsers)
         asked = host.asked if vendored else "the program that runs the model comes from cdn.jsdelivr.net"
         files[page] = text.replace(ASKED, asked).encode()
     return files
@@ -151,9 +156,8 @@ def _replaced(text: str, old: str, new: str) -> str:
 
 def _model_files(source: ModelSource, graph: bytes, engine: Mapping[str, bytes] | None) -> dict[str, bytes]:
     """What stands in `model/`: the graph, the runtime, the examples, and what is what."""
-    examples = source.examples()
-    files = {MODEL: graph, **{f"examples/{name}": content for name, content in examples.items()}}
-    files |= {f"runtime/{name}": content for name, content in (engine or {}).items()}
+    files = {GRAPH: graph, **source.artifact.examples}
+    files |= {f"runtime/{runtime.SERVED[name]}": content for name, content in (engine or {}).items()}
     where = "runtime" if engine is not None else runtime.CDN
     files["model.json"] = to_json(_description(source, graph, where))
     return {FOLDER + name: content for name, content in files.items()}
@@ -164,7 +168,9 @@ def _description(source: ModelSource, graph: bytes, where: str) -> dict[str, Any
     artifact, manifest = source.artifact, source.artifact.manifest
     pinned = where.startswith("https:")
     module, wasm = (
-        {"src": f"{where}/{name}", **({"integrity": runtime.HASHES[name]} if pinned else {})}
+        {"src": f"{where}/{name}", "integrity": runtime.HASHES[name]}
+        if pinned
+        else {"src": f"{where}/{runtime.SERVED[name]}"}
         for name in (runtime.MODULE, runtime.WASM)
     )
     return {
@@ -176,10 +182,10 @@ def _description(source: ModelSource, graph: bytes, where: str) -> dict[str, Any
         "thresholds": manifest["thresholds"],
         "sha256": manifest["files"][MODEL],
         "examples": [
-            {"src": f"examples/{name}", "class_name": class_of_example(name, artifact.class_names)}
-            for name in source.examples()
+            {"src": name, "class_name": class_name or ""}
+            for name, class_name in classes_of(artifact.examples, artifact.class_names).items()
         ],
-        "model": {"src": MODEL, "bytes": len(graph), "sha256": sha256(graph)},
+        "model": {"src": GRAPH, "bytes": len(graph), "sha256": sha256(graph)},
         "runtime": {"name": runtime.PACKAGE, "version": runtime.VERSION, "module": module, "wasm": wasm},
         "everyday": list(imagenet_class_names()),
     }

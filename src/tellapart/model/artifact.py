@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ REPORT_FILES = frozenset({EVALUATION, REPORT})  # what `evaluate -o` writes
 MODEL_FILES = REPORT_FILES | {CARD, MANIFEST, MODEL, OUT_OF_FOLD, TRAINED_ON, "examples"}  # what `train -o` writes
 EXAMPLES = "examples/"
 EXAMPLE = re.compile(rf"{EXAMPLES}[0-9]{{1,6}}-[a-z0-9-]{{1,{LONGEST_NAME}}}\.jpg")  # as `slug` names them
-MAX_EXAMPLES = 16  # shown on the page; training keeps six
+MAX_EXAMPLES = 100  # one a class, shown on the page; of 100 classes they have 2 MB
 MAX_EXAMPLE_BYTES = 1_000_000  # ours have 5,000 to 60,000
 PLACEHOLDER = re.compile(rb"[A-Za-z ]{0,40}")  # words where a photo should be, as in the oldest folder; left out
 MAX_HEADLINE = 500  # letters of the score in a sentence; ours have 200
@@ -78,6 +78,10 @@ class Artifact:
     def examples(self) -> dict[str, bytes]:
         """{name such as `examples/1-hat.jpg`: content} of the example photos, in their order."""
         return {name: self.files[name] for name in sorted(self.files, key=_number) if name.startswith(EXAMPLES)}
+
+    def without_examples(self) -> "Artifact":
+        """The same model without a copy of anybody's photo."""
+        return replace(self, files={name: data for name, data in self.files.items() if not name.startswith(EXAMPLES)})
 
     @property
     def class_names(self) -> tuple[str, ...]:

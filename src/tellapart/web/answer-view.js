@@ -1,4 +1,5 @@
 /** The card of one photo: the photo, the answer in words, a bar for each class. */
+/** @import {Client, Prediction} from "./types" */
 
 import { Failure } from "./client.js";
 import { make, named } from "./elements.js";
@@ -12,7 +13,7 @@ export class AnswerView {
    * @param {object} options
    * @param {Blob} options.photo
    * @param {string} options.title what to call it: a file name, or where it comes from.
-   * @param {import("./client.js").Client} options.client
+   * @param {Client} options.client
    * @param {number} options.top bars to show before the rest is folded away.
    * @param {() => void} options.again asks once more, after a failure.
    */
@@ -26,7 +27,7 @@ export class AnswerView {
     this.view = new PhotoView(photo, title, client.model);
     this.headline = make("h3", { id: `answer-${made}` });
     this.body = make("div", { class: "body" });
-    this.views = make("div", { class: "views", role: "group", "aria-label": "What to show", hidden: true });
+    this.views = make("div", { class: "views", role: "group", "aria-label": "What to show" });
     this.note = make("p", { class: "note", hidden: true });
     this.element = make(
       "article",
@@ -34,6 +35,8 @@ export class AnswerView {
       make("div", { class: "left" }, this.view.element, this.views, this.note),
       make("div", { class: "right" }, make("p", { class: "title" }, named(title)), this.headline, this.body),
     );
+    // What comes with the answer has its place from the start, so that the next card does not move under a pointer.
+    this.element.style.setProperty("--bars", String(Math.min(top + 1, client.model.classNames.length)));
     this.wait();
   }
 
@@ -44,7 +47,7 @@ export class AnswerView {
   }
 
   /**
-   * @param {import("./client.js").Prediction} prediction
+   * @param {Prediction} prediction
    * @returns {string} the answer as a sentence to be read aloud.
    */
   answer(prediction) {
@@ -88,7 +91,7 @@ export class AnswerView {
     return [first, rest];
   }
 
-  /** @param {import("./client.js").Prediction} prediction */
+  /** @param {Prediction} prediction */
   async #offerViews(prediction) {
     if (!(await this.view.ready)) return;
     const { inputPx, fit, hasHeatmap } = this.client.model;
@@ -107,7 +110,6 @@ export class AnswerView {
       ),
     );
     const buttons = [...this.views.children];
-    this.views.hidden = false;
     const card = this;
 
     /** @param {Event & {currentTarget: Element}} event */

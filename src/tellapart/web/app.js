@@ -25,7 +25,7 @@ async function embedding() {
   }
 }
 
-/** @param {import("./client.js").Model} model */
+/** @param {import("./types").Model} model */
 function describe(model) {
   document.title = `${model.name} – what is in the photo?`;
   byId("name").textContent = model.name;
@@ -39,7 +39,6 @@ function describe(model) {
   const facts = [
     ["Looks at", `${model.inputPx} × ${model.inputPx} pixels of a photo`],
     ["Built on", model.backbone],
-    ["Model file (SHA-256)", model.sha256],
   ].filter(([, value]) => value);
   byId("facts").replaceChildren(
     ...facts.map(([key, value]) => make("div", {}, make("dt", {}, key), make("dd", {}, value))),

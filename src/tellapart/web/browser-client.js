@@ -7,20 +7,20 @@
 
 import { Failure, toModel, toPrediction } from "./client.js";
 import { withAllLevels } from "./deep-png.js";
+import { PROBE_ROWS, readProbed } from "./probe.js";
 import { NONE_OF_THESE, NOT_SURE } from "./wording.js";
 
 const LIKELY = 0.15; // probability of an everyday class to be worth naming, as the command line has it
 const SHRINK = [8, 4, 2]; // by how much a large photo is averaged before the graph's exact resizing
 const ROOM = 2; // times the model's side that must be left after that, as the training reads large JPEGs
 const MOST_PIXELS = 100_000_000;
-const MOST_PHOTOS = 100;
 const MOST_BYTES = 50_000_000;
 const HEATMAP_PX = 224; // side of the heatmap
 const CHUNK_PX = 1 << 22; // pixels read from the canvas at a time, so that a large photo is held once, not twice
 
 /**
  * @param {URL} base the folder of `model.json`; ends with a slash.
- * @returns {Promise<import("./client.js").Client>}
+ * @returns {Promise<import("./types").Client>}
  */
 export async function connectToFiles(base) {
   if (typeof WebAssembly !== "object" || typeof OffscreenCanvas !== "function") {
@@ -32,7 +32,7 @@ export async function connectToFiles(base) {
   loaded().catch(() => {}); // a start ahead of the first photo; the photo tells of a failure
   let last = Promise.resolve();
   return {
-    model: toModel(said, base, { maxPhotos: MOST_PHOTOS, maxPhotoBytes: MOST_BYTES }),
+    model: toModel(said, base, MOST_BYTES),
     keeps: "Photos stay on this device: the model runs in this browser.",
     examplePhoto: async (example) => (await get(new URL(example.src))).blob(),
     predict: (photos, { heatmap = false, signal } = {}) => {
@@ -88,7 +88,11 @@ async function load(said, base) {
     const session = await ort.InferenceSession.create(graph, { executionProviders: ["wasm"] });
     return { ort, session };
   } catch {
-    throw new Failure("old_browser", "The model could not be started in this browser.", "Try a newer browser.");
+    const { forbidden } = await import("./why.js");
+    throw (
+      (await forbidden()) ??
+      new Failure("old_browser", "The model could not be started in this browser.", "Try a newer browser.")
+    );
   }
 }
 
@@ -102,10 +106,11 @@ async function importModule(url, integrity) {
     try {
       return await import(url.href);
     } catch {
-      throw away(url);
+      throw await explained(url, true);
     }
   }
-  const source = URL.createObjectURL(await (await get(url, integrity)).blob());
+  const bytes = await (await get(url, integrity)).arrayBuffer();
+  const source = URL.createObjectURL(new Blob([bytes], { type: "text/javascript" })); // whatever its host calls it
   try {
     return await import(source);
   } finally {
@@ -119,7 +124,7 @@ async function importModule(url, integrity) {
  * @param {Blob[]} photos
  * @param {boolean} heatmap
  * @param {AbortSignal} [signal]
- * @returns {Promise<import("./client.js").Prediction[]>}
+ * @returns {Promise<import("./types").Prediction[]>}
  */
 async function predict(said, loaded, photos, heatmap, signal) {
   const { ort, session } = await loaded();
@@ -248,7 +253,7 @@ function readPixels(bitmap, width, height, by) {
   const [columns, rows] = [Math.ceil(width / by), Math.ceil(height / by)];
   const pixels = new Uint8Array(3 * columns * rows);
   const strip = by * Math.max(1, Math.floor(CHUNK_PX / (by * width)));
-  const canvas = new OffscreenCanvas(width, Math.min(strip, height));
+  const canvas = new OffscreenCanvas(width, Math.min(strip, height) + PROBE_ROWS);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
     canvas.getContext("2d", { willReadFrequently: true, alpha: false })
   );
@@ -257,7 +262,7 @@ function readPixels(bitmap, width, height, by) {
     context.fillStyle = "#fff";
     context.fillRect(0, 0, width, lines);
     context.drawImage(bitmap, 0, -top);
-    const { data } = context.getImageData(0, 0, width, lines);
+    const data = readProbed(context, width, lines);
     const into = pixels.subarray(3 * columns * (top / by));
     if (by === 1) dropAlpha(data, into);
     else average(data, width, lines, by, into);
@@ -318,9 +323,9 @@ async function get(url, integrity) {
   try {
     response = await fetch(url, { credentials: "omit", ...(integrity ? { integrity } : {}) });
   } catch {
-    throw away(url);
+    throw await explained(url);
   }
-  if (!response.ok) throw strange(url);
+  if (!response.ok) throw url.pathname.endsWith("/model.json") ? strange(url) : await explained(url);
   return response;
 }
 
@@ -329,9 +334,14 @@ function strange(url) {
   return new Failure("strange", `There is no model at ${url.host || "this place"}.`, "Check the address in src.");
 }
 
-/** @param {URL} url */
-function away(url) {
-  return url.protocol === "file:"
-    ? new Failure("away", "A page opened from a file cannot load the model.", "Put the folder on a web server.")
-    : new Failure("away", "A part of the model could not be loaded.", "Check the connection, then try again.");
+/**
+ * Why a file did not come.
+ * @param {URL} url
+ * @param {boolean} [asModule] whether it was to be run.
+ * @returns {Promise<Failure>}
+ */
+async function explained(url, asModule = false) {
+  const why = await import("./why.js").catch(() => null);
+  const reason = await why?.refused(url, asModule);
+  return reason ?? new Failure("away", "A part of the model could not be loaded.", "Check the connection, then try again.");
 }

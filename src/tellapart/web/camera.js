@@ -1,6 +1,7 @@
 /** A photo from the camera, in a dialog. Fetched when it is first asked for. */
 
 import { make } from "./elements.js";
+import { HIDDEN, hidesPixels } from "./probe.js";
 
 const JPEG_QUALITY = 0.92;
 const IDEAL_PX = 1920; // the model needs some 300; a sharper frame only takes longer to send
@@ -98,6 +99,10 @@ export class Camera {
     const { videoWidth, videoHeight } = this.video;
     if (!videoWidth) {
       this.says.textContent = "The camera is still starting. Try again in a moment.";
+      return;
+    }
+    if (hidesPixels()) {
+      this.says.textContent = `${HIDDEN.message} ${HIDDEN.hint}`; // what came off the canvas would be noise
       return;
     }
     const canvas = make("canvas", { width: String(videoWidth), height: String(videoHeight) });

@@ -1,42 +1,5 @@
-/**
- * Who answers: describes its model and turns photos into predictions. `connect.js` chooses which one it is.
- *
- * @typedef {object} Client
- * @property {Model} model
- * @property {string} keeps what happens to a photo, one sentence for the person who gives it.
- * @property {(photos: Blob[], options?: {heatmap?: boolean, signal?: AbortSignal}) => Promise<Prediction[]>} predict
- *   one prediction for each photo, in their order; throws a Failure when nothing was answered.
- * @property {(example: Example) => Promise<Blob>} examplePhoto the photo behind an example, as a file.
- *
- * @typedef {object} Model
- * @property {string} name
- * @property {string[]} classNames
- * @property {string} headline its score in a sentence; empty when it was not tested.
- * @property {{kept: number, low: number, high: number} | null} promise share of real photos that get a class name.
- * @property {{class_name: string, probability: number, sentence: string}[]} neverMiss classes not to be missed.
- * @property {string} early why "none of these" has no promise yet; may be empty.
- * @property {string} backbone
- * @property {number} inputPx side of the square that the model sees.
- * @property {"crop" | "squash"} fit how a photo becomes that square.
- * @property {boolean} hasHeatmap whether it can show where it looked.
- * @property {string} sha256 of the model file; empty when not known.
- * @property {Example[]} examples
- * @property {{maxPhotos: number, maxPhotoBytes: number}} limits
- *
- * @typedef {{src: string, className: string}} Example the name may be empty.
- *
- * @typedef {object} Prediction
- * @property {string | null} answer a name, "not sure" or "none of these"; null with an error.
- * @property {string | null} className the likeliest class, whether or not it is the answer.
- * @property {number | null} confidence its probability.
- * @property {Map<string, number>} probs likeliest first. A Map, because a class may be called "__proto__", and because
- *   an object would put classes called "1" and "2" before all others.
- * @property {number | null} unknownScore
- * @property {string | null} looksLike
- * @property {string | null} heatmap data URI of a PNG over what the model saw: the more opaque, the more it counted; or
- *   the lighter, where all of it is opaque.
- * @property {{code: string, message: string, hint: string} | null} error why this photo has no answer.
- */
+/** What every client makes of what a server or a folder says. Their shapes are in types.d.ts. */
+/** @import {Model, Prediction, Refusal} from "./types" */
 
 /** Nothing was answered. `message` is one plain sentence, `hint` says what to do. */
 export class Failure extends Error {
@@ -59,10 +22,10 @@ export class Failure extends Error {
  * What a server's `v1/model` or a folder's `model.json` says, as a Model.
  * @param {Record<string, any>} said
  * @param {URL} base what the examples' addresses are relative to.
- * @param {{maxPhotos: number, maxPhotoBytes: number}} limits
+ * @param {number} maxPhotoBytes
  * @returns {Model}
  */
-export function toModel(said, base, limits) {
+export function toModel(said, base, maxPhotoBytes) {
   return {
     name: String(said.name ?? ""),
     classNames: said.class_names.map(String),
@@ -74,12 +37,11 @@ export function toModel(said, base, limits) {
     inputPx: Number(said.input_px),
     fit: said.fit === "squash" ? "squash" : "crop",
     hasHeatmap: said.has_heatmap !== false, // a server from before there were models without says nothing
-    sha256: String(said.sha256 ?? ""),
     examples: (said.examples ?? []).map((/** @type {any} */ one) => ({
-      src: new URL(String(one.src), base).href,
+      src: new URL(String(one.src).replace(/^\//, ""), base).href, // below a proxy's path, too
       className: String(one.class_name ?? ""),
     })),
-    limits,
+    maxPhotoBytes,
   };
 }
 
@@ -106,7 +68,7 @@ export function toPrediction(said) {
 
 /**
  * @param {Record<string, any>} said
- * @returns {{code: string, message: string, hint: string}}
+ * @returns {Refusal}
  */
 export function toError(said) {
   return {

@@ -4,7 +4,7 @@ import { connectToServer } from "./server-client.js";
 
 /**
  * @param {string} src what the element's `src` says, relative to the page it stands on.
- * @returns {Promise<import("./client.js").Client>}
+ * @returns {Promise<import("./types").Client>}
  */
 export async function connect(src) {
   return connectToServer(new URL(src.endsWith("/") ? src : `${src}/`, document.baseURI));

@@ -1,12 +1,19 @@
 /**
  * The widget in a frame. It tells the page around it how high it would like to be, and what was answered, if that page
  * names itself in the address: /embed?parent=https://its.origin. The browser delivers to exactly that origin or nobody.
- * It listens to nothing.
+ * It listens to nothing. `theme=dark` or `theme=light` is for a page that is so whatever the visitor's system prefers.
  */
 
 import "./tell-apart.js";
 
-const parent = exactOrigin(new URLSearchParams(location.search).get("parent"));
+const said = new URLSearchParams(location.search);
+const parent = exactOrigin(said.get("parent"));
+const theme = said.get("theme");
+
+if (theme === "dark" || theme === "light") {
+  document.documentElement.style.colorScheme = theme;
+  document.querySelector("tell-apart")?.setAttribute("theme", theme);
+}
 
 if (parent && window.parent !== window) {
   new ResizeObserver(() => {

@@ -1,6 +1,7 @@
 /** A heatmap over a photo. Fetched when it is first asked for. */
 
 import { drawn, paintbrush } from "./canvas.js";
+import { HIDDEN, hidesPixels } from "./probe.js";
 
 const VEIL = [14, 18, 22, 0.72]; // red, green, blue, opacity over what did not count
 const GLOW = [255, 132, 38, 0.5]; // over what counted most
@@ -12,6 +13,7 @@ const GLOW = [255, 132, 38, 0.5]; // over what counted most
  * @returns {Promise<HTMLCanvasElement>}
  */
 export async function overlaid(photo, heatmap, square) {
+  if (hidesPixels()) throw HIDDEN;
   const [left, top, w, h] = square.map(Math.round); // half a pixel would leave a bright seam
   const bitmap = await createImageBitmap(toBlob(heatmap));
   const map = drawn(bitmap.width, bitmap.height, bitmap, [0, 0, bitmap.width, bitmap.height]);

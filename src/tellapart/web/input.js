@@ -35,7 +35,7 @@ export function inputFrom(transfer, how) {
  * Why a file is not worth sending, before any of it is sent.
  * @param {Blob} file
  * @param {number} mostBytes
- * @returns {Promise<{code: string, message: string, hint: string} | null>} null when it may be sent.
+ * @returns {Promise<import("./types").Refusal | null>} null when it may be sent.
  */
 export async function refusalOf(file, mostBytes) {
   if (file.size > mostBytes) {
@@ -49,13 +49,4 @@ export async function refusalOf(file, mostBytes) {
     return { code: "unreadable", message: "The file can no longer be read.", hint: "Was it moved or changed?" };
   }
   return null;
-}
-
-/**
- * @param {number} n photos given at once.
- * @param {number} most
- * @returns {string} empty when they are not too many.
- */
-export function tooMany(n, most) {
-  return n > most ? `${n} photos are too many at once: here are the first ${most}. Give the others after these.` : "";
 }

@@ -1,4 +1,5 @@
 /** Answers from `tellapart serve`, over HTTP. */
+/** @import {Client, Prediction} from "./types" */
 
 import { Failure, toError, toModel, toPrediction } from "./client.js";
 
@@ -9,16 +10,12 @@ const LONGEST_WAIT_S = 10;
 
 /**
  * @param {URL} base where the server's pages are; ends with a slash.
- * @returns {Promise<import("./client.js").Client>}
+ * @returns {Promise<Client>}
  */
 export async function connectToServer(base) {
   const said = await getJson(new URL("v1/model", base));
   if (!Array.isArray(said.class_names)) throw strange(base);
-  const limits = said.limits ?? {};
-  const model = toModel(said, base, {
-    maxPhotos: limits.max_photos ?? 16,
-    maxPhotoBytes: (limits.max_body_bytes ?? 20_000_000) - FORM_BYTES,
-  });
+  const model = toModel(said, base, (said.limits?.max_body_bytes ?? 20_000_000) - FORM_BYTES);
   const predictUrl = new URL("v1/predict", base);
   return {
     model,
@@ -32,7 +29,7 @@ export async function connectToServer(base) {
  * @param {URL} url
  * @param {Blob[]} photos
  * @param {{heatmap?: boolean, signal?: AbortSignal}} options
- * @returns {Promise<import("./client.js").Prediction[]>}
+ * @returns {Promise<Prediction[]>}
  */
 async function predict(url, photos, { heatmap = false, signal }) {
   const form = new FormData();
@@ -83,10 +80,11 @@ async function request(url, options = {}) {
   let response;
   try {
     if (signal?.aborted) stop();
-    const arriving = await fetch(url, { ...options, signal: enough.signal });
+    const arriving = await fetch(url, { ...options, headers: proof(url), signal: enough.signal });
     response = new Response(await arriving.blob(), arriving); // whole, or it was not a response
   } catch {
-    throw signal?.aborted ? new Failure("left", "The question was taken back.") : away(url);
+    if (signal?.aborted) throw new Failure("left", "The question was taken back.");
+    throw (await (await why())?.forbiddenToAsk(url)) ?? away(url);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);
@@ -109,7 +107,7 @@ async function refusal(response) {
   }
   const { code, message, hint } = toError(said ?? {});
   const waitS = Number(response.headers.get("Retry-After")) || 1;
-  return new Failure(code, message, hint, response.status === 503 ? Math.min(waitS, LONGEST_WAIT_S) : 0);
+  return new Failure(code, message, hint, [429, 503].includes(response.status) ? Math.min(waitS, LONGEST_WAIT_S) : 0);
 }
 
 /**
@@ -123,6 +121,21 @@ async function readJson(response, url) {
   } catch {
     throw strange(url);
   }
+}
+
+/**
+ * The server's token, where its own page was opened with one; behind a # it is sent to nobody else.
+ * @param {URL} url
+ * @returns {Record<string, string>}
+ */
+function proof(url) {
+  const token = url.origin === location.origin && new URLSearchParams(location.hash.slice(1)).get("token");
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
+/** Fetched when something did not come; where that does not come either, nobody knows why. */
+function why() {
+  return import("./why.js").catch(() => null);
 }
 
 /** @param {URL} url */

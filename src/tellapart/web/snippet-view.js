@@ -5,11 +5,23 @@ import { snippets } from "./snippets.js";
 
 const THANKS_MS = 2500;
 
+const CSS = `
+.bar { display: flex; align-items: end; justify-content: space-between; gap: 1rem; margin: 1.6rem 0 .5rem; } .bar h3 { margin: 0; padding-bottom: .35rem; }
+pre { margin: 0; padding: .9rem 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; overflow-x: auto; }
+p code { white-space: nowrap; } code { font: .875rem/1.6 ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+.bar button { flex: none; font: inherit; font-size: .9375rem; font-weight: 600; color: var(--accent); background: var(--card); border: 1px solid var(--line); border-radius: 2rem; min-height: 2.75rem; padding: .35rem 1.2rem; cursor: pointer; }
+.bar button:hover { border-color: var(--accent); }
+@media print { .bar button { display: none; } }
+`;
+
 /**
  * @param {URL} base where the pages are; ends with a slash.
  * @returns {HTMLElement[]}
  */
 export function snippetViews(base) {
+  const styles = new CSSStyleSheet();
+  styles.replaceSync(CSS);
+  document.adoptedStyleSheets.push(styles);
   return snippets(base).map(({ title, text, remark }) => snippet(title, text, remark));
 }
 

@@ -5,6 +5,7 @@
  * @returns {{title: string, text: string, remark: string}[]} remarks have code between backticks.
  */
 export function snippets(base) {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
   const here = base.href.replace(/\/$/, "");
   return [
     {
@@ -16,18 +17,29 @@ export function snippets(base) {
         "</tell-apart>",
       remark:
         "Start this server with `--allow-origin` and the address of your site. " +
-        "CSS custom properties such as `--tell-apart-accent` set its looks.",
+        "CSS custom properties such as `--tell-apart-accent` set its looks; `theme=\"dark\"` fits a page that is always dark.",
     },
     {
-      title: "On a site that forbids scripts",
+      title: "In a frame",
       text:
-        `<iframe src="${here}/embed" title="Photo classifier"\n` +
-        '        width="100%" height="640" allow="camera"></iframe>',
-      remark: "The same in a frame of its own. It needs `--allow-origin` as well.",
+        `<iframe id="photo-classifier" src="${here}/embed" title="Photo classifier"\n` +
+        '        width="100%" height="720" frameborder="0" allow="camera"></iframe>\n' +
+        "<script>\n" +
+        '  const frame = document.getElementById("photo-classifier");\n' +
+        '  const theme = document.documentElement.dataset.theme ?? "";\n' +
+        "  frame.src += `?parent=${encodeURIComponent(location.origin)}&theme=${theme}`;\n" +
+        '  addEventListener("message", ({ origin, source, data }) => {\n' +
+        `    if (origin !== "${base.origin}" || source !== frame.contentWindow) return;\n` +
+        '    if (data?.type === "tell-apart-height") frame.height = data.height;\n' +
+        "  });\n" +
+        "</script>",
+      remark:
+        "It needs `--allow-origin` as well. The script makes the frame as high as what is in it and passes on the `data-theme` of your page's `<html>`, light or " +
+        "dark. Where scripts are forbidden, leave it out: the frame is 720 pixels high and scrolls.",
     },
     {
       title: "From a program",
-      text: `curl -F photos=@photo.jpg ${here}/v1/predict`,
+      text: `curl ${token ? `-H "Authorization: Bearer ${token}" ` : ""}-F photos=@photo.jpg ${here}/v1/predict`,
       remark: "Up to 16 photos in one request; the answer is JSON.",
     },
   ];

@@ -19,6 +19,7 @@ const CSS = `
     --track: var(--tell-apart-track, light-dark(#ebe8e1, #2a3036)); --doubt: var(--tell-apart-doubt, light-dark(#a9481f, #ec9a72));
   }
 }
+:host([theme=dark]) { color-scheme: dark; } :host([theme=light]) { color-scheme: light; }
 :host([hidden]), [hidden] { display: none !important; }
 *, *::before, *::after { box-sizing: border-box; }
 p, h3, ol, ul { margin: 0; padding: 0; list-style: none; }
@@ -42,15 +43,15 @@ button:disabled { opacity: .5; cursor: default; }
 .drop.over { border-color: var(--accent); background: color-mix(in srgb, var(--accent) 12%, var(--card)); }
 .drop svg { width: 2.6rem; fill: none; stroke: var(--accent); stroke-width: 1.5; stroke-linecap: round; stroke-linejoin: round; }
 .drop .call { font-size: clamp(1.1rem, 3cqi, 1.35rem); font-weight: 600; }
-.small, .keeps, .note, .title, .hint, summary { font-size: .875rem; line-height: 1.5; }
+.small, .keeps, .complaint, .note, .title, .hint, summary { font-size: .875rem; line-height: 1.5; }
 .keeps, .title, .hint, .note { color: var(--quiet); }
-.has-answers .drop { padding-block: 1.2rem; gap: .6rem; } .has-answers .drop svg { display: none; }
-.complaint { margin-top: .9rem; color: var(--doubt); font-weight: 600; text-align: center; }
+.says { display: grid; } .says > * { grid-area: 1 / 1; } .complaint { color: var(--doubt); font-weight: 600; }
+.complaint:not(:empty) + .keeps { visibility: hidden; }
 
 .examples { margin-top: 1.4rem; }
 .examples > p { color: var(--quiet); font-size: .875rem; text-align: center; }
 .examples ul { display: flex; flex-wrap: wrap; gap: .8rem; justify-content: center; margin-top: .6rem; }
-.examples li { flex: 0 0 6.4rem; } .has-answers .examples li { flex-basis: 4.4rem; }
+.examples li { flex: 0 0 6.4rem; }
 .examples button { display: grid; gap: .35rem; width: 100%; padding: 0; border: 0; background: none; color: var(--ink); font-weight: 400; font-size: .8125rem; line-height: 1.3; border-radius: .6rem; }
 .examples canvas { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .6rem; background: var(--track); transition: transform .15s; }
 .examples button:hover canvas { transform: translateY(-2px); outline: 2px solid var(--accent); outline-offset: 2px; }
@@ -64,9 +65,10 @@ button:disabled { opacity: .5; cursor: default; }
 .photo canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 .photo p { padding: 1rem; color: var(--quiet); font-size: .875rem; text-align: center; }
 .photo:has(p) { aspect-ratio: auto; min-height: 8rem; }
-.views { display: flex; margin-top: .7rem; border: 1px solid var(--line); border-radius: .6rem; overflow: hidden; }
+.card:not(:last-child) .right { min-height: calc(var(--bars) * 3.1rem + 9.5rem); }
+.views { display: flex; min-height: 2.6rem; margin-top: .7rem; border: 1px solid var(--line); border-radius: .6rem; overflow: hidden; }
 .views button { flex: 1 1 auto; min-height: 2.5rem; padding: .3rem .5rem; border: 0; border-radius: 0; background: none; color: var(--quiet); font-size: .8125rem; font-weight: 500; line-height: 1.25; }
-.views button + button { border-left: 1px solid var(--line); }
+.views:empty { visibility: hidden; } .views button + button { border-left: 1px solid var(--line); }
 .views button[aria-pressed=true] { background: color-mix(in srgb, var(--accent) 14%, var(--card)); color: var(--accent); font-weight: 600; }
 .views :focus-visible { outline-offset: -3px; }
 .note { margin-top: .5rem; }
@@ -97,8 +99,9 @@ details { margin-top: 1rem; } summary { cursor: pointer; color: var(--accent); p
   .left { padding: 1.2rem; } .right { padding: 1.2rem 1.6rem 1.4rem .6rem; }
 }
 @container (max-width: 26rem) {
-  .examples li { flex-basis: calc((100% - 1.6rem) / 3); } .has-answers .examples ul { flex-wrap: nowrap; justify-content: start; overflow-x: auto; padding: .3rem; }
-  .buttons button { flex: 1 1 100%; } .has-answers .buttons button { flex: 1 1 auto; padding-inline: .6rem; }
+  .says { min-height: 4rem; }
+  .examples li { flex-basis: calc((100% - 1.6rem) / 3); }
+  .buttons button { flex: 1 1 100%; }
 }
 .touch { display: none; }
 @media (hover: none) { .touch { display: inline; } .mouse { display: none; } }

@@ -5,22 +5,26 @@
  *   examples  shows the model's example photos to try.
  *   camera    offers the camera.
  *   top       bars to show for a photo before the rest is folded away; 5 when left out.
+ *   theme     "light" or "dark"; left out, it is as the page around it.
  *   whole-page  takes photos that are dropped or pasted anywhere on the page, not on the element alone.
  *
  * Events, which leave the shadow root: `tell-apart-ready` with {model}; `tell-apart-answer` with {title, prediction}
  * for each photo, also for one that could not be read. `ask(photos)` asks about files that the page already has.
  */
+/** @import {Client, Example, Given} from "./types" */
 
 import { AnswerView } from "./answer-view.js";
 import { Failure } from "./client.js";
 import { drawn } from "./canvas.js";
 import { connect } from "./connect.js";
 import { icon, make, named } from "./elements.js";
-import { inputFrom, refusalOf, tooMany } from "./input.js";
+import { inputFrom, refusalOf } from "./input.js";
 import { styles } from "./styles.js";
 import { Queue } from "./queue.js";
 import { megabytes } from "./wording.js";
 
+const CARDS = 16; // of more photos at once, each gets a small picture instead of a card
+const EXAMPLES = 12; // that are shown at once
 const AT_ONCE = 2; // one is answered while the next is sent
 const TOP = 5;
 const NARROW_PX = 640; // below it a card has one column; the same as in styles.js
@@ -28,12 +32,10 @@ const THUMBNAIL_PX = 208; // twice the width of an example, for sharp screens
 const PICTURE = "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9.5h.01";
 const KINDS = "image/*,.heic,.heif,.avif";
 
-/** @typedef {{photo: Blob, title: string}} Given */
-
 export class TellApart extends HTMLElement {
   static observedAttributes = ["src", "examples", "camera"];
 
-  /** @type {import("./client.js").Client | null} */
+  /** @type {Client | null} */
   #client = null;
   #connections = 0; // counts attempts, so that a late one does not undo a newer one
   /** @type {AbortController | null} */
@@ -97,7 +99,6 @@ export class TellApart extends HTMLElement {
     this.#answers.replaceChildren();
     this.#log.replaceChildren();
     this.#complain("");
-    this.#room.classList.remove("has-answers");
     this.#clear.hidden = true;
     this.#root.querySelector("button")?.focus();
   }
@@ -128,7 +129,7 @@ export class TellApart extends HTMLElement {
     if (!(error instanceof Failure)) throw error;
   }
 
-  /** @param {import("./client.js").Client} client */
+  /** @param {Client} client */
   #furnish(client) {
     const { model, keeps } = client;
     const choose = make("input", { type: "file", accept: KINDS, multiple: true, hidden: true, change: chosen });
@@ -143,11 +144,16 @@ export class TellApart extends HTMLElement {
       icon(PICTURE),
       make("p", { class: "call" }, make("span", { class: "mouse" }, "Drop photos here, or paste them"), touch),
       buttons,
-      make("p", { class: "keeps" }, `Up to ${megabytes(model.limits.maxPhotoBytes + 1_000)} each. ${keeps}`),
+      make(
+        "div",
+        { class: "says" },
+        this.#complaint,
+        make("p", { class: "keeps" }, `Up to ${megabytes(model.maxPhotoBytes + 1_000)} each. ${keeps}`),
+      ),
       choose,
       shoot,
     );
-    this.#room.replaceChildren(this.#drop, this.#complaint);
+    this.#room.replaceChildren(this.#drop);
     if (this.hasAttribute("examples") && model.examples.length) this.#room.append(this.#examples(client));
     this.#room.append(this.#answers, this.#clear);
     const element = this;
@@ -159,10 +165,27 @@ export class TellApart extends HTMLElement {
     }
   }
 
-  /** @param {import("./client.js").Client} client */
+  /** @param {Client} client */
   #examples(client) {
+    const { examples } = client.model;
+    const list = this.#exampleList(client, examples.slice(0, EXAMPLES));
+    const box = make("div", { class: "examples" }, make("p", {}, "Or try one of these:"), list);
+    const others = examples.slice(EXAMPLES);
+    if (others.length) {
+      const rest = make("details", {}, make("summary", {}, `${others.length} more`));
+      rest.addEventListener("toggle", () => rest.append(this.#exampleList(client, others)), { once: true });
+      box.append(rest);
+    }
+    return box;
+  }
+
+  /**
+   * @param {Client} client
+   * @param {Example[]} examples
+   */
+  #exampleList(client, examples) {
     const list = make("ul");
-    for (const example of client.model.examples) {
+    for (const example of examples) {
       const canvas = make("canvas", { width: "1", height: "1" });
       const title = example.className ? `Example photo of ${example.className}` : "Example photo";
       const photo = client.examplePhoto(example);
@@ -177,7 +200,7 @@ export class TellApart extends HTMLElement {
       // An example that does not arrive is left out; the model answers all the same.
       photo.then((blob) => paintThumbnail(canvas, blob)).catch(() => item.remove());
     }
-    return make("div", { class: "examples" }, make("p", {}, "Or try one of these:"), list);
+    return list;
   }
 
   /** @param {HTMLInputElement} fallback */
@@ -241,17 +264,44 @@ export class TellApart extends HTMLElement {
   async #askAll(given) {
     const client = this.#client;
     if (!client || given.length === 0) return;
-    const most = client.model.limits.maxPhotos;
-    this.#complain(tooMany(given.length, most));
-    const asked = given.slice(0, most).map((one) => {
+    this.#complain("");
+    this.#clear.hidden = false;
+    if (given.length > CARDS) {
+      await this.#askMany(client, given);
+      return;
+    }
+    const asked = given.map((one) => {
       const view = new AnswerView({ ...one, client, top: this.#top, again: () => this.#askOne(client, one, view) });
       return { one, view };
     });
     this.#answers.prepend(...asked.map(({ view }) => view.element));
-    this.#room.classList.add("has-answers");
-    this.#clear.hidden = false;
     void this.#reveal(asked[0].view);
     await Promise.all(asked.map(({ one, view }) => this.#askOne(client, one, view)));
+  }
+
+  /**
+   * @param {Client} client
+   * @param {Given[]} given
+   */
+  async #askMany(client, given) {
+    const grid = await import("./grid.js").catch(() => null);
+    if (!grid) {
+      this.#complain("The view for many photos could not be loaded. Try again.");
+      return;
+    }
+    this.#complain(grid.tooMany(given.length));
+    const many = new grid.Grid({
+      given: given.slice(0, grid.MOST),
+      client,
+      queue: this.#queue,
+      root: this.#root,
+      top: this.#top,
+      signal: this.#life?.signal,
+      answered: (detail) => this.#tell("tell-apart-answer", detail),
+    });
+    this.#answers.prepend(many.element);
+    many.element.scrollIntoView({ block: "start", behavior: behaviour() });
+    await many.run();
   }
 
   /**
@@ -269,13 +319,13 @@ export class TellApart extends HTMLElement {
   }
 
   /**
-   * @param {import("./client.js").Client} client
+   * @param {Client} client
    * @param {Given} given
    * @param {AnswerView} view
    */
   async #askOne(client, { photo, title }, view) {
     view.wait();
-    const refused = await refusalOf(photo, client.model.limits.maxPhotoBytes);
+    const refused = await refusalOf(photo, client.model.maxPhotoBytes);
     if (refused) {
       this.#log.append(make("p", {}, `${title}: ${view.fail(refused, false)}`));
       return;

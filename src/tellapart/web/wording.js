@@ -1,4 +1,5 @@
 /** Answers and numbers in words. Nothing here touches the page. */
+/** @import {Model, Prediction} from "./types" */
 
 export const NOT_SURE = "not sure";
 export const NONE_OF_THESE = "none of these";
@@ -53,8 +54,8 @@ export function counted(number, one, many = `${one}s`) {
  */
 
 /**
- * @param {import("./client.js").Prediction} prediction one without an error.
- * @param {import("./client.js").Model} model
+ * @param {Prediction} prediction one without an error.
+ * @param {Model} model
  * @returns {Spoken}
  */
 export function spoken(prediction, model) {
@@ -83,7 +84,7 @@ export function spoken(prediction, model) {
 
 /**
  * A name that must not be missed, though another is likelier.
- * @param {import("./client.js").Prediction} prediction
+ * @param {Prediction} prediction
  * @returns {Spoken}
  */
 function spokenAlarm(prediction) {
@@ -94,8 +95,8 @@ function spokenAlarm(prediction) {
 }
 
 /**
- * @param {import("./client.js").Prediction} prediction
- * @param {import("./client.js").Model} model
+ * @param {Prediction} prediction
+ * @param {Model} model
  * @returns {Spoken}
  */
 function spokenNone(prediction, { classNames, early }) {
@@ -114,7 +115,7 @@ export function asText(pieces) {
 }
 
 /**
- * @param {import("./client.js").Model} model
+ * @param {Model} model
  * @returns {string} empty when nothing is promised.
  */
 export function promised({ promise, early, neverMiss }) {

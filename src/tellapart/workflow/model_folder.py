@@ -22,7 +22,8 @@ from tellapart.evaluation.document import inside
 from tellapart.evaluation.evaluation import Evaluation, Proof
 from tellapart.evaluation.wishes import guarantee_of
 from tellapart.features.prepare import fingerprint
-from tellapart.model.artifact import MODEL, OUT_OF_FOLD, TRAINED_ON, slug
+from tellapart.model.artifact import MAX_EXAMPLES, MODEL, OUT_OF_FOLD, TRAINED_ON
+from tellapart.model.example_names import example_name
 from tellapart.model.kept_file import kept_file
 from tellapart.model.prediction import Predictor
 from tellapart.recipe import recipe_json
@@ -41,7 +42,6 @@ MONTHS = (
 
 PROOF_PHOTOS = 16
 MAX_PROOF_DIFFERENCE = 1e-3  # of any probability, between the tested head and the written graph
-N_EXAMPLES = 6
 EXAMPLE_TRIES = 4  # photos of a class that are tried as its example
 FEW_CLASSES = 3  # that fit into a title
 PACKAGES = ("numpy", "onnx", "openvino", "pillow", "scipy")
@@ -145,20 +145,26 @@ def _prove(predictor: Predictor, trained: Trained) -> Proof:
 
 
 def _examples(predictor: Predictor, dataset: Dataset, split: Split) -> dict[str, bytes]:
-    """One test photo a class for the first few classes, named by class.
+    """One test photo of each class, named by class; of the first classes where there are very many.
 
-    A copy this small may be answered otherwise than its photo, so it is asked about, and a few are tried.
+    A copy this small may be answered otherwise than its photo, so it is asked about, and a few are tried. Of a class
+    that the model gets wrong each time, the copy stands there that is its own most of all.
     """
     files: dict[str, bytes] = {}
-    labels = dataset.labels[split.test]
-    for c in np.unique(labels):
-        name = dataset.class_names[c]
-        copies = (example_photo(dataset, int(i)) for i in split.test[labels == c][:EXAMPLE_TRIES])
-        photo = next((copy for copy in copies if copy and predictor.predict(copy).answer == name), None)
-        if photo is not None:
-            files[f"examples/{len(files) + 1}-{slug(name)}.jpg"] = photo
-        if len(files) == N_EXAMPLES:
-            break
+    tested = split.test if len(split.test) else split.train
+    labels = dataset.labels[tested]
+    for label in map(int, np.unique(labels)[:MAX_EXAMPLES]):
+        name = dataset.class_names[label]
+        best = -1.0
+        for photo in (example_photo(dataset, int(i)) for i in tested[labels == label][:EXAMPLE_TRIES]):
+            if photo is None:
+                continue
+            said = predictor.predict(photo)
+            own = 2.0 if said.answer == name else float((said.probs or {}).get(name, 0))
+            if own > best:
+                best, files[example_name(dataset.class_names, label)] = own, photo
+            if said.answer == name:
+                break
     return files
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from tellapart.classifier.decision import Thresholds
-from tellapart.data.layout import check_class_names, normal
+from tellapart.data.meaning.class_names import check_class_names, normal
 from tellapart.errors import InputError
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.model.artifact import (

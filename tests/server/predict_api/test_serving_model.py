@@ -10,7 +10,7 @@ from tellapart import load
 from tellapart.errors import ArtifactError
 from tellapart.model.artifact import MANIFEST, sha256
 from tellapart.server.predict_api.self_test import is_as_expected, self_test_photo
-from tellapart.server.predict_api.serving_model import _class_of, open_model
+from tellapart.server.predict_api.serving_model import open_model
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +61,6 @@ def test_the_answer_is_the_predictors_to_the_last_bit(opened, model, clothing):
         assert list(said["probs"]) == list(expected["probs"])
         assert (said["heatmap"] or "data:image/png;base64,").startswith("data:image/png;base64,")
         assert bool(said["heatmap"]) == bool(i % 2)
-
-
-def test_class_names_of_examples():
-    names = ["T-Shirt", "t shirt", "หมวก", "กางเกง", "hat"]
-    assert _class_of("examples/1-t-shirt.jpg", names) == "T-Shirt"
-    assert _class_of("examples/2-t-shirt.jpg", names[1:]) == "t shirt"
-    assert _class_of("examples/3-class.jpg", names) == "หมวก"
-    assert _class_of("examples/9-banjo.jpg", names) is None
 
 
 def test_an_example_that_changed_is_refused(own):

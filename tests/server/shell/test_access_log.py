@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 from tellapart.server.shell.access_log import AccessLog
 from tellapart.server.shell.counters import RequestCounters, as_text
 
-ROUTES = frozenset({"/", "/v1/model"})
+PARTS = frozenset({"/app.js"})
+ROUTES = frozenset({"/", "/v1/model"}) | PARTS
 
 
 def counted(scope, app):
@@ -21,7 +22,7 @@ def counted(scope, app):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("time.perf_counter", iter([1.0, 1.25]).__next__)
-        asyncio.run(AccessLog(app, RequestCounters(registry), ROUTES)(scope, None, send))
+        asyncio.run(AccessLog(app, RequestCounters(registry), ROUTES, PARTS)(scope, None, send))
     return as_text(registry).decode()
 
 
@@ -47,6 +48,16 @@ def test_what_was_asked_and_said(caplog, method, path, status, line, count):
     assert caplog.messages == [line]
     assert f"tellapart_requests_total{{{count}}} 1.0" in said
     assert 'tellapart_request_seconds_bucket{le="0.25"' in said
+
+
+def test_what_a_page_consists_of_is_counted_and_written_down_only_when_it_fails(caplog):
+    caplog.set_level(logging.INFO, "tellapart.requests")
+    scope = {"type": "http", "method": "GET", "path": "/app.js"}
+    assert 'route="/app.js",status="200"} 1.0' in counted(scope, answering(200))
+    counted(scope, answering(304))
+    assert caplog.messages == []
+    counted(scope, answering(404))
+    assert caplog.messages == ["GET /app.js 404 250 ms"]
 
 
 def test_who_went_away_is_counted_too(caplog):

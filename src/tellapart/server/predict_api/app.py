@@ -19,7 +19,7 @@ from tellapart.server.shell.app import Settings, make_app
 from tellapart.server.shell.counters import as_text
 from tellapart.server.shell.limits import MAX_BODY_BYTES, MAX_PHOTOS, Reservation, read_body
 from tellapart.server.shell.multipart import boundary_of, photos_in
-from tellapart.server.shell.pages import read_pages, routes
+from tellapart.server.shell.pages import PATHS, read_pages, routes
 from tellapart.server.shell.problem import HTTP_STATUS, Problem, bad_request, busy, json_response
 
 LIMITS = {"max_photos": MAX_PHOTOS, "max_body_bytes": MAX_BODY_BYTES}
@@ -36,18 +36,24 @@ PREDICT = Operation(
 MODEL = Operation("GET", "/v1/model", "model", "What the model is, and how well it did.", schema.Model)
 TRUE = frozenset(("1", "on", "t", "true", "y", "yes"))  # in any case
 FALSE = frozenset(("0", "off", "f", "false", "n", "no"))
+# Literal, and enough for any model that is read later.
+EXAMPLE_PATHS = tuple(f"/v1/examples/{number}" for number in range(1, MAX_EXAMPLES + 1))
+HEALTH = frozenset(("/healthz", "/readyz"))
 HINTS = {404: "The API is at /v1/predict and /v1/model.", 405: "Photos go by POST."}
 
 
 def make_model_app(inference: Inference, settings: Settings) -> ASGIApp:
     """The application around `inference`."""
+    pages = read_pages(embedders=settings.origins)
+    files = {page.path for page in pages}
     every = [
         *_api(inference),
         *_health(inference),
         *(_description() if settings.docs else ()),
-        *routes(read_pages(embedders=settings.origins)),
+        *routes(pages),
     ]
-    return make_app(every, settings, inference.registry, HINTS)
+    parts = files - set(PATHS.values()) | set(EXAMPLE_PATHS)
+    return make_app(every, settings, inference.registry, HINTS, parts=parts, free=files | HEALTH)
 
 
 def _api(inference: Inference) -> list[Route]:
@@ -75,16 +81,16 @@ def _api(inference: Inference) -> list[Route]:
     async def model(_: Request) -> Response:
         return json_response({**inference.model.facts, "limits": LIMITS})
 
-    def example(number: int) -> Route:
+    def example(number: int, path: str) -> Route:
         async def answer(_: Request) -> Response:
             photos = inference.model.examples
             if number > len(photos):
                 raise HTTPException(404)
             return Response(photos[number - 1], media_type="image/jpeg", headers={"cache-control": "no-cache"})
 
-        return Route(f"/v1/examples/{number}", answer, methods=["GET"])
+        return Route(path, answer, methods=["GET"])
 
-    examples = map(example, range(1, MAX_EXAMPLES + 1))  # literal, and enough for any model that is read later
+    examples = [example(number, path) for number, path in enumerate(EXAMPLE_PATHS, start=1)]
     return [PREDICT.route(predict), MODEL.route(model), *examples]
 
 

@@ -1,6 +1,5 @@
 """The model that is served: compiled, with everything the page says about it, in memory before the first request."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import ArtifactError
-from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact, slug
+from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact
 from tellapart.model.cam import class_activation, data_uri, for_class, head_weight, heatmap_png
+from tellapart.model.example_names import classes_of
 from tellapart.model.headline import score_of_headline
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
@@ -91,13 +91,10 @@ def _evaluation(artifact: Artifact) -> dict[str, Any]:
 def _facts(artifact: Artifact, evaluation: Mapping[str, Any], examples: list[str]) -> dict[str, Any]:
     """What `/v1/model` says, but for the server's limits."""
     manifest = artifact.manifest
-    left = list(artifact.class_names)
-    shown = []
-    for number, name in enumerate(examples, start=1):
-        class_name = _class_of(name, left)
-        if class_name is not None:
-            left.remove(class_name)
-        shown.append({"src": f"/v1/examples/{number}", "class_name": class_name})
+    shown = [
+        {"src": f"/v1/examples/{number}", "class_name": class_name}
+        for number, class_name in enumerate(classes_of(examples, artifact.class_names).values(), start=1)
+    ]
     return {
         "name": manifest["name"],
         "class_names": list(artifact.class_names),
@@ -106,9 +103,3 @@ def _facts(artifact: Artifact, evaluation: Mapping[str, Any], examples: list[str
         "sha256": manifest["files"][MODEL],
         "examples": shown,
     }
-
-
-def _class_of(example: str, class_names: list[str]) -> str | None:
-    """The first class whose name became this example's file name, as in `examples/2-t-shirt.jpg`."""
-    named_after = re.sub(r"^examples/\d+-|\.jpg$", "", example)
-    return next((name for name in class_names if slug(name) == named_after), None)

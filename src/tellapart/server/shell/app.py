@@ -4,7 +4,7 @@ It knows neither a model nor a folder. Only literal paths may be routes, so that
 ever looked up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from tellapart.server.shell.access_log import AccessLog
 from tellapart.server.shell.counters import RequestCounters
 from tellapart.server.shell.origin import OriginCheck
 from tellapart.server.shell.problem import Problem, bad_request, internal, of_error
+from tellapart.server.shell.token import TokenCheck
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,24 @@ class Settings:
         origins: exact origins of other websites that may use it.
         docs: whether `/openapi.json` describes the API.
         proxies: addresses of proxies that are believed when they say whom they ask for.
+        token: a word that requests must carry; empty where everybody may ask.
     """
 
     hosts: Sequence[str] = ()
     origins: Sequence[str] = ()
     docs: bool = False
     proxies: Sequence[str] = ()
+    token: str = ""
 
 
 def make_app(
-    routes: Sequence[Route], settings: Settings, registry: CollectorRegistry, hints: Mapping[int, str] | None = None
+    routes: Sequence[Route],
+    settings: Settings,
+    registry: CollectorRegistry,
+    hints: Mapping[int, str] | None = None,
+    *,
+    parts: Container[str] = (),
+    free: Container[str] = (),
 ) -> ASGIApp:
     """The application that answers `routes`.
 
@@ -51,6 +60,8 @@ def make_app(
         settings: who may use it.
         registry: where requests are counted.
         hints: {404 or 405: what to do instead}, for a page that is not there or not for that method.
+        parts: paths of what pages consist of, which the log is silent about while all is well.
+        free: paths that need no token.
     """
     app = Starlette(
         routes=list(routes),
@@ -64,8 +75,9 @@ def make_app(
     )
     app.router.redirect_slashes = False
     known = frozenset(str(getattr(route, "path", "")) for route in app.routes)
-    checked = OriginCheck(app, hosts=settings.hosts, origins=settings.origins)
-    return AccessLog(checked, RequestCounters(registry), known)
+    allowed = TokenCheck(app, settings.token, free) if settings.token else app
+    checked = OriginCheck(allowed, hosts=settings.hosts, origins=settings.origins)
+    return AccessLog(checked, RequestCounters(registry), known, parts)
 
 
 async def _refused(_: Request, error: Any) -> Response:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from tellapart.server.shell.behind_proxy import BehindProxy
 from tellapart.server.shell.protocol import DeadlineProtocol
 
 DRAIN_S: Final = 9  # for requests under way once the end is asked for; then they are cut off
@@ -54,7 +55,7 @@ async def serve(
         starting: work beside the first answers; the server ends where it fails, and raises what it raised.
         on_hangup: what SIGHUP asks for; without it, that signal does what the system does.
     """
-    server = _Server(_config(app, proxies))
+    server = _Server(_config(BehindProxy(app, proxies) if proxies else app, proxies))
     tasks = [asyncio.create_task(server.serve(sockets=[listener]))]
     if starting is not None:
         tasks.append(asyncio.create_task(starting))
@@ -101,8 +102,8 @@ def _config(app: ASGIApp, proxies: Sequence[str]) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=list(proxies),
+        proxy_headers=False,  # `BehindProxy` reads them
+        forwarded_allow_ips=list(proxies),  # for the protocol, which counts connections
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )

@@ -7,6 +7,7 @@ is the code in `error`, and no page of ours on the web could be named that says 
 400 bad_request      the request breaks HTTP's or multipart's rules
 400 no_photos        no photo in the field `photos`
 400 too_many         more photos or fields than the limits
+401 needs_token      the request does not carry the server's token
 403 forbidden_origin another website asks, and is not on the list
 404 not_found        no such page
 405 not_allowed      the page is there, but not for this method

@@ -97,7 +97,7 @@ class DeadlineProtocol(H11Protocol):
         """Whether the other end is a proxy that is believed; it speaks for many, so it has no share."""
         trusted = self.config.forwarded_allow_ips
         networks = trusted.split(",") if isinstance(trusted, str) else trusted
-        return self.config.proxy_headers and is_among(peer, networks)
+        return is_among(peer, networks)
 
     def _takes_too_many(self) -> bool:
         """Whether this client has more than a share of all connections."""
