@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tellapart.errors import PhotoError as PhotoError
     from tellapart.errors import TellapartError as TellapartError
     from tellapart.errors import TrainingError as TrainingError
-    from tellapart.model.prediction import Prediction as Prediction
     from tellapart.model.prediction import Predictor as Predictor
     from tellapart.model.prediction import load as load
+    from tellapart.model.predictions import Prediction as Prediction
     from tellapart.recipe import FineTune as FineTune
     from tellapart.recipe import LinearProbe as LinearProbe
     from tellapart.recipe import Reading as Reading
@@ -47,7 +47,7 @@ _PLACES = {
     "MissingExtraError": "errors",
     "PhotoClassifier": "workflow.estimator",
     "PhotoError": "errors",
-    "Prediction": "model.prediction",
+    "Prediction": "model.predictions",
     "Predictor": "model.prediction",
     "Reading": "recipe",
     "Scratch": "recipe",

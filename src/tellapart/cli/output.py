@@ -10,7 +10,7 @@ from tellapart.text import shown, shown_lines
 
 if TYPE_CHECKING:
     from tellapart.evaluation.evaluation import Evaluation
-    from tellapart.model.prediction import Prediction
+    from tellapart.model.predictions import Prediction
 
 
 def say(text: str = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:

@@ -11,7 +11,7 @@ from tellapart.cli.output import print_json, print_prediction, say, write_csv
 from tellapart.errors import InputError
 
 if TYPE_CHECKING:
-    from tellapart.model.prediction import Prediction
+    from tellapart.model.predictions import Prediction
 
 
 @click.command(

@@ -20,7 +20,8 @@ from tellapart.errors import InputError
 from tellapart.features.extract import cached_extractor
 from tellapart.model.artifact import MODEL, Artifact, load_artifact
 from tellapart.model.cam import class_activation, for_class, head_weight
-from tellapart.model.prediction import Prediction, Predictor
+from tellapart.model.prediction import Predictor
+from tellapart.model.predictions import Prediction
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.storage.photo_locations import load_locations
 from tellapart.timing import Progress, no_progress
