@@ -27,18 +27,12 @@ def explain(model: str, photo: str, output: str, among: str | None, force: bool,
 
     Where it looked, what it cannot do without, what its layers see, and which training photos look most alike to it.
     """
-    from pathlib import Path
-
-    from tellapart.model.explain import look_inside
-    from tellapart.report.inside_page import FILES, PAGE, inside_page
-    from tellapart.storage.atomic import refuse_unwritable, write_folder
+    from tellapart.report.inside_page import PAGE
     from tellapart.text import shown
+    from tellapart.workflow.explain import explain as explain_answer
 
-    refuse_unwritable(Path(output), force=force, ours=FILES if (Path(output) / PAGE).is_file() else frozenset())
     with progress_bars() as progress:
-        inside = look_inside(model, photo, among=among, progress=progress)
-        files = inside_page(inside, shown(Path(model).name), shown(Path(photo).name), learned=among is None)
-    write_folder(Path(output), files)
+        inside = explain_answer(model, photo, output=output, among=among, force=force, progress=progress)
     if as_json:
         print_json(inside.to_json())
         return

@@ -1,6 +1,7 @@
 """The product's table of contents: what training, evaluating and checking consist of, in order."""
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -26,11 +27,21 @@ from tellapart.model.compose import compose
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
 from tellapart.recipe import USUAL, LinearProbe, Reading, Recipe, Wishes, probe_of
+from tellapart.report.sections import shown_photos
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import save_locations
-from tellapart.timing import Progress, Stopwatch, no_progress
+from tellapart.timing import Progress, Stopwatch, usual_progress
 from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_photos
-from tellapart.workflow.model_folder import card, describe, model_facts, model_files, page, proven
+from tellapart.workflow.model_folder import (
+    card,
+    describe,
+    model_facts,
+    model_files,
+    page,
+    pictured,
+    pictures_of,
+    proven,
+)
 from tellapart.workflow.ungrouped import without_groups
 
 Json = dict[str, Any]
@@ -49,7 +60,7 @@ def train(
     shortcuts: bool = False,
     robustness: bool = False,
     group_by: str | None = None,
-    progress: Progress = no_progress,
+    progress: Progress = usual_progress,
 ) -> Evaluation:
     """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
 
@@ -92,10 +103,11 @@ def train(
         with clock("robustness"):
             evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress))
     with clock("report"):
-        files = model_files(model, trained, kept) | examples | _pages(evaluation, prepared, description, output.name)
+        pictures = pictures_of(prepared.dataset, shown_photos(evaluation))
+        files = model_files(model, trained, kept) | examples | _pages(evaluation, pictures, description, output.name)
     evaluation = replace(evaluation, timings_s=clock.rounded())
     _write(output, seal(description, files | {EVALUATION: to_json(evaluation.to_json())}), trained)
-    return evaluation
+    return pictured(evaluation, pictures)
 
 
 def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Json]:
@@ -105,9 +117,9 @@ def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Jso
         return compose(trained.prepared.backbone, trained.calibrated, description), description
 
 
-def _pages(evaluation: Evaluation, prepared: Prepared, description: Json, name: str) -> dict[str, bytes]:
+def _pages(evaluation: Evaluation, pictures: Mapping[str, str], description: Json, name: str) -> dict[str, bytes]:
     """What people read of the model `name`."""
-    return {REPORT: page(evaluation, prepared.dataset, name), CARD: card(evaluation, description)}
+    return {REPORT: page(evaluation, pictures, name), CARD: card(evaluation, description)}
 
 
 def _tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
