@@ -39,7 +39,7 @@ class Finding:
 
     def __repr__(self) -> str:
         photos = f" ({counted(len(self.photos), 'row')} in .photos)" if self.photos else ""
-        return f"<Finding {self.kind}: {shown(self.sentence)}{photos}>"
+        return shown(f"<Finding {self.kind}: {self.sentence}{photos}>")
 
     def _repr_html_(self) -> str:
         return self.as_html({})

@@ -1,16 +1,17 @@
 """An evaluation on a screen of text, and as a notebook shows it: the score, the classes, what is confused, mistakes."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 from tellapart.evaluation.scores import ClassScores, ConfusedPair, Confusion, WrongPhoto
 from tellapart.text import Html, counted, html_fold, html_photo, html_table, shown, tag
 
-LINES = 8  # of each list, as text: with the headline they fit a screen of 24
+LINES = 6  # of each list, as text: with the headline they fit a screen of 24
 SHOWN_CLASSES = 12  # before the rest is folded away
 SHOWN_MATRIX = 12  # classes whose matrix of numbers is still read at a glance
 SHOWN_WRONG = 12  # photos
-SHOWN_ADVICE = 3  # sentences
-WIDTH = 150  # letters of a line of text
+SHOWN_ADVICE = 2  # sentences
+WIDTH = 110  # letters of a line of text
 
 
 def as_text(
@@ -27,7 +28,8 @@ def as_text(
         lines.append(f"  … and {counted(len(weakest) - LINES, 'class', 'classes')} told apart better")
     lines += [f"  {pair.n} of {pair.class_name} taken for {pair.answer}" for pair in pairs[:LINES]]
     lines += [f"  {number}. {sentence}" for number, sentence in enumerate(advice[:SHOWN_ADVICE], start=1)]
-    return "\n".join(_cut(shown(line)) for line in [*lines, "  Everything: to_json()"])
+    wrapped = [fill(shown(line), WIDTH, subsequent_indent="     ") for line in [*lines, "  Everything: to_json()"]]
+    return "\n".join(wrapped)
 
 
 def as_html(
@@ -84,7 +86,3 @@ def _of(one: ClassScores) -> str:
 def _range(one: ClassScores) -> str:
     low, high = one.recall.low, one.recall.high
     return "" if low is None or high is None else f"{round(low * one.n_test):,} to {round(high * one.n_test):,}"
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
