@@ -135,7 +135,7 @@ def test_many_come_as_lists_generators_arrays_and_columns():
     for bad in (pandas.DataFrame({"path": paths}), dict.fromkeys(paths)):
         with pytest.raises(TypeError, match=r"one by one, not as \w+\. Give its column of paths\.$"):
             each_of(bad)
-    with pytest.raises(TypeError, match=r"one row, or one column\. Got \(1, 2\)\."):
+    with pytest.raises(TypeError, match=r"paths must be one row, or one column\. Got \(1, 2\)\."):
         each_of(np.array([["a", "b"]]))
 
 

@@ -61,7 +61,7 @@ def each_of(photos: PhotoLike | Iterable[PhotoLike]) -> Iterable[PhotoLike]:
 def _flat(photos: NDArray[Any]) -> Iterable[Any]:
     """An array of paths, or of whatever is a photo, as a list: a row or a column of them."""
     if photos.ndim > 1 and photos.shape[1:] != (1,) * (photos.ndim - 1):
-        raise TypeError(f"An array of photos must be one row, or one column. Got {photos.shape}.")
+        raise TypeError(f"An array of paths must be one row, or one column. Got {photos.shape}.")
     flat: list[Any] = photos.ravel().tolist()  # texts of Python, not of numpy
     return flat
 
@@ -140,12 +140,21 @@ def pixels_of(item: Taken, preprocessing: Preprocess) -> NDArray[np.uint8]:
     Raises:
         PhotoError: it cannot be read, or is an array of another shape or type.
     """
-    if isinstance(item, np.ndarray):
-        refuse_array(item)
-        return preprocess(item, preprocessing)
+    if isinstance(item, str | bytes):
+        return read_pixels(content_of(item), preprocessing)
+    return preprocess(image_of(item, preprocessing), preprocessing)
+
+
+def image_of(item: Image.Image | NDArray[Any], preprocessing: Preprocess) -> NDArray[np.uint8]:
+    """The upright (H, W, 3) uint8 of an image or an array, as small as the preprocessing allows.
+
+    Raises:
+        PhotoError: as above.
+    """
     if isinstance(item, Image.Image):
-        return preprocess(photo.decode_image(item, min_side_px=preprocessing.min_side_px), preprocessing)
-    return read_pixels(content_of(item), preprocessing)
+        return photo.decode_image(item, min_side_px=preprocessing.min_side_px)
+    refuse_array(item)
+    return item
 
 
 def content_of(item: str | bytes) -> bytes:
