@@ -296,12 +296,7 @@ def _labels(y: ArrayLike, n: int) -> NDArray[Any]:
         hint = "Give the name of its class for each photo; of one column a class, y.argmax(axis=1)."
         raise InputError(f"y should be a 1d array of labels. Got {labels.shape}.", hint=hint)
     labels = column_or_1d(labels, warn=True)
-    for number, label in enumerate(labels if labels.dtype.kind in "Of" else ()):
-        if label is None or (isinstance(label, float | np.floating) and not math.isfinite(label)):
-            raise InputError(
-                f"The label of photo {number} is missing: {label}. Labels may not be None, NaN or inf.",
-                hint="Leave that photo out.",
-            )
+    _refuse_missing(np.asarray(y, object).ravel())  # as they were given: numpy makes NaN beside names a name
     if len(labels) != n:
         raise InputError(f"There must be one label for each photo. Got {n} photos and {len(labels)} labels.")
     try:
@@ -313,6 +308,19 @@ def _labels(y: ArrayLike, n: int) -> NDArray[Any]:
             hint="Numbers that measure something are no classes; name the classes, or round them to whole numbers.",
         ) from error
     return np.asarray(labels)
+
+
+def _refuse_missing(labels: Iterable[object]) -> None:
+    named = set()
+    for number, label in enumerate(labels):
+        if label is None or (isinstance(label, float | np.floating) and not math.isfinite(label)):
+            raise InputError(
+                f"The label of photo {number} is missing: {label}. y may contain no None, NaN or infinity.",
+                hint="Leave that photo out.",
+            )
+        named.add(isinstance(label, str))
+    if len(named) > 1:
+        raise InputError("Labels must be all names or all numbers. Got both.", hint="Make all of them names: str(y).")
 
 
 def _chosen(probs: NDArray[np.float64], thresholds: Thresholds) -> int:
