@@ -96,10 +96,15 @@ def html_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Html
     return tag("table", tag("thead", head), tag("tbody", *body))
 
 
-def html_photo(picture: str, *words: object) -> Html:
-    """A photo with words under it, to stand beside others; `picture` is the address of its data, or empty."""
+def html_photo(picture: str, *words: object, name: str = "") -> Html:
+    """A photo with words and its name under it, to stand beside others; `picture` is its data's address, or empty.
+
+    A name too long for its line ends in dots, and is whole where the pointer rests on it.
+    """
     seen = tag("img", src=picture, alt="", style="height:110px;display:block") if picture else Html()
     lines = [tag("div", line, style="overflow-wrap:anywhere") for line in words]
+    if name:
+        lines.append(tag("div", name, title=name, style="overflow:hidden;white-space:nowrap;text-overflow:ellipsis"))
     return tag("figure", seen, *lines, style="display:inline-block;vertical-align:top;margin:4px;max-width:160px")
 
 

@@ -1,4 +1,4 @@
-"""The notebooks of examples/ run from the first cell to the last, in kernels of their own, and show what they promise."""
+"""The notebooks of examples/ run from first cell to last, in kernels of their own, and show what they promise."""
 
 import json
 import os

@@ -47,7 +47,10 @@ class Finding:
     def as_html(self, pictures: Mapping[str, str]) -> Html:
         """The finding for a notebook, with the `pictures` {photo: data URI} that there are."""
         rows = [
-            tag("span", *(html_photo(pictures[word], word) if word in pictures else tag("div", word) for word in row))
+            tag(
+                "span",
+                *(html_photo(pictures[word], name=word) if word in pictures else tag("div", word) for word in row),
+            )
             for row in self.photos[:SHOWN_PHOTOS]
         ]
         more = counted(len(self.photos) - SHOWN_PHOTOS, "more row")

@@ -70,7 +70,7 @@ def as_html(
 
 def _mistake(one: WrongPhoto, picture: str) -> Html:
     name = one.photo.rpartition("/")[2]
-    return html_photo(picture, tag("strong", f"{one.answer}, {one.confidence:.0%}"), f"is {one.class_name}", name)
+    return html_photo(picture, tag("strong", f"{one.answer}, {one.confidence:.0%}"), f"is {one.class_name}", name=name)
 
 
 def _weakest_first(per_class: Sequence[ClassScores]) -> list[ClassScores]:

@@ -99,7 +99,9 @@ class Inside:
         if self.activation is not None:
             parts.append(html_photo(make_thumbnail(_looked(self.pixels, self.activation)), "where it looked"))
         said = tag("p", tag("strong", self.prediction.in_words()))
-        near = [html_photo(thumbnail_of(one.path), f"alike: {one.cosine:.2f}", one.path) for one in self.neighbours]
+        near = [
+            html_photo(thumbnail_of(one.path), f"alike: {one.cosine:.2f}", name=one.path) for one in self.neighbours
+        ]
         return tag("div", said, tag("div", *parts), tag("div", *near))
 
     def to_json(self) -> dict[str, Any]:

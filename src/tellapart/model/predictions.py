@@ -76,7 +76,7 @@ class Prediction:
         rows = [
             (name, percent(p), tag("span", style=f"{_BAR};width:{max(1, round(160 * p))}px")) for name, p in likeliest
         ]
-        picture = html_photo(self.picture(), self.photo) if self.photo else Html()
+        picture = html_photo(self.picture(), name=self.photo) if self.photo else Html()
         said = tag("p", tag("strong", self.in_words()))
         return tag("div", picture, tag("div", said, html_table(("class", "probability", ""), rows) if rows else ""))
 
@@ -128,4 +128,4 @@ def percent(share: float) -> str:
 
 def _figure(prediction: Prediction) -> Html:
     name = prediction.photo.replace("\\", "/").rpartition("/")[2]
-    return html_photo(prediction.picture(), tag("strong", prediction.in_words()), name)
+    return html_photo(prediction.picture(), tag("strong", prediction.in_words()), name=name)

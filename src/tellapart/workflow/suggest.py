@@ -89,7 +89,7 @@ class Suggested:
 
     def _repr_html_(self) -> str:
         figures = [
-            html_photo(thumbnail_of(one.photo), tag("strong", one.reason), f"{one.class_name}?", one.photo)
+            html_photo(thumbnail_of(one.photo), tag("strong", one.reason), f"{one.class_name}?", name=one.photo)
             for one in self.suggestions[:SHOWN_PHOTOS]
         ]
         return tag("div", tag("p", self._counts()), *figures)

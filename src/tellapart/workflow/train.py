@@ -1,7 +1,6 @@
 """The product's table of contents: what training, evaluating and checking consist of, in order."""
 
 import os
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -103,11 +102,9 @@ def train(
         with clock("robustness"):
             evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress))
     with clock("report"):
-        pictures = pictures_of(prepared.dataset, shown_photos(evaluation))
-        files = model_files(model, trained, kept) | examples | _pages(evaluation, pictures, description, output.name)
-    evaluation = replace(evaluation, timings_s=clock.rounded())
-    _write(output, seal(description, files | {EVALUATION: to_json(evaluation.to_json())}), trained)
-    return pictured(evaluation, pictures)
+        pages, evaluation = _pages(evaluation, prepared, description, output.name)
+    files = model_files(model, trained, kept) | examples | pages
+    return _written(output, description, files, trained, replace(evaluation, timings_s=clock.rounded()))
 
 
 def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Json]:
@@ -117,9 +114,13 @@ def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Jso
         return compose(trained.prepared.backbone, trained.calibrated, description), description
 
 
-def _pages(evaluation: Evaluation, pictures: Mapping[str, str], description: Json, name: str) -> dict[str, bytes]:
-    """What people read of the model `name`."""
-    return {REPORT: page(evaluation, pictures, name), CARD: card(evaluation, description)}
+def _pages(
+    evaluation: Evaluation, prepared: Prepared, description: Json, name: str
+) -> tuple[dict[str, bytes], Evaluation]:
+    """What people read of the model `name`, and the evaluation with the pictures that a notebook shows."""
+    pictures = pictures_of(prepared.dataset, shown_photos(evaluation))
+    pages = {REPORT: page(evaluation, pictures, name), CARD: card(evaluation, description)}
+    return pages, pictured(evaluation, pictures)
 
 
 def _tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
@@ -147,12 +148,14 @@ def _chosen(recipe: Recipe | None, quality: str | None) -> Recipe:
     return recipe
 
 
-def _write(output: Path, files: Json, trained: Trained) -> None:
-    """The model folder, and in the cache, where its photos are: they prove its exports, and explain its answers.
+def _written(output: Path, description: Json, files: Json, trained: Trained, evaluation: Evaluation) -> Evaluation:
+    """The evaluation, once all is written: the model folder, and in the cache where its photos are.
+
+    Those prove its exports, and explain its answers.
 
     What a stopped training would have gone on from is no longer needed then.
     """
-    write_folder(output, files)
+    write_folder(output, seal(description, files | {EVALUATION: to_json(evaluation.to_json())}))
     dataset, split = trained.prepared.dataset, trained.split
     model = sha256(files[MODEL])
     remember_graph(model, n_classes=len(dataset.class_names), input_px=trained.prepared.preprocessing.input_px)
@@ -160,6 +163,7 @@ def _write(output: Path, files: Json, trained: Trained) -> None:
         kinds = {"test": split.test, "train": split.learned}
         save_locations(model, {kind: [dataset.places[i] for i in chosen] for kind, chosen in kinds.items()})
     checkpoint_of(output).unlink(missing_ok=True)
+    return evaluation
 
 
 def _trainable(
