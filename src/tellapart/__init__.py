@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from tellapart.errors import PhotoError as PhotoError
     from tellapart.errors import TellapartError as TellapartError
     from tellapart.errors import TrainingError as TrainingError
-    from tellapart.model.prediction import Prediction as Prediction
     from tellapart.model.prediction import Predictor as Predictor
     from tellapart.model.prediction import load as load
+    from tellapart.model.predictions import Prediction as Prediction
+    from tellapart.model.predictions import Predictions as Predictions
     from tellapart.recipe import FineTune as FineTune
     from tellapart.recipe import LinearProbe as LinearProbe
     from tellapart.recipe import Reading as Reading
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from tellapart.workflow.compare import compare as compare
     from tellapart.workflow.estimator import PhotoClassifier as PhotoClassifier
     from tellapart.workflow.evaluate import evaluate as evaluate
+    from tellapart.workflow.explain import explain as explain
     from tellapart.workflow.fit import TrainingOptions as TrainingOptions
+    from tellapart.workflow.suggest import suggest as suggest
     from tellapart.workflow.threshold import threshold as threshold
     from tellapart.workflow.train import train as train
 
@@ -47,7 +50,8 @@ _PLACES = {
     "MissingExtraError": "errors",
     "PhotoClassifier": "workflow.estimator",
     "PhotoError": "errors",
-    "Prediction": "model.prediction",
+    "Prediction": "model.predictions",
+    "Predictions": "model.predictions",
     "Predictor": "model.prediction",
     "Reading": "recipe",
     "Scratch": "recipe",
@@ -58,8 +62,11 @@ _PLACES = {
     "check": "workflow.check",
     "compare": "workflow.compare",
     "evaluate": "workflow.evaluate",
+    "explain": "workflow.explain",
+    "export": "export.folder",
     "load": "model.prediction",
     "scan": "data.source",
+    "suggest": "workflow.suggest",
     "threshold": "workflow.threshold",
     "train": "workflow.train",
 }
@@ -77,7 +84,10 @@ def __getattr__(name: str) -> Any:
         return __dir__()
     if name not in _PLACES:
         raise AttributeError(f"module 'tellapart' has no attribute '{name}'")
-    return getattr(import_module(f"tellapart.{_PLACES[name]}"), name)
+    found = getattr(import_module(f"tellapart.{_PLACES[name]}"), name)
+    if name == "export":  # importing it put the package of that name here, which would be found from now on
+        globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,7 @@
-"""Names and numbers as they stand in a sentence for people."""
+"""Names and numbers as they stand in a sentence for people, and as a notebook shows them."""
 
 import difflib
+import html
 import os
 import re
 import shlex
@@ -83,3 +84,52 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """'Did you mean "flip"? ', with its space, for a name close to a known one; empty for others."""
     close = difflib.get_close_matches(name.casefold(), known, n=1)
     return f"Did you mean {quoted(close[0])}? " if close else ""
+
+
+class Html(str):
+    """Text that is HTML already; what is not is escaped by `tag`."""
+
+    __slots__ = ()
+
+
+def as_html(value: object) -> Html:
+    """A name or sentence that HTML shows as it is."""
+    return value if isinstance(value, Html) else Html(html.escape(shown_lines(str(value))))
+
+
+def tag(name: str, *inner: object, **attributes: str) -> Html:
+    """An element with what is inside, escaped where it is no HTML yet; `style="…"` and the like are escaped too."""
+    given = "".join(f' {key}="{as_html(value)}"' for key, value in attributes.items() if value)
+    opened = f"<{name}{given}>"
+    return Html(opened if name == "img" else f"{opened}{''.join(map(as_html, inner))}</{name}>")
+
+
+def html_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
+    """A table for a notebook: text to the left, numbers to the right, readable on a light page and on a dark one."""
+    head = tag("tr", *(tag("th", column, style="text-align:left") for column in columns))
+    body = (
+        tag("tr", *(tag("td", cell, style=f"text-align:{'right' if _is_number(cell) else 'left'}") for cell in row))
+        for row in rows
+    )
+    return tag("table", tag("thead", head), tag("tbody", *body))
+
+
+def html_photo(picture: str, *words: object, name: str = "") -> Html:
+    """A photo with words and its name under it, to stand beside others; `picture` is its data's address, or empty.
+
+    A name too long for its line ends in dots, and is whole where the pointer rests on it.
+    """
+    seen = tag("img", src=picture, alt="", style="height:110px;display:block") if picture else Html()
+    lines = [tag("div", line, style="overflow-wrap:anywhere") for line in words]
+    if name:
+        lines.append(tag("div", name, title=name, style="overflow:hidden;white-space:nowrap;text-overflow:ellipsis"))
+    return tag("figure", seen, *lines, style="display:inline-block;vertical-align:top;margin:4px;max-width:160px")
+
+
+def html_fold(summary: str, *inner: object) -> Html:
+    """What opens at a click."""
+    return tag("details", tag("summary", summary), *inner)
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, int | float) or (isinstance(cell, str) and cell[:1].isdigit() and cell.endswith("%"))

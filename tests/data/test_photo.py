@@ -659,3 +659,10 @@ def test_a_cloud_drives_placeholder_is_not_fetched(mark):
     with pytest.raises(PhotoError) as caught:
         photo._refuse_file(SimpleNamespace(st_mode=0o100644, st_size=9, **mark))
     assert caught.value.code == "placeholder"
+
+
+@pytest.mark.parametrize("number", [0, 1, 255, True])
+def test_a_number_is_no_path(number):
+    """The system would take it for a file that this process has open, and close that."""
+    with pytest.raises(TypeError):
+        photo.read(number)

@@ -1,5 +1,8 @@
 """One compiled graph gives one answer, however many ask."""
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -143,3 +146,52 @@ def test_a_size_that_the_graph_cannot_take_is_refused():
     assert Network(model, PX, ["probs"], streams=1)(np.zeros((PX, PX, 3), np.uint8))["probs"].shape == (2,)
     with pytest.raises(ArtifactError):
         Network(model, PX // 2, ["probs"], streams=1)
+
+
+FORKED = """
+import os, sys, threading
+import numpy as np
+from tellapart.engine.runner import Network, _Initialised
+from tests_graph import graph, px
+from concurrent.futures import ThreadPoolExecutor
+network = Network(graph, px, ["features"], streams=2)
+images = np.random.default_rng(0).integers(0, 256, (6, px, px, 3), np.uint8)
+ask = lambda image: network(image)["features"].tobytes()
+def everyone():
+    with ThreadPoolExecutor(2) as executor:
+        return list(executor.map(ask, images))
+first = everyone() if sys.argv[1] == "asked" else None
+if sys.argv[1] == "held":  # by a thread that will not be in the child
+    threading.Thread(target=lambda: (_Initialised.lock.acquire(), threading.Event().wait()), daemon=True).start()
+children = []
+for how in ("asks", "asks and forks", "asks nothing"):
+    pid = os.fork()
+    if not pid:
+        said = None if how == "asks nothing" else everyone()
+        if how == "asks and forks" and not os.fork():
+            assert everyone() == said
+            sys.exit()
+        elif how == "asks and forks":
+            assert os.wait()[1] == 0
+        assert None in (said, first) or said == first
+        sys.exit()
+    children.append(pid)
+print(*(os.waitpid(pid, 0)[1] for pid in children))
+if first:
+    assert everyone() == first
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("before", ["asked", "compiled only", "held"])
+def test_a_forked_process_answers_and_ends(lite0, tmp_path, before):
+    """With threads and in its own children too, the same bits; one that only inherited the network ends as well."""
+    (tmp_path / "lite0").write_bytes(lite0)
+    (tmp_path / "tests_graph.py").write_text(f"graph, px = open({str(tmp_path / 'lite0')!r}, 'rb').read(), {PX}")
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED, before]
+    child = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (child.stdout, child.returncode) == ("0 0 0\n", 0), child.stderr

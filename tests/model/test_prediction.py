@@ -2,6 +2,8 @@
 
 import copy
 import io
+import os
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +14,7 @@ from PIL import Image
 
 from tellapart.classifier.decision import ClassThreshold, Thresholds
 from tellapart.engine.backbone import imagenet_class_names
-from tellapart.errors import ArtifactError
+from tellapart.errors import ArtifactError, PhotoError
 from tellapart.model.artifact import load_artifact
 from tellapart.model.prediction import Answers, Prediction, Predictor, load
 
@@ -47,6 +49,43 @@ def test_path_bytes_and_file_object_agree_to_the_bit(predictor, paths):
         assert same(by_path, predictor.predict(str(path)))
         assert same(by_path, predictor.predict(path.read_bytes()))
         assert predictor.predict(path.read_bytes()).photo == ""
+
+
+def test_whatever_is_handed_over_gets_the_answer_of_its_file(predictor, paths):
+    """No door opens a number, takes a file for its lines, or closes what is not its own."""
+    data, expected = paths[0].read_bytes(), predictor.predict(paths[0])
+    own = os.dup(1)
+    with open(paths[0], "rb") as file:
+        kinds = [bytearray(data), memoryview(data), io.BytesIO(data), file, Image.open(io.BytesIO(data))]
+        for item in kinds:
+            assert same(predictor.predict(item), expected), type(item)
+        together = predictor.predict(item for item in kinds)
+        assert len(together) == len(kinds)
+        assert all(same(one, expected) for one in together)
+        assert not file.closed
+    for bad in (list(data[:50]), range(300), [None], [paths[0], 3]):
+        with pytest.raises(TypeError, match=r"^A photo must be a path, bytes, an open file.* Got \w+\.$"):
+            predictor.predict(bad)
+    os.close(own)  # fails where somebody else has
+    for many in (np.array([str(path) for path in paths[:2]]), np.array(paths[:2]), iter(paths[:2]), set(paths[:1])):
+        assert same(predictor.predict(many)[0], expected)
+    array = np.asarray(Image.open(paths[0]).convert("RGB"))
+    assert same(predictor.predict(np.stack([array, array]))[1], predictor.predict(array))
+
+
+def test_a_file_that_is_closed_once_the_next_is_asked_for_is_read_before(predictor, paths):
+    def members():
+        for path in paths:
+            with open(path, "rb") as file:
+                yield file
+
+    assert all(same(one, predictor.predict(one.photo)) for one in predictor.predict(members()))
+
+
+def test_a_predictor_can_be_sent_to_another_process(predictor, paths):
+    sent = pickle.loads(pickle.dumps(predictor))
+    assert [p.to_json() for p in sent.predict(paths)] == [p.to_json() for p in predictor.predict(paths)]
+    assert repr(sent) == repr(predictor) == "<Predictor of 4 classes: dress, hat, pants, shoes>"
 
 
 def test_image_and_array_agree_and_differ_from_the_file_only_by_how_it_was_decoded(predictor, paths):
@@ -92,7 +131,7 @@ def test_pillow_images_of_every_mode_have_an_answer(predictor, paths, mode):
 
 def test_a_cut_pillow_image_is_an_error_as_data(predictor, burgers):
     data = (burgers / "pizza.jpg").read_bytes()
-    got = predictor.predict(Image.open(io.BytesIO(data[: len(data) // 2])))
+    [got] = predictor.predict([Image.open(io.BytesIO(data[: len(data) // 2]))])
     assert (got.answer, got.error) == (None, "The photo is cut off: part of it is missing.")
 
 
@@ -110,8 +149,11 @@ def test_a_cut_pillow_image_is_an_error_as_data(predictor, burgers):
     ],
     ids=repr,
 )
-def test_what_cannot_be_read_is_data(predictor, bad):
-    got = predictor.predict(bad)
+def test_what_cannot_be_read_is_data_among_many_and_an_error_alone(predictor, bad):
+    [got] = predictor.predict([bad])
+    with pytest.raises(PhotoError) as caught:
+        predictor.predict(bad)
+    assert caught.value.message == got.error
     assert got == Prediction(str(bad) if isinstance(bad, str | Path) else "", None, error=got.error)
     assert got.error.endswith(".")
     assert got.to_json()["probs"] == {}

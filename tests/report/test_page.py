@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from tellapart.evaluation.evaluation import evaluate_predictions
+from tellapart.model.thumbnail import make_thumbnail
 from tellapart.report.card import render_card
-from tellapart.report.page import Made, duration, make_thumbnail, percent, render_page
+from tellapart.report.page import Made, duration, percent, render_page
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -11,7 +11,7 @@ from tellapart.evaluation.evaluation import Advice, Suspect
 from tellapart.report import thumbnails as pictures
 from tellapart.report.sections import shown_photos
 from tellapart.report.thumbnails import thumbnails
-from tellapart.workflow.model_folder import page
+from tellapart.workflow.model_folder import page, pictures_of
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,8 @@ def test_the_page_shows_every_photo_it_speaks_of(made, photos):
         most_wrong=(replace(scores.most_wrong[0], photo=names[9]),),
     )
     assert shown_photos(evaluation) == [names[9], *names[:8]]
-    html = page(evaluation, photos, "noise").decode()
+    html = page(evaluation, pictures_of(photos, shown_photos(evaluation)), "noise").decode()
     assert html.count("<img ") == 9
     assert len({part.split('"')[0] for part in html.split('<img src="')[1:]}) == 9
     evaluation = replace(evaluation, advice=(replace(look, photos=(*names[:8], "gone.jpg")),))
-    assert page(evaluation, photos, "noise").decode().count("<img ") == 9
+    assert page(evaluation, pictures_of(photos, shown_photos(evaluation)), "noise").decode().count("<img ") == 9

@@ -14,7 +14,7 @@ from tellapart.metrics.paired import compare_answers
 from tellapart.model.artifact import sha256
 from tellapart.model.prediction import Predictor, load
 from tellapart.recipe import LinearProbe, Reading
-from tellapart.workflow.compare import compare, sentence
+from tellapart.workflow.compare import Compared, compare, sentence
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.train import train
 
@@ -267,3 +267,20 @@ def test_the_verdict_is_that_of_the_p_value(n_only_a, shown):
     got, compared = said(n_only_a, 18, 200, 0)
     assert shown in got
     assert (compared["p_value"] < 0.05) == (shown == "B is better")
+
+
+def test_what_was_found_is_json_a_screen_and_a_table():
+    score = {"name": "<b>old", "model": {}, "n_right": 8, "value": 0.8, "low": 0.5, "high": 0.9}
+    row = {"photo": "<i>.jpg", "class_name": "hat", "answer_a": "hat", "answer_b": "dress"}
+    found = Compared(
+        a=score, b=score | {"name": "new"}, n=10, sentence="new is better.", notes=["Left out."], differing=[row] * 900
+    )
+    assert json.loads(json.dumps(found)) == found
+    assert repr(found).splitlines() == [
+        "<Compared: new is better.>", "  <b>old: 8 of 10 right", "  new: 8 of 10 right", "  Left out.",
+    ]  # fmt: skip
+    page = found._repr_html_()
+    assert "900 photos answered differently" in page
+    assert page.count("&lt;i&gt;.jpg") == 50
+    assert "<b>" not in page
+    assert "<i>" not in page

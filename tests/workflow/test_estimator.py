@@ -1,16 +1,25 @@
 """Wherever scikit-learn takes a classifier, it takes this one."""
 
+import io
+import pickle
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from tellapart.errors import InputError
+from tellapart.model.artifact import load_artifact
+from tellapart.model.prediction import load
 from tellapart.workflow.estimator import PhotoClassifier
 
 
@@ -83,7 +92,7 @@ def test_paths_of_every_kind(fitted, photos, kind):
     assert np.array_equal(fitted.predict(kind(paths)), fitted.predict(paths))
 
 
-@pytest.mark.parametrize("labels", [np.array([7, -3, 100]), np.array([True, False, True]), np.array([0.5, 1.5, 2.5])])
+@pytest.mark.parametrize("labels", [np.array([7, -3, 100]), np.array([True, False, True]), np.array([1.0, 2.0, 4.0])])
 def test_labels_of_other_kinds(photos, labels):
     paths, names = photos
     y = labels[np.unique(names, return_inverse=True)[1]]
@@ -139,7 +148,7 @@ def test_unknown_options(photos, made, message):
 def test_one_class_is_not_enough(photos):
     with pytest.raises(InputError) as caught:
         PhotoClassifier("fast").fit(photos[0][:5], ["hat"] * 5)
-    assert caught.value.message == "A classifier needs at least two classes. Got 1."
+    assert caught.value.message == "A classifier needs at least two classes. Got 1 class."
 
 
 def test_as_many_labels_as_photos(photos):
@@ -193,7 +202,7 @@ import tellapart
 from tellapart import *
 print(len(dir(tellapart)), "PhotoClassifier" in dir(tellapart), train.__name__, __version__ == tellapart.__version__)
 """)
-    assert said == ["24 False train True"]
+    assert said == ["28 False train True"]
 
 
 def test_groups_stay_together_where_something_is_chosen(photos, fitted, session_cache, monkeypatch):
@@ -221,3 +230,115 @@ def test_a_missing_label_is_refused_as_scikit_learn_does(photos, missing, labels
     given[3] = pytest.importorskip("pandas").NA if isinstance(missing, str) else missing
     with pytest.raises(ValueError, match="Input y contains NaN, None or NA"):
         PhotoClassifier("fast", n_folds=3).fit(paths, given)
+
+
+def as_column(names):
+    return names[:, None]
+
+
+def test_a_column_of_labels_is_taken_with_a_warning(photos, fitted):
+    paths, names = photos
+    with pytest.warns(DataConversionWarning, match="column-vector y was passed"):
+        column = PhotoClassifier("fast", n_folds=3).fit(paths, as_column(names))
+    assert np.array_equal(column.predict_proba(paths), fitted.predict_proba(paths))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (lambda y: np.eye(3, dtype=int)[np.unique(y, return_inverse=True)[1]], r"1d array of labels\. Got \(60, 3\)"),
+        (lambda y: [None, *y[1:]], "label of photo 0 is missing: None"),
+        (lambda y: [*y[:-1], float("nan")], "label of photo 59 is missing: nan"),
+        (lambda y: np.r_[np.nan, np.arange(59) % 3], "label of photo 0 is missing: nan"),
+        (lambda y: np.linspace(0, 1, 60), "Labels must be classes.*continuous"),
+        (lambda y: [1, *y[1:]], "all names or all numbers"),
+        (lambda y: None, "target y is None"),
+        (lambda y: "hat", "."),
+    ],
+    ids=["one-hot", "None", "NaN", "NaN among numbers", "continuous", "mixed", "nothing", "a word"],
+)
+def test_what_are_no_labels(photos, labels, message):
+    paths, names = photos
+    with pytest.raises(ValueError, match=message):
+        PhotoClassifier("fast").fit(paths, labels(np.array(names, object)))
+
+
+def kinds_of(paths):
+    pandas = pytest.importorskip("pandas")
+    each = [lambda p: Path(p).read_bytes(), lambda p: io.BytesIO(Path(p).read_bytes()), Path, str]
+    each.append(lambda p: Image.open(io.BytesIO(Path(p).read_bytes())))
+    kinds = [[kind(path) for path in paths] for kind in each]
+    return [*kinds, pandas.Series(paths), pandas.DataFrame({"path": paths}), iter(paths)]
+
+
+def test_photos_of_every_kind_are_learned_and_answered_alike(photos, fitted):
+    paths, names = photos[0][::4], photos[1][::4]
+    first = PhotoClassifier("fast", n_folds=3).fit(paths, names)
+    for kind in kinds_of(paths):
+        again = PhotoClassifier("fast", n_folds=3).fit(kind, names)
+        assert np.array_equal(again.predict_proba(paths), first.predict_proba(paths))
+    for kind in kinds_of(paths):
+        assert np.array_equal(fitted.predict_proba(kind), fitted.predict_proba(paths))
+    arrays = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+    assert np.abs(fitted.predict_proba(arrays) - fitted.predict_proba(paths)).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.zeros((4, 2)), r"X must be a list of photos, each a path.*float64 array of \(4, 2\)"),
+        (np.array([["a", "b"]] * 4), r"array of paths must be one row"),
+        ("a.jpg", "X must be a list of photos"),
+        (3, "A photo must be a path"),
+        ([3, 4, 5, 6], r"A photo must be a path.*Got int\."),
+    ],
+    ids=["numbers", "two columns", "one path", "a number", "a list of numbers"],
+)
+def test_what_is_no_list_of_photos(fitted, bad, message):
+    with pytest.raises(TypeError, match=message):
+        PhotoClassifier("fast").fit(bad, list("abab"))
+    with pytest.raises(TypeError, match=message):
+        fitted.predict(bad)
+
+
+def test_in_a_pipeline(photos):
+    paths, names = photos
+    as_text = FunctionTransformer(lambda rows: [row["photo"] for row in rows])
+    made = make_pipeline(as_text, PhotoClassifier("fast", n_folds=2))
+    rows = [{"photo": path} for path in paths]
+    assert made.fit(rows, names).score(rows, names) >= 0.95
+    assert made.set_params(photoclassifier__seed=3).get_params()["photoclassifier__seed"] == 3
+
+
+@pytest.mark.slow
+def test_saved_it_is_a_model_folder_that_answers_alike(photos, fitted, tmp_path):
+    paths, _ = photos
+    fitted.save(tmp_path / "garments")
+    artifact = load_artifact(tmp_path / "garments")
+    assert artifact.class_names == ("dress", "hat", "pants", "shoes")[1:]
+    assert "of 60 photos right" in artifact.headline
+    said = load(tmp_path / "garments").predict(paths[:9])
+    by_graph = np.array([[one.probs[name] for name in fitted.classes_] for one in said])
+    assert np.abs(by_graph - fitted.predict_proba(paths[:9])).max() < 1e-4
+    with pytest.raises(InputError):
+        fitted.save(tmp_path / "garments")
+    fitted.save(tmp_path / "garments", force=True)
+    with pytest.raises(NotFittedError):
+        PhotoClassifier().save(tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.slow
+def test_sent_it_answers_the_same_to_the_bit_and_by_its_graph_where_the_backbone_is_another(photos, fitted, tmp_path):
+    paths, _ = photos
+    sent = pickle.loads(pickle.dumps(fitted))
+    assert sent.get_params() == fitted.get_params()
+    assert np.array_equal(sent.predict_proba(paths), fitted.predict_proba(paths))
+    assert np.array_equal(sent.predict(paths), fitted.predict(paths))
+    again = pickle.loads(pickle.dumps(sent))
+    again.save(tmp_path / "sent")
+    assert load(tmp_path / "sent").class_names == tuple(fitted.classes_)
+    other = replace(sent.fitted_, key="a backbone of another version")
+    sent.fitted_ = other
+    assert np.abs(sent.predict_proba(paths[:9]) - fitted.predict_proba(paths[:9])).max() < 1e-4
+    assert not hasattr(pickle.loads(pickle.dumps(PhotoClassifier("fast", seed=3))), "fitted_")

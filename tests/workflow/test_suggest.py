@@ -1,5 +1,6 @@
 """Which photos are suggested: different ones, the same ones every time, and never one twice."""
 
+import re
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tellapart.errors import InputError
-from tellapart.workflow.suggest import MOST_FAR_SHARE, choose, suggest
+from tellapart.workflow.suggest import MOST_FAR_SHARE, Suggested, Suggestion, choose, suggest
 
 
 def pool(n, seed=0, c=3, d=8):
@@ -141,3 +142,14 @@ def test_nothing_to_choose_from(model, tmp_path):
 def test_no_suggestions_cannot_be_asked_for(model, unlabelled):
     with pytest.raises(InputError, match="at least 1"):
         suggest(model, [str(unlabelled)], 0)
+
+
+def test_from_python_a_folder_is_enough_and_a_notebook_shows_it(model, clothing_folder):
+    one, several = (suggest(model, source, n=30) for source in (clothing_folder / "hat", [clothing_folder / "hat"]))
+    assert one == several
+    assert len(one.suggestions) == 20
+    assert len(repr(one).splitlines()) <= 22
+    assert one._repr_html_().count("data:image/webp") == 20
+    assert [row["photo"] for row in one.to_json()["suggestions"]] == [s.photo for s in one.suggestions]
+    hostile = Suggested((Suggestion("<b>.jpg", "<i>", "<u>", 0.5),), 1, 0, ())
+    assert not {"<b>", "<i>", "<u>"} & set(re.findall(r"<\w>", hostile._repr_html_()))

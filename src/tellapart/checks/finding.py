@@ -1,7 +1,12 @@
 """What a check finds: a sentence, what to do, and the photos it is about."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from tellapart.text import Html, counted, html_fold, html_photo, shown, tag
+
+SHOWN_PHOTOS = 12  # of one finding, in a notebook, as many as a row or two; the page of `check` shows more
 
 
 @dataclass(frozen=True)
@@ -31,3 +36,24 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """The finding as a JSON-able dict."""
         return asdict(self)
+
+    def __repr__(self) -> str:
+        photos = f" ({counted(len(self.photos), 'row')} in .photos)" if self.photos else ""
+        return shown(f"<Finding {self.kind}: {self.sentence}{photos}>")
+
+    def _repr_html_(self) -> str:
+        return self.as_html({})
+
+    def as_html(self, pictures: Mapping[str, str]) -> Html:
+        """The finding for a notebook, with the `pictures` {photo: data URI} that there are."""
+        rows = [
+            tag(
+                "span",
+                *(html_photo(pictures[word], name=word) if word in pictures else tag("div", word) for word in row),
+            )
+            for row in self.photos[:SHOWN_PHOTOS]
+        ]
+        more = counted(len(self.photos) - SHOWN_PHOTOS, "more row")
+        rest = [tag("p", f"… and {more} in .photos")] if len(self.photos) > SHOWN_PHOTOS else []
+        fold = html_fold(counted(len(self.photos), "row"), *rows, *rest) if rows else ""
+        return tag("div", tag("p", tag("strong", self.sentence), " ", self.advice, " ", self.sure), fold)

@@ -29,18 +29,14 @@ def explain(model: str, photo: str, output: str, among: str | None, force: bool,
     """
     from pathlib import Path
 
-    from tellapart.model.explain import look_inside
     from tellapart.model.naming import refuse_swapped
-    from tellapart.report.inside_page import FILES, PAGE, inside_page
-    from tellapart.storage.atomic import refuse_unwritable, write_folder
+    from tellapart.report.inside_page import PAGE
     from tellapart.text import shown
+    from tellapart.workflow.explain import explain as explain_answer
 
     refuse_swapped(model, [photo], "tellapart explain")
-    refuse_unwritable(Path(output), force=force, ours=FILES if (Path(output) / PAGE).is_file() else frozenset())
     with progress_bars() as progress:
-        inside = look_inside(model, photo, among=among, progress=progress)
-        files = inside_page(inside, shown(Path(model).name), shown(Path(photo).name), learned=among is None)
-    write_folder(Path(output), files)
+        inside = explain_answer(model, photo, output=output, among=among, force=force, progress=progress)
     if as_json:
         print_json(inside.to_json())
         return

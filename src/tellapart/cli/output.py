@@ -12,7 +12,7 @@ from tellapart.text import shown, shown_lines
 
 if TYPE_CHECKING:
     from tellapart.evaluation.evaluation import Evaluation
-    from tellapart.model.prediction import Prediction
+    from tellapart.model.predictions import Prediction
 
 OF_A_PHOTO: Final = ("photo", "answer", "class_name", "confidence", "error")  # columns that every table of answers has
 PREFIX: Final = "p_"  # of the columns of classes, where a class has the name of another column

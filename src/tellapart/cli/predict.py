@@ -12,7 +12,7 @@ from tellapart.cli.streams import is_stdout
 from tellapart.errors import InputError
 
 if TYPE_CHECKING:
-    from tellapart.model.prediction import Prediction
+    from tellapart.model.predictions import Prediction
 
 
 @click.command(

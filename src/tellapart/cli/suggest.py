@@ -42,8 +42,7 @@ def suggest(model: str, photos: tuple[str, ...], number: int, csv_file: str | No
     if csv_file:
         write_table(csv_file, ["photo", "reason", "class_name", "confidence"], [list(row.values()) for row in rows])
     if as_json:
-        counts = {"n_looked_at": suggested.n_looked_at, "n_copies": suggested.n_copies}
-        print_json({"suggestions": rows, **counts, "skipped": [vars(skipped) for skipped in suggested.skipped]})
+        print_json(suggested.to_json())
         return
     if csv_file:
         say_written(f"{counted(len(rows), 'photo')} to label: {shown(csv_file)}", csv_file)

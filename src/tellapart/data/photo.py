@@ -93,7 +93,8 @@ def read(path: str | os.PathLike[str]) -> bytes:
     try:
         # Without O_NONBLOCK, opening a pipe that nobody writes to would never return.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, flags)) as file:
+        # No number: the system would take it for the file that this process has open under it, and close that.
+        with open(os.fspath(path), "rb", buffering=0, opener=lambda name, _: os.open(name, flags)) as file:
             status = os.fstat(file.fileno())
             _refuse_file(status)
             data = file.read(MAX_FILE_BYTES + 1)

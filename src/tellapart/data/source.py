@@ -99,11 +99,11 @@ class Dataset:
 
     source: str
     class_names: tuple[str, ...]
-    photos: tuple[str, ...]
+    photos: tuple[str, ...] = field(repr=False)
     places: tuple[str, ...] = field(repr=False)
     labels: NDArray[np.int32] = field(repr=False)
     splits: NDArray[np.str_] = field(repr=False)
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[Skipped, ...] = field(default=(), repr=False)
     archive: Container | None = None
     groups: Groups | None = field(default=None, repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)

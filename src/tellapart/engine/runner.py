@@ -1,10 +1,13 @@
 """One compiled graph on the CPU, answering from several threads at once."""
 
+import ctypes
 import io
 import math
+import os
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import openvino
@@ -29,6 +32,22 @@ class _Initialised:
     lock = threading.Lock()
 
 
+def _in_forked_child() -> None:
+    """Locks of threads that are not here are let go, and what the engine compiled for the parent is never ended.
+
+    Its end would wait for the engine's threads, which are not here either: a child that had only inherited a network
+    never came to its own end. One reference too many, which nobody can give back, keeps it.
+    """
+    _Initialised.lock, Network.compiling = threading.Lock(), threading.Lock()
+    for network in list(Network.alive):
+        for inherited in network.compiled():
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
+
+
 class Network:
     """A graph compiled by OpenVINO: one photo in, the named outputs out.
 
@@ -37,6 +56,9 @@ class Network:
     calling from as many threads as there are streams. One call computes in one thread: sums over parts that two threads
     made are rounded otherwise on some processors, and an answer must not depend on how many cores there are, or on
     which way it came. What that costs: docs/decisions/0003-float32.md
+
+    A process that was forked off has none of the engine's threads, and a call would wait for them for ever; so there
+    the graph is compiled anew when it is first asked, which takes a part of a second.
 
     Args:
         model: a serialised ONNX graph with the input `pixels` (uint8, N×px×px×3).
@@ -51,6 +73,9 @@ class Network:
         ArtifactError: the graph cannot be compiled, or has a larger value, or one whose size depends on the photo.
     """
 
+    alive: ClassVar["weakref.WeakSet[Network]"] = weakref.WeakSet()
+    compiling: ClassVar = threading.Lock()
+
     def __init__(
         self,
         model: bytes,
@@ -61,28 +86,48 @@ class Network:
         streams: int,
         most: int | None = None,
     ) -> None:
+        self.model = model
         self.input_px = input_px
+        self._streams, self._most = streams, most
+        self._wanted, self._optional = tuple(outputs), tuple(optional)
+        self._compile()
+        Network.alive.add(self)
+
+    def compiled(self) -> tuple[object, object]:
+        """What the engine holds for this process: the compiled graph, and each thread's request."""
+        return self._compiled, self._local
+
+    def _compile(self) -> None:
         try:
-            graph = openvino.Core().read_model(io.BytesIO(model))
-            graph.reshape({"pixels": [1, input_px, input_px, 3]})
+            graph = openvino.Core().read_model(io.BytesIO(self.model))
+            graph.reshape({"pixels": [1, self.input_px, self.input_px, 3]})
             has = {name for output in graph.outputs for name in output.get_names()}
-            self.outputs = (*outputs, *(name for name in optional if name in has))
+            self.outputs = (*self._wanted, *(name for name in self._optional if name in has))
             wanted = [graph.output(name).get_node().input_value(0) for name in self.outputs]
             graph = openvino.Model(wanted, graph.get_parameters(), "network")
-            if most is not None:
-                _refuse_sizes(graph, most)
+            if self._most is not None:
+                _refuse_sizes(graph, self._most)
             settings = {
                 "INFERENCE_PRECISION_HINT": PRECISION,
-                "INFERENCE_NUM_THREADS": streams,  # so that each stream has one
-                "NUM_STREAMS": streams,
+                "INFERENCE_NUM_THREADS": self._streams,  # so that each stream has one
+                "NUM_STREAMS": self._streams,
             }
             self._compiled = openvino.Core().compile_model(graph, "CPU", settings)
         except RuntimeError as error:
             raise ArtifactError("The model's graph cannot be run.", hint="Train or download it again.") from error
         self._local = threading.local()
+        self._process = os.getpid()
+
+    def _compile_here(self) -> None:
+        """Compiles it again in a process that was forked off the one that compiled it."""
+        with Network.compiling:
+            if self._process != os.getpid():
+                self._compile()
 
     def __call__(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """The outputs for one image (px, px, 3) uint8, each without the leading N. Safe from any thread."""
+        if self._process != os.getpid():
+            self._compile_here()
         if not _Initialised.done:
             with _Initialised.lock:
                 outputs = self._run(image)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tellapart.data.source import Skipped
 from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.errors import InputError
-from tellapart.evaluation import scores
+from tellapart.evaluation import notebook, scores
 from tellapart.evaluation.costs import Costs
 from tellapart.evaluation.coverage import Coverage
 from tellapart.evaluation.grouping import Grouping
@@ -170,6 +170,7 @@ class Evaluation(Mapping[str, Any]):
         training: the history of a network's training; None too where only a head learned.
         robustness: how it does on corrupted photos.
         timings_s: seconds of each step, and in all.
+        pictures: {photo: data URI} of some of the `most_wrong`, for a notebook; not in the JSON.
     """
 
     n_test: int
@@ -207,6 +208,7 @@ class Evaluation(Mapping[str, Any]):
     training: Mapping[str, Any] | None = None
     robustness: Robustness | None = None
     timings_s: Mapping[str, float] | None = field(default=None, compare=False)
+    pictures: Mapping[str, str] | None = field(default=None, compare=False)
 
     @property
     def crossed(self) -> bool:
@@ -215,7 +217,7 @@ class Evaluation(Mapping[str, Any]):
 
     def to_json(self) -> Json:
         """What evaluation.json says; null where something was asked about and there is no answer."""
-        json: Json = as_json(self)
+        json: Json = as_json(replace(self, pictures=None))
         asked = {name for name, beside in _ASKED_WITH.items() if beside in json}
         return {f.name: json.get(f.name) for f in fields(self) if f.name in json or f.name in asked}
 
@@ -231,6 +233,16 @@ class Evaluation(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._json)
+
+    def __repr__(self) -> str:
+        return notebook.as_text(self.headline, self.per_class, self.confused_pairs, self._sentences())
+
+    def _repr_html_(self) -> str:
+        of = self.headline, self.per_class, self.confusion, self.most_wrong
+        return notebook.as_html(*of, self.pictures or {}, self._sentences())
+
+    def _sentences(self) -> list[str]:
+        return [one.sentence for one in self.advice or ()]
 
 
 def as_json(value: Any) -> Any:

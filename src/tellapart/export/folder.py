@@ -20,7 +20,7 @@ from tellapart.export.web import web_folder
 from tellapart.model.artifact import EXAMPLES, MODEL, Artifact, load_artifact, refuse_imagenet, to_json
 from tellapart.model.prediction import Predictor
 from tellapart.storage.atomic import refuse_unwritable, write_folder
-from tellapart.timing import Progress, no_progress
+from tellapart.timing import Progress, usual_progress
 
 TARGETS: Mapping[str, Build] = {
     "web": web_folder,
@@ -77,7 +77,7 @@ def export(
     runtime: str | os.PathLike[str] | None = None,
     examples: bool = True,
     force: bool = False,
-    progress: Progress = no_progress,
+    progress: Progress = usual_progress,
 ) -> Exported:
     """Writes `model` as `to` into the folder `output`, once it has answered a set of photos as the model does.
 

@@ -12,7 +12,8 @@ from tellapart.data import photo
 from tellapart.data.meaning.named_photos import scan_photos
 from tellapart.errors import InputError, PhotoError
 from tellapart.model.artifact import MODEL, Artifact
-from tellapart.model.prediction import Prediction, Predictor
+from tellapart.model.prediction import Predictor
+from tellapart.model.predictions import Prediction
 from tellapart.storage.photo_locations import load_locations
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress
@@ -82,7 +83,7 @@ def gather(folder: str | None, artifact: Artifact, predictor: Predictor, progres
         made = generated()
     photos = []
     for done, (name, data) in enumerate((*named, *made), start=1):
-        expected = predictor.predict(data)
+        [expected] = predictor.predict([data])
         if expected.error is None:
             photos.append(ProofPhoto(name, data, expected, ours=done > len(named)))
         progress("asking the model", done, len(named) + len(made))

@@ -49,6 +49,9 @@ class Prepared:
     groups_found: NDArray[np.int32] | None = None
     pictures: NDArray[np.uint8] | None = None
 
+    def __repr__(self) -> str:
+        return f"<Prepared {counted(self.dataset.n, 'photo')} of {self.dataset!r}>"
+
 
 def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: Stopwatch) -> Prepared:
     """Read every photo once, leave out what cannot be read, and find the copies.

@@ -10,7 +10,9 @@ from onnx import numpy_helper
 from PIL import Image
 
 from tellapart.engine.graph_rules import HEAD
+from tellapart.engine.head import Head
 
+BIAS = "head.bias"  # what compose.py calls it
 FEATURE_MAP = "feature_map"  # what compose.py calls the map
 COLOUR = (255, 80, 0)  # an orange that is seen on most photos
 STRONGEST = 200  # of 255: the opacity where the activation is 1, so that the photo is still seen below
@@ -21,6 +23,13 @@ def head_weight(model: bytes) -> NDArray[np.float32] | None:
     """The head's weights (C, D) in the serialised graph `model`; None for a graph without such a head."""
     stored = next((w for w in onnx.load_model_from_string(model).graph.initializer if w.name == HEAD), None)
     return None if stored is None else numpy_helper.to_array(stored).astype(np.float32)
+
+
+def head_of(model: bytes) -> Head:
+    """The head in the serialised graph `model`, which is one of ours."""
+    stored = {w.name: w for w in onnx.load_model_from_string(model).graph.initializer}
+    weight, bias = (numpy_helper.to_array(stored[name]).astype(np.float32) for name in (HEAD, BIAS))
+    return Head(weight, bias)
 
 
 def has_heatmap(model: bytes) -> bool:

@@ -1,5 +1,6 @@
 """What a model does with a photo: where it looked, what it cannot do without, what its layers see, what is alike."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -10,6 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
+from PIL import Image
 
 from tellapart.data import photo as files
 from tellapart.data.meaning.named_photos import scan_photos
@@ -20,11 +22,14 @@ from tellapart.engine.runner import Network
 from tellapart.errors import InputError
 from tellapart.features.extract import cached_extractor
 from tellapart.model.artifact import MODEL, Artifact, load_artifact
-from tellapart.model.cam import class_activation, for_class, head_weight
-from tellapart.model.prediction import Prediction, Predictor
+from tellapart.model.cam import class_activation, for_class, head_weight, heatmap_png
+from tellapart.model.prediction import Predictor
+from tellapart.model.predictions import Prediction
+from tellapart.model.thumbnail import make_thumbnail, thumbnail_of
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.storage.photo_locations import load_locations
-from tellapart.timing import Progress, no_progress
+from tellapart.text import html_photo, shown, tag
+from tellapart.timing import Progress, no_progress, usual_progress
 
 CELLS: Final = 12  # places a side where the photo is covered
 COVER: Final = 3  # cells a side that are covered at once: smaller ones rarely change an answer
@@ -86,6 +91,20 @@ class Inside:
     layers: tuple[Layer, ...]
     neighbours: tuple[Neighbour, ...]
 
+    def __repr__(self) -> str:
+        alike = "".join(f"\n  alike: {shown(one.path)} ({one.cosine:.2f})" for one in self.neighbours)
+        return f"<Inside {self.prediction!r}>{alike}"
+
+    def _repr_html_(self) -> str:
+        parts = [html_photo(make_thumbnail(self.pixels), "as the model sees it")]
+        if self.activation is not None:
+            parts.append(html_photo(make_thumbnail(_looked(self.pixels, self.activation)), "where it looked"))
+        said = tag("p", tag("strong", self.prediction.in_words()))
+        near = [
+            html_photo(thumbnail_of(one.path), f"alike: {one.cosine:.2f}", name=one.path) for one in self.neighbours
+        ]
+        return tag("div", said, tag("div", *parts), tag("div", *near))
+
     def to_json(self) -> dict[str, Any]:
         """For machines: what is said and the two maps of the photo, by rows."""
         return {
@@ -101,7 +120,7 @@ def look_inside(
     photo: str | PathLike[str],
     *,
     among: str | PathLike[str] | None = None,
-    progress: Progress = no_progress,
+    progress: Progress = usual_progress,
 ) -> Inside:
     """Everything that `model` does with `photo`.
 
@@ -138,6 +157,13 @@ def look_inside(
         layers=tuple(layers),
         neighbours=_neighbours(artifact, features, among, progress),
     )
+
+
+def _looked(pixels: NDArray[np.uint8], activation: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The photo (px, px, 3) with its heatmap laid over."""
+    image = Image.fromarray(pixels).convert("RGBA")
+    image.alpha_composite(Image.open(io.BytesIO(heatmap_png(activation, len(pixels)))))
+    return np.asarray(image.convert("RGB"))
 
 
 def occlusion(

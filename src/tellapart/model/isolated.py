@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
-from tellapart.model.prediction import Prediction, Predictor
+from tellapart.model.prediction import Predictor
+from tellapart.model.predictions import Prediction
 from tellapart.sandbox.decoder_pool import DecoderPool
 
 

@@ -1,67 +1,27 @@
 """From a photo to an answer, by the model folder alone."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from tellapart.classifier.decision import NONE_OF_THESE, NOT_SURE, Thresholds, answer, claiming
-from tellapart.data import photo
-from tellapart.data.preprocess import Preprocess, preprocess, read_pixels
+from tellapart.data.preprocess import Preprocess, read_pixels
 from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
 from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import PhotoError
 from tellapart.model.artifact import Artifact, is_imagenet, load_artifact
+from tellapart.model.photo_like import PhotoLike, Taken, each_of, is_one, pixels_of, take, taken
+from tellapart.model.predictions import Prediction, Predictions
 from tellapart.parallel import map_in_order, n_cores
+from tellapart.text import counted, shown
 
+SHOWN_NAMES = 10  # of classes, where a person looks at a predictor
 LIKELY = 0.15  # probability of an ImageNet class to be worth naming: of 150 photos of them nine in ten names were right
-
-PhotoLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer about one photo.
-
-    Args:
-        photo: its path or name as given.
-        answer: a class name, "not sure", "none of these", or None for a photo that could not be read.
-        class_name: the likeliest class, whether or not it is the answer; None with an error.
-        confidence: its probability.
-        probs: {class name: probability}, likeliest first.
-        ood_score: distance from the training photos, higher is further; None where the model has none.
-        looks_like: for "none of these", which of ImageNet's 1,000 classes it looks more like, where one is likely.
-        error: why the photo could not be read, a plain sentence, or None.
-        between: for "not sure", the classes in question: those not to be missed that claim it, else the two likeliest.
-    """
-
-    photo: str
-    answer: str | None
-    class_name: str | None = None
-    confidence: float | None = None
-    probs: Mapping[str, float] | None = None
-    ood_score: float | None = None
-    looks_like: str | None = None
-    error: str | None = None
-    between: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The machine contract: one flat object."""
-        return {
-            "photo": self.photo,
-            "answer": self.answer,
-            "class_name": self.class_name,
-            "confidence": self.confidence,
-            "probs": dict(self.probs or {}),
-            "unknown_score": self.ood_score,
-            "looks_like": self.looks_like,
-            "error": self.error,
-        }
 
 
 @dataclass(frozen=True)
@@ -111,6 +71,7 @@ class Predictor:
         self.preprocessing = preprocessing
         self.thresholds = thresholds
         self._streams = streams
+        self._explains, self._looks = explains, looks
         optional = ["unknown_score", "imagenet_logits", *["feature_map"] * explains, *["features"] * looks]
         self._network = Network(model, preprocessing.input_px, ["probs"], optional=optional, streams=streams)
 
@@ -158,39 +119,51 @@ class Predictor:
     def predict(self, photos: PhotoLike) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is one photo
 
     @overload
-    def predict(self, photos: Iterable[PhotoLike]) -> list[Prediction]: ...
+    def predict(self, photos: Iterable[PhotoLike]) -> Predictions: ...
 
-    def predict(self, photos: PhotoLike | Iterable[PhotoLike]) -> Prediction | list[Prediction]:
+    def predict(self, photos: PhotoLike | Iterable[PhotoLike]) -> Prediction | Predictions:
         """The prediction for one photo, or a list of them for many.
 
-        A photo is a path, a file's bytes, a Pillow image, or an (H, W, 3) uint8 RGB array. A Pillow image that is
-        opened and not loaded is read as its file is. One that cannot be read gives a prediction with `error` set;
-        nothing is raised for it.
+        A photo is a path, a file's content, an open file, a Pillow image, or an (H, W, 3) uint8 RGB array. A Pillow
+        image that is opened and not loaded is read as its file is. Many are anything that gives one after the other: a
+        list, a generator, an array of paths, a column of a data frame. Of many, one that cannot be read gives a
+        prediction with `error` set.
+
+        Raises:
+            PhotoError: the one photo cannot be read.
+            TypeError: it is, or one of them is, nothing that can be a photo; says of what type.
         """
-        if isinstance(photos, (str, os.PathLike, bytes, Image.Image, np.ndarray)):
-            return self._predict_one(photos)
-        return list(self.predict_many(photos))
+        if not is_one(photos):
+            return Predictions(self.predict_many(photos))  # type: ignore[arg-type]  # they are many
+        name, item = take(photos)
+        if isinstance(item, PhotoError):
+            raise item
+        return replace(self.prediction(self.answers(pixels_of(item, self.preprocessing)), name), on_disk=item is name)
 
     def predict_many(self, photos: Iterable[PhotoLike]) -> Iterator[Prediction]:
         """Predictions in the order of `photos`, given out as they are ready; memory does not grow with their number."""
-        return map_in_order(self._predict_one, photos, n_workers=self._streams, name="predict")
+        return map_in_order(self._predict_one, taken(each_of(photos)), n_workers=self._streams, name="predict")
 
-    def _predict_one(self, item: PhotoLike) -> Prediction:
-        name = os.fspath(item) if isinstance(item, (str, os.PathLike)) else ""
+    def _predict_one(self, given: tuple[str, Taken | PhotoError]) -> Prediction:
+        name, item = given
+        on_disk = item is name
         try:
-            pixels = self._pixels_of(item)
+            if isinstance(item, PhotoError):
+                raise item
+            pixels = pixels_of(item, self.preprocessing)
         except PhotoError as error:
-            return Prediction(name, None, error=error.message)
-        return self.prediction(self.answers(pixels), name)
+            return Prediction(name, None, error=error.message, on_disk=on_disk)
+        return replace(self.prediction(self.answers(pixels), name), on_disk=on_disk)
 
-    def _pixels_of(self, item: PhotoLike) -> NDArray[np.uint8]:
-        if isinstance(item, np.ndarray):
-            if item.dtype != np.uint8 or item.ndim != 3 or item.shape[2] != 3 or 0 in item.shape:
-                raise PhotoError("An image array must be (H, W, 3) uint8.", code="unsupported")
-            return preprocess(item, self.preprocessing)
-        if isinstance(item, Image.Image):
-            return preprocess(photo.decode_image(item, min_side_px=self.preprocessing.min_side_px), self.preprocessing)
-        return self.pixels(item if isinstance(item, bytes) else photo.read(item))
+    def __reduce__(self) -> tuple[object, ...]:
+        """For those who send it to another process: what it was made of, and compiled there."""
+        made_of = (self.class_names, self.preprocessing, self.thresholds, self._network.model)
+        return _predictor, (*made_of, self._streams, self._explains, self._looks)
+
+    def __repr__(self) -> str:
+        names = ", ".join(map(shown, self.class_names[:SHOWN_NAMES]))
+        more = f" and {len(self.class_names) - SHOWN_NAMES:,} more" if len(self.class_names) > SHOWN_NAMES else ""
+        return f"<Predictor of {counted(len(self.class_names), 'class', 'classes')}: {names}{more}>"
 
     def prediction(self, answers: Answers, name: str = "") -> Prediction:
         """What a person is told about the photo `name`, given what the graph says about it."""
@@ -205,6 +178,18 @@ class Predictor:
             between = tuple(claims if len(claims) > 1 else list(probs)[:2])
         ood_score = answers.ood_score
         return Prediction(name, said, winner, probs[winner], probs, ood_score, looks_like, between=between)
+
+
+def _predictor(
+    class_names: tuple[str, ...],
+    preprocessing: Preprocess,
+    thresholds: Thresholds,
+    model: bytes,
+    streams: int,
+    explains: bool,
+    looks: bool,
+) -> Predictor:
+    return Predictor(class_names, preprocessing, thresholds, model, streams=streams, explains=explains, looks=looks)
 
 
 def _everyday_class(logits: NDArray[np.float32]) -> str | None:

@@ -16,7 +16,8 @@ from tellapart.data.photo import decode, stored_as
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
 from tellapart.features.prepare import Prepared
-from tellapart.report.page import UNIT_SPACE, environment, make_thumbnail
+from tellapart.model.thumbnail import make_thumbnail
+from tellapart.report.page import UNIT_SPACE, environment
 from tellapart.text import for_shell, quoted
 
 MAX_PICTURES = 24  # photos shown of one finding; twelve pairs fill four screens of a phone

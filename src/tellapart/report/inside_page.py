@@ -11,7 +11,8 @@ from tellapart.data.photo import decode, read
 from tellapart.errors import PhotoError
 from tellapart.model.cam import data_uri
 from tellapart.model.explain import DEPTHS, Inside, Layer
-from tellapart.report.page import UNIT_SPACE, environment, make_thumbnail, percent
+from tellapart.model.thumbnail import make_thumbnail
+from tellapart.report.page import UNIT_SPACE, environment, percent
 
 PAGE = "explanation.html"
 LAYERS = tuple(f"layer-{number}" for number in range(1, len(DEPTHS) + 2))

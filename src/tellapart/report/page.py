@@ -1,8 +1,6 @@
 """One evaluation -> one self-contained HTML page for people: no script, no request, same input same bytes."""
 
-import base64
 import functools
-import io
 import itertools
 import math
 import re
@@ -13,9 +11,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import jinja2
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.evaluation.costs import Costs
@@ -147,20 +142,6 @@ def with_thresholds(page: str, coverage: Coverage, costs: Costs, *, n_test: int,
         if begins >= 0 <= ends:
             page = page[:begins] + section + page[ends + len("</section>") :]
     return page
-
-
-def make_thumbnail(image: NDArray[np.uint8], size_px: int = 160) -> str:
-    """A small WebP copy of an image as a data URI.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        size_px: longest side; a smaller image is not enlarged.
-    """
-    small = Image.fromarray(image)
-    small.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    small.save(file, "WEBP", quality=72, method=4)
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def percent(share: float | None) -> str:

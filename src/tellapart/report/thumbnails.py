@@ -10,8 +10,8 @@ from PIL import Image
 from tellapart.data.photo import decode
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
+from tellapart.model.thumbnail import make_thumbnail
 from tellapart.parallel import map_in_order
-from tellapart.report.page import make_thumbnail
 
 THUMBNAIL_PX = 256  # shown at 120 to 160, and enlarged by a click
 EXAMPLE_PX = 320

@@ -1,18 +1,54 @@
 """What is wrong with photos, before any training."""
 
 import os
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from tellapart.checks.finding import Finding
+from tellapart.checks.finding import SHOWN_PHOTOS, Finding
 from tellapart.checks.inspection import inspect
 from tellapart.classifier.cross_validation import out_of_fold_probs
 from tellapart.data.data_frame import DataFrame
-from tellapart.data.source import require_trainable, scan
+from tellapart.data.source import Dataset, require_trainable, scan
 from tellapart.errors import InputError
 from tellapart.features.extract import bundled_extractor
 from tellapart.features.prepare import Prepared, prepare
 from tellapart.recipe import LinearProbe, Reading
-from tellapart.timing import Progress, Stopwatch, no_progress
+from tellapart.report.thumbnails import thumbnails
+from tellapart.text import counted, shown, tag
+from tellapart.timing import Progress, Stopwatch, usual_progress
 from tellapart.workflow.kin import asked_twice
+
+
+class Findings(list[Finding]):
+    """What was found, gravest first: a list that a notebook shows with its photos."""
+
+    def __init__(self, found: Iterable[Finding], dataset: Dataset) -> None:
+        super().__init__(found)
+        self.dataset = dataset
+
+    def __repr__(self) -> str:
+        lines = [f"<Findings in {shown(self.dataset.source)}: {counted(len(self), 'thing')} to look at>"]
+        return "\n".join([*lines, *(f"  {finding!r}" for finding in self)])
+
+    def _repr_html_(self) -> str:
+        known = set(self.dataset.photos)
+        rows = [row for finding in self for row in finding.photos[:SHOWN_PHOTOS]]
+        pictures = thumbnails(self.dataset, [word for row in rows for word in row if word in known])
+        lead = f"{self.dataset.source}: {counted(len(self), 'thing')} to look at." if self else "Nothing was found."
+        return tag("div", tag("p", lead), *(finding.as_html(pictures) for finding in self))
+
+
+class Checked(NamedTuple):
+    """The photos as they were read, and what was found: `prepared, findings = check(…)`."""
+
+    prepared: Prepared
+    findings: Findings
+
+    def __repr__(self) -> str:
+        return repr(self.findings)
+
+    def _repr_html_(self) -> str:
+        return self.findings._repr_html_()
 
 
 def check(
@@ -20,8 +56,8 @@ def check(
     *,
     quality: str = Reading.quality,
     group_by: str | None = None,
-    progress: Progress = no_progress,
-) -> tuple[Prepared, list[Finding]]:
+    progress: Progress = usual_progress,
+) -> Checked:
     """What is wrong with the photos of `source`, before any training.
 
     Args:
@@ -40,7 +76,8 @@ def check(
     said = None if untrainable else out_of_fold_probs(prepared, recipe, progress)
     ask = None if untrainable else asked_twice(prepared, recipe)
     understood = [Finding("source", note, "") for note in prepared.dataset.notes]
-    return prepared, [*untrainable, *understood, *inspect(prepared, said, progress, ask)]
+    found = [*untrainable, *understood, *inspect(prepared, said, progress, ask)]
+    return Checked(prepared, Findings(found, prepared.dataset))
 
 
 def _untrainable(prepared: Prepared) -> list[Finding]:

@@ -21,13 +21,42 @@ from tellapart.metrics.paired import SIGNIFICANT_P, Comparison, compare_answers
 from tellapart.model.artifact import Artifact, load_artifact
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
-from tellapart.text import counted, quoted, shown
-from tellapart.timing import Progress, no_progress
+from tellapart.text import counted, html_fold, html_table, quoted, shown, tag
+from tellapart.timing import Progress, usual_progress
 from tellapart.workflow.trained_copies import copies_of, training_photos
 
+DIFFERING_SHOWN = 50  # photos, in a notebook; all are in `differing`
 HOPELESS = 100_000  # photos; nobody labels more to tell two models apart that are so nearly alike
 
 Json = dict[str, Any]
+
+
+class Compared(dict[str, Any]):
+    """What was found, as JSON says it, and as a screen or a notebook shows it."""
+
+    def __repr__(self) -> str:
+        scores = [f"  {m['name']}: {m['n_right']:,} of {self['n']:,} right" for m in (self["a"], self["b"])]
+        return "\n".join(
+            map(shown, [f"<Compared: {self['sentence']}>", *scores, *(f"  {note}" for note in self["notes"])])
+        )
+
+    def _repr_html_(self) -> str:
+        n = self["n"]
+        rows = [
+            (m["name"], f"{m['n_right']:,} of {n:,}", f"{m['low'] * n:,.0f} to {m['high'] * n:,.0f}")
+            for m in (self["a"], self["b"])
+        ]
+        differing = [(d["photo"], d["class_name"], d["answer_a"], d["answer_b"]) for d in self["differing"]]
+        columns = ("photo", "is", self["a"]["name"], self["b"]["name"])
+        parts: list[object] = [
+            tag("p", tag("strong", self["sentence"])),
+            html_table(("model", "right", "plausible"), rows),
+        ]
+        parts += [tag("p", note) for note in self["notes"]]
+        if differing:
+            lead = counted(len(differing), "photo answered differently", "photos answered differently")
+            parts.append(html_fold(lead, html_table(columns, differing[:DIFFERING_SHOWN])))
+        return tag("div", *parts)
 
 
 @dataclass(frozen=True)
@@ -63,8 +92,8 @@ def compare(
     source: str | os.PathLike[str] | DataFrame,
     *,
     group_by: str | None = None,
-    progress: Progress = no_progress,
-) -> Json:
+    progress: Progress = usual_progress,
+) -> Compared:
     """Which of two model folders gets more photos of `source` right, and whether that could be chance.
 
     A photo counts as right when its likeliest class is; whether a model would have said "not sure" or "none of these"
@@ -79,7 +108,7 @@ def compare(
         progress: called with (stage, done, total), one stage a model.
 
     Returns:
-        Everything found, ready for JSON. `sentence` says it in words, `notes` what was left out, and
+        Everything found, a dict ready for JSON. `sentence` says it in words, `notes` what was left out, and
         `looked_for` which copies of training photos could be looked for.
 
     Raises:
@@ -96,7 +125,7 @@ def compare(
             raise InputError(f"{quoted(name)} cannot be compared. {error.message}", hint=error.hint) from error
     dataset = test_part(dataset)
     a, b = (_ask(name, artifact, dataset, progress) for name, artifact in zip(names, artifacts, strict=True))
-    return _result(a, b, dataset)
+    return Compared(_result(a, b, dataset))
 
 
 def _names(model_a: str | os.PathLike[str], model_b: str | os.PathLike[str]) -> tuple[str, str]:

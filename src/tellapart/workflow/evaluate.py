@@ -13,9 +13,10 @@ from tellapart.evaluation.robustness import measure_robustness
 from tellapart.model.artifact import EVALUATION, REPORT, REPORT_FILES, load_artifact, to_json
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
+from tellapart.report.sections import shown_photos
 from tellapart.storage.atomic import refuse_unwritable, write_folder
-from tellapart.timing import Progress, Stopwatch, no_progress
-from tellapart.workflow.model_folder import page
+from tellapart.timing import Progress, Stopwatch, usual_progress
+from tellapart.workflow.model_folder import page, pictured, pictures_of
 from tellapart.workflow.trained_copies import copies_of, training_photos
 
 
@@ -27,7 +28,7 @@ def evaluate(
     force: bool = False,
     robustness: bool = False,
     group_by: str | None = None,
-    progress: Progress = no_progress,
+    progress: Progress = usual_progress,
 ) -> Evaluation:
     """Score a model folder on labelled photos that it has not seen; classes are matched by name.
 
@@ -73,8 +74,10 @@ def evaluate(
             hard = measure_robustness(predictor, dataset, answers.usable, progress=progress)
             evaluation = replace(evaluation, robustness=hard)
     with clock("report"):
-        report = page(evaluation, dataset, artifact.manifest["name"]) if output is not None else b""
+        shown = [one.photo for one in evaluation.most_wrong] if output is None else shown_photos(evaluation)
+        pictures = pictures_of(dataset, shown)
+        report = page(evaluation, pictures, artifact.manifest["name"]) if output is not None else b""
     evaluation = replace(evaluation, timings_s=clock.rounded())
     if output is not None:
         write_folder(Path(output), {REPORT: report, EVALUATION: to_json(evaluation.to_json())})
-    return evaluation
+    return pictured(evaluation, pictures)

@@ -1,7 +1,8 @@
 """What goes into a model folder: its description, its graph's proof, its report."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +21,7 @@ from tellapart.engine.runner import PRECISION
 from tellapart.errors import TrainingError
 from tellapart.evaluation.document import inside
 from tellapart.evaluation.evaluation import Evaluation, Proof
+from tellapart.evaluation.notebook import SHOWN_WRONG
 from tellapart.evaluation.wishes import guarantee_of
 from tellapart.features.prepare import fingerprint
 from tellapart.model.artifact import MAX_EXAMPLES, MODEL, OUT_OF_FOLD, TRAINED_ON
@@ -29,7 +31,6 @@ from tellapart.model.prediction import Predictor
 from tellapart.recipe import recipe_json
 from tellapart.report.card import render_card
 from tellapart.report.page import Made, render_page
-from tellapart.report.sections import shown_photos
 from tellapart.report.thumbnails import example_photo, thumbnails
 from tellapart.text import LONGEST_NAME, shown
 
@@ -168,13 +169,10 @@ def _examples(predictor: Predictor, dataset: Dataset, split: Split) -> dict[str,
     return files
 
 
-def page(evaluation: Evaluation, dataset: Dataset, name: str, made: Made | None = None) -> bytes:
+def page(evaluation: Evaluation, pictures: Mapping[str, str], name: str, made: Made | None = None) -> bytes:
     """The report on the model `name`; without timings, so that the same photos and seed give the same bytes a day."""
-    by_name = {inside(dataset, photo): photo for photo in dataset.photos}
-    wanted = [by_name[photo] for photo in shown_photos(evaluation) if photo in by_name]
-    small = {inside(dataset, photo): uri for photo, uri in thumbnails(dataset, wanted).items()}
     title = title_of(evaluation.confusion.class_names, name)
-    return render_page(evaluation, small, title=title, model_name=name, made=made).encode()
+    return render_page(evaluation, pictures, title=title, model_name=name, made=made).encode()
 
 
 def title_of(class_names: Sequence[str], name: str) -> str:
@@ -187,6 +185,19 @@ def made_today(folder: str, command: str) -> Made:
     seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
     when = datetime.fromtimestamp(int(seconds), UTC) if seconds.isdecimal() else datetime.now().astimezone()
     return Made(f"{when.day} {MONTHS[when.month - 1]} {when.year}", folder, command)
+
+
+def pictures_of(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
+    """{photo: data URI} of those `names`, as inside the dataset, that can be read again, until a page is full."""
+    by_name = {inside(dataset, photo): photo for photo in dataset.photos}
+    wanted = [by_name[photo] for photo in names if photo in by_name]
+    return {inside(dataset, photo): uri for photo, uri in thumbnails(dataset, wanted).items()}
+
+
+def pictured(evaluation: Evaluation, pictures: Mapping[str, str]) -> Evaluation:
+    """The evaluation with the pictures that a notebook shows."""
+    worst = [one.photo for one in evaluation.most_wrong[:SHOWN_WRONG]]
+    return replace(evaluation, pictures={photo: pictures[photo] for photo in worst if photo in pictures})
 
 
 def card(evaluation: Evaluation, description: Json) -> bytes:

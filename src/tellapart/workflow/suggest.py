@@ -7,7 +7,7 @@ already. On clothing and instruments that taught more than as many photos labell
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,14 @@ from tellapart.errors import InputError, PhotoError
 from tellapart.features.copies import find_copies
 from tellapart.features.extract import hash_pixels
 from tellapart.model.artifact import Artifact, load_artifact
+from tellapart.model.thumbnail import thumbnail_of
 from tellapart.parallel import map_in_order, n_cores
-from tellapart.text import counted, quoted
-from tellapart.timing import Progress, no_progress
+from tellapart.text import counted, html_photo, quoted, shown, tag
+from tellapart.timing import Progress, usual_progress
 
 STAGE = "looking at photos"
+SHOWN_LINES = 20  # of the suggestions, as text: they fit a screen
+SHOWN_PHOTOS = 24  # in a notebook: a screen of pictures
 CLOSE_CALL = 0.5  # between the two likeliest probabilities; below it two classes compete
 MOST_FAR_SHARE = 0.2  # of the suggestions: photos far from all training ones may be a new kind of thing, or rubbish
 
@@ -70,6 +73,31 @@ class Suggested:
     n_copies: int
     skipped: tuple[Skipped, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """What `suggest --json` prints."""
+        counts = {"n_looked_at": self.n_looked_at, "n_copies": self.n_copies}
+        return {
+            "suggestions": [one.to_json() for one in self.suggestions],
+            **counts,
+            "skipped": [vars(skipped) for skipped in self.skipped],
+        }
+
+    def __repr__(self) -> str:
+        lines = [f"  {shown(one.photo)}  {shown(one.reason)}" for one in self.suggestions[:SHOWN_LINES]]
+        if len(self.suggestions) > SHOWN_LINES:
+            lines.append(f"  … and {len(self.suggestions) - SHOWN_LINES:,} more in .suggestions")
+        return "\n".join([f"<Suggested {self._counts()}>", *lines])
+
+    def _repr_html_(self) -> str:
+        figures = [
+            html_photo(thumbnail_of(one.photo), tag("strong", one.reason), f"{one.class_name}?", name=one.photo)
+            for one in self.suggestions[:SHOWN_PHOTOS]
+        ]
+        return tag("div", tag("p", self._counts()), *figures)
+
+    def _counts(self) -> str:
+        return f"{counted(len(self.suggestions), 'photo')} to label next, of {self.n_looked_at:,} looked at"
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -91,13 +119,16 @@ class Pool:
 
 
 def suggest(
-    model: str | PathLike[str], source: Sequence[str], n: int = 50, progress: Progress = no_progress
+    model: str | PathLike[str],
+    source: str | PathLike[str] | Sequence[str],
+    n: int = 50,
+    progress: Progress = usual_progress,
 ) -> Suggested:
     """The `n` photos of `source` that would teach the model most, fewer where there are fewer different ones.
 
     Args:
         model: the model folder.
-        source: files, folders or globs of unlabelled photos.
+        source: a file, folder or glob of unlabelled photos, or several.
         n: how many to suggest, at least 1.
         progress: called with (stage, done, total).
 
@@ -107,7 +138,7 @@ def suggest(
     """
     if n < 1:
         raise InputError(f"The number of suggestions must be at least 1. Got {n}.")
-    photos = sorted(scan_photos(source))
+    photos = sorted(scan_photos([fspath(source)] if isinstance(source, str | PathLike) else map(fspath, source)))
     if not photos:
         raise InputError("There are no photos to choose from.", hint="Name a folder of photos without labels.")
     artifact = load_artifact(Path(model))

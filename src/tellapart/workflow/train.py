@@ -27,11 +27,22 @@ from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
 from tellapart.recipe import USUAL, LinearProbe, Reading, Recipe, Wishes, probe_of
 from tellapart.report.page import Made
+from tellapart.report.sections import shown_photos
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import save_locations
-from tellapart.timing import Progress, Stopwatch, no_progress
+from tellapart.timing import Progress, Stopwatch, usual_progress
 from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_photos
-from tellapart.workflow.model_folder import card, describe, made_today, model_facts, model_files, page, proven
+from tellapart.workflow.model_folder import (
+    card,
+    describe,
+    made_today,
+    model_facts,
+    model_files,
+    page,
+    pictured,
+    pictures_of,
+    proven,
+)
 from tellapart.workflow.ungrouped import probes_beside, without_groups
 
 Json = dict[str, Any]
@@ -51,7 +62,7 @@ def train(
     robustness: bool = False,
     group_by: str | None = None,
     command: str = "",
-    progress: Progress = no_progress,
+    progress: Progress = usual_progress,
 ) -> Evaluation:
     """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
 
@@ -92,11 +103,9 @@ def train(
     evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)
     if robustness:
         evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress, clock))
-    pages = _pages(evaluation, prepared, description, made_today(output.name, command), clock)
-    evaluation = replace(evaluation, timings_s=clock.rounded())
-    files = model_files(model, trained, kept) | examples | pages | {EVALUATION: to_json(evaluation.to_json())}
-    _write(output, seal(description, files), trained)
-    return evaluation
+    pages, evaluation = _pages(evaluation, prepared, description, made_today(output.name, command), clock)
+    files = model_files(model, trained, kept) | examples | pages
+    return _written(output, description, files, trained, replace(evaluation, timings_s=clock.rounded()))
 
 
 def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Json]:
@@ -108,11 +117,12 @@ def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Jso
 
 def _pages(
     evaluation: Evaluation, prepared: Prepared, description: Json, made: Made, clock: Stopwatch
-) -> dict[str, bytes]:
-    """What people read of the model."""
+) -> tuple[dict[str, bytes], Evaluation]:
+    """What people read of the model, and the evaluation with the pictures that a notebook shows."""
     with clock("report"):
-        report = page(evaluation, prepared.dataset, description["name"], made)
-        return {REPORT: report, CARD: card(evaluation, description)}
+        pictures = pictures_of(prepared.dataset, shown_photos(evaluation))
+        report = page(evaluation, pictures, description["name"], made)
+        return {REPORT: report, CARD: card(evaluation, description)}, pictured(evaluation, pictures)
 
 
 def _tested(trained: Trained, bundled: Prepared, clock: Stopwatch) -> tuple[Evaluation, KeptScores]:
@@ -141,12 +151,14 @@ def _chosen(recipe: Recipe | None, quality: str | None) -> Recipe:
     return recipe
 
 
-def _write(output: Path, files: Json, trained: Trained) -> None:
-    """The model folder, and in the cache, where its photos are: they prove its exports, and explain its answers.
+def _written(output: Path, description: Json, files: Json, trained: Trained, evaluation: Evaluation) -> Evaluation:
+    """The evaluation, once all is written: the model folder, and in the cache where its photos are.
+
+    Those prove its exports, and explain its answers.
 
     What a stopped training would have gone on from is no longer needed then.
     """
-    write_folder(output, files)
+    write_folder(output, seal(description, files | {EVALUATION: to_json(evaluation.to_json())}))
     dataset, split = trained.prepared.dataset, trained.split
     model = sha256(files[MODEL])
     remember_graph(model, n_classes=len(dataset.class_names), input_px=trained.prepared.preprocessing.input_px)
@@ -154,6 +166,7 @@ def _write(output: Path, files: Json, trained: Trained) -> None:
         kinds = {"test": split.test, "train": split.learned}
         save_locations(model, {kind: [dataset.places[i] for i in chosen] for kind, chosen in kinds.items()})
     checkpoint_of(output).unlink(missing_ok=True)
+    return evaluation
 
 
 def _trainable(
