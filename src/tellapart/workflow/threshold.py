@@ -20,6 +20,7 @@ from tellapart.evaluation.wishes import contradiction, decide, guarantee_of
 from tellapart.model.artifact import (
     CARD,
     EVALUATION,
+    MAX_BYTES,
     MODEL,
     MODEL_FILES,
     OUT_OF_FOLD,
@@ -32,6 +33,7 @@ from tellapart.model.artifact import (
     to_json,
 )
 from tellapart.model.compose import with_metadata
+from tellapart.model.folder_files import read_card, read_file
 from tellapart.model.kept_file import parse_kept
 from tellapart.model.prediction import Predictor
 from tellapart.recipe import Wishes
@@ -166,16 +168,12 @@ def _write(
     n_test, crossed = len(kept.tested), evaluation.get("method") == "cross-validation"
     files = {**artifact.files, MODEL: graph, EVALUATION: to_json(evaluation)}
     if REPORT in artifact.manifest["files"]:
-        page = _read(folder / REPORT)
-        if sha256(page) != artifact.manifest["files"][REPORT]:
-            raise ArtifactError(
-                f"'{REPORT}' is not the file that this model was saved with.", hint="Copy the whole folder again."
-            )
+        page = read_file(folder, REPORT, MAX_BYTES[REPORT], artifact.manifest["files"][REPORT])
         text = with_thresholds(page.decode(), decided.coverage, decided.costs, n_test=n_test, crossed=crossed)
         files[REPORT] = text.encode()
-    if (folder / CARD).is_file():
+    if (owners := read_card(folder, CARD)) is not None:
         before = _coverage(artifact.thresholds, artifact, kept)
-        card = _card(_read(folder / CARD).decode("utf-8", "replace"), before, decided.coverage, n_test, crossed=crossed)
+        card = _card(owners.decode("utf-8", "replace"), before, decided.coverage, n_test, crossed=crossed)
         files[CARD] = card.encode()
     write_folder(target, seal({k: v for k, v in manifest.items() if k not in ("format", "files")}, files))
     old, new = artifact.manifest["files"][MODEL], sha256(graph)
@@ -183,13 +181,6 @@ def _write(
     photos = {kind: load_locations(old, kind) for kind in ("test", "train")}
     if any(photos.values()):
         save_locations(new, photos)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"'{path.name}' cannot be read.", hint="Copy the whole folder again.") from error
 
 
 def _card(card: str, before: Coverage, after: Coverage, n_test: int, *, crossed: bool) -> str:
