@@ -3,6 +3,7 @@
 Run as a script, it is the child that tries spoiled graphs one after the other: FOLDER SEED FIRST LAST.
 """
 
+import io
 import json
 import os
 import random
@@ -11,20 +12,39 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from tellapart.engine import trial
-from tellapart.engine.graph_rules import ALLOWED_OPS, MAX_ELEMENTS, MAX_NODES, refuse_unsafe
-from tellapart.errors import ArtifactError
-from tellapart.model.artifact import EVALUATION, MANIFEST, MODEL, TRAINED_ON, load_artifact, seal, sha256, to_json
+from tellapart.engine.graph_rules import ALLOWED_OPS, MAX_ELEMENTS, MAX_NODES, MAX_VALUES, most_values, refuse_unsafe
+from tellapart.errors import ArtifactError, TellapartError
+from tellapart.export.bundle import ModelSource
+from tellapart.export.graphs import any_runtime, cannot_run
+from tellapart.export.photos import ProofPhoto
+from tellapart.export.proof import prove
+from tellapart.export.single_file import onnx_file, openvino_files
+from tellapart.export.web_graph import web_graph
+from tellapart.model.artifact import (
+    EVALUATION,
+    MANIFEST,
+    MODEL,
+    TRAINED_ON,
+    facts_of,
+    load_artifact,
+    seal,
+    sha256,
+    to_json,
+)
 from tellapart.model.cam import head_weight
 from tellapart.model.explain import _early_layers, _map_names, first_filters
 from tellapart.model.prediction import Predictor, load
+from tellapart.timing import no_progress
 
 OLD = Path(__file__).parents[1] / "artifacts" / "format-1"
 PX = 16
@@ -101,6 +121,32 @@ def test_nor_by_a_shape_that_it_computes(tmp_path):
     ]
     message, _ = refusal(written(tmp_path / "m", before_softmax(proto, *nodes, last="mean")))
     assert message.startswith("The model's graph ")
+
+
+@pytest.mark.parametrize(("side", "refused"), [(8_000, True), (5_500, False)])
+def test_nor_for_a_quarter_of_one(tmp_path, side, refused):
+    """A value may have what networks of this input have, not what the file could ask for; both sides of the limit."""
+    proto = colours()
+    constant(proto, "side", np.array([side, side], np.int64))
+    nodes = [
+        helper.make_node("ReduceMean", ["features"], ["seen"], keepdims=0),
+        helper.make_node("Expand", ["seen", "side"], ["large"]),
+        helper.make_node("ReduceMean", ["large"], ["mean"], keepdims=0),
+    ]
+    folder = written(tmp_path / "m", before_softmax(proto, *nodes, last="mean"))
+    if refused:
+        assert refusal(folder)[0] == "The model's graph has values too large for it."
+    else:
+        assert load_artifact(folder).class_names
+
+
+def test_networks_of_large_photos_and_of_large_weights_have_room():
+    proto = colours()
+    assert most_values(proto, 16) == most_values(proto, 224) == MAX_VALUES
+    assert most_values(proto, 518) > 24 * 1370**2  # the attention of DINOv2's largest
+    assert most_values(proto, 2048) == MAX_ELEMENTS
+    weight = proto.graph.initializer.add(name="of VGG16", data_type=TensorProto.FLOAT16, dims=[4096, 25_088])
+    assert most_values(proto, 224) == np.prod(weight.dims)
 
 
 def test_nor_by_doubling(tmp_path):
@@ -237,6 +283,19 @@ def test_a_constant_that_says_it_is_huge(tmp_path):
     assert message == "The model's graph has a constant of 1,099,511,627,776 numbers, more than a model of ours has."
 
 
+def with_a_nan(proto):
+    values = numpy_helper.to_array(weight_of(proto)).copy()
+    values[0, 0] = np.nan
+    weight_of(proto).CopyFrom(numpy_helper.from_array(values, weight_of(proto).name))
+    return proto
+
+
+def test_weights_that_are_no_numbers(tmp_path):
+    """Our engine takes the smaller of NaN and a bound to be the bound, and answers; others say NaN."""
+    message, _ = refusal(written(tmp_path / "m", with_a_nan(colours())))
+    assert message == "The model's graph has weights that are no numbers."
+
+
 NONSENSE = {
     "NaN": lambda p: before_softmax(p, helper.make_node("Sqrt", [constant(p, "minus", np.float32(-1))], ["nan"]),
                                     last="nan"),
@@ -302,7 +361,7 @@ def test_other_forms_of_answers(tmp_path):
 def busy(proto):
     """Minutes of products from a file of a megabyte."""
     constant(proto, "square", np.full((512, 512), 1 / 512, np.float32))
-    constant(proto, "tall", np.array([2**18, 1], np.int64))
+    constant(proto, "tall", np.array([2**16, 1], np.int64))
     constant(proto, "none", np.zeros((1, 512), np.float32))
     nodes, last = [helper.make_node("Expand", ["none", "tall"], ["h0"])], "h0"
     nodes += [helper.make_node("Cast", ["pixels"], ["p"], to=TensorProto.FLOAT),
@@ -599,9 +658,37 @@ def ask(folder):
         _early_layers(artifact, pixels)
         first_filters(artifact.model)
         head_weight(artifact.model)
+        facts_of(artifact)
     except ArtifactError as error:
         return error.message
+    for form in (by_onnx, by_ir, by_page):
+        with suppress(TellapartError):
+            form(ModelSource(folder, artifact, no_progress), pixels)
     return "answered"
+
+
+def by_onnx(source, pixels):
+    asked(onnx_file(source, "out").form, source, pixels)
+
+
+def by_ir(source, pixels):
+    asked(openvino_files(source, "out").form, source, pixels)
+
+
+def by_page(source, pixels):
+    """What web_folder does with the graph where there is no browser to ask."""
+    with cannot_run("A browser", onnx.checker.ValidationError, onnx.version_converter.ConvertError):
+        graph = web_graph(source.artifact.model, source.artifact.preprocess)
+    any_runtime(graph)[0](pixels)
+
+
+def asked(form, source, pixels):
+    """The form's answer about one photo, held to what the model itself says of it."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    expected = Predictor.from_artifact(source.artifact).predict(buffer.getvalue())
+    photos = [ProofPhoto("noise.png", buffer.getvalue(), expected)]
+    prove(photos, form(photos), form, "")
 
 
 def child(folder, seed, first_case, last_case):
@@ -652,11 +739,29 @@ def test_no_spoiled_graph_ends_or_stops_the_program(tmp_path, fuzz_cases, capsys
 
 
 def test_nor_of_a_trained_model(model, tmp_path, fuzz_cases):
+    """`TELLAPART_FUZZ_CASES=3000` spoils it in 300 ways."""
     folder = Path(shutil.copytree(model, tmp_path / "model"))
-    n = max(fuzz_cases(10) // 10, 1)  # larger graphs, so fewer
+    n = max(fuzz_cases(20) // 10, 1)  # larger graphs, so fewer
     rows = run_cases(folder, 13, n)
     assert len(rows) == n
     assert max(seconds for _, _, seconds in rows) < LONGEST_S
+
+
+def test_rules_alone_of_a_trained_model(model, fuzz_cases):
+    """Read, and never run: each of these is let through or refused in a sentence, and many are refused."""
+    proto = onnx.load(model / MODEL)
+    said = []
+    for case in range(fuzz_cases(60)):
+        spoiled = onnx.ModelProto()
+        spoiled.CopyFrom(proto)
+        spoil(random.Random(f"rules {case}"), spoiled)
+        try:
+            refuse_unsafe(spoiled.SerializeToString(), n_classes=4, input_px=224)
+        except ArtifactError as error:
+            said.append(error)
+    assert len(said) > fuzz_cases(60) / 5
+    assert all(error.message.startswith("The model's graph ") and error.message.isprintable() for error in said)
+    assert all(error.hint for error in said)
 
 
 if __name__ == "__main__":

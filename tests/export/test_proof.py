@@ -37,7 +37,13 @@ def test_agreement_is_counted():
     assert sentences(proof)[0] == "Same answer on 1 of 2 photos (2 photos)."
 
 
-@pytest.mark.parametrize("bad", [said(0.87), said(0.9, ood_score=0.33), said(float("nan"), answer="hat")])
+@pytest.mark.parametrize("bad", [said(float("nan"), answer="hat"), said(0.9, ood_score=float("nan"))])
+def test_what_is_no_number_is_refused(bad):
+    with pytest.raises(TrainingError, match=r'^The exported form answers "far\.jpg" with numbers that are no prob'):
+        prove([photo(), photo("far.jpg")], [said(), bad], ExportRunner(), "")
+
+
+@pytest.mark.parametrize("bad", [said(0.87), said(0.9, ood_score=0.33)])
 def test_a_difference_above_the_bound_is_refused(bad):
     with pytest.raises(TrainingError, match=r'"far\.jpg" differently'):
         prove([photo(), photo("far.jpg")], [said(), bad], ExportRunner(), "")

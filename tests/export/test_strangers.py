@@ -7,18 +7,25 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
+from tellapart.classifier.decision import Thresholds
 from tellapart.data.preprocess import Preprocess
+from tellapart.errors import ArtifactError
 from tellapart.evaluation.evaluation import Evaluation
+from tellapart.export import web
 from tellapart.export.browser import BrowserRunner
 from tellapart.export.bundle import ModelSource, rendered
 from tellapart.export.docker import docker_folder
+from tellapart.export.folder import export
+from tellapart.export.graphs import GraphRunner
 from tellapart.export.photos import ProofPhoto, gather, generated
 from tellapart.export.space import gradio_space, static_space
-from tellapart.model.artifact import CARD, EVALUATION, MANIFEST, REPORT, load_artifact, sha256
-from tellapart.model.prediction import Predictor
+from tellapart.model.artifact import CARD, EVALUATION, MANIFEST, MODEL, REPORT, load_artifact, sha256
+from tellapart.model.prediction import Prediction, Predictor, load
 from tellapart.report.card import render_card
 from tellapart.text import as_markdown
 from tellapart.timing import no_progress
@@ -146,3 +153,42 @@ def test_a_photo_by_a_name_like_ours_is_not_ours(model, tmp_path):
     [photo] = gather(str(tmp_path), artifact, Predictor.from_artifact(artifact), no_progress).photos
     assert not photo.ours
     assert isinstance(photo, ProofPhoto)
+
+
+def odd_kernel(folder):
+    """A graph that OpenVINO runs, going by the weights' shape, and ONNX Runtime does not; hashes right."""
+    proto = onnx.load(folder / MODEL)
+    node = next(node for node in proto.graph.node if node.op_type == "Conv" and "depthwise" in node.output[0])
+    sides = next(attribute for attribute in node.attribute if attribute.name == "kernel_shape")
+    sides.ints[0] = 0
+    return proto.SerializeToString()
+
+
+@pytest.fixture
+def odd(model, tmp_path):
+    folder = Path(shutil.copytree(model, tmp_path / "odd"))
+    record = json.loads((folder / MANIFEST).read_bytes())
+    (folder / MODEL).write_bytes(odd_kernel(folder))
+    record["files"][MODEL] = sha256((folder / MODEL).read_bytes())
+    (folder / MANIFEST).write_text(json.dumps(record))
+    return folder
+
+
+@pytest.mark.parametrize("to", ["onnx", "web"])
+def test_a_graph_that_another_runtime_does_not_take_is_a_sentence(odd, tmp_path, monkeypatch, capfd, to):
+    assert load(odd).predict(np.full((50, 50, 3), 90, np.uint8)).answer
+    monkeypatch.setattr(web, "find_chromium", lambda: None)
+    with pytest.raises(ArtifactError, match=r"^ONNX Runtime [0-9.]+ cannot run the model's graph\.$"):
+        export(odd, tmp_path / "out", to)
+    assert not (tmp_path / "out").exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_form_that_answers_no_probabilities_is_refused():
+    nan = {"probs": np.array([[0.5, np.nan]], np.float32), "unknown_score": np.zeros(1, np.float32)}
+    form = GraphRunner(
+        lambda _: nan, "a test", 0.001, lambda data: np.zeros(1), ["hat", "shoe"], Thresholds(None, None, 0)
+    )
+    photo = ProofPhoto("hat.jpg", b"", Prediction("hat.jpg", "hat", "hat", 0.5, {"hat": 0.5, "shoe": 0.5}, 0.0))
+    with pytest.raises(ArtifactError, match="numbers that are no probabilities"):
+        list(form([photo]))

@@ -87,7 +87,8 @@ def cache(path):
 
 def test_what_was_put_comes_back_bit_by_bit(path):
     rng = np.random.default_rng(0)
-    bits = rng.integers(0, 2**32, D, np.uint32).view(np.float32)  # among them NaN, infinity and subnormal numbers
+    bits = rng.integers(0, 2**32, D, np.uint32).view(np.float32)  # of every size, subnormal ones among them
+    bits = np.where(np.abs(bits) < 1e15, bits, np.float32(-0.0))
     hash_ = bytes(range(15)) + b"\0"
     for _ in range(2):  # the second time from another connection
         cache = FeatureCache(path)
@@ -548,4 +549,42 @@ def test_processes_that_open_a_file_of_before_at_once(tmp_path):
     at_once('assert cache.get(b"%032d" % 1) is not None', path, range(10, 50, 10), tmp_path / "go")
     cache = FeatureCache(path)
     assert cache.state().n_photos == 15
+    cache.close()
+
+
+NUMBERS = np.arange(D, dtype=np.float32)
+NOT_OURS = {
+    "features of 3 bytes": {"features": b"abc"},
+    "features of no bytes": {"features": b""},
+    "features one byte short": {"features": NUMBERS.tobytes()[:-1]},
+    "features of another network": {"features": NUMBERS[:-1].tobytes()},
+    "features in float64": {"features": NUMBERS.astype(np.float64).tobytes()},
+    "features as a text": {"features": "a" * 4 * D},
+    "features as a number": {"features": 4},
+    "one NaN": {"features": np.where(NUMBERS == 7, np.nan, NUMBERS).astype(np.float32).tobytes()},
+    "one infinity": {"features": np.where(NUMBERS == 7, -np.inf, NUMBERS).astype(np.float32).tobytes()},
+    "numbers too large to square": {"features": np.full(D, 3e38, np.float32).tobytes()},
+    "hash as a text": {"pixel_hash": "0" * 16},
+    "hash as a number": {"pixel_hash": 0.5},
+    "hash of 3 bytes": {"pixel_hash": b"abc"},
+    "hash of no bytes": {"pixel_hash": b""},
+    "hash of 32 bytes": {"pixel_hash": bytes(32)},
+}
+
+
+@pytest.mark.parametrize("kind", NOT_OURS)
+def test_a_row_that_cannot_be_ours_is_no_row_and_is_replaced(path, kind):
+    """Disk faults, and other versions, write into the same file."""
+    cache = FeatureCache(path)
+    ours = Embedding(NUMBERS, bytes(16))
+    cache.put({key(1): ours, key(2): ours})
+    db = sqlite3.connect(path)
+    with db:
+        for column, value in NOT_OURS[kind].items():
+            db.execute(f"UPDATE features SET {column} = ? WHERE key = ?", (value, key(1)))
+    db.close()
+    assert cache.get(key(1), D) is None
+    assert cache.get(key(2), D) is not None
+    cache.put({key(1): ours})
+    assert np.array_equal(cache.get(key(1), D).features, NUMBERS)
     cache.close()

@@ -144,6 +144,33 @@ def test_a_row_without_a_picture_is_completed_once_and_without_the_network(
     assert len(decoded) == some.n
 
 
+SPOILED = {
+    "features": (b"", b"abc", "a text", 4, np.full(1280, np.nan, np.float32).tobytes(), bytes(4 * 64)),
+    "pixel_hash": (b"abc", "0" * 32, 7),
+    "picture": (b"abc", "a text", 1.5),
+}
+
+
+def test_rows_of_others_are_computed_anew_and_replaced(cached, some, clothing_features):
+    """Each photo's row is spoiled otherwise; all are as if there were no cache, and remembered as they should be."""
+    cached.extract(some)
+    db = sqlite3.connect(cached.cache.path)
+    kinds = [(column, value) for column, values in SPOILED.items() for value in values]
+    with db:
+        for (row,), (column, value) in zip(db.execute("SELECT rowid FROM features").fetchall(), kinds, strict=False):
+            db.execute(f"UPDATE features SET {column} = ? WHERE rowid = ?", (value, row))
+    db.close()
+    assert some.n >= len(kinds)
+    n_whole = some.n - len(SPOILED["features"]) - len(SPOILED["pixel_hash"])  # a photo's grey picture is no feature
+    for n_cached in (n_whole, some.n):
+        found = cached.extract(some)
+        assert found.n_cached == n_cached
+        assert not found.errors
+        assert np.array_equal(found.values, clothing_features.values[::2])
+        assert np.array_equal(found.pixel_hashes, clothing_features.pixel_hashes[::2])
+        assert np.array_equal(found.pictures, clothing_features.pictures[::2])
+
+
 def test_errors_are_not_remembered(cached, some):
     cached.extract(Bad(some, {0, 3}))
     found = cached.extract(some)

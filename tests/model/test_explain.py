@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 from PIL import Image
 
 from tellapart.engine.backbone import QUALITIES, Converted
@@ -244,3 +245,15 @@ def test_page_says_no_place_of_this_machine_and_no_heading_over_its_opposite(ins
     said = [inside_page(one, "m", "a.jpg")[PAGE].decode() for one in (needed, free)]
     assert ["What it cannot do without" in page for page in said] == [True, False]
     assert ["No place counts much by itself" in page for page in said] == [False, True]
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan])
+def test_filters_that_are_no_numbers_are_not_drawn(model, odd):
+    """A stranger's graph may hold them; there is nothing to show, and nothing is warned of."""
+    proto = onnx.load(model / "model.onnx")
+    stored = next(weight for weight in proto.graph.initializer if weight.name.endswith("stem.weight.stored"))
+    values = numpy_helper.to_array(stored).copy()
+    values[0, 0, 0, 0] = odd
+    assert first_filters(proto.SerializeToString()) is not None
+    stored.CopyFrom(numpy_helper.from_array(values, stored.name))
+    assert first_filters(proto.SerializeToString()) is None

@@ -38,7 +38,9 @@ def test_relative_paths_are_found_from_elsewhere(photos, tmp_path, monkeypatch):
     assert load_locations("a" * 64, "test") == photos[:1]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"3", b"[3, null]", b"\xff", b'{"test": 1}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"3", b"[3, null]", b"\xff", b'{"test": 1}', b"[" * 100_000, b'{"test": ["a\\u0000b"]}']
+)
 def test_a_damaged_record_is_none(photos, content):
     save_locations("a" * 64, {"test": photos})
     (cache_folder() / "known" / f"{'a' * 64}.json").write_bytes(content)

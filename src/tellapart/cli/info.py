@@ -26,6 +26,7 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
     """Say what MODEL is: its classes, its backbone, its score."""
     from pathlib import Path
 
+    from tellapart.extras import is_whole
     from tellapart.model.artifact import load_artifact, refuse_imagenet
     from tellapart.text import counted
 
@@ -44,7 +45,8 @@ def info(model: str | None, versions: bool, as_json: bool) -> None:
     say(f"{manifest['name']}: {counted(len(artifact.class_names), 'class', 'classes')}", bold=True)
     say("  " + ", ".join(artifact.class_names))
     say(artifact.headline)
-    _print_promises(artifact)
+    if is_whole():
+        _print_promises(artifact)
     say(f"Trained on {counted(manifest['data']['n_train'], 'photo')} with tellapart {facts['tellapart']}.")
     say(f"Backbone: {facts['backbone']} ({facts['quality']}), {len(artifact.model) / 1e6:.1f} MB, computed in f32.")
 

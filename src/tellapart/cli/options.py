@@ -13,6 +13,7 @@ from tellapart.cli.interrupts import wait_for_imports
 from tellapart.cli.output import say
 from tellapart.cli.wrong_words import corrected
 from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
+from tellapart.extras import incomplete
 from tellapart.text import shown, shown_lines
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Commands(click.Group):
         wait_for_imports()
         streams.starting()
         try:
-            with _visible():
+            with _visible(), _whole():
                 return super().invoke(ctx)
         except TellapartError as error:
             say(f"Error: {shown(error.message)}", fg="red", err=True)
@@ -99,6 +100,18 @@ def _visible() -> Iterator[None]:
     except click.ClickException as error:
         error.message = shown_lines(error.message)  # type: ignore[misc]
         raise
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """A copy of tellapart that was made to answer alone, as in an exported container, says so."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        lacking = incomplete(error)
+        if lacking is None:
+            raise
+        raise lacking from error
 
 
 def examples(text: str) -> str:

@@ -20,7 +20,7 @@ from onnx import numpy_helper
 
 from tellapart.engine.builder import GraphBuilder, Shapes
 from tellapart.engine.head import Head
-from tellapart.errors import ArtifactError
+from tellapart.errors import ArtifactError, MissingExtraError
 
 FOLDER = Path(__file__).parent / "backbones"
 FEATURES_PER_NETWORK = 1280
@@ -230,13 +230,29 @@ def imagenet_class_names() -> tuple[str, ...]:
     return tuple((FOLDER / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines())
 
 
+def shipped(path: Path) -> bytes:
+    """The content of a file of the package that a copy for answering alone has not.
+
+    Raises:
+        MissingExtraError: this is such a copy.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise MissingExtraError(
+            "This copy of tellapart answers with the model that it came with: it has no network of its own.",
+            hint="Do it where all of it is installed: pip install tellapart",
+        ) from error
+
+
 def read_network(name: str) -> onnx.ModelProto:
     """The bundled network `name`: `pixels` → `feature_map`, `features`, `imagenet_logits`.
 
     Raises:
         ArtifactError: the file is not the one that was shipped.
+        MissingExtraError: this copy of tellapart was made without it.
     """
-    data = (FOLDER / f"{name}.onnx").read_bytes()
+    data = shipped(FOLDER / f"{name}.onnx")
     if hashlib.sha256(data).hexdigest() != network_record(name)["sha256"]:
         raise ArtifactError(f"The bundled network {name} is damaged.", hint="Install tellapart again.")
     return onnx.load_model_from_string(data)

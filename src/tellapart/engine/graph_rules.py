@@ -18,6 +18,8 @@ from tellapart.text import shown
 OPSETS: Final = (17, 18)  # that we wrote, and write
 MAX_NODES: Final = 5_000  # our largest bundled graph has 600; engines take time that grows with the square of it
 MAX_ELEMENTS: Final = 2**27  # of one tensor: 512 MB of float32; the largest of VGG16 has 103 million
+MAX_VALUES: Final = 2**25  # of what a graph computes between two operations, unless its photo or its weights are large:
+MAX_VALUES_A_PIXEL: Final = 256  # the attention of a ViT of 518 px has 170, the first layer of VGG16 64
 MAX_DIMENSIONS: Final = 8
 MAX_STRUCTURE_BYTES: Final = 8_000_000  # of a file without its weights; ours have 0.1 to 0.3 MB
 MAX_FIELDS: Final = 100_000  # records that a file has, weights counted as one; ours have 5,000
@@ -81,6 +83,13 @@ def refuse_unsafe(model: bytes, *, n_classes: int | None = None, input_px: int |
     _refuse_loose_ends(proto)
     _refuse_large_shapes(graph)
     _refuse_other_ends(graph, n_classes, input_px)
+
+
+def most_values(proto: onnx.ModelProto, input_px: int) -> int:
+    """How many numbers any value that the graph computes may have: 134 MB for a photo of 224 px and small weights."""
+    tensors = (*proto.graph.initializer, *(a.t for node in proto.graph.node for a in node.attribute if a.HasField("t")))
+    largest = max((math.prod(tensor.dims) for tensor in tensors), default=0)
+    return min(MAX_ELEMENTS, max(MAX_VALUES, MAX_VALUES_A_PIXEL * input_px**2, largest))
 
 
 def _not_onnx() -> ArtifactError:

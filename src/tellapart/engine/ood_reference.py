@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.engine.backbone import Backbone
+from tellapart.engine.backbone import Backbone, shipped
 from tellapart.errors import ArtifactError
 
 FOLDER = Path(__file__).parent / "ood_reference"
@@ -72,7 +72,7 @@ def ood_reference(backbone: Backbone) -> OodReference | None:
     known = record["features"].get(backbone.key)
     if known is None:
         return None
-    data = (FOLDER / known["file"]).read_bytes()
+    data = shipped(FOLDER / known["file"])
     if hashlib.sha256(data).hexdigest() != known["sha256"]:
         raise ArtifactError(f"The file {known['file']} is damaged.", hint="Install tellapart again.")
     features = np.frombuffer(data, np.float16).reshape(-1, backbone.n_features).astype(np.float32)

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
-from tellapart.engine.graph_rules import HEAD, MAX_ELEMENTS, OUTPUTS
+from tellapart.engine.graph_rules import HEAD, OUTPUTS, most_values
 from tellapart.engine.runner import Network, refuse_nonsense
 from tellapart.errors import ArtifactError
 
@@ -66,8 +67,10 @@ def _try(model: bytes, input_px: int, n_classes: int) -> None:
     Raises:
         ArtifactError: it cannot be compiled, is larger than ours, or does not answer as a classifier does.
     """
-    network = Network(model, input_px, ["probs"], optional=sorted(OUTPUTS - {"probs"}), streams=1, most=MAX_ELEMENTS)
     proto = onnx.load_model_from_string(model)
+    _refuse_no_numbers(proto)
+    others, most = sorted(OUTPUTS - {"probs"}), most_values(proto, input_px)
+    network = Network(model, input_px, ["probs"], optional=others, streams=1, most=most)
     onnx.shape_inference.infer_shapes(proto)  # `explain` asks for it
     head = next((list(weight.dims) for weight in proto.graph.initializer if weight.name == HEAD), None)
     side = (input_px, input_px, 3)
@@ -76,6 +79,18 @@ def _try(model: bytes, input_px: int, n_classes: int) -> None:
         said = network(image)
         refuse_nonsense(said, n_classes)
         _refuse_shapes(said, n_classes, head)
+
+
+def _refuse_no_numbers(proto: onnx.ModelProto) -> None:
+    """Refuses weights that are NaN: engines differ in what they make of it, and ours makes probabilities.
+
+    Infinity is let pass: networks pad with it, and mask with it.
+    """
+    attributes = (a.t for node in proto.graph.node for a in node.attribute if a.HasField("t"))
+    for tensor in (*proto.graph.initializer, *attributes):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            raise ArtifactError("The model's graph has weights that are no numbers.", hint="Do not use this model.")
 
 
 def _refuse_shapes(said: dict[str, Any], n_classes: int, head: list[int] | None) -> None:

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -15,7 +16,8 @@ import openvino
 from numpy.typing import NDArray
 
 from tellapart.classifier.decision import Thresholds, answer
-from tellapart.engine.runner import PRECISION
+from tellapart.engine.runner import PRECISION, refuse_nonsense
+from tellapart.errors import ArtifactError
 from tellapart.export.photos import ProofPhoto
 from tellapart.export.proof import Answer
 
@@ -24,6 +26,7 @@ Run = Callable[[Array], dict[str, Array]]
 """From the graph's input to {output name: array with the leading N}."""
 
 OUTPUTS = ("probs", "unknown_score")
+FATAL = 4  # of ONNX Runtime's log levels: what it has to say of a graph, we say in a sentence
 
 
 def has_onnxruntime() -> bool:
@@ -31,22 +34,63 @@ def has_onnxruntime() -> bool:
     return importlib.util.find_spec("onnxruntime") is not None
 
 
+@contextmanager
+def cannot_run(by: str, *more: type[Exception]) -> Iterator[None]:
+    """What `by`, a runtime or a converter, says of a graph that it does not take becomes an error of ours.
+
+    A stranger's graph may be one that our own engine runs and another does not.
+
+    Args:
+        by: its name, for people.
+        more: errors of its own, besides those that C++ becomes in Python.
+
+    Raises:
+        ArtifactError: it does not take the graph.
+    """
+    refusals: tuple[type[Exception], ...] = (RuntimeError, ValueError, *more)
+    try:
+        yield
+    except refusals as error:
+        raise ArtifactError(
+            f"{by} cannot run the model's graph.", hint="Nothing was written. Train the model again, or do not use it."
+        ) from error
+
+
 def by_onnxruntime(model: bytes) -> Run:
-    """The graph in ONNX Runtime."""
+    """The graph in ONNX Runtime.
+
+    Raises:
+        ArtifactError: it cannot run it; the function that is returned raises it too.
+    """
     runtime = importlib.import_module("onnxruntime")
-    session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    its_own = vars(importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")).values()
+    errors: list[type[Exception]] = [kind for kind in its_own if isinstance(kind, type) and issubclass(kind, Exception)]
+    through = f"ONNX Runtime {version('onnxruntime')}"
+    options = runtime.SessionOptions()
+    options.log_severity_level = FATAL
+    with cannot_run(through, *errors):
+        session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     outputs = [output.name for output in session.get_outputs() if output.name in OUTPUTS]
     (feed,) = session.get_inputs()
-    return lambda values: dict(zip(outputs, session.run(outputs, {feed.name: values}), strict=True))
+
+    def run(values: Array) -> dict[str, Array]:
+        with cannot_run(through, *errors):
+            return dict(zip(outputs, session.run(outputs, {feed.name: values}), strict=True))
+
+    return run
 
 
 def by_openvino(model: bytes | Path) -> Run:
     """The graph in OpenVINO: the content of an ONNX file, or the path of an IR's .xml.
 
     It is compiled anew for every shape of its input: with a shape left open, OpenVINO 2026.4 runs an `If` wrongly.
+
+    Raises:
+        ArtifactError: it cannot run it; the function that is returned raises it too.
     """
-    core = openvino.Core()
-    graph = core.read_model(model) if isinstance(model, bytes) else core.read_model(str(model))
+    core, through = openvino.Core(), f"OpenVINO {version('openvino')}"
+    with cannot_run(through):
+        graph = core.read_model(model) if isinstance(model, bytes) else core.read_model(str(model))
     names = {name for output in graph.outputs for name in output.get_names()} & set(OUTPUTS)
 
     @lru_cache(maxsize=1)
@@ -55,8 +99,9 @@ def by_openvino(model: bytes | Path) -> Run:
         return core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": PRECISION})
 
     def run(values: Array) -> dict[str, Array]:
-        model_here = compiled(values.shape)
-        results = model_here([values])
+        with cannot_run(through):
+            model_here = compiled(values.shape)
+            results = model_here([values])
         return {name: results[model_here.output(name)] for name in names}
 
     return run
@@ -90,7 +135,11 @@ class GraphRunner:
     thresholds: Thresholds
 
     def __call__(self, photos: Sequence[ProofPhoto]) -> Iterator[Answer]:
-        """Answers in the order of `photos`."""
+        """Answers in the order of `photos`.
+
+        Raises:
+            ArtifactError: the runtime does not take the graph, or answers with numbers that are no probabilities.
+        """
         for photo in photos:
             started = time.perf_counter()
             outputs = self.run(self.read(photo.data))
@@ -98,6 +147,7 @@ class GraphRunner:
             yield self._said(outputs, seconds)
 
     def _said(self, outputs: Mapping[str, Array], seconds: float) -> Answer:
+        refuse_nonsense({name: np.asarray(values[0]) for name, values in outputs.items()}, len(self.class_names))
         probs = np.asarray(outputs["probs"][0], np.float64)
         ood_score = float(outputs["unknown_score"][0]) if "unknown_score" in outputs else None
         named = dict(zip(self.class_names, map(float, probs), strict=True))

@@ -95,7 +95,7 @@ def prove(photos: Sequence[ProofPhoto], said: Iterable[Answer], form: ExportRunn
         seconds.append(got.seconds)
         n_same += got.answer == expected.answer
         if not (differences[-1] <= form.bound and ood_gaps[-1] <= form.bound) or _flipped(photo, got, form.bound):
-            raise _refusal(photo, got, form, max(differences[-1], ood_gaps[-1]))
+            raise _refusal(photo, got, form, float(np.maximum(differences[-1], ood_gaps[-1])))
     if not differences:
         raise TrainingError("The exported form could not read any of the photos.", hint="Nothing was written.")
     return Proof(
@@ -125,6 +125,11 @@ def _flipped(photo: ProofPhoto, got: Answer, bound: float) -> bool:
 
 
 def _refusal(photo: ProofPhoto, got: Answer, form: ExportRunner, difference: float) -> TrainingError:
+    if np.isnan(difference):
+        return TrainingError(
+            f"The exported form answers {quoted(photo.name)} with numbers that are no probabilities.",
+            hint=f"Nothing was written. It ran in {form.through}.",
+        )
     return TrainingError(
         f"The exported form answers {quoted(photo.name)} differently: {got.answer} instead of "
         f"{photo.expected.answer}, by {difference:.4f} (at most {form.bound:g}).",

@@ -9,7 +9,7 @@ import openvino
 
 from tellapart.data.preprocess import read_pixels
 from tellapart.export.bundle import Bundle, ModelSource, described
-from tellapart.export.graphs import Array, GraphRunner, Run, any_runtime, by_openvino
+from tellapart.export.graphs import Array, GraphRunner, Run, any_runtime, by_openvino, cannot_run
 from tellapart.export.proof import FROM_PIXELS
 from tellapart.model.artifact import MODEL, Artifact
 from tellapart.text import shown
@@ -32,18 +32,20 @@ def onnx_file(source: ModelSource, folder: str) -> Bundle:
 def openvino_files(source: ModelSource, folder: str) -> Bundle:
     """The model in OpenVINO's format, made and run by the OpenVINO that is installed here."""
     artifact = source.artifact
-    graph = openvino.Core().read_model(artifact.model)
-    graph.set_rt_info(list(artifact.class_names), ["tellapart", "class_names"])
+    through = f"OpenVINO {version('openvino')}"
     with tempfile.TemporaryDirectory(prefix="tellapart-") as made:
         xml = Path(made) / f"{IR}.xml"
-        # Weights that are float16 stay so, the others stay float32: the answers must not change.
-        openvino.save_model(graph, xml, compress_to_fp16=False)
+        with cannot_run(through):
+            graph = openvino.Core().read_model(artifact.model)
+            graph.set_rt_info(list(artifact.class_names), ["tellapart", "class_names"])
+            # Weights that are float16 stay so, the others stay float32: the answers must not change.
+            openvino.save_model(graph, xml, compress_to_fp16=False)
         files = {path.name: path.read_bytes() for path in sorted(Path(made).iterdir())}
         run = by_openvino(xml)
     return Bundle(
         files={**files, **described(artifact)},
         model=f"{IR}.bin",
-        form=from_pixels(artifact, run, f"OpenVINO {version('openvino')}"),
+        form=from_pixels(artifact, run, through),
         next_step=f"In Python: openvino.Core().compile_model({Path(folder, f'{IR}.xml').as_posix()!r}, 'CPU')",
     )
 

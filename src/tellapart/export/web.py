@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx
 
 from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess
@@ -14,7 +15,7 @@ from tellapart.export import runtime
 from tellapart.export.browser import BrowserRunner, find_chromium
 from tellapart.export.bundle import TEMPLATES, Bundle, ModelSource, rendered
 from tellapart.export.code import licences
-from tellapart.export.graphs import Array, GraphRunner, any_runtime
+from tellapart.export.graphs import Array, GraphRunner, any_runtime, cannot_run
 from tellapart.export.proof import FROM_FILES, ExportRunner
 from tellapart.export.web_graph import web_graph
 from tellapart.model.artifact import MODEL, Artifact, facts_of, sha256, to_json
@@ -64,7 +65,8 @@ def page_folder(source: ModelSource, folder: str, host: Host, readme: bytes) -> 
     source.progress("fetching the runtime", 0, 1)
     engine = source.runtime or runtime.vendored()
     source.progress("fetching the runtime", 1, 1)
-    graph = web_graph(source.artifact.model, source.artifact.preprocess)
+    with cannot_run("A browser", onnx.checker.ValidationError, onnx.version_converter.ConvertError):
+        graph = web_graph(source.artifact.model, source.artifact.preprocess)
     files = {
         **_pages(host, vendored=engine is not None),
         **_model_files(source, graph, engine),

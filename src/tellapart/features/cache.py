@@ -10,6 +10,7 @@ reached.
 
 import functools
 import hashlib
+import math
 import os
 import sqlite3
 import threading
@@ -30,6 +31,8 @@ DEFAULT_LIMIT_BYTES = 4 * 1024**3  # about 400,000 photos of the balanced qualit
 BUSY_TIMEOUT_S = 30.0  # how long one process waits while another writes
 SWITCH_TIMEOUT_S = 2.0  # how long a new file may be in the making by another process
 MAKER_BYTES = 8
+PIXEL_HASH_BYTES = 16  # of SHA-256; enough that no two photos share one by chance
+NUMBER_BYTES = 4  # of a feature
 DAY_S = 86_400  # `used_day` is as fine as eviction needs, and spares a write for every read on the same day
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
@@ -177,11 +180,16 @@ class FeatureCache:
         with self._lock:
             self._db.close()
 
-    def get(self, key: bytes) -> Embedding | None:
-        """What is remembered under `key`, or None."""
+    def get(self, key: bytes, n_features: int | None = None) -> Embedding | None:
+        """What is remembered under `key`, or None; a row that cannot be ours, whoever wrote it, is no row.
+
+        Args:
+            key: the photo's and the backbone's.
+            n_features: D, how many numbers the features must have; None does not say.
+        """
         query = GET if self._has_pictures else GET_WITHOUT_PICTURE
         row = self._attempt(lambda db: db.execute(query, (key,)).fetchone(), None)
-        return Embedding(np.frombuffer(row[0], np.float32), row[1], _picture(row[2])) if row else None
+        return _embedding(row, n_features) if row else None
 
     def get_by_pixels(self, pixel_hash: bytes, extractor_key: str) -> Embedding | None:
         """What is remembered, with its picture, of a photo of this hash under `extractor_key`, or None."""
@@ -189,7 +197,7 @@ class FeatureCache:
             return None
         asked = (pixel_hash, _maker(extractor_key))
         row = self._attempt(lambda db: db.execute(GET_BY_PIXELS, asked).fetchone(), None)
-        found = Embedding(np.frombuffer(row[0], np.float32), row[1], _picture(row[2])) if row else None
+        found = _embedding(row, None) if row else None
         return found if found and found.picture is not None else None
 
     def put(self, embeddings: Mapping[bytes, Embedding], extractor_key: str = "") -> None:
@@ -302,9 +310,23 @@ def _has_room_for_pictures(db: sqlite3.Connection) -> bool:
     return True
 
 
-def _picture(data: bytes | None) -> NDArray[np.uint8] | None:
+def _embedding(row: tuple[object, object, object], n_features: int | None) -> Embedding | None:
+    """A row's (features, pixel_hash, picture), if it can be ours: a vector of numbers whose length is a number."""
+    features, pixel_hash, picture = row
+    if not isinstance(features, bytes) or not isinstance(pixel_hash, bytes) or len(pixel_hash) != PIXEL_HASH_BYTES:
+        return None
+    n, rest = divmod(len(features), NUMBER_BYTES)
+    if not n or rest or n != (n_features or n):
+        return None
+    values = np.frombuffer(features, np.float32)
+    with np.errstate(all="ignore"):
+        square = float(values @ values)  # NaN or infinite where one of them is, and where they are too large to compare
+    return Embedding(values, pixel_hash, _picture(picture)) if math.isfinite(square) else None
+
+
+def _picture(data: object) -> NDArray[np.uint8] | None:
     """What was kept, if it is a picture of the size that is used now."""
-    if data is None or len(data) != SIDE_PX * SIDE_PX:
+    if not isinstance(data, bytes) or len(data) != SIDE_PX * SIDE_PX:
         return None
     return np.frombuffer(data, np.uint8).reshape(SIDE_PX, SIDE_PX)
 

@@ -27,7 +27,7 @@ from tellapart.data.preprocess import Preprocess, ResizeMode, preprocess
 from tellapart.engine.backbone import QUALITIES, Backbone, build_graph
 from tellapart.engine.runner import Network
 from tellapart.errors import InputError, PhotoError
-from tellapart.features.cache import Embedding, FeatureCache, embedding_key
+from tellapart.features.cache import PIXEL_HASH_BYTES, Embedding, FeatureCache, embedding_key
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.timing import Progress, no_progress
 
@@ -36,7 +36,6 @@ CHUNK = 4  # photos a task: few, so that all cores finish together; a transactio
 CHUNKS_AHEAD = 3  # chunks a worker that are submitted before their turn
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, a quota, a limit on the size of files
 SPARE_WORKERS = 1  # so that no core idles while a worker waits: 5 % more photos/s than one worker a core
-PIXEL_HASH_BYTES = 16
 _compiling = threading.Lock()
 _Number = TypeVar("_Number", bound=np.generic)
 
@@ -160,7 +159,7 @@ class Extractor:
             try:
                 data = photos.read(index)
                 key = embedding_key(data, self.extractor_key + photo.reading_of(data))
-                known = self.cache.get(key) if self.cache else None
+                known = self.cache.get(key, self.backbone.n_features) if self.cache else None
                 if known is not None:
                     chunk.reused.append(key)
                     if known.picture is None:  # remembered before there were any

@@ -20,6 +20,7 @@ from tellapart.engine.trial import try_graph
 from tellapart.errors import ArtifactError
 from tellapart.formats.plain_jpeg import is_plain_jpeg
 from tellapart.model.cam import has_heatmap
+from tellapart.model.folder_files import read_file, refuse_absent, refuse_pointer
 from tellapart.model.headline import as_now
 from tellapart.model.manifest_form import is_complete
 from tellapart.model.naming import IMAGENET, MANIFEST, not_a_model
@@ -197,17 +198,15 @@ def load_artifact(folder: Path) -> Artifact:
         ArtifactError: it is no model folder, damaged, hostile, or written by a newer version.
     """
     restore(folder)
-    if not (folder / MANIFEST).exists():
+    refuse_absent(folder)
+    if not os.path.lexists(folder / MANIFEST):
         raise not_a_model(folder)
-    manifest = parse_manifest(_read(folder, MANIFEST, MAX_MANIFEST_BYTES))
+    sealed = read_file(folder, MANIFEST, MAX_MANIFEST_BYTES)
+    refuse_pointer(MANIFEST, sealed)
+    manifest = parse_manifest(sealed)
     content = {}
     for name, expected in manifest["files"].items():
-        data = _read(folder, name, MAX_BYTES.get(name, MAX_EXAMPLE_BYTES))
-        if sha256(data) != expected:
-            raise ArtifactError(
-                f"'{name}' is not the file that this model was saved with.",
-                hint="Copy the whole folder again, or train again.",
-            )
+        data = read_file(folder, name, MAX_BYTES.get(name, MAX_EXAMPLE_BYTES), expected)
         if name.startswith(EXAMPLES) and not is_plain_jpeg(data):
             if not PLACEHOLDER.fullmatch(data):
                 raise ArtifactError(f"'{name}' is not a photo as ours are.", hint="Do not use this model.")
@@ -238,19 +237,6 @@ def _parse_evaluation(data: bytes) -> dict[str, Any]:
     if not isinstance(evaluation, dict):
         raise ArtifactError(f"The model's {EVALUATION} is incomplete.", hint="Train again.")
     return as_now(evaluation)
-
-
-def _read(folder: Path, name: str, limit_bytes: int) -> bytes:
-    """The content of one file of the folder; links and anything outside it are refused."""
-    path = folder / name
-    try:
-        if any(p.is_symlink() for p in (path, path.parent) if p != folder) or not path.is_file():
-            raise ArtifactError(f"The model folder has no file '{name}'.", hint="Copy the whole folder again.")
-        if path.stat().st_size > limit_bytes:
-            raise ArtifactError(f"'{name}' is larger than a model of ours can be.", hint="Do not use this model.")
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"'{name}' cannot be read.", hint="Copy the whole folder again.") from error
 
 
 def parse_manifest(data: bytes) -> dict[str, Any]:

@@ -211,7 +211,7 @@ def first_filters(model: bytes) -> NDArray[np.float32] | None:
     if name not in stored:
         return None
     weight = numpy_helper.to_array(stored[name]).astype(np.float32)
-    if weight.ndim != 4 or weight.shape[1] != 3:
+    if weight.ndim != 4 or weight.shape[1] != 3 or not np.isfinite(weight).all():
         return None
     largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True).clip(np.finfo(np.float32).tiny)
     return np.asarray(0.5 + 0.5 * weight / largest, np.float32).transpose(0, 2, 3, 1)

@@ -39,7 +39,7 @@ def load_locations(model_sha256: str, kind: str) -> list[str]:
     try:
         kept = json.loads((_folder() / f"{model_sha256}.json").read_bytes().decode("utf-8", "surrogateescape"))
         return [path for path in kept[kind] if isinstance(path, str) and os.path.isfile(path)]
-    except (OSError, ValueError, TypeError, LookupError):
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return []
 
 

@@ -27,8 +27,9 @@ from tellapart.extras import missing
 from tellapart.features.copies import find_copies
 from tellapart.features.extract import Features, bundled_extractor
 from tellapart.features.prepare import Prepared
-from tellapart.model.artifact import MANIFEST, MODEL, MODEL_FILES
+from tellapart.model.artifact import MODEL, MODEL_FILES
 from tellapart.model.cam import head_of
+from tellapart.model.naming import MANIFEST
 from tellapart.model.photo_like import TAKEN, PhotoLike, Taken, each_of, is_one, pixels_of, taken
 from tellapart.model.prediction import Predictor
 from tellapart.recipe import LinearProbe, Reading, Wishes

@@ -26,12 +26,13 @@ from tellapart.model.artifact import (
     to_json,
 )
 from tellapart.model.compose import with_metadata
+from tellapart.model.folder_files import read_card
 from tellapart.report.card import render_card
 from tellapart.report.page import Made, render_page
 from tellapart.storage.atomic import refuse_unwritable
 from tellapart.text import LONGEST_NAME, did_you_mean, quoted, shown
 from tellapart.workflow.model_folder import title_of
-from tellapart.workflow.rewriting import page_of, prove_same, read_beside, write_anew
+from tellapart.workflow.rewriting import page_of, prove_same, write_anew
 
 _OF_PHOTOS: Final = frozenset(
     {"photo", "twin", "photos", "source", "name", "sources"}
@@ -114,8 +115,8 @@ def name(
             files[REPORT] = redrawn.encode()
         else:
             kept.append(REPORT)
-    if (folder / CARD).is_file():
-        files[CARD] = card = read_beside(folder / CARD)
+    if (card := read_card(folder, CARD)) is not None:
+        files[CARD] = card
         if before and after and card == render_card(before, artifact.manifest).encode():
             files[CARD] = render_card(after, manifest).encode()
         else:

@@ -9,8 +9,9 @@ import numpy as np
 from tellapart.classifier.decision import Thresholds
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.trial import remember_graph
-from tellapart.errors import ArtifactError, TrainingError
-from tellapart.model.artifact import MODEL, Artifact, seal, sha256
+from tellapart.errors import TrainingError
+from tellapart.model.artifact import MAX_BYTES, MODEL, Artifact, seal, sha256
+from tellapart.model.folder_files import read_file
 from tellapart.model.prediction import Predictor
 from tellapart.storage.atomic import write_folder
 from tellapart.storage.photo_locations import load_locations, save_locations
@@ -62,23 +63,4 @@ def page_of(folder: Path, artifact: Artifact, name: str) -> bytes | None:
         ArtifactError: it is another file, or cannot be read.
     """
     expected = artifact.manifest["files"].get(name)
-    if expected is None:
-        return None
-    page = read_beside(folder / name)
-    if sha256(page) != expected:
-        raise ArtifactError(
-            f"'{name}' is not the file that this model was saved with.", hint="Copy the whole folder again."
-        )
-    return page
-
-
-def read_beside(path: Path) -> bytes:
-    """A file of the model folder.
-
-    Raises:
-        ArtifactError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"'{path.name}' cannot be read.", hint="Copy the whole folder again.") from error
+    return read_file(folder, name, MAX_BYTES[name], expected) if expected else None

@@ -28,6 +28,7 @@ from tellapart.model.artifact import (
     to_json,
 )
 from tellapart.model.compose import with_metadata
+from tellapart.model.folder_files import read_card
 from tellapart.model.kept_file import parse_kept
 from tellapart.recipe import Wishes
 from tellapart.report.page import with_thresholds
@@ -35,7 +36,7 @@ from tellapart.report.sections import coverage as shown_coverage
 from tellapart.report.sections import tested_photos
 from tellapart.storage.atomic import refuse_unwritable
 from tellapart.text import as_markdown, counted
-from tellapart.workflow.rewriting import page_of, prove_same, read_beside, write_anew
+from tellapart.workflow.rewriting import page_of, prove_same, write_anew
 
 TRAIN_AGAIN = "Train again with --answer and --never-miss; what was read before is remembered, so that it is quick."
 
@@ -156,11 +157,9 @@ def _write(
     if page := page_of(folder, artifact, REPORT):
         text = with_thresholds(page.decode(), decided.coverage, decided.costs, n_test=n_test, crossed=crossed)
         files[REPORT] = text.encode()
-    if (folder / CARD).is_file():
+    if (owners := read_card(folder, CARD)) is not None:
         before = _coverage(artifact.thresholds, artifact, kept)
-        card = _card(
-            read_beside(folder / CARD).decode("utf-8", "replace"), before, decided.coverage, n_test, crossed=crossed
-        )
+        card = _card(owners.decode("utf-8", "replace"), before, decided.coverage, n_test, crossed=crossed)
         files[CARD] = card.encode()
     write_anew(target, artifact, manifest, files)
 
