@@ -2,11 +2,12 @@
 
     python benchmarks/few_more.py ../shared/data
 
-The measurement behind `evaluation/like_sets.py`. From the training photos of each set, some of each class are drawn,
-and as many again are added to them; a probe of either answers the same photos that neither has seen (100 of a class at
-most, none that is nearly a drawn one). Told is the share of mistakes that the added photos avoided, by photos of a
-class at the start: the median over all draws, and the range that holds the middle 80 of 100 of them. Half of the
-draws are of two classes, half of all; of hot dogs, which have no more, all are of their two. No test folder is read.
+The measurement behind `evaluation/advice/like_sets.py`. From the training photos of each set, some of each class are
+drawn, and as many again are added to them; a probe of either answers the same photos that neither has seen (100 of a
+class at most, none that is nearly a drawn one). Told is the share of mistakes that the added photos avoided, by
+photos of a class at the start: the median over all draws, and the range that holds the middle 80 of 100 of them. Half
+of the draws are of two classes, half of all; of hot dogs, which have no more, all are of their two. No test folder is
+read.
 """
 
 import sys

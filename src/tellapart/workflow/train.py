@@ -12,10 +12,10 @@ from tellapart.data.data_frame import DataFrame
 from tellapart.data.source import require_trainable, scan
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
+from tellapart.evaluation.advice.next_steps import next_steps
 from tellapart.evaluation.document import tested
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.grouped import grouped
-from tellapart.evaluation.next_steps import next_steps
 from tellapart.evaluation.robustness import Robustness, measure_robustness
 from tellapart.evaluation.wishes import refuse_impossible
 from tellapart.extras import has

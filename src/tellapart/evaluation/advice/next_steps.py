@@ -10,12 +10,12 @@ from tellapart.checks.mislabels import set_apart, suspects
 from tellapart.checks.shortcuts import shortcut_findings
 from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import conflicting
-from tellapart.evaluation.advice import advise
+from tellapart.evaluation.advice.advice import advise
+from tellapart.evaluation.advice.mistakes import out_of_fold_mistakes
+from tellapart.evaluation.advice.probe_beside import probe_beside
 from tellapart.evaluation.document import inside
 from tellapart.evaluation.evaluation import Evaluation, Suspect
 from tellapart.evaluation.learning_curve import learning_curve
-from tellapart.evaluation.mistakes import out_of_fold_mistakes
-from tellapart.evaluation.probe_beside import probe_beside
 from tellapart.features.prepare import Prepared
 from tellapart.recipe import Scratch
 from tellapart.timing import Progress

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.split import FEW_TEST_PHOTOS
-from tellapart.evaluation import like_sets
+from tellapart.evaluation.advice import like_sets
+from tellapart.evaluation.advice.mistakes import Mistake
+from tellapart.evaluation.advice.probe_beside import ProbeBeside
 from tellapart.evaluation.evaluation import Advice, Evaluation, Suspect
 from tellapart.evaluation.learning_curve import USUAL_SLOPE, LearningCurve
-from tellapart.evaluation.mistakes import Mistake
-from tellapart.evaluation.probe_beside import ProbeBeside
 from tellapart.evaluation.scores import Accuracy, AccuracyOf
 from tellapart.metrics.intervals import wilson
 from tellapart.text import counted, quoted, some

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.classifier.probe import OutOfFold
-from tellapart.evaluation.advice import MOST, advise
+from tellapart.evaluation.advice.advice import MOST, advise
+from tellapart.evaluation.advice.like_sets import FEW, MEASURED, nearest, sentence
+from tellapart.evaluation.advice.mistakes import Mistake, out_of_fold_mistakes
+from tellapart.evaluation.advice.probe_beside import ProbeBeside
 from tellapart.evaluation.evaluation import AccuracyOf, Leaks, Suspect, Twins, as_json, evaluate_predictions
 from tellapart.evaluation.learning_curve import Curve, LearningCurve
-from tellapart.evaluation.like_sets import FEW, MEASURED, nearest, sentence
-from tellapart.evaluation.mistakes import Mistake, out_of_fold_mistakes
-from tellapart.evaluation.probe_beside import ProbeBeside
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("hat", "shirt", "shoe")

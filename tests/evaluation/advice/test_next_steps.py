@@ -11,12 +11,12 @@ from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import cross_validated_split, make_split
 from tellapart.engine.backbone import QUALITIES
-from tellapart.evaluation.advice import MOST, advise
+from tellapart.evaluation.advice.advice import MOST, advise
+from tellapart.evaluation.advice.next_steps import next_steps
+from tellapart.evaluation.advice.probe_beside import probe_beside
 from tellapart.evaluation.document import test_evaluation as evaluation_of
 from tellapart.evaluation.evaluation import as_json, evaluate_predictions
 from tellapart.evaluation.learning_curve import learning_curve
-from tellapart.evaluation.next_steps import next_steps
-from tellapart.evaluation.probe_beside import probe_beside
 from tellapart.features.prepare import Prepared
 from tellapart.recipe import LinearProbe, Reading, Scratch
 from tellapart.timing import no_progress
