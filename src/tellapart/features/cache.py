@@ -49,7 +49,8 @@ CREATE INDEX IF NOT EXISTS pictures_by_pixels ON pictures (pixel_hash, made_by);
 OLDEST = "SELECT key FROM features ORDER BY used_day, rowid LIMIT 1000"
 # Each column with its table: files of some earlier versions have a picture in `features` too.
 GET = """
-SELECT features, features.pixel_hash, pictures.picture FROM features LEFT JOIN pictures USING (key) WHERE features.key = ?
+SELECT features, features.pixel_hash, pictures.picture FROM features LEFT JOIN pictures USING (key)
+WHERE features.key = ?
 """
 GET_WITHOUT_PICTURE = "SELECT features, pixel_hash, NULL FROM features WHERE key = ?"
 GET_BY_PIXELS = """

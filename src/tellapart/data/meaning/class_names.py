@@ -94,6 +94,12 @@ def whole_numbers(class_names: Sequence[str]) -> Mapping[str, str]:
     return {longer: short for short, longer in same_numbers(class_names) if re.fullmatch(r"[+-]?\d+\.0*", longer)}
 
 
+def whole_numbers_note(same: Mapping[str, str], where: str) -> str:
+    """The sentence that `whole_numbers` were taken for those meant, in what is called `where`."""
+    pairs = some([f"{quoted(longer)} is taken for {quoted(short)}" for longer, short in same.items()])
+    return f"Labels of {quoted(where)} are whole numbers written in two ways: {pairs}."
+
+
 def _number(name: str) -> float | None:
     if not _NUMBER.fullmatch(name):
         return None
