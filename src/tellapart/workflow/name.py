@@ -95,7 +95,7 @@ def name(
     new = _new_names(artifact.class_names, class_names or {})
     changes = {old: fresh for old, fresh in zip(artifact.class_names, new, strict=True) if old != fresh}
     title = str(artifact.manifest["name"]) if title is None else _title(title)
-    refuse_unwritable(target, force=output is None, ours=MODEL_FILES)
+    refuse_unwritable(target, force=output is None, ours=MODEL_FILES, may_force=False)
     manifest = dict(artifact.manifest) | {"name": title, "class_names": list(new)}
     manifest["thresholds"] = _renamed(manifest["thresholds"], changes)
     known_as = _known_as(manifest.pop("known_as", {}), changes)
