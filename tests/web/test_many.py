@@ -76,6 +76,21 @@ def test_columns_of_classes_are_called_as_the_command_line_calls_them(page, name
     assert page.page.evaluate(asked, names) == class_columns(names)
 
 
+def test_a_long_name_leaves_room_for_its_share(page, test_photos):
+    page.choose(*[test_photos["hat"]] * 17)
+    finished(page, 17)
+    page.page.evaluate(
+        """() => {
+          const said = document.querySelector("tell-apart").shadowRoot.querySelector(".many [data-state=named] .said");
+          said.querySelector("bdi").textContent = "a name that is longer than its place";
+        }"""
+    )
+    share = page.page.locator(f"{GRID} [data-state=named] .said span:last-child").first
+    inner, outer = share.bounding_box(), share.locator("..").bounding_box()
+    assert inner["width"] > 20
+    assert inner["x"] + inner["width"] <= outer["x"] + outer["width"] + 1
+
+
 def test_a_small_picture_opens_its_whole_answer(page, many, site):
     page.choose(*many)
     finished(page, 21)
