@@ -32,7 +32,6 @@ from tellapart.metrics.intervals import CROSSED_INFLATION, Range, Share
 from tellapart.model.headline import left_out, nothing_known, of_so_many, with_them
 
 NOT_CLEARLY_BETTER_P = 0.05
-
 Json = dict[str, Any]
 
 
@@ -138,7 +137,7 @@ _ASKED_WITH = {"imbalance": "split", "learning_curve": "advice", "training": "pr
 class Evaluation(Mapping[str, Any]):
     """Everything the report says. What was not asked about is None, and has no key in the JSON.
 
-    As a mapping it is its own JSON: `evaluation["headline"]`, `evaluation["accuracy"]["low"]`, `dict(evaluation)`.
+    As a mapping it is its own JSON: `evaluation["headline"]`, `dict(evaluation)`.
 
     Args:
         n_test: photos that were asked about.
