@@ -100,7 +100,8 @@ def test_a_closed_file_and_one_that_is_too_large_are_errors_of_that_photo(data, 
     closed.close()
     assert take(closed)[1].code == "unreadable"
     packed = io.BytesIO(gzip.compress(data)[:-9])
-    assert take(gzip.open(packed))[1].code == "unreadable"
+    with gzip.open(packed) as cut_off:
+        assert take(cut_off)[1].code == "unreadable"
 
     class Endless:
         def read(self, size):
