@@ -1,5 +1,6 @@
 """Whatever people hand over is one photo, many photos, or refused by its type; never a number that the system knows."""
 
+import gzip
 import io
 import mmap
 import os
@@ -100,6 +101,9 @@ def test_a_closed_file_and_one_that_is_too_large_are_errors_of_that_photo(data, 
     closed = io.BytesIO(data)
     closed.close()
     assert take(closed)[1].code == "unreadable"
+    packed = io.BytesIO(gzip.compress(data)[:-9])
+    with gzip.open(packed) as cut_off:
+        assert take(cut_off)[1].code == "unreadable"
 
     class Endless:
         def read(self, size):

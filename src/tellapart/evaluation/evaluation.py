@@ -143,8 +143,7 @@ class Evaluation(Mapping[str, Any]):
         n_test: photos that were asked about.
         method: "test", or "cross-validation": photos not set aside, each asked of a model that had not seen it.
         accuracy: of these photos.
-        balanced_accuracy: the mean recall of the classes that have test photos; None without any.
-        balanced_accuracy_interval: its plausible range.
+        balanced_accuracy, balanced_accuracy_interval: mean recall of classes with test photos, None without; its range.
         macro_f1: their mean F1.
         baseline: what anyone would get without looking.
         per_class: (C,) in the order of the model's classes.

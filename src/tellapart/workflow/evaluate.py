@@ -33,7 +33,8 @@ def evaluate(
     """Score a model folder on labelled photos that it has not seen; classes are matched by name.
 
     Where the source has a `test` part, only that is scored. Photos that the model was trained on are counted as leaks,
-    resized, turned and cropped ones too where this machine still knows the training photos.
+    resized, turned and cropped ones too where this machine still knows the training photos. As a mapping, what is
+    returned is evaluation.json: `evaluation["headline"]`.
 
     Args:
         model: the model folder.
@@ -43,9 +44,6 @@ def evaluate(
         robustness: whether to ask about corrupted photos too, as in `train`.
         group_by: what says which photos belong together, as for `scan`; each group counts once in the ranges.
         progress: called with (stage, done, total).
-
-    Returns:
-        The evaluation; as a mapping it is evaluation.json: `evaluation["headline"]`.
 
     Raises:
         InputError: no such photos, or a class that the model does not know.
