@@ -113,6 +113,7 @@ def test_another_folder_leaves_the_model_as_it_is(tellapart, usual, tmp_path, sn
     assert load_artifact(tmp_path / "sure").thresholds.answer == 0.8
     failed = tellapart.refuses("threshold", usual, "--answer", "0.8", "-o", tmp_path / "sure")
     assert "exists already" in failed
+    assert "--force" not in failed  # which this command does not have
 
 
 @pytest.mark.parametrize(("wish", "says"), [

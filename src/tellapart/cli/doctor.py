@@ -140,9 +140,9 @@ def _cache() -> Found:
     store = FeatureCache()
     state = store.state()
     store.close()
-    said = f"{state.n_photos:,} photos, {state.size_bytes / 1e6:,.0f} MB: {state.path}"
+    said = f"{counted(state.n_photos, 'photo')}, {state.size_bytes / 1e6:,.0f} MB: {state.path}"
     folder = next((p for p in (state.path, *state.path.parents) if p.exists()), Path("/"))
-    if not os.access(folder, os.W_OK):
+    if (folder != state.path and not folder.is_dir()) or not os.access(folder, os.W_OK):
         return Found(
             "cache", f"It cannot be written: {state.path}. Every photo is read anew each time.",
             "Set TELLAPART_CACHE_DIR to a folder that can be.",

@@ -51,7 +51,7 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
         raise _unwritable(target, error) from error
 
 
-def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset()) -> None:
+def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset(), may_force: bool = True) -> None:
     """Returns when a folder can be written at `target`; asked before the work, not after it.
 
     Args:
@@ -59,6 +59,7 @@ def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset()
         force: whether a folder that holds nothing but `ours` may be replaced.
         ours: names of files that tellapart writes into such a folder. Anything else in it is a person's, and a
             replacement would delete it.
+        may_force: whether who asks could have said `force`.
 
     Raises:
         InputError: something is there already and may not be replaced, or the place cannot be written to.
@@ -67,7 +68,8 @@ def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset()
         raise InputError(f"'{target}' is not a name for a new folder.", hint="Choose a name with -o, such as my-model.")
     restore(target)
     if _exists(target) and not force:
-        raise InputError(f"'{target}' exists already.", hint="Choose another name with -o, or replace it with --force.")
+        otherwise = ", or replace it with --force." if may_force else "."
+        raise InputError(f"'{target}' exists already.", hint=f"Choose another name with -o{otherwise}")
     if _exists(target):
         _refuse_foreign(target, ours)
     _refuse_unwritable_place(target)
