@@ -32,8 +32,7 @@ def evaluate(
 ) -> Evaluation:
     """Score a model folder on labelled photos that it has not seen; classes are matched by name.
 
-    Where the source has a `test` part, only that is scored. Photos that the model was trained on are counted as leaks,
-    resized, turned and cropped ones too where this machine still knows the training photos.
+    Only a `test` part is scored where there is one. Photos that it learned from, and copies as far as known, are leaks.
 
     Args:
         model: the model folder.
