@@ -372,10 +372,8 @@ def headline_with_leaks(evaluation: Evaluation) -> Headline:
     else:
         rest.append(f"Always answering '{baseline.class_name}' would get {baseline.n_right:,}.")
         if baseline.p_value is not None and baseline.p_value > NOT_CLEARLY_BETTER_P:
-            rest.append(
-                f"This is not clearly better than always answering '{baseline.class_name}'"
-                f" (p = {baseline.p_value:.2g})."
-            )
+            p_said = f"(p = {baseline.p_value:.2g})"
+            rest.append(f"This is not clearly better than always answering '{baseline.class_name}' {p_said}.")
     if n < FEW_TEST_PHOTOS:
         rest.append(f"With so few {'photos' if crossed else 'test photos'} the score is a rough guess.")
     return Headline(score, plausible, " ".join(rest))

@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Set
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ PREVIOUS = ".previous"  # end of the name under which the old folder waits durin
 NEW_FILE = 0o666  # less what the umask forbids, as everywhere
 PRIVATE_FILE = 0o600  # until it has the mode of the one that it replaces
 SWAP_ATTEMPTS = 20  # a reader that looks between the two renames puts the old folder back
+SWAP_PAUSE_S = 0.002  # more after each attempt, so about 0.4 s in all
 LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # nobody misses these
 
 
@@ -235,15 +237,16 @@ def _swap(partial: Path, target: Path) -> None:
     previous = _previous(target)
     shutil.rmtree(previous, ignore_errors=True)
     for attempt in range(SWAP_ATTEMPTS):
-        if target.exists():
-            target.rename(previous)
         try:
+            if target.exists():
+                target.rename(previous)
             partial.rename(target)
             break
-        except OSError:
+        except OSError:  # a reader put the old one back, or another writer is between its own two renames
             restore(target)
             if attempt == SWAP_ATTEMPTS - 1:
                 raise
+            time.sleep(SWAP_PAUSE_S * attempt)
     flush_folder(target.parent)
     shutil.rmtree(previous, ignore_errors=True)
 

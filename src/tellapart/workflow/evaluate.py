@@ -33,8 +33,7 @@ def evaluate(
     """Score a model folder on labelled photos that it has not seen; classes are matched by name.
 
     Where the source has a `test` part, only that is scored. Photos that the model was trained on are counted as leaks,
-    resized, turned and cropped ones too where this machine still knows the training photos. As a mapping, what is
-    returned is evaluation.json: `evaluation["headline"]`.
+    resized, turned and cropped ones too where this machine still knows the training photos.
 
     Args:
         model: the model folder.
