@@ -161,7 +161,7 @@ def test_csv_and_json_say_the_day_and_the_camera(tellapart, trained, photos, tmp
     exif[0x0110] = "Pocket 7"
     exif.get_ifd(0x8769)[0x9003] = "2024:05:31 10:11:12"
     with Image.open(photos / "drum" / "0005.jpg") as image:
-        for kind in ("jpg", "png", "webp", "tif", "avif"):
+        for kind in ("jpg", "png", "webp", "avif"):
             image.save(tmp_path / f"said.{kind}", exif=exif)
         image.save(tmp_path / "silent.png")
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
@@ -169,7 +169,7 @@ def test_csv_and_json_say_the_day_and_the_camera(tellapart, trained, photos, tmp
     with (tmp_path / "answers.csv").open(newline="", encoding="utf-8") as file:
         rows = {Path(row["photo"]).name: (row["date"], row["camera"]) for row in csv.DictReader(file)}
     assert rows.pop("silent.png") == rows.pop("broken.jpg") == ("", "")
-    assert len(rows) == 5
+    assert len(rows) == 4
     assert set(rows.values()) == {("2024-05-31", "Pocket 7")}
     line = tellapart.lines("predict", trained, tmp_path / "said.webp")[0]
     assert (line["date"], line["camera"]) == ("2024-05-31", "Pocket 7")
