@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tellapart.text import as_markdown, counted, did_you_mean, for_shell, quoted, shown, shown_lines, some
+from tellapart.text import as_markdown, counted, did_you_mean, for_shell, in_python, quoted, shown, shown_lines, some
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,19 @@ def test_a_path_is_one_word_of_the_shell_in_use(monkeypatch):
     assert for_shell("a&b") == '"a&b"'
     monkeypatch.setenv("PSMODULEPATH", os.pathsep.join("abc"))
     assert for_shell("it's $5") == "'it''s $5'"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "meant"),
+    [
+        ("“tellapart check” lists them all.", "tellapart.check(photos) lists them all."),
+        ("Try --quality balanced: on four", 'Try quality="balanced": on four'),
+        ("Train without --recipe scratch: on", "Train without a recipe: on"),
+        ("Add --recipe finetune; how", "Train with recipe=tellapart.FineTune(); how"),
+        ("let “train --group-by” keep", "let tellapart.train(…, group_by=…) keep"),
+        ("“tellapart threshold MODEL --answer 0.9” sets that.", "tellapart.threshold(MODEL, answer=0.9) sets that."),
+        ('Add photos of "--quality".', 'Add photos of "--quality".'),
+    ],
+)
+def test_a_sentence_for_who_has_no_command_line(sentence, meant):
+    assert in_python(sentence) == meant

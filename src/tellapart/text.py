@@ -20,6 +20,18 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, undeco
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e") | frozenset(map(chr, range(0x2066, 0x2070)))
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!$])")
 _ADDRESS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)\.|(?<=\bmailto):")
+# What sentences name of the command line, and what is called for it from Python.
+_IN_PYTHON = tuple(
+    (re.compile(words), meant)
+    for words, meant in (
+        (r"“tellapart threshold (\w+) --answer ([\d.]+)”", r"tellapart.threshold(\1, answer=\2)"),
+        (r"“tellapart check”", "tellapart.check(photos)"),
+        (r"“(?:tellapart )?train --group-by”", "tellapart.train(…, group_by=…)"),
+        (r"without --recipe (?:scratch|finetune)", "without a recipe"),
+        (r"Add --recipe finetune", "Train with recipe=tellapart.FineTune()"),
+        (r"--quality (\w+)", r'quality="\1"'),
+    )
+)
 
 
 def shown(name: str) -> str:
@@ -44,6 +56,13 @@ def as_markdown(value: object) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = _MARKDOWN.sub(r"\\\1", text)
     return _ADDRESS.sub(lambda found: f"&#{ord(found[0])};", text)
+
+
+def in_python(sentence: str) -> str:
+    """A sentence that names commands and options of ours, with what is called in Python instead."""
+    for words, meant in _IN_PYTHON:
+        sentence = words.sub(meant, sentence)
+    return sentence
 
 
 def quoted(name: str, *, longest: int = 100) -> str:

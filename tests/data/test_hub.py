@@ -1,13 +1,17 @@
 """`hf:` sources, with the library itself on real photos: parquet, arrow, image folders; and what is wrong with them."""
 
 import os
+import socket
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
+from tellapart.data import hub_files
 from tellapart.data.hub import HubPhotos
 from tellapart.data.photo import MAX_FILE_BYTES, decode
 from tellapart.data.source import require_trainable, scan
@@ -423,3 +427,17 @@ def test_a_model_inside_a_data_set_is_no_class(photos, tmp_path):
     (model / "examples" / "1.jpg").write_bytes(photos[0].read_bytes())
     dataset = scan(f"hf:{tmp_path / 'images'}")
     assert (dataset.class_names, dataset.n) == (tuple(NAMES), 9)
+
+
+def test_a_hub_that_says_nothing_is_given_up_soon_and_one_that_refuses_answers(monkeypatch):
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(hub_files, "_PATIENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(hub.constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert not hub_files._answers(hub, "some/set")
+    assert not hub_files._answers(hub, "some/set")  # nobody is there any more
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as refusing:  # 501 to all
+        Thread(target=refusing.serve_forever, daemon=True).start()
+        monkeypatch.setattr(hub.constants, "ENDPOINT", f"http://127.0.0.1:{refusing.server_port}")
+        assert hub_files._answers(hub, "some/set")
+        refusing.shutdown()

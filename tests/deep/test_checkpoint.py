@@ -46,3 +46,13 @@ def test_one_of_another_version(path):
 def test_one_of_another_training_names_what_differs(path):
     with pytest.raises(InputError, match=r"is of another training; what differs: network, recipe\."):
         read(path, training={**THIS, "recipe": {"epochs": 4}, "network": "mine"})
+
+
+def test_other_epochs_are_refused_with_what_to_do_instead(tmp_path):
+    place = tmp_path / "model.checkpoint"
+    write(place, Checkpoint({"w": torch.zeros(1)}, {}), training={"epochs": 30, "network": "first-cnn"})
+    with pytest.raises(InputError, match=r"is of a training of 30 epochs\. One of 50 is another") as caught:
+        read(place, training={"epochs": 50, "network": "first-cnn"})
+    assert caught.value.hint == "Finish it with --epochs 30 --resume, or train 50 epochs anew, without --resume."
+    with pytest.raises(InputError, match=r"what differs: epochs, network\."):
+        read(place, training={"epochs": 50, "network": "small-resnet"})

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from tellapart.evaluation.evaluation import Advice, Evaluation, evaluate_predictions
+from tellapart.evaluation.notebook import as_html, as_text
+from tellapart.evaluation.scores import Confusion
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m"
 
@@ -66,3 +68,12 @@ def test_no_test_photos():
     nothing = evaluate_predictions(np.zeros((0, 2)), np.zeros(0, int), ["dress", "hat"], [])
     assert "no test photo" in repr(nothing)
     assert "no test photo" in nothing._repr_html_()
+
+
+def test_advice_in_a_notebook_does_not_speak_of_a_command_line():
+    said = ("Try --quality best: it may help.", "Add --recipe finetune; try it.")
+    confusion = Confusion(("a", "b"), ((1, 0), (0, 1)))
+    for view in (as_text("90 right", (), (), said), as_html("90 right", (), confusion, (), {}, said)):
+        assert "--" not in view
+        assert "quality=" in view
+        assert "tellapart.FineTune()" in view

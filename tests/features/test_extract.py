@@ -333,3 +333,19 @@ def test_a_disk_without_room_is_an_error_and_no_crash():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "There is no room for temporary files of 2.0 GB in " in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("tellapart.errors.InputError")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_does_not_wait_for_a_thread_that_compiled_when_it_was_forked():
+    code = """
+import os, threading
+from tellapart.features import extract
+threading.Thread(target=lambda: (extract._compiling.acquire(), threading.Event().wait()), daemon=True).start()
+while not extract._compiling.locked():
+    pass
+child = os.fork()
+if not child:
+    os._exit(0 if extract._compiling.acquire(timeout=5) else 1)
+os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60, check=False).returncode == 0

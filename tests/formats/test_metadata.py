@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -16,6 +17,8 @@ from tellapart.data import photo
 from tellapart.errors import PhotoError
 from tellapart.formats import header, metadata, tiff_tags
 from tellapart.formats.exif import orientation
+
+from . import heic_photos
 
 BYTES, SHORT, LONG, RATIONAL, DOUBLE, LONG8 = 7, 3, 4, 5, 12, 16
 SIZE = {BYTES: 1, SHORT: 2, LONG: 4, RATIONAL: 8, DOUBLE: 8, LONG8: 8}
@@ -413,3 +416,30 @@ def test_random_tags_crash_nothing_and_take_little_memory(tmp_path, fuzz_cases):
         "unsupported",
     }  # nobody ran out of memory
     assert {"(8, 8, 3)", "too_complex"} <= set(answers)
+
+
+def test_every_format_says_when_and_with_what_it_was_taken():
+    said = Image.Exif()
+    said[0x0110] = "Pocket 7"
+    said.get_ifd(0x8769)[0x9003] = "2024:05:31 10:11:12"
+    block = said.tobytes()
+    files = {"TIFF": block.removeprefix(b"Exif\0\0")}  # its tags alone; where pixels are is not looked at
+    for kind in ("JPEG", "PNG", "WEBP", "AVIF"):
+        file = BytesIO()
+        Image.new("RGB", (16, 16), "red").save(file, kind, exif=block)
+        files[kind] = file.getvalue()
+    whole = heic_photos.phone()
+    item = heic_photos.Item(b"Exif", struct.pack(">I", 6) + block)
+    files["HEIF"] = replace(whole, items={**whole.items, 14: item}).bytes()
+    for kind, data in files.items():
+        assert header.sniff(data) == kind
+        assert metadata.taken(data) == ("2024-05-31", "Pocket 7"), kind
+        for cut in range(0, len(data), max(1, len(data) // 200)):  # says it, or nothing, and never fails
+            assert metadata.taken(data[:cut])[1] in [""] + ["Pocket 7"[:n] for n in range(9)]
+
+
+def test_what_says_nothing_of_when_it_was_taken():
+    file = BytesIO()
+    Image.new("RGB", (16, 16)).save(file, "PNG")
+    for data in (file.getvalue(), heic_photos.phone().bytes(), b"", b"no photo", b"GIF89a", b"II*\0\x08\0\0\0"):
+        assert metadata.taken(data) == ("", "")

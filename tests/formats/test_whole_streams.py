@@ -8,10 +8,10 @@ from PIL import Image
 
 from tellapart.data import photo
 from tellapart.errors import PhotoError
-from tellapart.formats import header
+from tellapart.formats import header, tiff_page
 
 from .png_files import KINDS, deep, png
-from .tiff_files import picture
+from .tiff_files import Page, picture, tiff
 
 
 def code_of(data):
@@ -85,3 +85,38 @@ def test_what_a_small_first_frame_of_a_gif_leaves_clear_is_white(place):
     outside = np.ones(image.shape[:2], bool)
     outside[top : top + 50, left : left + 37] = False
     assert (image[outside] == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_jpeg_that_ends_between_its_scans_is_cut_off(mode):
+    file = BytesIO()
+    Image.fromarray(picture(64, 64)).convert(mode).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    assert code_of(data) == (64, 64, 3)
+    scans = [at for at in range(len(data)) if data.startswith(b"\xff\xda", at)]
+    assert len(scans) > 3
+    for at in scans[1:]:
+        begin = data.rindex(b"\xff\xc4", 0, at)  # its table of codes
+        assert code_of(data[:begin] + b"\xff\xd9") == "truncated"
+        assert code_of(data[:begin]) == "truncated"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("rows", [50, 8])
+def test_a_tiff_whose_strips_are_shorter_than_their_rows_is_cut_off(dtype, rows):
+    """Where the bytes are there and of nothing else, only the count is wrong, and the photo is whole."""
+    values = picture().astype(dtype) * (257 if dtype is np.uint16 else 1)
+    data = tiff(Page(values, 2, rows=rows))
+    page = tiff_page.find_photo(data)
+    sizes, places = page.numbers(data, 279), page.numbers(data, 273)
+    assert code_of(data) == (50, 37, 3)
+    half = [int(size) // 2 for size in sizes]
+    close = np.cumsum([int(places[0]), *half])[:-1].tolist()
+    shifted = tiff(Page(values, 2, rows=rows, tags={273: (4, close), 279: (4, half)}))
+    small = tiff(Page(values, 2, rows=rows, tags={279: (4, half)}))
+    assert np.array_equal(photo.decode(small), photo.decode(data))
+    if rows < 50:  # each ends within the next
+        assert code_of(shifted) == "truncated"
+    behind = len(data) - int(sizes[-1]) // 2
+    end = tiff(Page(values, 2, rows=rows, tags={273: (4, [*map(int, places[:-1]), behind]), 279: (4, half)}))
+    assert code_of(end) == "truncated"

@@ -29,3 +29,8 @@ def test_a_class_that_a_model_does_not_know_is_named(tellapart, trained, model, 
     (tmp_path / "photos" / "drum").rename(tmp_path / "photos" / "drums")
     says = ["cannot be compared", "does not know 1 class", '"drums"']
     tellapart.refuses("compare", trained, model, tmp_path / "photos", says=says)
+
+
+def test_the_photos_in_a_model_s_place_are_recognised(tellapart, trained, model, fresh):
+    says = ["The two models come first", f"Did you mean: tellapart compare {trained} {model} {fresh}"]
+    tellapart.refuses("compare", trained, fresh, model, says=says)

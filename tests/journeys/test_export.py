@@ -147,6 +147,8 @@ def test_the_test_photos_prove_it_where_they_still_are(tellapart: Any, photos: P
 
 
 def test_bad_input_is_one_sentence(tellapart: Any, trained: Path, tmp_path: Path) -> None:
+    says = ["The model comes first", f"tellapart export {trained} --to web -o site"]
+    tellapart.refuses("export", "site", "--to", "web", "-o", trained, says=says)
     tellapart.refuses("export", trained, "--to", "onnx", "-o", trained, says=["exists already"])
     tellapart.refuses("export", "nowhere", "--to", "onnx", "-o", tmp_path / "a", says=["no model folder 'nowhere'"])
     tellapart.refuses("export", trained, "--to", "onnx", "-o", tmp_path / "a", "--push", "me/it", says=["--to space"])

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 KEYS = {"photo", "answer", "class_name", "confidence", "probs", "error"}
 
@@ -69,7 +70,8 @@ def test_csv_has_a_row_a_photo_and_quotes_formulas(tellapart, trained, fresh, tm
     with (tmp_path / "answers.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["photo"] for row in rows] == ["'=cmd().jpg", "'+1.jpg", "'@x.jpg", "plain.jpg", "broken.jpg"]
-    assert list(rows[0]) == ["photo", "answer", "class_name", "confidence", "error", "accordion", "banjo", "drum"]
+    assert list(rows[0]) == ["photo", "answer", "class_name", "confidence", "error", "accordion", "banjo", "drum",
+                             "date", "camera"]  # fmt: skip
     assert rows[3]["class_name"] == "drum"
     assert rows[4]["answer"] == ""
     assert rows[4]["error"]
@@ -130,3 +132,44 @@ def test_photos_that_cannot_be_read_are_said_and_the_rest_is_answered(tellapart,
 )
 def test_photos_that_are_not_there(tellapart, trained, tmp_path, photos_named, says):
     tellapart.refuses("predict", trained, *photos_named, cwd=tmp_path, says=[says])
+
+
+def test_photos_are_sorted_into_folders_by_every_way_to_name_them(tellapart, trained, fresh, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    answers = {line["photo"]: line["answer"] for line in tellapart.lines("predict", trained, fresh)}
+    wanted = sorted([f"{answer}/{Path(photo).name}" for photo, answer in answers.items()] + ["unreadable/broken.jpg"])
+    lines = "\n".join([*answers, str(tmp_path / "broken.jpg")])
+    for name, args, stdin in (("folder", [fresh, "broken.jpg"], ""), ("glob", [f"{fresh}/**/*.jpg", "bro*"], ""),
+                              ("lines", ["-"], lines), ("folder", ["-"], lines)):  # fmt: skip
+        done = tellapart("predict", trained, *args, "--sort-into", name, cwd=tmp_path, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        copies = [path.relative_to(tmp_path / name).as_posix() for path in (tmp_path / name).rglob("*.*")]
+        assert sorted(copies) == wanted
+        assert done.stdout.startswith(f"13 photos sorted into {name}{os.sep}")
+        assert f"1  unreadable{os.sep}" in done.stdout
+        assert "broken.jpg" in done.stderr
+    assert all(Path(photo).is_file() for photo in answers)
+    again = tellapart("predict", trained, fresh, "--sort-into", "folder", "--json", cwd=tmp_path)
+    assert len([json.loads(line) for line in again.stdout.splitlines()]) == 12
+    assert "12 were there already" in again.stderr
+    tellapart.refuses("predict", trained, "folder", "--sort-into", "folder", cwd=tmp_path, says=["All of the photos"])
+    tellapart.refuses("predict", trained, fresh, "--sort-into", trained, says=["is a model folder"])
+
+
+def test_csv_and_json_say_the_day_and_the_camera(tellapart, trained, photos, tmp_path):
+    exif = Image.Exif()
+    exif[0x0110] = "Pocket 7"
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:31 10:11:12"
+    with Image.open(photos / "drum" / "0005.jpg") as image:
+        for kind in ("jpg", "png", "webp", "avif"):
+            image.save(tmp_path / f"said.{kind}", exif=exif)
+        image.save(tmp_path / "silent.png")
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    tellapart.works("predict", trained, ".", "--csv", "answers.csv", cwd=tmp_path)
+    with (tmp_path / "answers.csv").open(newline="", encoding="utf-8") as file:
+        rows = {Path(row["photo"]).name: (row["date"], row["camera"]) for row in csv.DictReader(file)}
+    assert rows.pop("silent.png") == rows.pop("broken.jpg") == ("", "")
+    assert len(rows) == 4
+    assert set(rows.values()) == {("2024-05-31", "Pocket 7")}
+    line = tellapart.lines("predict", trained, tmp_path / "said.webp")[0]
+    assert (line["date"], line["camera"]) == ("2024-05-31", "Pocket 7")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.model.artifact import EXAMPLE, Artifact
+from tellapart.model.artifact import EXAMPLE, EXAMPLES, Artifact
 from tellapart.model.example_names import classes_of, example_name, shown_classes
 
 ANIMALS = ("猫", "狗", "鸟")
@@ -24,6 +24,16 @@ def test_the_longest_names_are_names_of_examples_too():
     names = ["a" * 200, "A" * 200, "b" * 199]
     files = [example_name(names, label) for label in range(3)]
     assert all(EXAMPLE.fullmatch(file) for file in files)
+    assert all(len(file.removeprefix(EXAMPLES)) < 80 for file in files)  # disks that encrypt names hold 143 bytes
+    assert list(classes_of(files, names).values()) == names
+    former = [example_name(names, label, longest=180) for label in range(3)]
+    assert list(classes_of(former, names).values()) == names
+
+
+def test_long_names_that_begin_alike_have_examples_of_their_own():
+    names = [f"{'very soft and comfortable ' * 6}size {size}" for size in "SMLX"]
+    files = [example_name(names, label) for label in range(4)]
+    assert len(set(files)) == 4
     assert list(classes_of(files, names).values()) == names
 
 

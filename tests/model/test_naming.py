@@ -6,7 +6,7 @@ import pytest
 
 from tellapart.errors import ArtifactError
 from tellapart.model.artifact import load_artifact
-from tellapart.model.naming import refuse_swapped
+from tellapart.model.naming import refuse_swapped, refuse_swapped_option, refuse_swapped_pair
 
 
 @pytest.fixture
@@ -70,3 +70,32 @@ def test_swapped_arguments_are_recognised():
         ("photos", ["x"]),
     ):
         refuse_swapped(first, rest, "tellapart predict")
+
+
+@pytest.mark.usefixtures("place")
+def test_swapped_arguments_of_two_models_are_recognised():
+    for models, photos, meant in (
+        (["photos", "two words"], "burgers", "'two words' burgers photos"),
+        (["burgers", "photos"], "imagenet", "burgers imagenet photos"),
+    ):
+        with pytest.raises(ArtifactError) as caught:
+            refuse_swapped_pair(models, photos, "tellapart compare")
+        assert caught.value.message == 'The two models come first, and "photos" is none.'
+        assert caught.value.hint == f"Did you mean: tellapart compare {meant}"
+    for models, photos in ((["burgers", "two words"], "photos"), (["burgers", "two words"], "burgers"),
+                           (["nowhere", "burgers"], "burgers"), (["photos", "burgers"], "photos")):  # fmt: skip
+        refuse_swapped_pair(models, photos, "tellapart compare")
+
+
+@pytest.mark.usefixtures("place")
+def test_a_model_in_the_place_of_an_option_is_recognised():
+    for model, options, meant in (
+        ("site", {"-o": "two words", "--photos": None}, "'two words' --to web -o site"),
+        ("photos", {"-o": "site", "--photos": "burgers"}, "burgers --to web -o site --photos photos"),
+    ):
+        with pytest.raises(ArtifactError) as caught:
+            refuse_swapped_option(model, options, "tellapart export", "--to web")
+        assert caught.value.message == f'The model comes first, and "{model}" is none.'
+        assert caught.value.hint == f"Did you mean: tellapart export {meant}"
+    for model, options in (("burgers", {"-o": "two words"}), ("imagenet", {"-o": "burgers"}), ("photos", {"-o": "x"})):
+        refuse_swapped_option(model, options, "tellapart export")

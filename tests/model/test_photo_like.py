@@ -198,3 +198,20 @@ def test_an_image_is_read_as_its_file_is(mode):
     image.save(file, "TIFF" if mode in ("CMYK", "I;16") else "PNG" if mode != "RGB" else "JPEG")
     asked = Preprocess(32)
     assert np.array_equal(pixels_of(Image.open(file), asked), pixels_of(file.getvalue(), asked))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "MPO"])
+def test_an_image_that_is_closed_once_the_next_is_asked_for_is_read_before(kind, tmp_path):
+    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
+    for n, colour in enumerate(colours):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / f"{n}.photo", kind)
+
+    def opened():
+        for n in range(3):
+            with Image.open(tmp_path / f"{n}.photo") as image:
+                yield image
+
+    items = [item for _, item in list(taken(opened()))]
+    for item, colour in zip(items, colours, strict=True):
+        pixels = pixels_of(item, Preprocess(32, "crop"))
+        assert np.abs(pixels.astype(int) - colour).max() < 8

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tellapart.text import Html, counted, html_fold, html_photo, shown, tag
+from tellapart.text import Html, counted, html_fold, html_photo, in_python, shown, tag
 
 SHOWN_PHOTOS = 12  # of one finding, in a notebook, as many as a row or two; the page of `check` shows more
 
@@ -56,4 +56,4 @@ class Finding:
         more = counted(len(self.photos) - SHOWN_PHOTOS, "more row")
         rest = [tag("p", f"… and {more} in .photos")] if len(self.photos) > SHOWN_PHOTOS else []
         fold = html_fold(counted(len(self.photos), "row"), *rows, *rest) if rows else ""
-        return tag("div", tag("p", tag("strong", self.sentence), " ", self.advice, " ", self.sure), fold)
+        return tag("div", tag("p", tag("strong", self.sentence), " ", in_python(self.advice), " ", self.sure), fold)

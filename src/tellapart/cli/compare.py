@@ -25,8 +25,10 @@ def compare(model_a: str, model_b: str, photos: str, group_by: str | None, as_js
 
     Photos that either model was trained on are left out.
     """
+    from tellapart.model.naming import refuse_swapped_pair
     from tellapart.workflow.compare import compare as compare_models
 
+    refuse_swapped_pair([model_a, model_b], photos, "tellapart compare")
     with progress_bars() as progress:
         compared = compare_models(model_a, model_b, photos, group_by=group_by, progress=progress)
     if as_json:

@@ -68,8 +68,10 @@ def export(
     from tellapart.export.proof import sentences
     from tellapart.export.push import push as upload
     from tellapart.export.push import require_hub
+    from tellapart.model.naming import refuse_swapped_option
     from tellapart.text import shown
 
+    refuse_swapped_option(model, {"-o": output, "--photos": photos}, "tellapart export", f"--to {to}")
     if push and to != "space":
         raise InputError("--push goes with --to space.", hint="The other exports are folders that you upload yourself.")
     if push:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tellapart.model.predictions import Prediction
 
 OF_A_PHOTO: Final = ("photo", "answer", "class_name", "confidence", "error")  # columns that every table of answers has
+TAKEN: Final = ("date", "camera")  # columns behind those of the classes, as EXIF says them
 PREFIX: Final = "p_"  # of the columns of classes, where a class has the name of another column
 
 
@@ -91,14 +92,16 @@ def _percent(p: float) -> str:
     return ">99%" if 0.995 <= p < 1 else f"{p:.0%}"  # nothing here is certain
 
 
-def write_csv(path: str, predictions: list["Prediction"], class_names: tuple[str, ...]) -> None:
-    """One row a photo, one column a class."""
+def write_csv(
+    path: str, predictions: list["Prediction"], class_names: tuple[str, ...], taken: list[tuple[str, str]]
+) -> None:
+    """One row a photo, one column a class, and of each photo what `taken` says: the day and the camera."""
     rows = []
-    for p in predictions:
+    for p, when_and_with in zip(predictions, taken, strict=True):
         probs = [f"{(p.probs or {}).get(name, 0):.6f}" if p.error is None else "" for name in class_names]
         confidence = "" if p.confidence is None else f"{p.confidence:.6f}"
-        rows.append([p.photo, p.answer or "", p.class_name or "", confidence, p.error or "", *probs])
-    write_table(path, [*OF_A_PHOTO, *class_columns(class_names)], rows)
+        rows.append([p.photo, p.answer or "", p.class_name or "", confidence, p.error or "", *probs, *when_and_with])
+    write_table(path, [*OF_A_PHOTO, *class_columns(class_names), *TAKEN], rows)
 
 
 def class_columns(class_names: Sequence[str]) -> list[str]:
@@ -108,7 +111,7 @@ def class_columns(class_names: Sequence[str]) -> list[str]:
     """
     for prefix in ("", PREFIX):
         columns = [prefix + name for name in class_names]
-        if not _repeats([*OF_A_PHOTO, *columns]):
+        if not _repeats([*OF_A_PHOTO, *columns, *TAKEN]):
             return columns
     return [f"{PREFIX}{number}_{name}" for number, name in enumerate(class_names, start=1)]
 

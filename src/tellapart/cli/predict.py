@@ -1,18 +1,20 @@
 """`predict`: what a model says about photos."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 import click
 
 from tellapart.cli.options import FILE_TO_WRITE, examples, progress_bars
-from tellapart.cli.output import print_json, print_prediction, say_written, write_csv
+from tellapart.cli.output import TAKEN, print_json, print_prediction, say, say_written, write_csv
 from tellapart.cli.streams import is_stdout
-from tellapart.errors import InputError
+from tellapart.errors import InputError, PhotoError
 
 if TYPE_CHECKING:
     from tellapart.model.predictions import Prediction
+    from tellapart.workflow.sorting import Sorter
 
 
 @click.command(
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 tellapart predict burgers lunch.jpg album/ '*.png'
 find . -name '*.jpg' | tellapart predict burgers - --json
 tellapart predict burgers album/ --csv answers.csv
+tellapart predict burgers album/ --sort-into sorted
 tellapart predict imagenet cat.jpg --top 5"""
     )
 )
@@ -28,8 +31,14 @@ tellapart predict imagenet cat.jpg --top 5"""
 @click.argument("photos", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="How many classes to print a photo.")
 @click.option("--csv", "csv_file", type=FILE_TO_WRITE, help="Write the answers to this CSV file; - prints it.")
+@click.option(
+    "--sort-into", metavar="DIR", type=click.Path(),
+    help="Copy each photo into a folder of its answer in DIR; nothing is moved or overwritten.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
-def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None, as_json: bool) -> None:
+def predict(
+    model: str, photos: tuple[str, ...], top: int, csv_file: str | None, sort_into: str | None, as_json: bool
+) -> None:
     """Ask MODEL what is in PHOTOS: files, folders, globs, or "-" for paths on standard input.
 
     MODEL is a folder that `tellapart train` wrote, or "imagenet" for the bundled network's 1,000 everyday classes.
@@ -50,30 +59,62 @@ def predict(model: str, photos: tuple[str, ...], top: int, csv_file: str | None,
     named = scan_photos(p for p in photos if p != "-")
     from_stdin = "-" in photos
     predictor = load(model)
-    paths: Iterable[str] = _then_stdin(named, sys.stdin) if from_stdin else named
-    n_answered = 0
+    sorter = _sorter(sort_into, predictor.class_names)
+    named = sorter.outside(named) if sorter else named
+    paths: Iterable[str] = _then_stdin(named, sys.stdin, sorter) if from_stdin else named
     alone = len(named) == 1 and not from_stdin
     width = 0 if alone else max((len(shown(name)) for name in named), default=1)
     rows: list[Prediction] = []
+    taken: list[tuple[str, str]] = []
+    n_answered = 0
     with progress_bars() as progress:
         for done, prediction in enumerate(predictor.predict_many(paths), start=1):
-            if not from_stdin and csv_file:
-                progress("predicting", done, len(named))
+            if sorter or (csv_file and not from_stdin):
+                progress("predicting", done, done if from_stdin else len(named))
             n_answered += prediction.error is None
+            if sorter:
+                sorter.sort(prediction)
             if csv_file:
                 rows.append(prediction)
+                taken.append(_taken(prediction))
             if as_json:
-                print_json(prediction.to_json(), indent=None)
-            elif not csv_file:
+                print_json(prediction.to_json() | dict(zip(TAKEN, _taken(prediction), strict=True)), indent=None)
+            elif not csv_file and (prediction.error is not None or not sorter):
                 print_prediction(prediction, top, width)
+    for line in sorter.sentences() if sorter else ():
+        say(line, err=as_json or is_stdout(csv_file))
     if csv_file:
-        write_csv(csv_file, rows, predictor.class_names)
+        write_csv(csv_file, rows, predictor.class_names, taken)
         if not as_json:
             say_written(f"{counted(len(rows), 'answer')}: {shown(csv_file)}", csv_file)
     if not n_answered:
         raise InputError("None of the photos could be read.", hint="Open one of them in a photo viewer.")
 
 
-def _then_stdin(named: Iterable[str], stream: IO[str]) -> Iterator[str]:
+def _sorter(target: str | None, class_names: Sequence[str]) -> "Sorter | None":
+    if target is None:
+        return None
+    from tellapart.workflow.sorting import sorter
+
+    return sorter(target, class_names)
+
+
+def _taken(prediction: "Prediction") -> tuple[str, str]:
+    """The day and the camera of a photo that was answered, as its EXIF says them."""
+    from tellapart.data import photo
+    from tellapart.formats.metadata import taken
+
+    if prediction.error is not None:
+        return "", ""
+    with suppress(PhotoError):  # it is gone meanwhile
+        return taken(photo.read(prediction.photo))
+    return "", ""
+
+
+def _then_stdin(named: Iterable[str], stream: IO[str], sorter: "Sorter | None") -> Iterator[str]:
+    """The photos named, then those that lines name; but none that lies in the folders that are being filled."""
     yield from named
-    yield from (line.rstrip("\r\n") for line in stream if line.strip())
+    for line in stream:
+        path = line.rstrip("\r\n")
+        if line.strip() and not (sorter and sorter.is_inside(path)):
+            yield path

@@ -11,6 +11,7 @@ among its own files (`hub_files`) and nothing else. Photos are read as the bytes
 for files on disk (upright, sRGB, damaged ones named) holds here.
 """
 
+import hashlib
 import importlib
 import importlib.metadata
 import logging
@@ -26,7 +27,7 @@ from packaging.version import Version
 from tellapart.data import photo
 from tellapart.data.card import Card, foreign
 from tellapart.data.groups import as_text
-from tellapart.data.hub_files import Files, find_files, json_rows, origin_of
+from tellapart.data.hub_files import IMAGES, Files, find_files, json_rows
 from tellapart.data.layout import Placed
 from tellapart.data.meaning.class_names import (
     NO_LABEL,
@@ -281,7 +282,7 @@ def _load(name: str, files: Files, card: Card) -> Mapping[str, Any]:
     if files.kind == "json":
         return {split: _from_json(places, name) for split, places in files.splits.items()}
     listed = importlib.import_module("datasets.data_files").DataFilesList
-    data_files = {split: listed(places, list(map(origin_of, places))) for split, places in files.splits.items()}
+    data_files = {split: listed(places, list(map(_origin_of, places))) for split, places in files.splits.items()}
     options = card.options if files.kind == "imagefolder" else {}
     builder = _datasets().load_dataset_builder(files.kind, data_files=data_files, token=False, **options)
     resolved = {str(split): list(places) for split, places in (builder.config.data_files or {}).items()}
@@ -289,6 +290,22 @@ def _load(name: str, files: Files, card: Card) -> Mapping[str, Any]:
         raise foreign(name, next(iter(resolved), ""))
     builder.download_and_prepare()
     return dict(builder.as_dataset())
+
+
+def _origin_of(place: str) -> tuple[Any, ...]:
+    """What changes when a file does, by which the library knows whether it has read it before.
+
+    Its time does not always: archives, version control and containers set the times of all files alike. A photo is
+    read where it lies whenever it is looked at, so its time will do.
+    """
+    status = os.stat(place)
+    if place.casefold().endswith(IMAGES):
+        return (str(status.st_mtime_ns), status.st_size)
+    real = os.path.realpath(place)
+    if os.path.basename(os.path.dirname(real)) == "blobs":  # of the hub's cache, which names files by their content
+        return (os.path.basename(real), status.st_size)
+    with open(place, "rb") as file:
+        return (hashlib.file_digest(file, "sha256").hexdigest(), status.st_size)
 
 
 def _from_json(places: Sequence[str], name: str) -> Any:

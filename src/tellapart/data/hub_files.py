@@ -5,7 +5,6 @@ the very revision that the card is from. No text of a stranger's is ever looked 
 """
 
 import fnmatch
-import hashlib
 import importlib
 import json
 import os
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NoReturn
+from urllib.parse import quote
 
 from tellapart.data.card import CARD, HINT, MAX_CARD_BYTES, Card, Pattern, foreign, read_card
 from tellapart.data.listing import is_stray
@@ -28,7 +28,7 @@ from tellapart.storage.atomic import write_file
 from tellapart.text import quoted
 
 METADATA: Final = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})  # of a folder of photos
-_IMAGES: Final = (
+IMAGES: Final = (
     ".apng", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
     ".psd", ".tga", ".tif", ".tiff", ".webp",
 )  # fmt: skip
@@ -37,7 +37,7 @@ _IMAGES: Final = (
 KINDS: Final = {
     "parquet": (".parquet",),
     "arrow": (".arrow",),
-    "imagefolder": _IMAGES,
+    "imagefolder": IMAGES,
     "json": (".jsonl", ".ndjson", ".json"),
 }
 _ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".lz4")
@@ -48,6 +48,7 @@ _MAX_JSON_BYTES: Final = 200_000_000  # a million photos with a few words each
 _MAX_JSON_DEPTH: Final = 20  # lists within lists
 _MAX_GLOBS: Final = 1_000  # each is held against every file
 _DOWNLOADS: Final = 8  # at a time; more are no faster
+_PATIENCE_S: Final = 10  # with a hub that says nothing
 _SHARD: Final = re.compile(r"data/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*")
 _GAP: Final = "[-._ 0-9]"
 _SPLIT_WORDS: Final = {
@@ -58,8 +59,6 @@ _SPLIT_WORDS: Final = {
         ("test", "test|testing|eval|evaluation"),
     )
 }
-
-
 _OURS: Final = {"train": "train", "val": "validation", "test": "test"}  # our names of splits to the library's
 
 
@@ -167,7 +166,7 @@ def _repository(name: str) -> tuple[bytes, _Origin]:
     """A data set on the hub, at the revision that its card is from; without a network, as it was had before."""
     hub = importlib.import_module("huggingface_hub")
     api = hub.HfApi(library_name="tellapart")
-    offline = bool(importlib.import_module("datasets").config.HF_HUB_OFFLINE)
+    offline = bool(importlib.import_module("datasets").config.HF_HUB_OFFLINE) or not _answers(hub, name)
     try:
         card = api.hf_hub_download(name, CARD, repo_type="dataset", local_files_only=offline)
     except hub.errors.LocalEntryNotFoundError:  # no network; a kind of the next
@@ -200,6 +199,16 @@ def _repository(name: str) -> tuple[bytes, _Origin]:
 
     snapshot = os.path.join(own, "snapshots", sha)
     return content, _Origin(names, fetch, (os.path.realpath(snapshot), os.path.realpath(own)))
+
+
+def _answers(hub: Any, name: str) -> bool:
+    """Whether the hub answers at all, whatever it says; the library itself asks again and again for minutes."""
+    try:
+        card = f"{hub.constants.ENDPOINT}/datasets/{quote(name)}/resolve/main/{CARD}"
+        hub.get_session().head(card, timeout=_PATIENCE_S)
+    except Exception:  # noqa: BLE001  # of whichever library it asks with, and that has changed twice
+        return False
+    return True
 
 
 def _is_hidden(name: str) -> bool:
@@ -378,19 +387,3 @@ def _refuse_missing(name: str, path: str) -> NoReturn:
         f"The data set {quoted(name)} cannot be read: it has no file {quoted(path)}, which its card names.",
         hint="Was all of it downloaded?",
     )
-
-
-def origin_of(place: str) -> tuple[Any, ...]:
-    """What changes when a file does, by which the library knows whether it has read it before.
-
-    Its time does not always: archives, version control and containers set the times of all files alike. A photo is
-    read where it lies whenever it is looked at, so its time will do.
-    """
-    status = os.stat(place)
-    if place.casefold().endswith(_IMAGES):
-        return (str(status.st_mtime_ns), status.st_size)
-    real = os.path.realpath(place)
-    if os.path.basename(os.path.dirname(real)) == "blobs":  # of the hub's cache, which names files by their content
-        return (os.path.basename(real), status.st_size)
-    with open(place, "rb") as file:
-        return (hashlib.file_digest(file, "sha256").hexdigest(), status.st_size)

@@ -25,7 +25,7 @@ import stat
 import warnings
 from io import BytesIO
 from threading import Lock
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -224,7 +224,7 @@ def decode_image(image: Image.Image, *, min_side_px: int | None = None) -> NDArr
     """
     _hush()
     try:
-        if isinstance(image, ImageFile.ImageFile) and (image.tile or image._im is None):
+        if _is_only_opened(image):
             return _decode_opened(image, min_side_px)
         # More than a file's limit only for what a baseline JPEG gives, as in a file.
         header.refuse_size(*image.size, header.MAX_DECODED_PIXELS if image.mode in ("L", "RGB") else header.MAX_PIXELS)
@@ -236,13 +236,27 @@ def decode_image(image: Image.Image, *, min_side_px: int | None = None) -> NDArr
         _refuse_broken(error)
 
 
+def opened_file(image: Image.Image) -> bytes | None:
+    """The photo's file where Pillow has only opened it and stands at its first frame; None for any other image.
+
+    Raises:
+        PhotoError: `unreadable` if it was closed; `too_large`.
+    """
+    if not _is_only_opened(image) or (type(image) in _ANIMATED and image.tell()):
+        return None
+    data = _file_of(image)
+    return data[image.offset :] if isinstance(image, MpoImagePlugin.MpoImageFile) else data  # a row of JPEGs
+
+
+def _is_only_opened(image: Image.Image) -> TypeGuard[ImageFile.ImageFile]:
+    return isinstance(image, ImageFile.ImageFile) and bool(image.tile or image._im is None)
+
+
 def _decode_opened(image: ImageFile.ImageFile, min_side_px: int | None) -> NDArray[np.uint8]:
     """The frame that Pillow stands at, of an image that it has opened and not loaded."""
+    if (first := opened_file(image)) is not None:
+        return decode(first, min_side_px=min_side_px)
     data = _file_of(image)
-    if isinstance(image, MpoImagePlugin.MpoImageFile):  # a row of JPEGs
-        return decode(data[image.offset :], min_side_px=min_side_px)
-    if type(image) not in _ANIMATED or image.tell() == 0:
-        return decode(data, min_side_px=min_side_px)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _readable_kind(data)
         metadata.check_tiff(data)
@@ -256,25 +270,19 @@ def _decode_opened(image: ImageFile.ImageFile, min_side_px: int | None) -> NDArr
 
 def _file_of(image: ImageFile.ImageFile) -> bytes:
     """All of the file that an image was opened from."""
-    file = image.fp
-    if file is None:
-        raise _closed()
     try:
         with _ONE_FILE:
+            file: Any = image.fp  # None once it is closed
             at = file.tell()
             file.seek(0)
-            data = file.read(MAX_FILE_BYTES + 1)
+            data: bytes = file.read(MAX_FILE_BYTES + 1)
             file.seek(at)
-    except (OSError, ValueError) as error:
-        raise _closed() from error
+    except (AttributeError, OSError, ValueError) as error:
+        raise PhotoError(
+            "The image was closed before it was read.", code="unreadable", hint="Give it while its file is open."
+        ) from error
     _refuse_bytes(len(data))
     return data
-
-
-def _closed() -> PhotoError:
-    return PhotoError(
-        "The image was closed before it was read.", code="unreadable", hint="Give it while its file is open."
-    )
 
 
 def _readable_kind(data: bytes) -> str:

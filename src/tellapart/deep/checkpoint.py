@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
@@ -57,7 +57,10 @@ def read(path: Path, *, training: Json) -> Checkpoint:
     """
     anew = "Leave out --resume to start from the beginning."
     if not path.is_file():
-        raise InputError(f"There is no training to go on with: {quoted(path.name)} is not there.", hint=anew)
+        raise InputError(
+            f"There is no training to go on with: {quoted(path.name)} is not there.",
+            hint=f"A training that came to its end leaves none; for more epochs train anew with --epochs. {anew}",
+        )
     data = path.read_bytes()
     try:
         tensors = read_tensors(data)
@@ -72,9 +75,20 @@ def read(path: Path, *, training: Json) -> Checkpoint:
         raise InputError(f"The checkpoint {quoted(path.name)} was written by another version.", hint=anew)
     now = json.loads(json.dumps(training))
     changed = sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
+    if changed == ["epochs"]:
+        _refuse_other_length(path, was.get("epochs"), now.get("epochs"))
     if changed:
         raise InputError(
             f"The checkpoint {quoted(path.name)} is of another training; what differs: {some(changed)}.",
             hint=f"Use the same photos and options as then. {anew}",
         )
     return Checkpoint(tensors, facts)
+
+
+def _refuse_other_length(path: Path, was: object, now: object) -> NoReturn:
+    """Epochs cannot be added: the rate falls to nothing at the last one, so each depends on how many there are."""
+    raise InputError(
+        f"The checkpoint {quoted(path.name)} is of a training of {was} epochs. One of {now} is another from its first "
+        "step on: the learning rate falls towards the last epoch.",
+        hint=f"Finish it with --epochs {was} --resume, or train {now} epochs anew, without --resume.",
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 from tellapart.evaluation.scores import ClassScores, ConfusedPair, Confusion, WrongPhoto
-from tellapart.text import Html, counted, html_fold, html_photo, html_table, shown, tag
+from tellapart.text import Html, counted, html_fold, html_photo, html_table, in_python, shown, tag
 
 LINES = 6  # of each list, as text: with the headline they fit a screen of 24
 SHOWN_CLASSES = 12  # before the rest is folded away
@@ -27,7 +27,7 @@ def as_text(
     if len(weakest) > LINES:
         lines.append(f"  … and {counted(len(weakest) - LINES, 'class', 'classes')} told apart better")
     lines += [f"  {pair.n} of {pair.class_name} taken for {pair.answer}" for pair in pairs[:LINES]]
-    lines += [f"  {number}. {sentence}" for number, sentence in enumerate(advice[:SHOWN_ADVICE], start=1)]
+    lines += [f"  {number}. {in_python(sentence)}" for number, sentence in enumerate(advice[:SHOWN_ADVICE], start=1)]
     wrapped = [fill(shown(line), WIDTH, subsequent_indent="     ") for line in [*lines, "  Everything: to_json()"]]
     return "\n".join(wrapped)
 
@@ -64,7 +64,7 @@ def as_html(
         wrong = [_mistake(one, pictures.get(one.photo, "")) for one in most_wrong[:SHOWN_WRONG]]
         parts += [tag("p", "Surest mistakes"), tag("div", *wrong)]
     if advice:
-        parts += [tag("p", "What to do next"), tag("ol", *(tag("li", sentence) for sentence in advice))]
+        parts += [tag("p", "What to do next"), tag("ol", *(tag("li", in_python(sentence)) for sentence in advice))]
     return tag("div", *parts)
 
 

@@ -190,6 +190,16 @@ def compiled(backbone: Backbone) -> Network:
         return _compiled(backbone)
 
 
+def _in_forked_child() -> None:
+    """A thread that compiled when this process was forked is not there to let go of the lock."""
+    global _compiling  # noqa: PLW0603
+    _compiling = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
+
+
 @cache
 def _compiled(backbone: Backbone) -> Network:
     return Network(build_graph(backbone).SerializeToString(), backbone.input_px, ["features"], streams=n_cores())

@@ -61,6 +61,7 @@ def read_deep(data: bytes, page: Page) -> Deep | None:
     plan = _plan(data, page, bits, kinds)
     refuse_size(plan.width, plan.height)
     parts = Parts(data, page, plan)
+    tags.refuse_holes(data, page)
     orientation = page.whole(data, tags.ORIENTATION, 1)
     return Deep(_image(plan, parts, _stated(data, page)), orientation if 1 <= orientation <= 8 else 1)
 

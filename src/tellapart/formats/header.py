@@ -239,6 +239,30 @@ def _check_jpeg(header: JpegHeader, data: bytes) -> None:
     # Counting two bytes is far faster than walking but includes what follows the photo, such as a video.
     if data.count(b"\xff\xda", header.scan_at) > allowed and _count_scans(data, header.scan_at, allowed) > allowed:
         raise too_complex(f"It is stored in more than {allowed:.0f} passes, which takes too long to read.")
+    if header.whole:
+        _refuse_missing_scans(header, data)
+
+
+def _refuse_missing_scans(header: JpegHeader, data: bytes) -> None:
+    """Refuses a JPEG of several scans that was closed before all of them had come.
+
+    Every scan brings some bits of some coefficients; at the end all have to be there.
+
+    Source: ITU-T T.81, 1992, B.2.3 and G.1.1.1.
+    """
+    lacking: dict[int, list[int]] = {}  # of each component, the bits of each coefficient that have not come
+    at = header.scan_at
+    while (match := _NEXT_MARKER.search(data, at)) and data[match.end() - 1] != 0xD9:
+        at = match.end()
+        end = at + int.from_bytes(data[at : at + 2])
+        if data[at - 1] == 0xDA and (scan := data[at + 2 : end]) and len(scan) == 4 + 2 * scan[0]:
+            first, last, bits = scan[-3], scan[-2], scan[-1] & 15
+            for component in scan[1:-3:2]:
+                known = lacking.setdefault(component, [16] * 64)
+                known[first : last + 1] = [bits] * len(known[first : last + 1])
+        at = max(end, at)
+    if len(lacking) < header.components or any(map(any, lacking.values())):
+        raise truncated()
 
 
 def _count_scans(data: bytes, at: int, enough: float) -> int:

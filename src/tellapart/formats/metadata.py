@@ -6,9 +6,12 @@ formats, whose orientation and colour profile we read ourselves.
 """
 
 import re
-from typing import Final
+from typing import Final, Literal
 
-from tellapart.formats.header import too_complex
+from tellapart.errors import PhotoError
+from tellapart.formats import exif
+from tellapart.formats.header import read_jpeg, sniff, too_complex
+from tellapart.formats.heif_boxes import box_at, read_meta
 from tellapart.formats.tiff_tags import TYPE_BYTES, Form, first_block, form_of, places, read_block, value_of
 
 MAX_TAGS: Final = 100_000  # in all blocks of all pages: 5,000 pages of 20; 0.1 s
@@ -76,6 +79,69 @@ def boxes_without_exif(data: bytes) -> bytes:
     Only the four letters that name the item's type are replaced, so that nothing moves.
     """
     return _EXIF_ITEM.sub(rb"\1skip", data)
+
+
+def taken(data: bytes) -> tuple[str, str]:
+    """The day on which a photo was taken, as 2024-05-31, and the camera's model; each "" where its EXIF is silent.
+
+    Args:
+        data: the content of a file; one that is no photo says nothing.
+    """
+    try:
+        block = exif_of(data)
+    except PhotoError:
+        return "", ""
+    return exif.day_taken(block), exif.camera_model(block)
+
+
+def exif_of(data: bytes) -> bytes:
+    """The EXIF of a photo in any format, as `formats.exif` reads it; nothing is decoded, and b"" is for none.
+
+    Raises:
+        PhotoError: it is no photo, or a damaged one.
+
+    Source: PNG, third edition, 2025, 11.3.3.5; RFC 9649, 2024, 2.7.1.5; ISO/IEC 23008-12:2022, annex A.2.
+    """
+    kind = sniff(data)
+    if kind == "JPEG":
+        return read_jpeg(data).exif
+    if kind == "TIFF":
+        return data
+    if kind == "PNG":
+        return _chunk(data, b"eXIf", 8, name_at=4, order="big", around=12)
+    if kind == "WEBP":
+        return _chunk(data, b"EXIF", 12, name_at=0, order="little", around=8)
+    return _exif_item(data) if kind in ("HEIF", "AVIF") else b""
+
+
+def _chunk(data: bytes, wanted: bytes, at: int, *, name_at: int, order: Literal["little", "big"], around: int) -> bytes:
+    """The content of the first chunk of that name in a row that begins at `at`; b"" without.
+
+    Args:
+        name_at: where in a chunk its name stands, the length standing in the other four of the first eight bytes.
+        around: bytes of a chunk beside its content.
+    """
+    for _ in range(MAX_TAGS):
+        size = int.from_bytes(data[at + 4 - name_at : at + 8 - name_at], order)
+        name = data[at + name_at : at + name_at + 4]
+        if len(name) < 4 or name == wanted:
+            return data[at + 8 : at + 8 + size] if name == wanted else b""
+        at += size + around + (size % 2 if order == "little" else 0)
+    return b""
+
+
+def _exif_item(data: bytes) -> bytes:
+    """EXIF of a HEIC or AVIF: an item, whose first four bytes say how far behind them it begins."""
+    at, meta = 0, None
+    while meta is None:
+        box = box_at(data, at, len(data), top=True)
+        if box is None:
+            return b""
+        at, meta = box.end, box if box.kind == b"meta" else None
+    photo = read_meta(data, meta)
+    item = next((item for item, kind in photo.kinds.items() if kind == b"Exif"), None)
+    content = b"".join(data[start:end] for start, end in photo.places.get(item, ())) if item is not None else b""
+    return content[4 + int.from_bytes(content[:4]) :]
 
 
 def _check_page(data: bytes, page: int, form: Form) -> tuple[int, int]:

@@ -78,6 +78,7 @@ def tiff_page_seen(data: bytes, page: tiff_page.Page) -> NDArray[np.uint8]:
         return upright(srgb(deep.image, icc), deep.orientation)
     if page.whole(data, tiff_page.SAMPLES, 1) > _PILLOW_SAMPLES:
         tiff_page.refuse_unreadable(data, page)
+    header.refuse_size(page.whole(data, tiff_page.WIDTH, 0), page.whole(data, tiff_page.HEIGHT, 0))
     tiff_page.refuse_holes(data, page)
     try:
         with Image.open(BytesIO(tiff_page.with_first(data, page)), formats=["TIFF"]) as image:

@@ -6,6 +6,7 @@ maker's program can develop. It is refused by name, before any decoder would ans
 Source: TIFF Revision 6.0, 1992; TIFF Technical Note 1, 1995 (SubIFDs); Adobe DNG Specification 1.7, 2023.
 """
 
+from bisect import bisect_right
 from typing import Final, NamedTuple, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 255, 
 FILL_ORDER, DESCRIPTION, STRIPS, ORIENTATION, SAMPLES, ROWS, STRIP_BYTES = 266, 270, 273, 274, 277, 278, 279
 TOP_LEVEL, PLANAR, PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES = 281, 284, 317, 322, 323, 324, 325
 SUB_BLOCKS, EXTRA, SAMPLE_FORMAT, LOW_SAMPLE, TOP_SAMPLE, PROFILE = 330, 338, 339, 340, 341, 34675
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, INK = 0, 1, 2, 3, 4, 5
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, INK, YCBCR = 0, 1, 2, 3, 4, 5, 6
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 
 MAX_PAGES: Final = 10_000  # looked at for the photo; whole-slide scans have tens
@@ -123,6 +124,39 @@ def refuse_holes(data: bytes, page: Page) -> None:
     named = page.numbers(data, TILES if tiled else STRIPS)
     if len(named) < -(-width // across) * -(-height // down) * planes or max(named) >= len(data):
         raise truncated()
+    if page.whole(data, COMPRESSION, 1) == 1:
+        _refuse_short_parts(data, page, [int(n) for n in named], across, down)
+
+
+def _refuse_short_parts(data: bytes, page: Page, named: list[int], across: int, down: int) -> None:
+    """Refuses raw strips or tiles of which the file does not hold all: they would end in other bytes, or in black.
+
+    Some programs write a byte count that is too small beside a whole strip. So what counts is whether the bytes are
+    there and are nobody else's.
+
+    Args:
+        named: where the parts stand.
+        across, down: pixels of a part.
+
+    Raises:
+        PhotoError: `truncated`.
+    """
+    tiled, planar = TILES in page.tags, page.whole(data, PLANAR, 1) == 2
+    sizes = [int(n) for n in page.numbers(data, TILE_BYTES if tiled else STRIP_BYTES)]
+    bits = [int(n) for n in page.numbers(data, BITS)] or [1]
+    row = -(-across * bits[0] * (1 if planar else page.whole(data, SAMPLES, 1)) // 8)
+    if page.whole(data, PHOTOMETRIC, BLACK_IS_ZERO) == YCBCR:  # whose colours are fewer than its pixels
+        return
+    height = page.whole(data, HEIGHT, 0)
+    n_down = -(-height // down)
+    others = sorted([*named, page.at])
+    for part, (place, size) in enumerate(zip(named, sizes, strict=False)):
+        top = part % n_down * down
+        needed = row * (down if tiled else min(down, height - top))
+        if size < needed:
+            following = bisect_right(others, place)
+            if place + needed > min([len(data), *others[following : following + 1]]):
+                raise truncated()
 
 
 def refuse_unreadable(data: bytes, page: Page) -> None:

@@ -7,18 +7,19 @@ from typing import Final
 
 from tellapart.model.artifact import EXAMPLES, Artifact, slug
 
-LONGEST: Final = 180  # letters of a class's name in it
+LONGEST: Final = 60  # letters of a class's name in it; encrypted disks hold 143 bytes of a file's name
+FORMER_LONGEST: Final = 180
 
 
-def example_name(class_names: Sequence[str], label: int) -> str:
+def example_name(class_names: Sequence[str], label: int, *, longest: int = LONGEST) -> str:
     """The file name of the example of class `label`, such as `examples/2-t-shirt.jpg`; every class has another.
 
-    Classes of the same letters, or of none from A to Z, have their number once more: `examples/1-class-1.jpg` for 猫
-    and `examples/2-class-2.jpg` for 狗.
+    A long name is cut at `longest` letters. Classes of the same letters, or of none from A to Z, have their number once
+    more: `examples/1-class-1.jpg` for 猫 and `examples/2-class-2.jpg` for 狗.
     """
     plain = slug(class_names[label])
     is_shared = Counter(map(slug, class_names))[plain] > 1
-    return f"{EXAMPLES}{label + 1}-{plain[:LONGEST]}{f'-{label + 1}' if is_shared else ''}.jpg"
+    return f"{EXAMPLES}{label + 1}-{plain[:longest]}{f'-{label + 1}' if is_shared else ''}.jpg"
 
 
 def shown_classes(artifact: Artifact) -> dict[str, str | None]:
@@ -35,7 +36,11 @@ def classes_of(examples: Iterable[str], class_names: Sequence[str]) -> dict[str,
     number is its class's only if each of them has one.
     """
     names = list(examples)
-    ours = {example_name(class_names, label): name for label, name in enumerate(class_names)}
+    ours = {
+        example_name(class_names, label, longest=longest): name
+        for longest in (FORMER_LONGEST, LONGEST)
+        for label, name in enumerate(class_names)
+    }
     fitting = {name: _fitting(name, class_names) for name in names}
     claims = Counter(label for labels in fitting.values() for label in labels[:1])
     found: dict[str, str | None] = {}

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -60,12 +60,54 @@ def refuse_swapped(model: str, photos: Iterable[str], command: str) -> None:
         return
     named = list(photos)
     for path in named:
-        if is_model_folder(path) or (path == IMAGENET and not os.path.exists(path)):
+        if _is_model(path):
             meant = [path, *(model if other == path else other for other in named)]
             raise ArtifactError(
                 f"The model comes first, and {quoted(model, longest=300)} is none.",
                 hint=f"Did you mean: {command} {' '.join(map(for_shell, meant))}",
             )
+
+
+def refuse_swapped_pair(models: Sequence[str], photos: str, command: str) -> None:
+    """Returns unless photos stand where one of two models belongs, and that model where the photos do.
+
+    Raises:
+        ArtifactError: they do; the hint is the command as it was meant.
+    """
+    wrong = next((path for path in models if os.path.exists(path) and not _is_model(path)), None)
+    if wrong is not None and _is_model(photos):
+        meant = [*(path for path in (*models, photos) if path != wrong), wrong]
+        raise ArtifactError(
+            f"The two models come first, and {quoted(wrong, longest=300)} is none.",
+            hint=f"Did you mean: {command} {' '.join(map(for_shell, meant))}",
+        )
+
+
+def refuse_swapped_option(model: str, options: Mapping[str, str | None], command: str, rest: str = "") -> None:
+    """Returns unless an option names the model, and what that option is for was given as the model.
+
+    Args:
+        model: what was given as the model.
+        options: {option: path}, of those that a path is given to.
+        command: what was asked for, as it begins on the command line.
+        rest: the options beside these.
+
+    Raises:
+        ArtifactError: one does; the hint is the command as it was meant.
+    """
+    named = {option: path for option, path in options.items() if path}
+    for option, path in named.items():
+        if not _is_model(model) and _is_model(path):
+            meant = named | {option: model}
+            said = " ".join([*filter(None, [rest]), *(f"{name} {for_shell(value)}" for name, value in meant.items())])
+            raise ArtifactError(
+                f"The model comes first, and {quoted(model, longest=300)} is none.",
+                hint=f"Did you mean: {command} {for_shell(path)} {said}",
+            )
+
+
+def _is_model(path: str) -> bool:
+    return is_model_folder(path) or (path == IMAGENET and not os.path.exists(path))
 
 
 def _meant(folder: Path) -> str | None:

@@ -89,7 +89,7 @@ def take(item: PhotoLike) -> tuple[str, Taken | PhotoError]:
         case bytes() | bytearray() | memoryview():
             return "", bytes(item)
         case Image.Image():
-            return "", item
+            return "", _of_image(item)
         case np.ndarray():
             return "", item.copy()
     read = getattr(item, "read", None)
@@ -101,6 +101,15 @@ def take(item: PhotoLike) -> tuple[str, Taken | PhotoError]:
     except PhotoError as error:
         content = error
     return name if isinstance(name, str) else "", content
+
+
+def _of_image(image: Image.Image) -> Taken | PhotoError:
+    """The file of an image that is only opened, for who gave it may close it before its turn; any other as it is."""
+    try:
+        content = photo.opened_file(image)
+    except PhotoError as error:
+        return error
+    return image if content is None else content
 
 
 def _content(file: Any, read: Callable[[int], object]) -> bytes:
