@@ -206,7 +206,9 @@ def begun(path: Path, dataset: Dataset, manifest: Manifest) -> Destination:
                 hint=f"Go on with {option.format(own)}, or choose another folder with -o.",
             )
     if not (path / LABELS).is_dir():  # whoever wants the labels of now deletes those of then
-        parquet.save(path / LABELS / "part-0.parquet", *_labels(dataset, Path(manifest.root)))
+        root, listed = Path(manifest.root), set(found.listed.uris)
+        known = [i for i, place in enumerate(dataset.places) if uri_of(place, root) in listed]
+        parquet.save(path / LABELS / "part-0.parquet", *_labels(dataset.subset(known), root))
     return found
 
 

@@ -25,6 +25,9 @@ from tellapart.shards.rows import REPEATING, Row, processor, row_of, table_of
 from tellapart.timing import Progress, usual_progress
 
 WAIT_S = 0.2  # between two looks at shards that another process is making
+MOST_GONE = 0.5  # share of the listed photos that must be there; with fewer, other photos were named
+MANY = 16  # photos that are all gone by no chance
+GONE = frozenset({"missing", "unreadable"})
 TRIED = 200  # photos of a plan: under 3 s on two cores, and the rate to 10 %
 
 Json = dict[str, Any]
@@ -201,6 +204,12 @@ class _Run:
         self._index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
         listed = {uri for uri in found.listed.uris if uri is not None}
         self.changed = len(listed ^ self._index.keys())
+        n_there = len(listed & self._index.keys())
+        if n_there < len(listed) * MOST_GONE:
+            raise InputError(
+                f"'{dataset.source}' holds {n_there:,} of {len(listed):,} photos that '{found.path}' was begun for.",
+                hint="Name those photos, or choose another folder with -o.",
+            )
         self._retried: set[int] = set()
         self._processor = ""
 
@@ -247,8 +256,11 @@ class _Run:
 
         places = [(uri, self._index.get(uri)) for uri in wanted]
         rows = _rows(self._dataset, places, self._extractor, self._n_workers, tell)
+        _refuse_vanished(rows, self._dataset.source)
         table = table_of(rows, own.n_features, own.precision)
         if kept is not None:
+            # What was read back holds notes of the file in its schema, which the file would then be written with.
+            kept = kept.cast(table.schema).replace_schema_metadata(None)
             table = parquet.arrow().concat_tables([kept, table]).sort_by("uri")
         n_skipped = table.num_rows - table["features"].drop_null().length()
         said = {
@@ -293,6 +305,15 @@ def _read(dataset: Dataset, index: int | None) -> bytes:
     if index is None:
         raise PhotoError("The file was there when the list was made, and is no longer.", code="missing")
     return dataset.read(index)
+
+
+def _refuse_vanished(rows: Sequence[Row], source: str) -> None:
+    """Returns where some photo of a shard is there; each shard is a sample of all, so otherwise a disk has gone."""
+    if len(rows) >= MANY and all(row.code in GONE for row in rows):
+        raise InputError(
+            f"None of {len(rows):,} photos in a row can be read any more: is the disk of '{source}' still there?",
+            hint="When it is back, the same command goes on. Shards that are done are kept.",
+        )
 
 
 def _manifest(source: str, output: Path, dataset: Dataset, extractor: Extractor, how: How) -> Manifest:
