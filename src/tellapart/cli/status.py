@@ -52,5 +52,5 @@ def as_lines(state: "State") -> Iterator[str]:
         kinds = ", ".join(f"{name} ({counted(n, 'shard')})" for name, n in state.processors.items())
         yield (
             f"Made by {len(state.processors)} kinds of processor, which round differently: {kinds}. "
-            "Features of the same photo agree to one step of float16."
+            "Features of the same photo differ by millionths."
         )
