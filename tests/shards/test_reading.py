@@ -46,6 +46,24 @@ def test_features_are_those_of_the_extractor(photos, filled, extractor):
             assert stored.dataset.read(i) == dataset.read(i)
 
 
+def test_shards_in_which_no_photo_can_be_read_are_read(photos, extractor, tmp_path):
+    for photo in list((photos / "hat").glob("*.jpg"))[:6]:
+        photo.write_bytes(b"no photo at all")
+    embed(str(photos), tmp_path / "small", How("fast", shard_size=1))
+    found = photos_of(tmp_path / "small", extractor.extractor_key).features()
+    wanted = extractor.extract(scan(str(photos)))
+    assert found.errors.keys() == wanted.errors.keys()
+    assert len(found.errors) >= 6
+    assert found.values.tobytes() == wanted.values.tobytes()
+
+
+def test_a_manifest_that_lies_about_the_features_is_refused(filled, extractor):
+    manifest = filled / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"n_features": 1280', '"n_features": 640'))
+    with pytest.raises(InputError, match="another length"):
+        photos_of(filled, extractor.extractor_key).features()
+
+
 def test_labels_splits_and_groups_are_those_of_now(filled, extractor, relabelled):
     def change(columns):
         columns["label"] = ["cap" if label == "hat" else label for label in columns["label"]]

@@ -49,6 +49,11 @@ class Photos:
         n_read = 0
         progress(STAGE, 0, own.n_photos)
         for table in self._tables():
+            if table["features"].type.list_size != own.n_features:
+                raise InputError(
+                    f"A shard in '{self.destination.path}' has features of another length than its manifest says.",
+                    hint="Put the manifest back from a copy, or embed into another folder.",
+                )
             _fill(features, table, index)
             n_read += table.num_rows
             progress(STAGE, n_read, own.n_photos)

@@ -101,7 +101,8 @@ def table_of(rows: Sequence[Row], n_features: int, precision: str) -> parquet.Ta
 def vectors_in(column: Any) -> NDArray[np.float32]:
     """(n, D) float32 of the values of a column of vectors that are not null."""
     whole = column.drop_null().combine_chunks()
-    return np.asarray(whole.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(len(whole), -1)
+    numbers = np.asarray(whole.flatten().to_numpy(zero_copy_only=False), np.float32)
+    return numbers.reshape(len(whole), column.type.list_size)
 
 
 def processor(extractor: Extractor) -> str:
