@@ -94,6 +94,23 @@ def test_other_photos_are_refused(photos, filled, tmp_path):
     assert state_of(filled).not_done == (1,)
 
 
+def test_a_disk_that_goes_during_a_run_stops_it_and_what_is_done_stays(photos, tmp_path):
+    how, away = How("fast", shard_size=20), photos.with_name("away")
+
+    def unplug(stage, done, total):
+        if done == 20 and photos.exists():  # the first of two whole shards is written
+            photos.rename(away)
+
+    with pytest.raises(InputError, match="still there"):
+        embed(str(photos), tmp_path / "d", how, n_workers=1, progress=unplug)
+    done = state_of(tmp_path / "d").done
+    assert done >= 1
+    away.rename(photos)
+    assert embed(str(photos), tmp_path / "d", how).made == 3 - done
+    embed(str(photos), tmp_path / "whole", how)
+    assert state_of(tmp_path / "d").used == state_of(tmp_path / "whole").used == 40
+
+
 @pytest.mark.parametrize(
     ("how", "says"),
     [
