@@ -8,6 +8,8 @@ TellapartError
 └── MissingExtraError   an optional part is not installed; also an ImportError
 """
 
+from functools import partial
+
 
 class TellapartError(Exception):
     """A plain sentence, and a hint that says what to do about it.
@@ -42,6 +44,10 @@ class PhotoError(InputError):
     def __init__(self, message: str, *, code: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.code = code
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For pools of processes: one that cannot read what a worker raised waits for it for ever."""
+        return partial(type(self), code=self.code), (self.message,), vars(self)
 
 
 class ArtifactError(TellapartError):

@@ -187,6 +187,9 @@ class Changed:
     def n(self):
         return self.dataset.n
 
+    def naming(self, index):
+        return self.dataset.naming(index)
+
     def read(self, index):
         data = self.dataset.read(index)
         if self.dataset.labels[index] != self.label:

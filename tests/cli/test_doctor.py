@@ -55,6 +55,12 @@ def test_an_old_library_is_named_with_what_upgrades_it(monkeypatch: pytest.Monke
     assert "TIFF are not read" in row.sentence
 
 
+def test_a_cache_below_a_file_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tmp_path / "file"))
+    assert "TELLAPART_CACHE_DIR" in _cache().mend
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_cache_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

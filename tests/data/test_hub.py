@@ -335,6 +335,11 @@ def test_labels_that_pandas_made_fractions_and_missing_ones(photos, tmp_path):
     texts = ["1.0", "0", "nan", "1", "<NA>", "0", "1", "0", "NaN"]
     dataset = scan(parquet(tmp_path / "texts", train=rows(photos, label=(datasets.Value("string"), texts))))
     assert (dataset.class_names, dataset.n) == (("0", "1"), 6)
+    assert any(note.endswith('written in two ways: "1.0" is taken for "1".') for note in dataset.notes)
+    scenes = [float("nan"), 1.0, 1.0, None, 2.0, 2.0, 3.0, 3.0, 3.0]
+    columns = {"label": (datasets.Value("string"), list("ababababa")), "scene": (datasets.Value("float64"), scenes)}
+    dataset = scan(parquet(tmp_path / "scenes", train=rows(photos, **columns)))
+    assert dataset.groups.names == ("", "1", "1", "", "2", "2", "3", "3", "3")
 
 
 def test_photos_as_other_programs_keep_them(photos, tmp_path):

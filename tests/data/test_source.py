@@ -647,6 +647,21 @@ def test_paths_of_a_table_say_the_split() -> None:
     assert dataset.notes == ('The split is that of the folders "Training_Set", "holdout": 1 train, 1 test.',)
 
 
+def test_a_missing_group_or_split_that_a_program_wrote_out_is_none() -> None:
+    make("1.jpg", "2.jpg", "3.jpg", "4.jpg")
+    make("a.csv", content=b"path,label,group,split\n1.jpg,a,nan,nan\n2.jpg,b,NaN,\n3.jpg,a,x,<NA>\n4.jpg,b,x,NaT\n")
+    dataset = scan("a.csv")
+    assert not dataset.given_split
+    assert dataset.groups is not None
+    assert dataset.groups.names == ("", "", "x", "x")
+
+
+def test_folders_that_are_called_like_their_classes_say_no_split() -> None:
+    make("train/1.jpg", "test/2.jpg")
+    make("a.csv", content=b"path,label\ntrain/1.jpg,Train\ntest/2.jpg,Test\n")
+    assert not scan("a.csv").given_split
+
+
 def test_lists_without_a_label() -> None:
     make("a.jpg")
     for label in (None, float("nan"), np.datetime64("NaT")):

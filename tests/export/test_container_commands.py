@@ -37,11 +37,13 @@ ANSWERS = {
     "serve": ["serve", "--help"],
     "cache": ["cache"],
     "backbones": ["backbones"],
+    "doctor": ["doctor"],
 }
 REFUSES = {
     "evaluate": ["evaluate", "MODEL", "PHOTOS"],
     "compare": ["compare", "MODEL", "MODEL", "PHOTOS"],
     "threshold": ["threshold", "MODEL"],
+    "name": ["name", "MODEL", "--title", "A name"],
     "explain": ["explain", "MODEL", "PHOTO", "-o", "page.html"],
     "suggest": ["suggest", "MODEL", "PHOTOS"],
     "check": ["check", "PHOTOS"],

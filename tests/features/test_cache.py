@@ -482,6 +482,20 @@ def test_a_file_of_before_keeps_its_rows(path):
     assert not path.with_suffix(".damaged").exists()
 
 
+def test_a_file_that_kept_pictures_beside_the_features_is_read_and_completed(path):
+    """A version had them in a column of that table; a name that both tables have must not make every row a miss."""
+    old_file(path)
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE features ADD COLUMN picture BLOB")
+        db.execute("UPDATE features SET picture = x'00'")
+    store = FeatureCache(path)
+    assert store.get(key(1)) is not None
+    store.put(pictured(1), "made by")
+    assert store.get(key(1)).picture is not None
+    assert store.get_by_pixels(pictured(1)[key(1)].pixel_hash, "made by") is not None
+    store.close()
+
+
 def test_a_full_file_of_before_is_read_without_pictures(path, monkeypatch):
     """There is no room for the new table: the file is read, and nothing more."""
     old_file(path, 40)

@@ -157,8 +157,9 @@ def test_rows_of_others_are_computed_anew_and_replaced(cached, some, clothing_fe
     db = sqlite3.connect(cached.cache.path)
     kinds = [(column, value) for column, values in SPOILED.items() for value in values]
     with db:
-        for (row,), (column, value) in zip(db.execute("SELECT rowid FROM features").fetchall(), kinds, strict=False):
-            db.execute(f"UPDATE features SET {column} = ? WHERE rowid = ?", (value, row))
+        for (key,), (column, value) in zip(db.execute("SELECT key FROM features").fetchall(), kinds, strict=False):
+            table = "pictures" if column == "picture" else "features"
+            db.execute(f"UPDATE {table} SET {column} = ? WHERE key = ?", (value, key))
     db.close()
     assert some.n >= len(kinds)
     n_whole = some.n - len(SPOILED["features"]) - len(SPOILED["pixel_hash"])  # a photo's grey picture is no feature
@@ -169,6 +170,19 @@ def test_rows_of_others_are_computed_anew_and_replaced(cached, some, clothing_fe
         assert np.array_equal(found.values, clothing_features.values[::2])
         assert np.array_equal(found.pixel_hashes, clothing_features.pixel_hashes[::2])
         assert np.array_equal(found.pictures, clothing_features.pictures[::2])
+
+
+def test_rows_of_zeros_are_computed_anew(cached, some, clothing_features):
+    """As a failing disk gives them; their numbers are finite and as many as there should be."""
+    cached.extract(some)
+    db = sqlite3.connect(cached.cache.path)
+    with db:
+        db.execute("UPDATE features SET features = zeroblob(length(features))")
+    db.close()
+    for n_cached in (0, some.n):
+        found = cached.extract(some)
+        assert found.n_cached == n_cached
+        assert found.values.tobytes() == clothing_features.values[::2].tobytes()
 
 
 def test_errors_are_not_remembered(cached, some):

@@ -833,6 +833,13 @@ def test_a_token_is_asked_for_and_told(tellapart, trained, jpegs):
     tellapart.refuses("serve", trained, "--token", "a b c d e f", says=["signs", "--token alone makes a new one"])
 
 
+def test_a_token_of_the_environment_is_no_model_and_is_not_said(tellapart):
+    done = tellapart("serve", TELLAPART_TOKEN="a-secret-word")
+    assert done.returncode == 2
+    assert "Missing argument 'MODEL'" in done.stderr
+    assert "a-secret-word" not in done.stderr + done.stdout
+
+
 def test_quiet_says_where_it_is_and_what_goes_wrong(tellapart, trained, jpegs, tmp_path):
     server = Serving(tellapart, trained, "--quiet", log=tmp_path / "log")
     assert server.predict(jpegs[0]).status_code == 200

@@ -113,6 +113,7 @@ def test_another_folder_leaves_the_model_as_it_is(tellapart, usual, tmp_path, sn
     assert load_artifact(tmp_path / "sure").thresholds.answer == 0.8
     failed = tellapart.refuses("threshold", usual, "--answer", "0.8", "-o", tmp_path / "sure")
     assert "exists already" in failed
+    assert "--force" not in failed  # which this command does not have
 
 
 @pytest.mark.parametrize(("wish", "says"), [
@@ -236,7 +237,8 @@ def test_photos_of_one_scene_count_as_one_by_train_and_by_threshold(tellapart, p
     assert limits.n_scenes < limits.n <= 2 * limits.n_scenes
     assert (promise["n"], promise["n_scenes"]) == (limits.n, limits.n_scenes)
     assert promise == guarantee_of(limits).to_json()
-    assert f"{limits.n} photos of {limits.n_scenes} scenes" in said
+    assert "photos of your classes get a name" in said
+    assert f"{limits.n} photos of {limits.n_scenes} scenes" in (model / "report.html").read_text("utf-8")
     assert f"{limits.n} photos it learned from" not in (said_by := tellapart.works("info", model))
     assert f"{limits.n} photos of {limits.n_scenes} scenes" in said_by
     tellapart.works("threshold", model, "--answer", "0.8")

@@ -284,6 +284,7 @@ def test_a_huge_manifest_is_not_read(tiny):
         {"thresholds": {"unknown_score": 0.5, "confidence": None, "n": 6, "early": False}},
         {"thresholds": {"unknown_score": None, "confidence": None, "n": None}},
         *({"thresholds": {"unknown_score": None, "confidence": None, "n": 9} | more} for more in HOSTILE_THRESHOLDS),
+        *({"known_as": known} for known in (["red"], {"rad": "red"}, {"red": 1}, {"red": "blue"}, None)),
         {"files": {}},
         {"files": []},
         {"files": {MODEL: 1, TRAINED_ON: 2}},

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.model.artifact import EXAMPLE
-from tellapart.model.example_names import classes_of, example_name
+from tellapart.model.artifact import EXAMPLE, Artifact
+from tellapart.model.example_names import classes_of, example_name, shown_classes
 
 ANIMALS = ("猫", "狗", "鸟")
 
@@ -52,3 +52,14 @@ def test_examples_of_models_of_before():
     # Two photos for three classes: which, nobody knows, so nothing wrong is said.
     assert list(classes_of(three[:2], ANIMALS).values()) == [None, None]
     assert classes_of(["examples/9-banjo.jpg"], names) == {"examples/9-banjo.jpg": None}
+
+
+def test_classes_called_otherwise_since_keep_their_photos():
+    manifest = {
+        "class_names": ["hat", "dress", "Schuhe"],
+        "known_as": {"hat": "dress", "dress": "hat", "Schuhe": "shoes"},
+    }
+    files = {f"examples/{n}-{then}.jpg": b"" for n, then in enumerate(("dress", "hat", "shoes"), start=1)}
+    artifact = Artifact(manifest, files, frozenset(), {})
+    assert list(shown_classes(artifact).values()) == ["hat", "dress", "Schuhe"]
+    assert artifact.trained_names == ("dress", "hat", "shoes")

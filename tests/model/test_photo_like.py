@@ -1,5 +1,6 @@
 """Whatever people hand over is one photo, many photos, or refused by its type; never a number that the system knows."""
 
+import gzip
 import io
 import mmap
 import os
@@ -70,7 +71,9 @@ def test_every_kind_of_bytes_and_of_open_files_is_the_same_photo(data, tmp_path)
     assert take(path) == take(str(path)) == (str(path), str(path))
 
 
-@pytest.mark.parametrize("bad", [0, 1, 255, 3.5, None, True, object(), np.int64(2), [1], {"a": 1}, print], ids=repr)
+@pytest.mark.parametrize(
+    "bad", [0, 1, 255, 3.5, None, True, object(), np.int64(2), [1], {"a": 1}, print], ids=lambda bad: type(bad).__name__
+)
 def test_what_is_no_photo_is_refused_by_its_type_and_no_number_is_opened(bad, tmp_path):
     opened = [os.open(tmp_path / f"{i}", os.O_CREAT) for i in range(3)]
     with pytest.raises(TypeError, match=rf"^A photo must be a path, bytes, .*\. Got {type(bad).__name__}\.$"):
@@ -79,7 +82,7 @@ def test_what_is_no_photo_is_refused_by_its_type_and_no_number_is_opened(bad, tm
         os.close(descriptor)  # fails where somebody else has
 
 
-@pytest.mark.parametrize("bad", [0, None, 3.5, object()], ids=repr)
+@pytest.mark.parametrize("bad", [0, None, 3.5, object()], ids=lambda bad: type(bad).__name__)
 def test_what_is_neither_a_photo_nor_some(bad):
     with pytest.raises(TypeError, match=r"^A photo must be a path, .*Got"):
         each_of(bad)
@@ -98,6 +101,9 @@ def test_a_closed_file_and_one_that_is_too_large_are_errors_of_that_photo(data, 
     closed = io.BytesIO(data)
     closed.close()
     assert take(closed)[1].code == "unreadable"
+    packed = io.BytesIO(gzip.compress(data)[:-9])
+    with gzip.open(packed) as cut_off:
+        assert take(cut_off)[1].code == "unreadable"
 
     class Endless:
         def read(self, size):

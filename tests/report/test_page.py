@@ -121,6 +121,20 @@ def test_hostile_names_stay_text(made, name):
     assert "49</style>" not in hostile_page
 
 
+def test_commands_hold_a_folder_of_any_name_as_it_is_written(made):
+    folder = """J\u00f6rg's <b>"caf\u00e9"</b> & \u732b"""
+    page = _page(made.evaluation(), made=Made("1 May 2026", folder, "tellapart train x -o y"))
+    assert f"""tellapart.load("{folder.replace('"', chr(92) + '"')}").predict""" in _text(made, page)
+    assert "<b>" not in page.partition('id="use"')[2].partition("</dl>")[0]
+
+
+@pytest.mark.parametrize(("names", "is_wide"), [
+    (("a", "b", "c"), False), (("hot dog", "cheeseburger"), False), ([str(i) for i in range(10)], True),
+])  # fmt: skip
+def test_a_matrix_that_a_phone_shows_whole_is_not_to_be_moved(made, names, is_wide):
+    assert ("Move it sideways" in _page(made.evaluation(names=tuple(names)))) == is_wide
+
+
 def test_thumbnails_are_data_or_nothing(made):
     evaluation = made.evaluation()
     photos = [p["photo"] for p in evaluation["most_wrong"]]

@@ -31,7 +31,7 @@ def test_a_user_without_a_home_goes_without(monkeypatch, tmp_path, answer):
     monkeypatch.chdir(tmp_path)
     assert cache_folder() == NOWHERE
     cache = FeatureCache()
-    cache.put({b"key": Embedding(np.zeros(3, np.float32), b"hash")})
+    cache.put({b"key": Embedding(np.ones(3, np.float32), b"h" * 16)})
     assert cache.get(b"key") is not None  # for as long as this command runs
     cache.close()
     save_locations("0" * 64, {"test": ["a.jpg"]})

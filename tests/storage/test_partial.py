@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -68,6 +69,36 @@ def test_writes_of_this_process_at_the_same_time_stay(tmp_path):
         assert one.is_dir()
         assert two.is_file()
     assert names(tmp_path) == set()
+
+
+def test_sweeps_of_others_take_nothing_that_is_just_being_made(tmp_path):
+    """Each write sweeps the folder first: between making a partial and holding it, another's sweep may come."""
+    failures, done = [], threading.Event()
+
+    def sweeping():
+        while not done.is_set():
+            sweep(tmp_path / "a")
+
+    def writing(name):
+        try:
+            for n in range(300):
+                with partial_file(tmp_path / name, 0o666) as path:
+                    path.write_bytes(b"%d" % n)
+                    path.replace(tmp_path / name)
+        except BaseException as error:  # noqa: BLE001  # whatever it is, the test shows it
+            failures.append(error)
+
+    sweepers = [threading.Thread(target=sweeping) for _ in range(2)]
+    writers = [threading.Thread(target=writing, args=(name,)) for name in ("one", "two")]
+    for thread in (*sweepers, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in sweepers:
+        thread.join()
+    assert failures == []
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == {"one": b"299", "two": b"299"}
 
 
 def test_what_former_releases_left_goes_once_it_is_old(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tellapart import load
-from tellapart.cli.output import write_csv
+from tellapart.cli.output import class_columns, write_csv
 
 GRID = "tell-apart .many"
 
@@ -65,6 +65,30 @@ def test_all_are_answered_and_saved_as_the_command_line_does(page, site, many, g
     assert bad[1:4] == ["", "", ""]
     assert bad[4].startswith("The file is not a photo in any format that can be read.")
     page.leaves_no_trace(site.url, "blob:")
+
+
+@pytest.mark.parametrize("names", [
+    ["hat", "dress"], ["photo", "hat"], ["Error", "hat"], ["hat", "Hat"], ["answer ", "p_answer"],
+    ["'=hat", "=hat"], ["Stra\u00dfe", "STRASSE"], ["photo", "p_photo", "hat"],
+])  # fmt: skip
+def test_columns_of_classes_are_called_as_the_command_line_calls_them(page, names):
+    asked = "names => import('./table.js').then(({ classColumns }) => classColumns(names))"
+    assert page.page.evaluate(asked, names) == class_columns(names)
+
+
+def test_a_long_name_leaves_room_for_its_share(page, test_photos):
+    page.choose(*[test_photos["hat"]] * 17)
+    finished(page, 17)
+    page.page.evaluate(
+        """() => {
+          const said = document.querySelector("tell-apart").shadowRoot.querySelector(".many [data-state=named] .said");
+          said.querySelector("bdi").textContent = "a name that is longer than its place";
+        }"""
+    )
+    share = page.page.locator(f"{GRID} [data-state=named] .said span:last-child").first
+    inner, outer = share.bounding_box(), share.locator("..").bounding_box()
+    assert inner["width"] > 20
+    assert inner["x"] + inner["width"] <= outer["x"] + outer["width"] + 1
 
 
 def test_a_small_picture_opens_its_whole_answer(page, many, site):

@@ -77,6 +77,19 @@ def test_the_snippet_is_copied_with_one_press(visit, site):
     assert copied.startswith(f'<script type="module" src="{site.url}/tell-apart.js"></script>\n<tell-apart src=')
 
 
+@pytest.mark.parametrize(("word", "headings"), [
+    ("a-word_of-ours", ["From a program"]),
+    ("x%22;%20rm%20-rf%20~%20%22", ["On any web page", "In a frame", "From a program"]),
+])  # fmt: skip
+def test_what_is_copied_holds_a_token_and_nothing_that_is_none(visit, site, word, headings):
+    visited = visit(f"{site.url}/#token={word}")
+    visited.page.get_by_text("Put it on your own site").click()
+    assert visited.page.locator(".snippet h3").all_inner_texts() == headings
+    command = visited.page.locator(".snippet pre").last.inner_text()
+    assert ("Bearer a-word_of-ours" in command) == (word == "a-word_of-ours")
+    assert "rm" not in command
+
+
 def test_an_example_is_answered_when_clicked(page, site, garments):
     page.page.locator(EXAMPLES).nth(1).click()
     said = site.predictor.predict(site.examples[1])

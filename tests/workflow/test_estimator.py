@@ -301,6 +301,19 @@ def test_what_is_no_list_of_photos(fitted, bad, message):
         fitted.predict(bad)
 
 
+def test_parameters_set_after_fit_wait_for_the_next(fitted, photos):
+    paths = photos[0][:6]
+    before = fitted.predict_proba(paths)
+    sent = pickle.loads(pickle.dumps(fitted))
+    own = fitted.get_params()
+    try:
+        for each in (fitted, sent):
+            each.set_params(quality="balanced", fit_photos="squash")
+            assert np.array_equal(each.predict_proba(paths), before)
+    finally:
+        fitted.set_params(**own)
+
+
 def test_in_a_pipeline(photos):
     paths, names = photos
     as_text = FunctionTransformer(lambda rows: [row["photo"] for row in rows])

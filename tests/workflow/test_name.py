@@ -11,6 +11,7 @@ from tellapart.errors import InputError
 from tellapart.model.artifact import CARD, EVALUATION, MANIFEST, REPORT, load_artifact
 from tellapart.model.prediction import load
 from tellapart.recipe import Wishes
+from tellapart.server.predict_api.serving_model import open_model
 from tellapart.workflow.compare import compare
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.name import name
@@ -81,6 +82,35 @@ def test_photos_are_known_by_the_names_of_before_and_of_now(
     (renamed / "Chapeau").rename(renamed / "Hut")
     with pytest.raises(InputError, match="Hut"):
         evaluate(mine, renamed)
+
+
+def test_a_name_that_another_class_had_means_one_class_in_one_set_of_photos(mine: Path, model: Path) -> None:
+    name(mine, class_names={"hat": "cap", "dress": "hat"})
+    artifact, trained = load_artifact(mine), load_artifact(model).class_names
+    assert artifact.called(trained) == trained
+    assert artifact.called(artifact.class_names) == artifact.class_names
+    assert artifact.called(["hat", "cap"]) == artifact.class_names
+    assert artifact.called(["hat", "dress"]) == trained
+    mixed = artifact.called(["cap", "hat", "dress"])
+    assert len(set(mixed)) == len(mixed)
+
+
+def test_examples_stand_under_the_names_of_now(mine: Path, model: Path) -> None:
+    before = open_model(model, streams=1).facts["examples"]
+    name(mine, class_names={"hat": "dress", "dress": "Hut"})
+    now = {"hat": "dress", "dress": "Hut"}
+    after = open_model(mine, streams=1).facts["examples"]
+    assert after == [one | {"class_name": now.get(one["class_name"], one["class_name"])} for one in before]
+
+
+def test_a_word_of_ours_is_no_class(mine: Path) -> None:
+    said = json.loads((mine / EVALUATION).read_text("utf-8"))
+    kind = said["split"]["kind"]
+    name(mine, class_names={"hat": kind})
+    name(mine, class_names={kind: "Hut"})
+    after = json.loads((mine / EVALUATION).read_text("utf-8"))
+    assert after["split"] == said["split"]
+    assert "Hut" in after["confusion"]["class_names"]
 
 
 def test_models_are_compared_whatever_they_are_called(

@@ -13,6 +13,7 @@ import click
 
 from tellapart.cli.options import examples, json_option
 from tellapart.cli.output import print_json, say
+from tellapart.extras import is_whole
 from tellapart.text import counted
 
 CORE = ("numpy", "onnx", "openvino", "pillow", "scipy")  # what answers depend on
@@ -72,12 +73,23 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 def _findings() -> Iterator[Found]:
     yield Found("tellapart", f"{version('tellapart')}, Python {platform.python_version()}, {platform.platform()}")
     yield _processor()
-    yield Found("packages", ", ".join(f"{name} {version(name)}" for name in CORE))
+    yield Found("packages", ", ".join(map(_installed, CORE)))
     yield from _extras()
     yield _formats()
     yield _cache()
     yield _browser()
-    yield from _networks()
+    yield from _networks() if is_whole() else _answering_copy()
+
+
+def _installed(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"no {package}"
+
+
+def _answering_copy() -> Iterator[Found]:
+    yield Found("networks", "None: this copy of tellapart is there to answer, as an exported container has it.")
 
 
 def _processor() -> Found:
@@ -141,9 +153,9 @@ def _cache() -> Found:
     store = FeatureCache()
     state = store.state()
     store.close()
-    said = f"{state.n_photos:,} photos, {state.size_bytes / 1e6:,.0f} MB: {state.path}"
+    said = f"{counted(state.n_photos, 'photo')}, {state.size_bytes / 1e6:,.0f} MB: {state.path}"
     folder = next((p for p in (state.path, *state.path.parents) if p.exists()), Path("/"))
-    if not os.access(folder, os.W_OK):
+    if (folder != state.path and not folder.is_dir()) or not os.access(folder, os.W_OK):
         return Found(
             "cache", f"It cannot be written: {state.path}. Every photo is read anew each time.",
             "Set TELLAPART_CACHE_DIR to a folder that can be.",

@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from tellapart.cli.address import code_lines, itself, open_browser, reachable, url
 from tellapart.cli.options import examples
@@ -43,7 +44,9 @@ tellapart serve burgers --host 0.0.0.0 --allow-host burgers.example.org --trust-
 @click.option("--docs", is_flag=True, help="Describe the API at /openapi.json.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
 @click.option("--quiet", is_flag=True, help="Print the address, and then only what goes wrong.")
+@click.pass_context
 def serve(
+    ctx: click.Context,
     model: str | None,
     host: str,
     port: int,
@@ -65,7 +68,9 @@ def serve(
     require("serve", "Serving needs a part of tellapart that is not installed.")
     from tellapart.model.artifact import refuse_imagenet
 
-    model, token = _model_and_token(model, token)
+    model, token = _model_and_token(
+        model, token, typed=ctx.get_parameter_source("token") is ParameterSource.COMMANDLINE
+    )
     refuse_imagenet(model, "Serve a folder that `tellapart train` wrote.")
     from tellapart.server.predict_api.serving_model import ServingModel, open_model
     from tellapart.server.shell.app import Settings
@@ -109,11 +114,17 @@ def _tell(served: "ServingModel", host: str, reached: str, port: int, token: str
     sys.stdout.flush()
 
 
-def _model_and_token(model: str | None, token: str | None) -> tuple[str, str]:
-    """The model's folder, and the word, empty without one; `--token MODEL` asks for a new word."""
+def _model_and_token(model: str | None, token: str | None, *, typed: bool) -> tuple[str, str]:
+    """The model's folder, and the word, empty without one; `--token MODEL` asks for a new word.
+
+    Args:
+        model: as given; None for none.
+        token: the same.
+        typed: whether the token stands on the command line, and not in the environment, where it is no folder.
+    """
     from tellapart.server.shell.token import WORD, new_token
 
-    if model is None and token:
+    if model is None and token and typed:
         model, token = token, ""
     if model is None:
         raise click.MissingParameter(param_type="argument", param_hint="'MODEL'")

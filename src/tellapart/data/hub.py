@@ -28,7 +28,14 @@ from tellapart.data.card import Card, foreign
 from tellapart.data.groups import as_text
 from tellapart.data.hub_files import Files, find_files, json_rows, origin_of
 from tellapart.data.layout import Placed
-from tellapart.data.meaning.class_names import NO_LABEL, is_missing, normal, refuse_list, whole_numbers
+from tellapart.data.meaning.class_names import (
+    NO_LABEL,
+    is_missing,
+    normal,
+    refuse_list,
+    whole_numbers,
+    whole_numbers_note,
+)
 from tellapart.data.meaning.hub_columns import (
     class_names,
     group_column,
@@ -157,7 +164,7 @@ def scan_hub(source: str, group_by: str | None = None) -> Scanned:
             of_split = list(_placed(f"{shown(source)}/{own}", own, splits[own], labels, class_names(rows, label, card)))
             if group is not None:
                 said = rows.select_columns([group]).with_format(None)[group]
-                names = ("" if value is None else normal(str(value).strip()) for value in said)
+                names = ("" if is_missing(text) else normal(text) for text in map(as_text, said))
                 of_split = [one._replace(group=name) for one, name in zip(of_split, names, strict=True)]
             placed += of_split
         notes = _notes(name, card, files, splits)
@@ -171,6 +178,7 @@ def scan_hub(source: str, group_by: str | None = None) -> Scanned:
             notes += said.notes
     if same := whole_numbers(list({one.class_name for one in placed})):
         placed = [one._replace(class_name=same.get(one.class_name, one.class_name)) for one in placed]
+        notes.append(whole_numbers_note(same, name))
     photos = HubPhotos(image, stored, files.roots)
     return Scanned(placed, {one.class_name for one in placed if one.class_name}, photos, group, notes)
 

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 from tellapart.data.groups import as_text, named_column
 from tellapart.data.layout import Placed
 from tellapart.data.listing import extension
-from tellapart.data.meaning.class_names import NO_LABEL, is_missing, normal, refuse_list, whole_numbers
+from tellapart.data.meaning.class_names import (
+    NO_LABEL,
+    is_missing,
+    normal,
+    refuse_list,
+    whole_numbers,
+    whole_numbers_note,
+)
 from tellapart.data.meaning.same_look import same_look
 from tellapart.data.meaning.split_columns import SPLIT_COLUMNS, columns_said, folders_said
 from tellapart.data.meaning.split_words import plain_split
@@ -205,6 +212,8 @@ def place_rows(rows: Sequence[Row], name: str, folder: str, line: str = "line") 
 def told_splits(values: Mapping[str, Sequence[str]], rows: Sequence[Row], used: Iterable[str], name: str) -> Table:
     """The rows with the split that columns say, or the folders in their paths, and sentences about it.
 
+    Where a program wrote "nan" for a missing split or group, there is none.
+
     Args:
         values: {column: (N,) its texts}, of all columns.
         rows: (N,) rows, with a split where a column called split says it.
@@ -214,6 +223,7 @@ def told_splits(values: Mapping[str, Sequence[str]], rows: Sequence[Row], used: 
     Raises:
         InputError: two columns say different splits.
     """
+    rows = [row._replace(split=_present(row.split), group=_present(row.group)) for row in rows]
     said = columns_said(values, used, name)
     notes = said.notes
     if said.splits is None and not any(row.split for row in rows):
@@ -224,9 +234,12 @@ def told_splits(values: Mapping[str, Sequence[str]], rows: Sequence[Row], used: 
     same = whole_numbers(list({row.label for row in rows}))
     if same:
         rows = [row._replace(label=same.get(row.label, row.label)) for row in rows]
-        pairs = some([f"{quoted(longer)} is taken for {quoted(short)}" for longer, short in same.items()])
-        notes = [*notes, f"Labels of {quoted(name)} are whole numbers written in two ways: {pairs}."]
+        notes = [*notes, whole_numbers_note(same, name)]
     return Table(list(rows), None, notes)
+
+
+def _present(text: str) -> str:
+    return "" if is_missing(text) else text
 
 
 def _table(raw: _Raw, folder: str, name: str) -> Table:

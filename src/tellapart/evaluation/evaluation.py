@@ -32,7 +32,6 @@ from tellapart.metrics.intervals import CROSSED_INFLATION, Range, Share
 from tellapart.model.headline import left_out, nothing_known, of_so_many, with_them
 
 NOT_CLEARLY_BETTER_P = 0.05
-
 Json = dict[str, Any]
 
 
@@ -138,14 +137,13 @@ _ASKED_WITH = {"imbalance": "split", "learning_curve": "advice", "training": "pr
 class Evaluation(Mapping[str, Any]):
     """Everything the report says. What was not asked about is None, and has no key in the JSON.
 
-    As a mapping it is its own JSON: `evaluation["headline"]`, `evaluation["accuracy"]["low"]`, `dict(evaluation)`.
+    As a mapping it is its own JSON: `evaluation["headline"]`, `dict(evaluation)`.
 
     Args:
         n_test: photos that were asked about.
         method: "test", or "cross-validation": photos not set aside, each asked of a model that had not seen it.
         accuracy: of these photos.
-        balanced_accuracy: the mean recall of the classes that have test photos; None without any.
-        balanced_accuracy_interval: its plausible range.
+        balanced_accuracy, balanced_accuracy_interval: mean recall of classes with test photos, None without; its range.
         macro_f1: their mean F1.
         baseline: what anyone would get without looking.
         per_class: (C,) in the order of the model's classes.
@@ -374,10 +372,8 @@ def headline_with_leaks(evaluation: Evaluation) -> Headline:
     else:
         rest.append(f"Always answering '{baseline.class_name}' would get {baseline.n_right:,}.")
         if baseline.p_value is not None and baseline.p_value > NOT_CLEARLY_BETTER_P:
-            rest.append(
-                f"This is not clearly better than always answering '{baseline.class_name}'"
-                f" (p = {baseline.p_value:.2g})."
-            )
+            p_said = f"(p = {baseline.p_value:.2g})"
+            rest.append(f"This is not clearly better than always answering '{baseline.class_name}' {p_said}.")
     if n < FEW_TEST_PHOTOS:
         rest.append(f"With so few {'photos' if crossed else 'test photos'} the score is a rough guess.")
     return Headline(score, plausible, " ".join(rest))

@@ -21,7 +21,7 @@ FOR_ANSWERS = ("numpy", "onnx", "openvino", "pi-heif-decoder", "pillow", "platfo
 FOR_THE_SERVER = ("click", "h11", "msgspec", "prometheus-client", "starlette", "tqdm", "uvicorn")
 PACKAGE = Path(__file__).parents[1]
 # Weights that only training and "imagenet" need: 34 MB that answer nothing.
-ONLY_FOR_TRAINING = re.compile(r"engine/(backbones/.*\.onnx|ood_reference/.*\.f16)$")
+ONLY_FOR_TRAINING = re.compile(r"(engine/(backbones/.*\.onnx|ood_reference/.*\.f16)|cli/demo_photos/.*)$")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files give the same wheel
 LINUX = {
     "os_name": "posix",

@@ -19,7 +19,7 @@ from tellapart.export.graphs import Array, GraphRunner, any_runtime, cannot_run
 from tellapart.export.proof import FROM_FILES, ExportRunner
 from tellapart.export.web_graph import web_graph
 from tellapart.model.artifact import MODEL, Artifact, facts_of, sha256, to_json
-from tellapart.model.example_names import classes_of
+from tellapart.model.example_names import shown_classes
 from tellapart.text import counted, for_shell, shown
 
 PAGES = TEMPLATES.parents[1] / "web"
@@ -184,8 +184,7 @@ def _description(source: ModelSource, graph: bytes, where: str) -> dict[str, Any
         "thresholds": manifest["thresholds"],
         "sha256": manifest["files"][MODEL],
         "examples": [
-            {"src": name, "class_name": class_name or ""}
-            for name, class_name in classes_of(artifact.examples, artifact.class_names).items()
+            {"src": name, "class_name": class_name or ""} for name, class_name in shown_classes(artifact).items()
         ],
         "model": {"src": GRAPH, "bytes": len(graph), "sha256": sha256(graph)},
         "runtime": {"name": runtime.PACKAGE, "version": runtime.VERSION, "module": module, "wasm": wasm},

@@ -47,12 +47,14 @@ CREATE TABLE IF NOT EXISTS pictures (
 CREATE INDEX IF NOT EXISTS pictures_by_pixels ON pictures (pixel_hash, made_by);
 """
 OLDEST = "SELECT key FROM features ORDER BY used_day, rowid LIMIT 1000"
+# Each column with its table: files of some earlier versions have a picture in `features` too.
 GET = """
-SELECT features, features.pixel_hash, picture FROM features LEFT JOIN pictures USING (key) WHERE features.key = ?
+SELECT features, features.pixel_hash, pictures.picture FROM features LEFT JOIN pictures USING (key)
+WHERE features.key = ?
 """
 GET_WITHOUT_PICTURE = "SELECT features, pixel_hash, NULL FROM features WHERE key = ?"
 GET_BY_PIXELS = """
-SELECT features, pictures.pixel_hash, picture FROM pictures JOIN features USING (key)
+SELECT features, pictures.pixel_hash, pictures.picture FROM pictures JOIN features USING (key)
 WHERE pictures.pixel_hash = ? AND made_by = ? LIMIT 1
 """
 USED_BEFORE = "SELECT 1 FROM features WHERE key = ? AND used_day < ?"

@@ -175,7 +175,7 @@ class Extractor:
                 data = photos.read(index)
                 key = embedding_key(data, self.extractor_key + photo.reading_of(data))
                 known = self.cache.get(key, self.backbone.n_features) if self.cache else None
-                if known is not None:
+                if known is not None and known.features.any():  # zeros alone are of a disk, not of a photo
                     chunk.reused.append(key)
                     if known.picture is None:  # remembered before there were any
                         known = chunk.fresh[key] = replace(known, picture=grey_picture(self._decode(data)))

@@ -89,10 +89,26 @@ class Artifact:
         """(C,) in the order of the probabilities."""
         return tuple(self.manifest["class_names"])
 
-    def called(self, names: Collection[str]) -> tuple[str, ...]:
-        """(C,) its classes as `names` has them: by the name of now, or else by the one that it was trained under."""
+    @property
+    def trained_names(self) -> tuple[str, ...]:
+        """(C,) what its classes were called when it was trained."""
         trained = self.manifest.get("known_as", {})
-        return tuple(now if now in names or trained.get(now) not in names else trained[now] for now in self.class_names)
+        return tuple(trained.get(name, name) for name in self.class_names)
+
+    def called(self, names: Collection[str]) -> tuple[str, ...]:
+        """(C,) its classes as `names` has them: by the name of now, or else by the one that it was trained under.
+
+        All by those of now where these are enough, else all by those of then where these are: a name of then may be
+        another class's now.
+        """
+        now, then, wanted = self.class_names, self.trained_names, set(names)
+        for all_of_one in (now, then):
+            if wanted <= set(all_of_one):
+                return all_of_one
+        return tuple(
+            old if new not in wanted and old in wanted and old not in now else new
+            for new, old in zip(now, then, strict=True)
+        )
 
     @property
     def headline(self) -> str:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from tellapart.model.artifact import EXAMPLES, slug
+from tellapart.model.artifact import EXAMPLES, Artifact, slug
 
 LONGEST: Final = 180  # letters of a class's name in it
 
@@ -19,6 +19,13 @@ def example_name(class_names: Sequence[str], label: int) -> str:
     plain = slug(class_names[label])
     is_shared = Counter(map(slug, class_names))[plain] > 1
     return f"{EXAMPLES}{label + 1}-{plain[:LONGEST]}{f'-{label + 1}' if is_shared else ''}.jpg"
+
+
+def shown_classes(artifact: Artifact) -> dict[str, str | None]:
+    """{file name: class name of now} of the model's examples; their files keep the names that it was trained under."""
+    now = dict(zip(artifact.trained_names, artifact.class_names, strict=True))
+    then = classes_of(artifact.examples, artifact.trained_names)
+    return {name: None if class_name is None else now[class_name] for name, class_name in then.items()}
 
 
 def classes_of(examples: Iterable[str], class_names: Sequence[str]) -> dict[str, str | None]:

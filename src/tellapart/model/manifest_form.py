@@ -70,7 +70,10 @@ def _is_class_threshold(value: object, class_names: list[str]) -> bool:
 def _is_known_as(value: object, class_names: list[str]) -> bool:
     """Whether it says of some classes what they were called when the model was trained; most models have none."""
     return (
-        isinstance(value, dict) and set(value) <= set(class_names) and all(isinstance(v, str) for v in value.values())
+        isinstance(value, dict)
+        and set(value) <= set(class_names)
+        and all(isinstance(then, str) for then in value.values())
+        and len({value.get(name, name) for name in class_names}) == len(class_names)
     )
 
 

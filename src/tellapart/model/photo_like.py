@@ -6,8 +6,10 @@ for the file that this process has open under it, and closes that.
 """
 
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeAlias, TypeGuard
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +123,7 @@ def _content(file: Any, read: Callable[[int], object]) -> bytes:
             size += len(parts[-1])
         if goes_back:
             file.seek(stood)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:  # of a packed file that is cut off, too
         raise PhotoError(
             "The open file cannot be read, or was closed.", code="unreadable", hint="Give it while it is open."
         ) from error

@@ -1,7 +1,9 @@
 """One evaluation -> one self-contained HTML page for people: no script, no request, same input same bytes."""
 
 import functools
+import html
 import itertools
+import json
 import math
 import re
 import shlex
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import jinja2
+from markupsafe import Markup
 
 from tellapart.data.split import FEW_TEST_PHOTOS
 from tellapart.evaluation.costs import Costs
@@ -24,6 +27,7 @@ from tellapart.report.training import learning
 
 TEMPLATES = Path(__file__).parent / "templates"
 NUMBERED_MATRIX_CLASSES = 20  # a larger matrix of numbers is no longer readable on a laptop
+PHONE_PX = 340  # what a narrow phone shows of a table
 LISTED = 10  # rows shown of a list before the rest is folded away
 SHOWN_WRONG = 12  # photos shown before the rest is folded away: six rows on a phone
 UNIT_SPACE = "\N{NO-BREAK SPACE}"
@@ -199,8 +203,14 @@ def environment() -> jinja2.Environment:
         "next": next,
         "headings": _headings,
         "shell": shlex.quote,
+        "python": _python,
     }
     return environment
+
+
+def _python(text: str) -> Markup:
+    """A text as a Python program writes it, in the letters that it has."""
+    return Markup(html.escape(json.dumps(text, ensure_ascii=False), quote=False))  # noqa: S704  # escaped here
 
 
 def _headings(body: str) -> list[tuple[str, str]]:
@@ -250,7 +260,8 @@ def _matrix(confusion: Confusion, kinds: Mapping[tuple[str, str], str]) -> dict[
         }
         for i, (name, row) in enumerate(zip(names, confusion.matrix, strict=True))
     ]
-    return {"class_names": names, "rows": rows, "numbered": numbered}
+    width_px = min(160, 7 * max(map(len, names))) + 45 * len(names)  # of the longest name and of cells, roughly
+    return {"class_names": names, "rows": rows, "numbered": numbered, "wide": width_px > PHONE_PX}
 
 
 def _spoken_bin(bins: Sequence[ReliabilityBin]) -> ReliabilityBin | None:

@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Set
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ PREVIOUS = ".previous"  # end of the name under which the old folder waits durin
 NEW_FILE = 0o666  # less what the umask forbids, as everywhere
 PRIVATE_FILE = 0o600  # until it has the mode of the one that it replaces
 SWAP_ATTEMPTS = 20  # a reader that looks between the two renames puts the old folder back
+SWAP_PAUSE_S = 0.002  # more after each attempt, so about 0.4 s in all
 LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # nobody misses these
 
 
@@ -49,7 +51,7 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
         raise _unwritable(target, error) from error
 
 
-def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset()) -> None:
+def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset(), may_force: bool = True) -> None:
     """Returns when a folder can be written at `target`; asked before the work, not after it.
 
     Args:
@@ -57,6 +59,7 @@ def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset()
         force: whether a folder that holds nothing but `ours` may be replaced.
         ours: names of files that tellapart writes into such a folder. Anything else in it is a person's, and a
             replacement would delete it.
+        may_force: whether who asks could have said `force`.
 
     Raises:
         InputError: something is there already and may not be replaced, or the place cannot be written to.
@@ -65,7 +68,8 @@ def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset()
         raise InputError(f"'{target}' is not a name for a new folder.", hint="Choose a name with -o, such as my-model.")
     restore(target)
     if _exists(target) and not force:
-        raise InputError(f"'{target}' exists already.", hint="Choose another name with -o, or replace it with --force.")
+        otherwise = ", or replace it with --force." if may_force else "."
+        raise InputError(f"'{target}' exists already.", hint=f"Choose another name with -o{otherwise}")
     if _exists(target):
         _refuse_foreign(target, ours)
     _refuse_unwritable_place(target)
@@ -233,15 +237,16 @@ def _swap(partial: Path, target: Path) -> None:
     previous = _previous(target)
     shutil.rmtree(previous, ignore_errors=True)
     for attempt in range(SWAP_ATTEMPTS):
-        if target.exists():
-            target.rename(previous)
         try:
+            if target.exists():
+                target.rename(previous)
             partial.rename(target)
             break
-        except OSError:
+        except OSError:  # a reader put the old one back, or another writer is between its own two renames
             restore(target)
             if attempt == SWAP_ATTEMPTS - 1:
                 raise
+            time.sleep(SWAP_PAUSE_S * attempt)
     flush_folder(target.parent)
     shutil.rmtree(previous, ignore_errors=True)
 

@@ -77,8 +77,9 @@ def _made(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
         make(path)
         held = None
         try:
-            held = _hold(path)
-            if not os.path.lexists(path):  # a sweep came between the two lines above
+            with suppress(FileNotFoundError):
+                held = _hold(path)
+            if not os.path.lexists(path):  # a sweep came before it was held
                 continue
             yield path
             return
@@ -94,8 +95,8 @@ def _hold(path: Path) -> int | None:
     if fcntl is None:
         return None
     held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with suppress(OSError):  # a disk without locks, or a sweep that is at it
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with suppress(OSError):  # a disk without locks
+        fcntl.flock(held, fcntl.LOCK_EX)  # a sweep that is at it is soon done, and what it leaves is looked at then
     return held
 
 

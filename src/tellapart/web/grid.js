@@ -22,7 +22,8 @@ const CSS = `
 .many canvas { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .6rem; background: var(--track); }
 .many button:hover canvas { outline: 2px solid var(--accent); outline-offset: 2px; }
 .many .said, .many .file { display: block; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; font-size: .875rem; line-height: 1.5; }
-.many .said { font-weight: 600; margin-top: .3rem; } .many .file { color: var(--quiet); font-size: .8125rem; }
+.many .said { display: flex; font-weight: 600; margin-top: .3rem; } .many .said span { flex: none; white-space: pre; }
+.many .said span:first-child { flex: 0 1 auto; overflow: hidden; text-overflow: ellipsis; } .many .file { color: var(--quiet); font-size: .8125rem; }
 .many [data-state=unsure] .said, .many [data-state=error] .said { color: var(--doubt); }
 .many [data-state=busy] .said, .many [data-state=none] .said { color: var(--quiet); }
 .large { width: min(56rem, calc(100vw - 1.5rem)); max-height: calc(100dvh - 1.5rem); padding: 1rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--card); color: var(--ink); container-type: inline-size; }
@@ -124,7 +125,8 @@ export class Grid {
     const own = kind === "named" ? percent(prediction.probs.get(String(prediction.answer)) ?? 0) : "";
     const share = own && ` ${own.replace("over ", ">").replace("under ", "<")}`;
     cell.dataset.state = kind;
-    said.replaceChildren(kind === "named" ? named(prediction.answer ?? "") : asText(headline), share);
+    const word = kind === "named" ? named(prediction.answer ?? "") : asText(headline);
+    said.replaceChildren(make("span", {}, word), make("span", {}, share));
     cell.title = `${given.title}: ${asText(headline)}${share}`;
   }
 

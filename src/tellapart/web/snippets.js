@@ -5,9 +5,10 @@
  * @returns {{title: string, text: string, remark: string}[]} remarks have code between backticks.
  */
 export function snippets(base) {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  // A word as the server takes it: what else somebody wrote into the address is not to be copied into a shell.
+  const token = new URLSearchParams(location.hash.slice(1)).get("token")?.match(/^[\w-]{6,100}$/)?.[0];
   const here = base.href.replace(/\/$/, "");
-  return [
+  const all = [
     {
       title: "On any web page",
       text:
@@ -43,4 +44,6 @@ export function snippets(base) {
       remark: "Up to 16 photos in one request; the answer is JSON.",
     },
   ];
+  // On another page everybody could read the token, and without it that page gets no answers.
+  return token ? all.slice(-1) : all;
 }

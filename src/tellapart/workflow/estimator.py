@@ -150,6 +150,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             trained = replace(trained, calibrated=replace(trained.calibrated, thresholds=thresholds))
         self.fitted_: CalibratedHead | Restored = trained.calibrated
         self._learned = trained
+        self._seen_by = (self.quality, self.fit_photos)  # parameters may be set anew before the next `fit`
         self.n_features_in_ = 1
         return self
 
@@ -158,9 +159,9 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         check_is_fitted(self, "fitted_")
         names, items = self._taken(X)
         fitted = self.fitted_
-        if isinstance(fitted, Restored) and fitted.key not in {QUALITIES[self.quality].key}:
+        if isinstance(fitted, Restored) and fitted.key not in {QUALITIES[self._seen_by[0]].key}:
             return fitted.probs_of(items)
-        return fitted.probs(self._features(*self._dataset(names, items)).values)
+        return fitted.probs(self._features(*self._dataset(names, items, self._seen_by)).values)
 
     def predict(self, X: Iterable[PhotoLike]) -> NDArray[np.generic]:
         """(N,) the likeliest label of each photo, or one that must not be missed."""
@@ -216,8 +217,8 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             n_folds=self.n_folds,
             seed=self.seed,
         )
-        dataset, preprocessing = self._dataset(names, items, labels)
-        read = self._features(dataset, preprocessing)
+        dataset, preprocessing, quality = self._dataset(names, items, (self.quality, self.fit_photos), labels)
+        read = self._features(dataset, preprocessing, quality)
         found = find_copies(read.values, read.pictures, read.pixel_hashes)
         if groups is not None:
             numbers = Groups(tuple(groups), "groups", "column").numbers
@@ -261,16 +262,21 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return names, items
 
     def _dataset(
-        self, names: Sequence[str], items: Sequence[Taken], labels: NDArray[np.int32] | None = None
-    ) -> tuple[Dataset, Preprocess]:
-        with bundled_extractor(self.quality, self.fit_photos) as extractor:  # type: ignore[arg-type]  # checked there
+        self,
+        names: Sequence[str],
+        items: Sequence[Taken],
+        seen_by: tuple[str, str],
+        labels: NDArray[np.int32] | None = None,
+    ) -> tuple[Dataset, Preprocess, str]:
+        """The photos, and how and by which quality they are seen."""
+        with bundled_extractor(*seen_by) as extractor:  # type: ignore[arg-type]  # checked there
             preprocessing = extractor.preprocessing
         classes = ["photo"] if labels is None else [str(label) for label in self.classes_]
         numbers = np.zeros(len(items), np.int32) if labels is None else labels
-        return given_dataset(names, items, numbers, classes, Given(items, preprocessing)), preprocessing
+        return given_dataset(names, items, numbers, classes, Given(items, preprocessing)), preprocessing, seen_by[0]
 
-    def _features(self, dataset: Dataset, preprocessing: Preprocess) -> Features:
-        with bundled_extractor(self.quality, preprocessing.resize_mode) as extractor:
+    def _features(self, dataset: Dataset, preprocessing: Preprocess, quality: str) -> Features:
+        with bundled_extractor(quality, preprocessing.resize_mode) as extractor:
             features = extractor.extract(dataset)
         for index, error in sorted(features.errors.items()):
             raise InputError(f"{quoted(dataset.photos[index])}: {error.message}", hint=error.hint) from error

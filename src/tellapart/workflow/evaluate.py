@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tellapart.data.data_frame import DataFrame
-from tellapart.data.source import scan
+from tellapart.data.source import Dataset, scan
 from tellapart.evaluation.answering import answer_all
 from tellapart.evaluation.document import as_called, new_evaluation, refuse_unknown_classes, test_part
 from tellapart.evaluation.evaluation import Evaluation
@@ -44,9 +44,6 @@ def evaluate(
         group_by: what says which photos belong together, as for `scan`; each group counts once in the ranges.
         progress: called with (stage, done, total).
 
-    Returns:
-        The evaluation; as a mapping it is evaluation.json: `evaluation["headline"]`.
-
     Raises:
         InputError: no such photos, or a class that the model does not know.
         ArtifactError: the model folder cannot be trusted.
@@ -73,10 +70,17 @@ def evaluate(
         with clock("robustness"):
             hard = measure_robustness(predictor, dataset, answers.usable, progress=progress)
             evaluation = replace(evaluation, robustness=hard)
+    return _written(output, evaluation, dataset, artifact.manifest["name"], clock)
+
+
+def _written(
+    output: str | os.PathLike[str] | None, evaluation: Evaluation, dataset: Dataset, name: str, clock: Stopwatch
+) -> Evaluation:
+    """The evaluation with its times and the pictures that a notebook shows; a folder of it where one is wanted."""
     with clock("report"):
         shown = [one.photo for one in evaluation.most_wrong] if output is None else shown_photos(evaluation)
         pictures = pictures_of(dataset, shown)
-        report = page(evaluation, pictures, artifact.manifest["name"]) if output is not None else b""
+        report = page(evaluation, pictures, name) if output is not None else b""
     evaluation = replace(evaluation, timings_s=clock.rounded())
     if output is not None:
         write_folder(Path(output), {REPORT: report, EVALUATION: to_json(evaluation.to_json())})

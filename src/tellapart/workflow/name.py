@@ -34,9 +34,9 @@ from tellapart.text import LONGEST_NAME, did_you_mean, quoted, shown
 from tellapart.workflow.model_folder import title_of
 from tellapart.workflow.rewriting import page_of, prove_same, write_anew
 
-_OF_PHOTOS: Final = frozenset(
-    {"photo", "twin", "photos", "source", "name", "sources"}
-)  # keys whose texts name no class
+_OF_CLASSES: Final = frozenset({"class_name", "class_names", "classes", "answer", "looks_like"})  # keys with a name
+_COUNTS: Final = "n_train"  # where it is no number, it counts photos by class
+_OF_PHOTOS: Final = frozenset({"photo", "twin", "photos", "source", "name", "sources"})  # and these hold no sentence
 _QUOTES: Final = (("'", "'"), ('"', '"'), ("“", "”"))  # in which our sentences name classes
 # A photo of a report, with the name under it; and how to use the model, with the line on how it was made.
 _PICTURE: Final = re.compile(r'<img src="(data:image/[^"]+)"[^>]*></a>.*?<span class="name" title="([^"]*)"', re.DOTALL)
@@ -95,7 +95,7 @@ def name(
     new = _new_names(artifact.class_names, class_names or {})
     changes = {old: fresh for old, fresh in zip(artifact.class_names, new, strict=True) if old != fresh}
     title = str(artifact.manifest["name"]) if title is None else _title(title)
-    refuse_unwritable(target, force=output is None, ours=MODEL_FILES)
+    refuse_unwritable(target, force=output is None, ours=MODEL_FILES, may_force=False)
     manifest = dict(artifact.manifest) | {"name": title, "class_names": list(new)}
     manifest["thresholds"] = _renamed(manifest["thresholds"], changes)
     known_as = _known_as(manifest.pop("known_as", {}), changes)
@@ -161,18 +161,22 @@ def _known_as(known: Mapping[str, str], changes: Mapping[str, str]) -> dict[str,
 
 
 def _renamed(value: Any, changes: Mapping[str, str], key: str = "") -> Any:
-    """A JSON value with the classes called otherwise: as a text of their own, and in quotation marks in a sentence."""
+    """A JSON value with the classes called otherwise: where a name stands, and in quotation marks in a sentence.
+
+    A class may be called as a word of ours is, such as `near`; that stays where it is no class.
+    """
     if isinstance(value, dict):
-        return {inner: _renamed(part, changes, inner) for inner, part in value.items()}
+        names = changes if key == _COUNTS else {}
+        return {names.get(inner, inner): _renamed(part, changes, inner) for inner, part in value.items()}
     if isinstance(value, list | tuple):
         return [_renamed(part, changes, key) for part in value]
     if not isinstance(value, str) or key in _OF_PHOTOS:
         return value
-    if value in changes:
-        return changes[value]
+    if key in _OF_CLASSES:
+        return changes.get(value, value)
     quotations = {
         f"{left}{old}{right}": f"{left}{new}{right}" for old, new in changes.items() for left, right in _QUOTES
-    }
+    } | {quoted(old): quoted(new) for old, new in changes.items()}
     if not quotations:
         return value
     return re.sub("|".join(map(re.escape, quotations)), lambda found: quotations[found[0]], value)

@@ -92,7 +92,7 @@ def threshold(
     kept = _kept(artifact)
     if wishes is None:
         return _decided(artifact.thresholds, artifact, kept)
-    refuse_unwritable(target, force=output is None, ours=MODEL_FILES)
+    refuse_unwritable(target, force=output is None, ours=MODEL_FILES, may_force=False)
     today, own = artifact.thresholds, (kept.out_of_fold, kept.scenes)
     thresholds = decide(wishes, *own, artifact.class_names, today, kept.scores_to_fit)
     if sentence := contradiction(thresholds):

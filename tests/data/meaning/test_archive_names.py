@@ -54,6 +54,7 @@ def packed(path: Path, folders: list[str], encoding: str, *, extra: bool = False
         (["coração"], "cp850"),
         (["καπέλο"], "cp1253"),
         (["żółw"], "cp852"),
+        (["20°C", "30°C"], "cp1252"),  # signs that are no letters, and would swallow one as Chinese
         (["hüte", "猫"], "utf-8"),
     ],
 )

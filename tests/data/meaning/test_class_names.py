@@ -10,7 +10,7 @@ def test_what_programs_write_for_no_value(label: str) -> None:
     assert is_missing(label)
 
 
-@pytest.mark.parametrize("label", ["none", "None", "naan", "nano", "null", "NA", "n", "hat", ""])
+@pytest.mark.parametrize("label", ["none", "None", "naan", "nano", "null", "NA", "NAT", "nat", "n", "hat", ""])
 def test_what_a_class_may_be_called(label: str) -> None:
     assert not is_missing(label)
 

@@ -97,6 +97,20 @@ def test_classes_that_hold_the_same_folders_are_classes_with_a_word(tops: str, b
     assert "not used as a split" in note or "each holds the same folders" in note
 
 
+@pytest.mark.parametrize(
+    ("tops", "below"),
+    [
+        (["test tube", "train toy", "ball"], "front back"),
+        (["training", "match"], "2022 2023"),
+        (["grade 1", "grade 2"], "left right"),
+        (["size 36", "size 40"], "front back"),
+    ],
+)
+def test_classes_that_were_photographed_alike_are_classes(tops: list[str], below: str) -> None:
+    made = arranged(*(f"{top}/{one}/{n}.jpg" for top in tops for one in below.split() for n in (1, 2)))
+    assert (by_split(made), len(made.notes)) == ({"": set(tops)}, 1)
+
+
 def test_a_class_and_a_split_in_one_name_are_refused() -> None:
     with pytest.raises(InputError, match="name a class and a split at once"):
         arranged("hat_train/1.jpg", "hat_test/1.jpg", "dress-train/1.jpg", "dress-test/1.jpg")
@@ -117,6 +131,8 @@ def test_folds_inside_classes_are_not_used() -> None:
         ["trainer/1.jpg", "contest/1.jpg"],
         ["hat/old/1.jpg", "dress/1.jpg"],
         ["hat/train/1.jpg", "dress/1.jpg"],
+        ["test 1/1.jpg", "test 2/1.jpg"],
+        ["old train/1.jpg", "new train/1.jpg"],
     ],
 )
 def test_classes_that_only_sound_like_splits(files: list[str]) -> None:

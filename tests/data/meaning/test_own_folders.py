@@ -77,3 +77,15 @@ def test_a_model_is_no_set_of_photos(photos: Path, kind: str) -> None:
 def test_files_of_such_names_alone_prove_nothing() -> None:
     assert own_folders([("hat", "manifest.json"), ("hat", "1.jpg"), ("cap", "report.html")]) == {}
     assert own_folders([("hat", "export.json"), ("hat", "1.jpg")]) == {}  # photos as another program exported them
+
+
+def test_an_export_json_of_another_program_above_photos_is_no_export_of_ours(photos: Path) -> None:
+    make(photos, "export.json", "hat/export.json", "hat/2023/4.jpg")
+    (photos / "hat").joinpath("1.jpg").rename(photos / "hat" / "2023" / "1.jpg")
+    dataset = scan("photos")
+    assert (dataset.class_names, dataset.n, dataset.notes) == (("dress", "hat"), 7, ())
+
+
+@pytest.mark.parametrize("made", ["index.html", "app.py", "Dockerfile", "model.json"])
+def test_every_kind_of_export_is_known(made: str) -> None:
+    assert own_folders([("site", RECORD), ("site", made), ("site", "README.md")]) == {("site",): "an exported model"}

@@ -25,6 +25,8 @@ HALF = ["train", "train", "test", "test"]
         ("partition", ["TRAIN", "trn", "Test", "holdout"], HALF),
         ("fold", ["train", "train", "test", "test"], HALF),
         ("anything", ["train", "train", "eval", "eval"], HALF),
+        ("phase", ["val", "val", "test", "test"], ["val", "val", "test", "test"]),
+        ("environment", ["dev", "dev", "test", "test"], None),  # nothing to learn from, and not called like a split
         ("fold", ["0", "1", "2", "3"], None),
         ("is_valid", ["True", "True", "True", "False"], None),  # perhaps whether they are good photos
         ("partition", ["train", "train", "test", "mine"], None),

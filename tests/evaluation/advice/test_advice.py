@@ -19,7 +19,7 @@ from tellapart.evaluation.advice.probe_beside import ProbeBeside
 from tellapart.evaluation.evaluation import AccuracyOf, Leaks, Suspect, Twins, as_json, evaluate_predictions
 from tellapart.evaluation.learning_curve import Curve, LearningCurve
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMES = ("hat", "shirt", "shoe")
 
 

@@ -27,6 +27,7 @@ _KOREAN: Final = 6  # different letters that are Korean ones all; by chance, two
 _HIGH: Final = re.compile(rb"[\x80-\xff]+")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _USUAL_LATIN: Final = frozenset({"cp1252", "cp437"})
+_USUAL_SIGNS: Final = frozenset("°²³©®™€£–—’")
 _ONLY_LAST: Final = frozenset("ςךםןףץ")
 
 
@@ -132,6 +133,10 @@ def _readings(parts: Sequence[bytes]) -> dict[str, list[str]]:
     if len(letters) >= _KOREAN:
         found = {title: read for title, read in found.items() if title not in ("gb2312", "big5")}
     alone = all(len(run) == 1 for part in parts for run in _HIGH.findall(part))
+    if alone and found and all(_PAGES[title].signs for title in found):  # 20°C: no letter, and none is swallowed
+        read = [part.decode("cp1252", "replace") for part in parts]
+        if _USUAL_SIGNS.issuperset(letter for text in read for letter in text if not letter.isascii()):
+            return {"cp1252": read}
     if alone and _USUAL_LATIN & set(found):  # letters that stand alone among others: no signs, which would swallow one
         found = {title: read for title, read in found.items() if not _PAGES[title].signs}
     return found

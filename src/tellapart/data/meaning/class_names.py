@@ -13,7 +13,7 @@ RESERVED_CLASS_NAMES = frozenset({"not sure", "none of these"})  # the two answe
 NO_LABEL: Final = "has no label"
 # How programs write that there is no value, in small letters; nothing that a person would call a class.
 _MISSING: Final = frozenset(
-    {"nan", "-nan", "+nan", "<na>", "nat", "#n/a", "#n/a n/a", "#na", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind"}
+    {"nan", "-nan", "+nan", "<na>", "#n/a", "#n/a n/a", "#na", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind"}
 )
 # How they write it too, but a class may be called so.
 _DOUBTFUL: Final = frozenset(
@@ -30,7 +30,8 @@ def normal(class_name: str) -> str:
 
 def is_missing(label: str) -> bool:
     """Whether a label in a table is how a program writes that there is none, such as "nan"."""
-    return label.strip().casefold() in _MISSING
+    label = label.strip()
+    return label.casefold() in _MISSING or label == "NaT"  # other letters may be a name
 
 
 def is_list(label: str) -> bool:
@@ -91,6 +92,12 @@ def same_numbers(class_names: Sequence[str]) -> list[tuple[str, str]]:
 def whole_numbers(class_names: Sequence[str]) -> Mapping[str, str]:
     """{"1.0": "1"}: names that a program wrote as fractions because other values were missing, by those meant."""
     return {longer: short for short, longer in same_numbers(class_names) if re.fullmatch(r"[+-]?\d+\.0*", longer)}
+
+
+def whole_numbers_note(same: Mapping[str, str], where: str) -> str:
+    """The sentence that `whole_numbers` were taken for those meant, in what is called `where`."""
+    pairs = some([f"{quoted(longer)} is taken for {quoted(short)}" for longer, short in same.items()])
+    return f"Labels of {quoted(where)} are whole numbers written in two ways: {pairs}."
 
 
 def _number(name: str) -> float | None:

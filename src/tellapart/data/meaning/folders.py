@@ -22,7 +22,11 @@ Folder = tuple[str, ...]  # the names that lead to it, from the source down
 
 ALIKE: Final = 2  # folder names that two folders share before both are taken to hold the same classes
 # What counts classes: "class 1" beside "class 2" are two, as no folds are.
-_COUNTS_CLASSES: Final = re.compile(r"(?i)class|cls|categor|label|type|kind|species|person|id|n|c")
+_COUNTS_CLASSES: Final = re.compile(
+    "(?:class|cls|categor|label|type|kind|species|person|id|n|c|grade|stage|level|degree|size|score|rank|star|rating|"
+    "model|version|breed|variety|style|brand|product|item|object|letter|digit|number|no|code|cluster|defect|shape|color|"
+    "colour|pose|sign)(?:e?s)?"
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,8 @@ def _splits(tree: Tree, root: Folder) -> dict[str, str]:
 
     "train" beside "bus" and "car" is a class. So splits are believed when no folder is called anything else,
     when two different ones hold folders, or when one holds several folders and no photos of its own. Where other words
-    stand in their names, which may be a class ("test tube"), they are believed when they hold the same folders.
+    stand in their names, which may be a class ("test tube"), they are believed when they hold the same folders. Several
+    of one split that hold photos alone, such as "test 1" and "test 2", are classes that were called so.
     """
     tops = tree.below.get(root, ())
     words = {top: word for top in tops if (word := split_word(top))}
@@ -140,20 +145,37 @@ def _splits(tree: Tree, root: Folder) -> dict[str, str]:
         len(tree.below[(*root, top)]) >= 2
         and (*root, top) not in tree.direct
         and (top.casefold() in USUAL or len(set(named.values())) >= 2)
+        and not _photographed_alike(tree, root, top)
         for top in holding
     )
-    if named and (len(named) == len(tops) or len({named[top] for top in holding}) >= 2 or clear):
+    usual = any(top.casefold() in USUAL for top in named)
+    alone = len(named) == len(tops) and (holding or usual or len(set(named.values())) >= 2)
+    if named and (alone or len({named[top] for top in holding}) >= 2 or clear):
         return named
     return _splits_by_what_they_hold(tree, root, words)
 
 
+def _photographed_alike(tree: Tree, root: Folder, first: str) -> bool:
+    """Whether all hold the same parts by number or date, as classes do: training/2023 beside match/2023."""
+    names = _held(tree, (*root, first))
+    return _counted(sorted(names)) and all(
+        len(names & _held(tree, (*root, top))) >= ALIKE for top in tree.below.get(root, ())
+    )
+
+
 def _splits_by_what_they_hold(tree: Tree, root: Folder, words: Mapping[str, Word]) -> dict[str, str]:
-    """Splits with other words in their names, where two different ones hold the same classes."""
-    held = {top: _held(tree, (*root, top)) for top in words if (*root, top) not in tree.direct}
-    for first, names in held.items():
-        same = [top for top, others in held.items() if len(names & others) >= ALIKE]
-        if len({words[top].split for top in same}) >= 2:
-            rests = {words[top].rest for top in same}
+    """Splits with other words in their names, where two different ones hold the same classes.
+
+    Where these words differ and a folder of another name holds the same, as "ball" beside "test tube" and "train toy"
+    does, they are classes that were photographed alike.
+    """
+    held = {top: _held(tree, (*root, top)) for top in tree.below.get(root, ()) if (*root, top) not in tree.direct}
+    for first in words:
+        names = held.get(first, set())
+        alike = [top for top, others in held.items() if len(names & others) >= ALIKE]
+        same = [top for top in alike if top in words]
+        rests = {words[top].rest for top in same}
+        if len({words[top].split for top in same}) >= 2 and (len(rests) == 1 or len(same) == len(alike)):
             return {top: word.split for top, word in words.items() if top in same or word.rest in rests or first == top}
     return {}
 

@@ -50,7 +50,7 @@ def columns_said(values: Mapping[str, Sequence[str]], used: Iterable[str], name:
     free = {column: cells for column, cells in values.items() if column not in used and any(cells)}
     if any(column.strip().casefold() in SPLIT_COLUMNS for column in used):
         return Said(None, _not_used(list(free), name))
-    by_words = {column: splits for column, cells in free.items() if (splits := _by_words(cells))}
+    by_words = {column: splits for column, cells in free.items() if (splits := _by_words(column, cells))}
     first = next(iter(by_words), None)
     if first is not None:
         for column, splits in by_words.items():
@@ -80,7 +80,11 @@ def folders_said(paths: Sequence[str], labels: Sequence[str]) -> Said:
     above = [path.replace("\\", "/").split("/")[:-1] for path in paths]
     shared = next((at for at, names in enumerate(zip(*above, strict=False)) if len(set(names)) > 1), 0)
     found = [  # what leads to all of them says nothing
-        {plain_split(folder): folder for folder in folders[shared:] if folder != label and plain_split(folder)}
+        {
+            plain_split(folder): folder
+            for folder in folders[shared:]
+            if folder.casefold() != label.casefold() and plain_split(folder)
+        }
         for folders, label in zip(above, labels, strict=True)
     ]
     used = {split for of_one in found for split in of_one}
@@ -96,10 +100,15 @@ def folders_said(paths: Sequence[str], labels: Sequence[str]) -> Said:
     return Said(splits, [f"The split is that of the folders {folders}: {_counts(splits)}"])
 
 
-def _by_words(cells: Sequence[str]) -> list[str] | None:
-    """(N,) the splits that the cells name, where each names one and there are two or more."""
+def _by_words(column: str, cells: Sequence[str]) -> list[str] | None:
+    """(N,) the splits that the cells name, where each names one and there are two or more.
+
+    One of them is for training, unless the column is called like a split: an environment may be "dev" or "test".
+    """
     word = {cell: plain_split(cell) for cell in set(cells)}
-    return [word[cell] for cell in cells] if all(word.values()) and len(set(word.values())) >= 2 else None
+    splits = set(word.values())
+    meant = "train" in splits or looks_like_split(column)
+    return [word[cell] for cell in cells] if "" not in splits and len(splits) >= 2 and meant else None
 
 
 def _flag(column: str, cells: Sequence[str]) -> str:

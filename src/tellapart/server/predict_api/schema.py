@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 
 class Refusal(Struct):
@@ -60,7 +60,7 @@ class Promise(Struct):
     n: int
     n_refused: int
     n_refused_least: int
-    n_scenes: Annotated[int | None, Meta(description="Scenes that the photos are of, where they repeat.")] = None
+    n_scenes: Annotated[int, Meta(description="Scenes that the photos are of, where they repeat.")] | UnsetType = UNSET
 
 
 class NeverMiss(Struct):

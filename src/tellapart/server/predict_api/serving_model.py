@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tellapart.errors import ArtifactError
 from tellapart.model.artifact import EVALUATION, MODEL, Artifact, facts_of, load_artifact
 from tellapart.model.cam import class_activation, data_uri, for_class, head_weight, heatmap_png
-from tellapart.model.example_names import classes_of
+from tellapart.model.example_names import shown_classes
 from tellapart.model.headline import score_of_headline
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
@@ -66,7 +66,7 @@ def open_model(folder: Path, *, streams: int | None = None) -> ServingModel:
     return ServingModel(
         Predictor.from_artifact(artifact, streams=streams or n_cores(), explains=True),
         head_weight(artifact.model),
-        _facts(artifact, _evaluation(artifact), list(artifact.examples)),
+        _facts(artifact, _evaluation(artifact)),
         tuple(artifact.examples.values()),
     )
 
@@ -88,12 +88,12 @@ def _evaluation(artifact: Artifact) -> dict[str, Any]:
     return said
 
 
-def _facts(artifact: Artifact, evaluation: Mapping[str, Any], examples: list[str]) -> dict[str, Any]:
+def _facts(artifact: Artifact, evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """What `/v1/model` says, but for the server's limits."""
     manifest = artifact.manifest
     shown = [
         {"src": f"/v1/examples/{number}", "class_name": class_name}
-        for number, class_name in enumerate(classes_of(examples, artifact.class_names).values(), start=1)
+        for number, class_name in enumerate(shown_classes(artifact).values(), start=1)
     ]
     return {
         "name": manifest["name"],
