@@ -12,6 +12,7 @@ MODULES: Final = {
     "deep": ("torch", "torchvision", "timm", "onnxscript"),  # what networks are trained and written with
     "hub": ("datasets",),
     "serve": ("prometheus_client", "starlette", "uvicorn"),
+    "shards": ("pyarrow",),
     "sklearn": ("sklearn",),
 }
 

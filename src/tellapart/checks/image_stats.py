@@ -131,6 +131,19 @@ def _open(data: bytes) -> _File:
     return _File(stored_as(data, image), len(data), _small(image))
 
 
+def look(data: bytes) -> tuple[StoredAs, NDArray[np.float32]]:
+    """How one photo is stored, and the numbers that `measure` gives of it: what stands in its row of `ImageStats`.
+
+    Args:
+        data: the content of its file.
+
+    Raises:
+        PhotoError: it cannot be read.
+    """
+    file = _open(data)
+    return file.stored, measure(file.small)
+
+
 def measure(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(6 + B,) numbers of an (H, W, 3) image: six of its whole, then its border."""
     small = _small(image)

@@ -21,6 +21,7 @@ OF_EXTRA = {  # the package of each extra that people ask for in a bug report
     "deep": "torch",
     "hub": "datasets",
     "serve": "uvicorn",
+    "shards": "pyarrow",
     "sklearn": "scikit-learn",
 }
 TOLD = {  # what NumPy calls the instructions that change the speed, of old and new versions of it

@@ -8,6 +8,7 @@ from tellapart.cli.check import check
 from tellapart.cli.compare import compare
 from tellapart.cli.demo import demo
 from tellapart.cli.doctor import doctor
+from tellapart.cli.embed import embed
 from tellapart.cli.evaluate import evaluate
 from tellapart.cli.explain import explain
 from tellapart.cli.export import export
@@ -16,6 +17,7 @@ from tellapart.cli.name import name
 from tellapart.cli.options import Commands, examples
 from tellapart.cli.predict import predict
 from tellapart.cli.serve import serve
+from tellapart.cli.status import status
 from tellapart.cli.suggest import suggest
 from tellapart.cli.summary import summary
 from tellapart.cli.threshold import threshold
@@ -53,6 +55,8 @@ COMMANDS = (
     export,
     backbones,
     summary,
+    embed,
+    status,
     cache,
     doctor,
     demo,

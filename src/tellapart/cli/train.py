@@ -84,7 +84,8 @@ def train(
     """Train on PHOTOS, test honestly, write a model folder.
 
     PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, a CSV or JSONL
-    file of path,label[,split][,group], or hf:NAME[:SPLIT], a Hugging Face data set.
+    file of path,label[,split][,group], hf:NAME[:SPLIT], a Hugging Face data set, or a folder of shards that
+    `tellapart embed` filled.
     """
     from tellapart.recipe import Reading
     from tellapart.workflow.train import train as train_model

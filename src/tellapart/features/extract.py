@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Protocol, TypeVar
@@ -138,6 +138,21 @@ class Extractor:
                 self.cache.trim()
         return features
 
+    def embed(self, data: bytes) -> Embedding:
+        """What is to be remembered of one photo, from the bytes of its file; nothing is looked up or kept.
+
+        Raises:
+            PhotoError: it cannot be read.
+        """
+        return self.embed_image(self._decode(data))
+
+    def embed_image(self, image: NDArray[np.uint8]) -> Embedding:
+        """The same of an image (H, W, 3) uint8 that was decoded already."""
+        return self._run(preprocess(image, self.preprocessing), grey_picture(image))
+
+    def _run(self, pixels: NDArray[np.uint8], picture: NDArray[np.uint8]) -> Embedding:
+        return Embedding(compiled(self.backbone)(pixels)["features"], hash_pixels(pixels), picture)
+
     def _take(self, chunk: _Chunk, features: Features) -> None:
         """Put what a worker brought back into its place, and remember it."""
         for index, embedding in chunk.found.items():
@@ -174,9 +189,7 @@ class Extractor:
             finally:
                 decoded = time.perf_counter()
                 chunk.decode_s += decoded - started
-            features = compiled(self.backbone)(pixels)["features"]
-            pixel_hash = hash_pixels(pixels)
-            chunk.found[index] = chunk.fresh[key] = Embedding(features, pixel_hash, picture)
+            chunk.found[index] = chunk.fresh[key] = self._run(pixels, picture)
             chunk.inference_s += time.perf_counter() - decoded
         return chunk
 
@@ -243,8 +256,13 @@ def cached_extractor(backbone: Backbone, preprocessing: Preprocess) -> Iterator[
 
 
 @contextmanager
-def bundled_extractor(quality: str, resize_mode: ResizeMode) -> Iterator[Extractor]:
+def bundled_extractor(quality: str, resize_mode: ResizeMode, *, keep: bool = True) -> Iterator[Extractor]:
     """The same with the bundled backbone of `quality`.
+
+    Args:
+        quality: which one.
+        resize_mode: how a photo becomes square.
+        keep: whether features are looked up and kept between runs.
 
     Raises:
         InputError: there is no such quality.
@@ -252,5 +270,7 @@ def bundled_extractor(quality: str, resize_mode: ResizeMode) -> Iterator[Extract
     if quality not in QUALITIES:
         raise InputError(f"There is no quality '{quality}'.", hint=f"Choose one of: {', '.join(QUALITIES)}.")
     backbone = QUALITIES[quality]
-    with cached_extractor(backbone, Preprocess(backbone.input_px, resize_mode)) as extractor:
+    preprocessing = Preprocess(backbone.input_px, resize_mode)
+    opened = cached_extractor(backbone, preprocessing) if keep else nullcontext(Extractor(backbone, preprocessing))
+    with opened as extractor:
         yield extractor

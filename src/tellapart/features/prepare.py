@@ -53,14 +53,23 @@ class Prepared:
         return f"<Prepared {counted(self.dataset.n, 'photo')} of {self.dataset!r}>"
 
 
-def prepare(dataset: Dataset, extractor: Extractor, progress: Progress, clock: Stopwatch) -> Prepared:
+def prepare(
+    dataset: Dataset, extractor: Extractor, progress: Progress, clock: Stopwatch, *, known: Features | None = None
+) -> Prepared:
     """Read every photo once, leave out what cannot be read, and find the copies.
+
+    Args:
+        dataset: the photos.
+        extractor: what makes their features.
+        progress: called with (stage, done, total).
+        clock: adds up the seconds.
+        known: the features that the extractor made of these photos before; none is read then.
 
     Raises:
         InputError: more than half of the photos cannot be read.
     """
     with clock("features"):
-        features = extractor.extract(dataset, progress=progress)
+        features = extractor.extract(dataset, progress=progress) if known is None else known
     use = features.usable
     if len(use) < dataset.n * (1 - MAX_UNREADABLE):
         first, error = min(features.errors.items())

@@ -9,7 +9,7 @@ from typing import Any
 from tellapart.classifier.kept_scores import KeptScores
 from tellapart.classifier.trained import Trained
 from tellapart.data.data_frame import DataFrame
-from tellapart.data.source import require_trainable, scan
+from tellapart.data.source import Dataset, require_trainable, scan
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
 from tellapart.evaluation.advice.next_steps import next_steps
@@ -28,6 +28,8 @@ from tellapart.parallel import n_cores
 from tellapart.recipe import USUAL, LinearProbe, Reading, Recipe, Wishes, probe_of
 from tellapart.report.page import Made
 from tellapart.report.sections import shown_photos
+from tellapart.shards.destination import is_shards
+from tellapart.shards.reading import photos_of
 from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, usual_progress
@@ -67,7 +69,8 @@ def train(
     """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
 
     Args:
-        source: what `scan` takes: class folders, train/val/test folders, a zip, a table, a data frame, `hf:NAME`.
+        source: what `scan` takes: class folders, train/val/test folders, a zip, a table, a data frame, `hf:NAME`; or a
+            folder of shards.
         output: the model folder; written as a whole at the very end, so a stopped run changes nothing.
         recipe: a `LinearProbe`, `FineTune` or `Scratch` with its hyper-parameters; the default, a probe, suits most.
         quality: `fast`, `balanced` or `best`: which bundled network looks at the photos, where no recipe says it.
@@ -178,14 +181,28 @@ def _trainable(
     clock: Stopwatch,
 ) -> Prepared:
     """The photos of `source`, if a classifier can be trained on those that can be read, and may keep the wishes."""
-    with clock("scan"):
-        dataset = scan(source, group_by=group_by)
-        require_trainable(dataset)
-        refuse_impossible(wishes, dataset.class_names, dataset.labels, range(dataset.n))
-    with bundled_extractor(reading.quality, reading.resize_mode) as extractor:
-        prepared = prepare(dataset, extractor, progress, clock)
+    if isinstance(source, str | os.PathLike) and is_shards(source):
+        with bundled_extractor(reading.quality, reading.resize_mode, keep=False) as extractor:
+            with clock("scan"):
+                photos = photos_of(Path(source), extractor.extractor_key, group_by)
+                _refuse_hopeless(photos.dataset, wishes)
+            with clock("features"):
+                known = photos.features(progress)
+            prepared = prepare(photos.dataset, extractor, progress, clock, known=known)
+    else:
+        with clock("scan"):
+            dataset = scan(source, group_by=group_by)
+            _refuse_hopeless(dataset, wishes)
+        with bundled_extractor(reading.quality, reading.resize_mode) as extractor:
+            prepared = prepare(dataset, extractor, progress, clock)
     require_trainable(prepared.dataset)
     return prepared
+
+
+def _refuse_hopeless(dataset: Dataset, wishes: Wishes) -> None:
+    """Returns when these photos may do, before any of them is opened."""
+    require_trainable(dataset)
+    refuse_impossible(wishes, dataset.class_names, dataset.labels, range(dataset.n))
 
 
 def _corrupted(model: bytes, trained: Trained, progress: Progress, clock: Stopwatch) -> Robustness:

@@ -1,0 +1,134 @@
+"""`embed`: features of many photos, in shards that any number of processes fill."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tellapart.cli.options import (
+    INTERRUPTED,
+    examples,
+    group_by_option,
+    json_option,
+    progress_bars,
+    quality_option,
+)
+from tellapart.cli.output import print_json, say
+from tellapart.errors import InputError
+from tellapart.text import counted, for_shell, shown
+
+if TYPE_CHECKING:
+    from tellapart.data.preprocess import ResizeMode
+    from tellapart.shards.embedding import Plan
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart embed photos/ --plan                      how many photos, how large, how many hours
+tellapart embed photos/ -o shards                   the same again goes on where it was stopped
+tellapart embed photos/ -o /nas/shards --shard 1/2  on one machine, 2/2 on another; or the same on both
+tellapart embed photos/ -o shards --retry-failed    once more the photos that could not be read
+tellapart status shards
+tellapart train shards -o burgers"""
+    )
+)
+@click.argument("photos", type=click.Path())
+@click.option("-o", "--output", metavar="DEST", type=click.Path(), help="Folder of shards, new or to go on with.")
+@quality_option
+@click.option(
+    "--fit", type=click.Choice(["crop", "squash"]), default="crop", show_default=True,
+    help="crop: look at the middle square of a photo; squash: at all of it, out of shape.",
+)  # fmt: skip
+@click.option(
+    "--precision", type=click.Choice(["float32", "float16"]), default="float32", show_default=True,
+    help="Of the features; float16 takes half the room.",
+)  # fmt: skip
+@click.option(
+    "--shard-size", type=click.IntRange(1, 1_000_000), show_default="4096, or that of DEST", metavar="PHOTOS",
+    help="Photos in a shard; a stop costs the shard in work.",
+)  # fmt: skip
+@click.option("--shard", "part", metavar="I/N", help="Make only part I of N of the shards, counted from 1.")
+@click.option(
+    "--workers", type=click.IntRange(1, 1024), show_default="one a core", help="Threads that read photos and compute.",
+)  # fmt: skip
+@click.option("--retry-failed", is_flag=True, help="Read photos that were skipped once more.")
+@click.option("--plan", "only_plan", is_flag=True, help="Try 200 photos, say what all would take, and write nothing.")
+@group_by_option
+@json_option
+def embed(
+    photos: str,
+    output: str | None,
+    quality: str,
+    fit: "ResizeMode",
+    precision: str,
+    shard_size: int | None,
+    part: str | None,
+    workers: int | None,
+    retry_failed: bool,
+    only_plan: bool,
+    group_by: str | None,
+    as_json: bool,
+) -> None:
+    """Compute the features of PHOTOS once and keep them in DEST, as shards that any number of processes fill.
+
+    A shard is written when all of it is done, so a stop or a kill leaves whole shards, and the same command makes the
+    others. PHOTOS is what `train` takes. Needs the extra shards.
+    """
+    from pathlib import Path
+
+    from tellapart.shards.embedding import How, Part, embed, plan
+
+    how = How(quality, fit, precision, shard_size)
+    if only_plan:
+        with progress_bars() as progress:
+            planned = plan(photos, how, n_workers=workers, progress=progress)
+        _print_plan(planned, as_json=as_json)
+        return
+    if output is None:
+        raise InputError("There is no folder to write to.", hint="Name one with -o, or see what it takes with --plan.")
+    own = Part.parse(part) if part else Part()
+    try:
+        with progress_bars() as progress:
+            done = embed(
+                photos, Path(output), how, part=own, n_workers=workers, retry_failed=retry_failed, group_by=group_by,
+                progress=progress,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
+        click.get_current_context().exit(INTERRUPTED)
+    if done.changed:
+        files = counted(done.changed, "photo is", "photos are")
+        say(f"Note: {files} new or gone since the list in {shown(output)} was made, which stays as it is.", err=True)
+    from tellapart.cli.status import as_lines
+    from tellapart.shards.state import state_of
+
+    state = state_of(Path(output))
+    if as_json:
+        print_json({"made": done.made, "changed": done.changed, **state.to_json()})
+        return
+    say(f"{counted(done.made, 'shard')} of {counted(done.photos, 'photo')} made.", bold=True)
+    for line in as_lines(state):
+        say(line)
+    if not state.not_done:
+        say(f"\nTrain on them: tellapart train {for_shell(output)} -o MODEL{_same(quality, fit)}")
+
+
+def _same(quality: str, fit: str) -> str:
+    """The options by which `train` takes the same network."""
+    chosen: dict[str, Any] = {"--quality": (quality, "balanced"), "--fit": (fit, "crop")}
+    return "".join(f" {option} {value}" for option, (value, usual) in chosen.items() if value != usual)
+
+
+def _print_plan(planned: "Plan", *, as_json: bool) -> None:
+    if as_json:
+        print_json({**vars(planned), "hours": planned.hours})
+        return
+    size = "of unknown size" if planned.bytes < 0 else f"of {_size(planned.bytes)}"
+    say(f"{counted(planned.photos, 'photo')} {size}: {counted(planned.shards, 'shard')}, about "
+        f"{_size(planned.shard_bytes)}.", bold=True)  # fmt: skip
+    took = f"{planned.hours:,.1f} hours" if planned.hours >= 1 else f"{planned.hours * 60:,.1f} minutes"
+    say(f"{took} of this machine, at the {planned.rate:,.0f} photos/s of the {planned.tried:,} tried now.")
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"

@@ -1,0 +1,56 @@
+"""`status`: where a folder of shards stands."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from tellapart.cli.options import examples, json_option
+from tellapart.cli.output import print_json, say
+from tellapart.text import counted
+
+if TYPE_CHECKING:
+    from tellapart.shards.state import State
+
+SHOWN = 10  # reasons, and shards that are not done; --json has all
+
+
+@click.command(epilog=examples("tellapart status shards\ntellapart status shards --json"))
+@click.argument("dest", type=click.Path())
+@json_option
+def status(dest: str, as_json: bool) -> None:
+    """Say what is done in DEST, a folder of shards, what was skipped and why, and which processors made it.
+
+    Every file that was found is used, skipped or waiting.
+    """
+    from pathlib import Path
+
+    from tellapart.shards.state import state_of
+
+    state = state_of(Path(dest))
+    if as_json:
+        print_json(state.to_json())
+        return
+    say(f"{state.done:,} of {counted(state.n_shards, 'shard')} done.", bold=True)
+    for line in as_lines(state):
+        say(line)
+
+
+def as_lines(state: "State") -> Iterator[str]:
+    """What a person must know, a line each."""
+    waiting = f" + {state.waiting:,} waiting" if state.waiting else ""
+    yield f"{counted(state.found, 'file')} found = {state.used:,} used + {state.skipped:,} skipped{waiting}."
+    reasons = list(state.reasons.items())
+    for why, n in reasons[:SHOWN]:
+        yield f"  {n:,} × {why}"
+    if len(reasons) > SHOWN:
+        yield f"  … and {counted(len(reasons) - SHOWN, 'other reason')} (--json lists all)"
+    if state.not_done:
+        first = ", ".join(str(shard) for shard in state.not_done[:SHOWN])
+        yield f"Not done: {first}{' …' if len(state.not_done) > SHOWN else ''}. The same `tellapart embed` makes them."
+    if len(state.processors) > 1:
+        kinds = ", ".join(f"{name} ({counted(n, 'shard')})" for name, n in state.processors.items())
+        yield (
+            f"Made by {len(state.processors)} kinds of processor, which round differently: {kinds}. "
+            "Features of the same photo differ by millionths."
+        )

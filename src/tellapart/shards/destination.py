@@ -1,0 +1,311 @@
+"""The folder of shards: what lies where in it, what it was made for, and which photos each shard holds.
+
+    manifest.json            which network, how photos become its pixels, how many shards; written once
+    list/part-0.parquet      every file that was found: its uri, and its shard or why it has none; written once
+    labels/part-0.parquet    uri, label, split, group; may be changed by anybody, and no feature is made again for it
+    features/000000.parquet  a shard: a row a photo, sorted by uri
+
+Nobody keeps a record of what is done: a shard is done where its file is there, is whole, and was made of these photos
+by this network. Photos are dealt to shards by a hash of their uri, so that each shard is a sample of all.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.groups import Groups
+from tellapart.data.source import Dataset
+from tellapart.errors import InputError
+from tellapart.shards import parquet
+from tellapart.storage.atomic import write_file
+
+FORMAT: Final = 1  # raised when an older reader would misunderstand
+KIND: Final = "tellapart shards"
+MANIFEST: Final = "manifest.json"
+LIST: Final = "list/part-0.parquet"
+LABELS: Final = "labels"
+FEATURES: Final = "features"
+LOCKS: Final = ".claims"
+SHARD_SIZE: Final = 4096  # photos: 30 to 60 s on two cores, so that a stop costs no more than that
+PRECISIONS: Final = ("float32", "float16")
+_BYTES: Final = "bytes:"  # before the hexadecimal digits of a name that is no text
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder of shards was begun for; all runs on it must agree.
+
+    Args:
+        network: the backbone and the preprocessing, as the cache of features names them.
+        quality: of the bundled backbone.
+        resize_mode: how a photo becomes square.
+        precision: of the features.
+        n_features: D.
+        source: how the person called the photos.
+        root: the folder that uris are relative to, or the file that holds the photos, as an absolute path.
+        shard_size: photos in a shard, but for the last.
+        n_photos: in all shards.
+        n_left_out: files that were found and could not be photos, by their names or their labels.
+    """
+
+    network: str
+    quality: str
+    resize_mode: str
+    precision: str
+    n_features: int
+    source: str
+    root: str
+    shard_size: int
+    n_photos: int
+    n_left_out: int
+    format: int = FORMAT
+    kind: str = KIND
+
+    @property
+    def n_shards(self) -> int:
+        """How many shards there are when all are done."""
+        return -(-self.n_photos // self.shard_size)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The files that were found, in the order of the dataset: N of them.
+
+    Args:
+        uris: (N,) relative to the root; None for what is no photo.
+        photos: (N,) as people read them.
+        shards: (N,) the number of the shard, -1 for what is no photo.
+        bytes: (N,) size of the file, -1 where it is not known before it is read.
+        reasons: (N,) why a file has no shard, or None.
+    """
+
+    uris: list[Any]
+    photos: list[str]
+    shards: NDArray[np.int32]
+    bytes: NDArray[np.int64]
+    reasons: list[str | None]
+
+    @cached_property
+    def of_shards(self) -> list[list[int]]:
+        """For each shard the photos in it, by their place in the list, sorted by uri."""
+        found: list[list[int]] = [[] for _ in range(int(self.shards.max(initial=-1)) + 1)]
+        for i, shard in enumerate(self.shards.tolist()):
+            if shard >= 0:
+                found[shard].append(i)
+        return [sorted(members, key=self.uris.__getitem__) for members in found]
+
+    def signature(self, shard: int) -> str:
+        """Names which photos a shard holds."""
+        return hashlib.sha256(json.dumps([self.uris[i] for i in self.of_shards[shard]]).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Destination:
+    """An open folder of shards."""
+
+    path: Path
+    manifest: Manifest
+
+    @cached_property
+    def listed(self) -> Listed:
+        """The files that were found.
+
+        Raises:
+            InputError: the list is gone or damaged.
+        """
+        columns = parquet.load(self.path / LIST).to_pydict()
+        return Listed(
+            columns["uri"],
+            columns["photo"],
+            np.array(columns["shard"], np.int32),
+            np.array(columns["bytes"], np.int64),
+            columns["skipped"],
+        )
+
+    def place(self, shard: int) -> Path:
+        """Where the file of a shard is, or is to be."""
+        return self.path / FEATURES / f"{shard:06d}.parquet"
+
+    def wanted(self, shard: int) -> Json:
+        """What the footer of a shard must say."""
+        own, members = self.manifest, self.listed.of_shards[shard]
+        return {
+            "format": FORMAT,
+            "network": own.network,
+            "photos": self.listed.signature(shard),
+            "precision": own.precision,
+            "rows": len(members),
+            "shard": shard,
+        }
+
+    def done(self, shard: int) -> Json | None:
+        """What the footer of a shard says where it is done; None where it is to be made."""
+        said = parquet.about(self.place(shard))
+        return said if said and self.wanted(shard).items() <= said.items() else None
+
+
+def is_shards(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder is one of shards."""
+    return _read(Path(path)) is not None
+
+
+def opened(path: Path) -> Destination:
+    """The folder of shards that is there.
+
+    Raises:
+        InputError: there is none, or it is from a later release.
+    """
+    said = _read(path)
+    if said is None:
+        raise InputError(
+            f"'{path}' is no folder of shards.", hint="`tellapart embed PHOTOS -o DEST` makes one, named DEST."
+        )
+    try:
+        if said["format"] > FORMAT:
+            raise InputError(f"'{path}' was written by a later tellapart.", hint="Run: pip install -U tellapart")
+        manifest = Manifest(**{field.name: said[field.name] for field in fields(Manifest)})
+    except (LookupError, TypeError) as error:
+        raise InputError(
+            f"'{path / MANIFEST}' is damaged.", hint="Put it back from a copy, or embed into another folder."
+        ) from error
+    return Destination(path, manifest)
+
+
+def begun(path: Path, dataset: Dataset, manifest: Manifest) -> Destination:
+    """The folder of shards for these photos, made if it is not there.
+
+    Two runs that begin at once write the same bytes.
+
+    Raises:
+        InputError: something else is there, or shards of another network, or the folder cannot be written.
+    """
+    if _read(path) is None:
+        _refuse_other(path)
+        _write_tables(path, dataset, manifest)
+        write_file(path / MANIFEST, json.dumps(asdict(manifest), indent=2, sort_keys=True).encode())
+    found = opened(path)
+    for name, what, option in (
+        ("network", "features of another network", f"--quality {found.manifest.quality} --fit {{}}"),
+        ("precision", "features of another precision", "--precision {}"),
+        ("shard_size", "shards of another size", "--shard-size {}"),
+    ):
+        if getattr(found.manifest, name) != getattr(manifest, name):
+            own = found.manifest.resize_mode if name == "network" else getattr(found.manifest, name)
+            raise InputError(
+                f"'{path}' holds {what}: {getattr(found.manifest, name)}, not {getattr(manifest, name)}.",
+                hint=f"Go on with {option.format(own)}, or choose another folder with -o.",
+            )
+    if not (path / LABELS).is_dir():  # whoever wants the labels of now deletes those of then
+        root, listed = Path(manifest.root), set(found.listed.uris)
+        known = [i for i, place in enumerate(dataset.places) if uri_of(place, root) in listed]
+        parquet.save(path / LABELS / "part-0.parquet", *_labels(dataset.subset(known), root))
+    return found
+
+
+def uri_of(place: str, root: Path) -> str:
+    """How a file is called in all tables: its path below the folder `root`, or its name in the file `root`."""
+    name = os.path.relpath(place, root).replace(os.sep, "/") if root.is_dir() else place
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return _BYTES + os.fsencode(name).hex()
+    return _BYTES + os.fsencode(name).hex() if name.startswith(_BYTES) else name
+
+
+def place_of(uri: str, root: Path) -> str:
+    """Where the bytes of `uri` are: the other way round."""
+    name = os.fsdecode(bytes.fromhex(uri.removeprefix(_BYTES))) if uri.startswith(_BYTES) else uri
+    return os.path.normpath(root / name) if root.is_dir() else name
+
+
+def dealt(uris: Sequence[str], shard_size: int) -> NDArray[np.int32]:
+    """(N,) the shard of each photo: sorted by a hash of their uris, cut into pieces of `shard_size`."""
+    digests = [hashlib.sha256(uri.encode()).digest() for uri in uris]
+    shards = np.zeros(len(uris), np.int32)
+    shards[sorted(range(len(uris)), key=digests.__getitem__)] = np.arange(len(uris)) // shard_size
+    return shards
+
+
+def _write_tables(path: Path, dataset: Dataset, manifest: Manifest) -> None:
+    pa, root = parquet.arrow(), Path(manifest.root)
+    uris = [uri_of(place, root) for place in dataset.places]
+    n_out = len(dataset.skipped)
+    table = pa.table(
+        {
+            "uri": pa.array(uris + [None] * n_out, pa.string()),
+            "photo": pa.array([*dataset.photos, *(skipped.photo for skipped in dataset.skipped)], pa.string()),
+            "shard": pa.array(dealt(uris, manifest.shard_size).tolist() + [-1] * n_out, pa.int32()),
+            "bytes": pa.array([_size(dataset, place) for place in dataset.places] + [-1] * n_out, pa.int64()),
+            "skipped": pa.array([None] * dataset.n + [skipped.reason for skipped in dataset.skipped], pa.string()),
+        }
+    )
+    parquet.save(path / LIST, table, {"format": FORMAT}, ["skipped"])
+    parquet.save(path / LABELS / "part-0.parquet", *_labels(dataset, root))
+
+
+def _labels(dataset: Dataset, root: Path) -> tuple[Any, Json, list[str]]:
+    """The table of labels, what its footer says, and the columns in which values repeat."""
+    pa, groups = parquet.arrow(), dataset.groups
+    table = pa.table(
+        {
+            "uri": pa.array([uri_of(place, root) for place in dataset.places], pa.string()),
+            "label": pa.array([dataset.class_names[label] for label in dataset.labels], pa.string()),
+            "split": pa.array([str(split) for split in dataset.splits], pa.string()),
+            "group": pa.array(groups.names if groups else [""] * dataset.n, pa.string()),
+        }
+    )
+    used = {dataset.class_names[label] for label in np.unique(dataset.labels)}
+    said = {
+        "empty_classes": sorted(set(dataset.class_names) - used),
+        "groups": {"by": groups.by, "kind": groups.kind, "asked": groups.asked} if groups else None,
+        "notes": list(dataset.notes),
+    }
+    return table, said, ["label", "split"]
+
+
+def groups_of(names: Sequence[str], said: Json | None) -> Groups | None:
+    """The groups of a table of labels, whose footer says how they came about; None where nobody gave any."""
+    if not any(names):
+        return None
+    how = said or {"by": "group", "kind": "column", "asked": False}  # somebody filled the column since
+    return Groups(tuple(names), how["by"], how["kind"], how["asked"])
+
+
+def _size(dataset: Dataset, place: str) -> int:
+    if dataset.archive is not None:
+        return -1
+    try:
+        return os.stat(place).st_size
+    except (OSError, ValueError):
+        return -1
+
+
+def _read(path: Path) -> Json | None:
+    try:
+        said = json.loads((path / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) and said.get("kind") == KIND else None
+
+
+def _refuse_other(path: Path) -> None:
+    if not os.path.lexists(path):
+        return
+    foreign = sorted({entry.name for entry in path.iterdir()} - {"list", LABELS, LOCKS}) if path.is_dir() else [""]
+    foreign = [name for name in foreign if ".partial-tellapart-" not in name]
+    if foreign:
+        what = f"holds '{foreign[0]}'" if foreign[0] else "is a file"
+        raise InputError(
+            f"'{path}' {what} and is no folder of shards, so nothing is written into it.",
+            hint="Choose another name with -o.",
+        )

@@ -1,0 +1,83 @@
+"""Where a folder of shards stands: what is done, by which kinds of processor, and what was skipped for which reason."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tellapart.shards import parquet
+from tellapart.shards.destination import opened
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class State:
+    """Of a folder of shards. Every file found is used, skipped or waiting.
+
+    Args:
+        network: what made the features.
+        precision: of the features.
+        n_shards: when all are done.
+        done: how many are.
+        not_done: the numbers of those that are not there, or not whole.
+        found: files.
+        used: photos with features.
+        skipped: files without, for a reason.
+        waiting: photos of shards that are not done.
+        reasons: {why a file was skipped: how many were}, the commonest first.
+        processors: {kind of processor: how many shards it made}.
+    """
+
+    network: str
+    precision: str
+    n_shards: int
+    done: int
+    not_done: tuple[int, ...]
+    found: int
+    used: int
+    skipped: int
+    waiting: int
+    reasons: dict[str, int]
+    processors: dict[str, int]
+
+    def to_json(self) -> Json:
+        """For machines."""
+        return {**vars(self), "not_done": list(self.not_done)}
+
+
+def state_of(path: Path) -> State:
+    """Where the folder of shards at `path` stands.
+
+    Raises:
+        InputError: there is none, or its list is damaged.
+    """
+    destination = opened(path)
+    listed, own = destination.listed, destination.manifest
+    reasons = Counter(reason for reason in listed.reasons if reason is not None)
+    processors: Counter[str] = Counter()
+    used, skipped, not_done = 0, sum(reasons.values()), []
+    for shard in range(own.n_shards):
+        said = destination.done(shard)
+        if said is None:
+            not_done.append(shard)
+            continue
+        processors[said["processor"]] += 1
+        used, skipped = used + said["used"], skipped + said["skipped"]
+        if said["skipped"]:
+            why = parquet.load(destination.place(shard), ["skipped"])["skipped"]
+            reasons.update(why.drop_null().to_pylist())
+    found = own.n_photos + own.n_left_out
+    return State(
+        network=own.network,
+        precision=own.precision,
+        n_shards=own.n_shards,
+        done=own.n_shards - len(not_done),
+        not_done=tuple(not_done),
+        found=found,
+        used=used,
+        skipped=skipped,
+        waiting=sum(len(listed.of_shards[shard]) for shard in not_done),
+        reasons=dict(reasons.most_common()),
+        processors=dict(processors.most_common()),
+    )

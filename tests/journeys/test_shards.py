@@ -1,0 +1,140 @@
+"""Whole runs of `embed`, `status` and `train` on shards: stopped, killed, two at once, on a full disk."""
+
+import json
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+OPTIONS = ("--quality", "fast", "--shard-size", "7")
+N_PHOTOS, N_SHARDS = 89, 13
+
+
+@pytest.fixture(scope="module")
+def garments(shared_data, tmp_path_factory) -> Path:
+    """89 photos of garments in four classes, and two files that are none."""
+    folder = tmp_path_factory.mktemp("garments") / "photos"
+    for name in ("dress", "hat", "pants", "shoes"):
+        shutil.copytree(shared_data / "clothing" / "test" / name, folder / name)
+    (folder / "hat" / "empty.jpg").touch()
+    (folder / "hat" / "readme.txt").write_text("hello")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tellapart, garments) -> Path:
+    """All their shards, by one process."""
+    target = garments.parent / "whole"
+    tellapart.works("embed", garments, "-o", target, *OPTIONS)
+    return target
+
+
+def shards(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "features").iterdir())}
+
+
+def wait_for_shards(folder: Path, n: int, run: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 100
+    while not folder.is_dir() or sum(not path.name.startswith(".") for path in folder.iterdir()) < n:
+        assert run.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_killed_run_leaves_whole_shards_and_the_next_goes_on(own_process, garments, whole, tmp_path):
+    target = tmp_path / "killed"
+    for n in (1, 3):
+        run = own_process.start("embed", garments, "-o", target, *OPTIONS, stdout=subprocess.PIPE)
+        wait_for_shards(target / "features", n, run)
+        run.kill()
+        run.communicate()
+    left = shards(target)
+    assert 3 <= len([name for name in left if not name.startswith(".")]) < N_SHARDS
+    state = own_process.json("status", target)
+    assert state["found"] == N_PHOTOS + 2 == state["used"] + state["skipped"] + state["waiting"]
+    times = {path.name: path.stat().st_mtime_ns for path in (target / "features").glob("*.parquet")}
+    said = own_process.json("embed", garments, "-o", target, *OPTIONS)
+    assert said["made"] == N_SHARDS - len(times)
+    assert shards(target) == shards(whole)
+    assert all((target / "features" / name).stat().st_mtime_ns == at for name, at in times.items())
+
+
+def test_a_loop_over_parts_and_two_runs_at_once_give_the_bytes_of_one(
+    own_process, tellapart, garments, whole, tmp_path
+):
+    for i in (1, 2, 3):
+        tellapart.works("embed", garments, "-o", tmp_path / "loop", *OPTIONS, "--shard", f"{i}/3", "--workers", 2)
+    assert shards(tmp_path / "loop") == shards(whole)
+    runs = [
+        own_process.start("embed", garments, "-o", tmp_path / "both", *OPTIONS, "--json", stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    said = [json.loads(run.communicate(timeout=150)[0]) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert sum(one["made"] for one in said) == N_SHARDS
+    assert all(one["done"] == N_SHARDS for one in said)
+    assert shards(tmp_path / "both") == shards(whole)
+
+
+def test_ctrl_c_says_how_to_go_on(own_process, garments, tmp_path):
+    target = tmp_path / "stopped"
+    run = own_process.start("embed", garments, "-o", target, *OPTIONS, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for_shards(target / "features", 2, run)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert out == b""
+    assert err.decode() == "Stopped. Shards that are done are kept; the same command makes the others.\n"
+    assert not [name for name in shards(target) if not name.endswith(".parquet")]
+
+
+def test_a_full_disk_is_a_sentence_and_nothing_is_lost(own_process, tellapart, garments, whole, tmp_path):
+    """A limit on the size of files, under which the tables fit and a shard does not."""
+    target = tmp_path / "full"
+    tellapart.works("embed", garments, "-o", target, *OPTIONS, "--shard", f"1/{N_SHARDS}")
+    kept = shards(target)
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    run = own_process.start("embed", garments, "-o", target, *OPTIONS, preexec_fn=small_disk,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    err = run.communicate(timeout=100)[1].decode()
+    assert run.returncode == 2
+    assert "Traceback" not in err
+    assert "000001.parquet' cannot be written: file too large." in err
+    assert shards(target) == kept
+    tellapart.works("embed", garments, "-o", target, *OPTIONS)
+    assert shards(target) == shards(whole)
+
+
+def test_a_model_of_shards_is_the_model_of_the_photos(tellapart, garments, whole, tmp_path):
+    for name, source in (("photos", garments), ("shards", whole)):
+        tellapart.works("train", source, "-o", tmp_path / name / "garments", "--quality", "fast", "--no-advice")
+    a, b = (tmp_path / name / "garments" for name in ("photos", "shards"))
+    assert (a / "model.onnx").read_bytes() == (b / "model.onnx").read_bytes()
+    first, second = (json.loads((folder / "evaluation.json").read_bytes()) for folder in (a, b))
+    assert first | {"timings_s": 0} == second | {"timings_s": 0}
+
+
+def test_bad_input_gets_a_sentence(tellapart, garments, whole, tmp_path):
+    tellapart.refuses("embed", garments, "-o", whole, says=["another network", "--quality fast"])
+    tellapart.refuses("embed", garments, says=["--plan"])
+    tellapart.refuses("embed", garments, "-o", whole, "--shard", "0/4", says=["3/64"])
+    tellapart.refuses("embed", tmp_path / "absent", "-o", tmp_path / "new", says=["There is no"])
+    tellapart.refuses("status", garments, says=["no folder of shards"])
+    tellapart.refuses("train", whole, "-o", tmp_path / "model", says=["--quality fast"])
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_plan_and_a_state_are_said_in_words(tellapart, garments, whole, tmp_path):
+    said = tellapart.works("embed", garments, "--plan", "--quality", "fast")
+    assert said.startswith(f"{N_PHOTOS} photos of 2.")
+    assert f"photos/s of the {N_PHOTOS} tried now." in said
+    said = tellapart.works("status", whole)
+    assert said.splitlines()[:2] == ["13 of 13 shards done.", "91 files found = 89 used + 2 skipped."]
+    assert "1 × empty file" in said
