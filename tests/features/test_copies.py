@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 
 from tellapart import parallel
+from tellapart.data.copy_verdict import Agreement
 from tellapart.data.duplicates import find_duplicates
 from tellapart.data.grey_picture import SIDE_PX
 from tellapart.data.source import Dataset
@@ -155,23 +156,58 @@ def test_photos_of_one_level_are_no_copies():
     assert found.shape == (0, 2)
 
 
-def through_an_eyepiece(n, contrast, seed=0):
-    """(n, S, S) different photos through one eyepiece: black outside a circle, faint within."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.normal(0, 1, (n, 8, 8)).repeat(SIDE_PX // 8, axis=1).repeat(SIDE_PX // 8, axis=2)
-    y, x = np.mgrid[:SIDE_PX, :SIDE_PX] - SIDE_PX / 2 + 0.5
-    inside = np.hypot(y, x) < 0.43 * SIDE_PX
-    return np.where(inside, np.clip(np.rint(150 + contrast * coarse), 0, 255), 0).astype(np.uint8)
+OFF_MIDDLE = np.abs(np.mgrid[:SIDE_PX, :SIDE_PX] - SIDE_PX / 2 + 0.5)
+FRAMES = {  # what shows of a photo behind each
+    "eyepiece": np.hypot(*OFF_MIDDLE) < 0.43 * SIDE_PX,
+    "bars": OFF_MIDDLE[0] < 0.35 * SIDE_PX,
+    "border": OFF_MIDDLE.max(axis=0) < 0.42 * SIDE_PX,
+}
+
+
+def behind(frame, n, contrast, seed=0):
+    """(n, S, S) different photos behind one frame: black outside, faint within."""
+    coarse = np.random.default_rng(seed).normal(0, 1, (n, 8, 8)).repeat(SIDE_PX // 8, 1).repeat(SIDE_PX // 8, 2)
+    return np.where(FRAMES[frame], np.clip(np.rint(150 + contrast * coarse), 0, 255), 0).astype(np.uint8)
+
+
+def hashes_of(n):
+    return np.array([f"{i:032x}" for i in range(n)], "S32")
 
 
 @pytest.mark.parametrize("contrast", [1, 3, 6])
 @pytest.mark.parametrize("n", [12, 40])
 def test_photos_through_one_eyepiece_are_no_copies(n, contrast):
     features = np.random.default_rng(1).standard_normal((n, 32)).astype(np.float32)
-    hashes = np.array([f"{i:032x}" for i in range(n)], "S32")
-    pictures = through_an_eyepiece(n, contrast)
-    assert len(copies._without_common_frames(np.array([[0, 1]]), n)), "a pair alone is no frame"
+    hashes = hashes_of(n)
+    pictures = behind("eyepiece", n, contrast)
+    same = Agreement(fine=5, detail=5, usual=5, telling=1, unmoved=1, faint=0)
+    assert len(copies._without_common_frames({(0, 1): same}, n)), "a pair alone is no frame"
     assert not len(copies_by_looking(features, pictures, hashes))
+
+
+@pytest.mark.parametrize("contrast", [2, 3, 5])
+@pytest.mark.parametrize("frame", FRAMES)
+def test_a_few_photos_behind_one_frame_are_no_copies_in_a_large_set(clothing_features, frame, contrast):
+    """Too few for their family to be left out as such, so each pair has to be told by what is faint in it."""
+    known = np.asarray(clothing_features.pictures)
+    pictures = np.concatenate([known, behind(frame, 4, contrast)])
+    features = np.random.default_rng(1).standard_normal((len(pictures), 32)).astype(np.float32)
+    alone = pairs_of(copies_by_looking(features[: len(known)], known, hashes_of(len(known))))
+    assert pairs_of(copies_by_looking(features, pictures, hashes_of(len(pictures)))) <= alone
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("n_framed", [1, 4])
+def test_a_copy_of_a_photo_behind_a_frame_is_found(clothing_features, frame, n_framed):
+    known = np.asarray(clothing_features.pictures)
+    rng = np.random.default_rng(3)
+    photos = behind(frame, n_framed, 5)
+    saved_again = 0.9 * photos[:1] + rng.normal(0, 0.7, photos[:1].shape)
+    copy = np.clip(np.rint(saved_again), 0, 255).astype(np.uint8)[:, :, ::-1]
+    pictures = np.concatenate([known, photos, copy])
+    n = len(pictures)
+    found = pairs_of(copies_by_looking(rng.standard_normal((n, 32)).astype(np.float32), pictures, hashes_of(n)))
+    assert {pair for pair in found if pair[1] >= len(known)} == {(len(known), n - 1)}
 
 
 def test_photos_of_one_level_have_no_partners_by_signature():

@@ -25,7 +25,9 @@ FAINT_SPREAD = 0.4  # grey levels within a block from which on it shows somethin
 FAINT_SHARE = 0.42  # of the blocks that do: the rim of an eyepiece lies in half of them
 FAINT_ASKED = 0.9  # of these, the ones that agree best
 FAINT_LEAST = 8  # blocks, or nothing is said
-FAINT_FIT = 0.45  # their least correlation in copies; none of 1,872 planted ones was below, and 4 of 5 pairs behind frames
+FAINT_FIT = 0.45  # their least correlation in copies
+SEEN_SPREAD = 2.2  # grey levels from which on what is faint has little noise …
+SEEN_FIT = 0.75  # … and agrees better in copies; of 1,873 planted ones none was below either
 
 
 class Agreement(NamedTuple):
@@ -37,6 +39,7 @@ class Agreement(NamedTuple):
         usual: the same of the local contrast of the median block among those that show anything.
         telling: share of the blocks that show anything.
         unmoved: 1 where neither has a margin that the other lacks, else 0: any two things fit better if stretched.
+        faint: how much better the fainter part agrees than it has to; 0 where there is too little of it.
     """
 
     fine: float
@@ -44,35 +47,35 @@ class Agreement(NamedTuple):
     usual: float
     telling: float
     unmoved: float
+    faint: float
 
 
-WEIGHTS = Agreement(0.1, 1.63, 2.4, 6.22, 2.63)
+WEIGHTS = Agreement(0.1, 1.63, 2.4, 6.22, 2.63, 0.0)  # what is faint has a veto instead
 LEAST = 18.1  # weighted sum from which on two pictures are copies
 
 
-def agreement(outer: NDArray[np.uint8], inner: NDArray[np.uint8], place: Place) -> Agreement | None:
-    """How `inner` agrees with what lies at `place` of `outer`; None if the fainter part does not.
-
-    Args:
-        outer: (SIDE_PX, SIDE_PX) grey picture.
-        inner: the same of the other one, oriented alike.
-        place: of `inner` within `outer`.
-    """
+def agreement(outer: NDArray[np.uint8], inner: NDArray[np.uint8], place: Place) -> Agreement:
+    """How `inner` agrees with what lies at `place` of `outer`; (SIDE_PX, SIDE_PX) grey pictures, oriented alike."""
     grey = placed(outer, inner, place)
     left, right = (_blocks(contrast) for contrast in local_contrast(np.stack(grey), LEVEL).astype(np.float64))
     products, lefts, rights = _sums(left, right)
     fine = _trimmed(products, lefts, rights, lefts + rights - 2 * products)
     telling = np.maximum(lefts, rights) > TELLING**2 * BLOCK_PX**2
-    if _faintly_different(*grey):
-        return None
     each = products / np.sqrt(np.maximum(lefts * rights, 1))
     usual = float(np.median(each[telling])) if telling.any() else 0.0
     unmoved = max(*place.rows, *place.columns) <= UNMOVED
-    return Agreement(_log(fine), _log(_detail(*grey)), _log(usual), float(telling.mean()), float(unmoved))
+    return Agreement(
+        _log(fine), _log(_detail(*grey)), _log(usual), float(telling.mean()), float(unmoved), _faint(*grey)
+    )
 
 
 def is_copy(found: Agreement) -> bool:
     """Whether pictures that agree so well are copies."""
+    return looks_alike(found) and found.faint >= 0
+
+
+def looks_alike(found: Agreement) -> bool:
+    """Whether what shows most is the same; else it may be a frame, and what lies within differ."""
     return sum(weight * value for weight, value in zip(WEIGHTS, found, strict=True)) >= LEAST
 
 
@@ -90,8 +93,8 @@ def _detail(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     return _correlation(products[kept], lefts[kept], rights[kept])
 
 
-def _faintly_different(left: NDArray[np.float64], right: NDArray[np.float64]) -> bool:
-    """Whether the fainter of the blocks that show something do so in both pictures, and not the same.
+def _faint(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    """How much better the fainter of the blocks that show something agree than they have to; 0 of too few.
 
     These blocks lie half a block beside the others: what is flat within each of those has its steps here.
     """
@@ -103,11 +106,14 @@ def _faintly_different(left: NDArray[np.float64], right: NDArray[np.float64]) ->
     shown = order[most[order] >= least]
     faint = shown[: int(FAINT_SHARE * len(shown))]
     if len(faint) < FAINT_LEAST:
-        return False
+        return 0.0
     products, lefts, rights = (part[faint] for part in sums)
     kept = _agreeing(products, lefts, rights, int(FAINT_ASKED * len(faint)))
-    in_both = min(lefts[kept].sum(), rights[kept].sum()) >= least * len(kept)
-    return bool(in_both and _correlation(products[kept], lefts[kept], rights[kept]) < FAINT_FIT)
+    in_both = min(lefts[kept].sum(), rights[kept].sum()) / len(kept)
+    if in_both < least:
+        return 0.0
+    seen = in_both >= (SEEN_SPREAD * LEVEL) ** 2 * BLOCK_PX**2
+    return _correlation(products[kept], lefts[kept], rights[kept]) - (SEEN_FIT if seen else FAINT_FIT)
 
 
 def _agreeing(

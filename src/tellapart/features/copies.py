@@ -8,7 +8,7 @@ docs/duplicates.md shows what is found so.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.data.alignment import COARSE_PX, best_places, closer_place, contents
-from tellapart.data.copy_verdict import Agreement, agreement, is_copy
+from tellapart.data.copy_verdict import Agreement, agreement, looks_alike
 from tellapart.data.duplicates import (
     NEAR_DUPLICATE,
     Duplicates,
@@ -35,6 +35,7 @@ SMALL_FIT = 0.74  # correlation of the smallest pictures from which on two are l
 WHOLE_FIT = 0.62  # … where neither has a margin: others seldom fit best so, and a mark takes that much away
 LARGEST_FAMILY = 0.1  # of all photos; what looks alike beyond that, or beyond FAMILY of few photos, shares a frame
 FAMILY = 20  # … but half of the photos where these are fewer than twice as many
+WITHIN_FRAME = 0.15  # how much better the fainter part must agree among photos known to share a frame
 BLOCK = 32  # photos whose local contrast is made at once: what a core keeps close to itself
 BATCH = 16  # photos, or pairs, that a thread takes at once
 MOST_INSIDE = 64  # candidates that are laid on a photo at once, 5 MB of numbers
@@ -66,19 +67,22 @@ def copies_by_looking(
 
 
 def _copies(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-    pairs = [pair for pair, found in looked_at(candidates(features, pictures), pictures).items() if is_copy(found)]
-    return _without_common_frames(np.array(pairs, np.int64).reshape(-1, 2), len(pictures))
+    return _without_common_frames(looked_at(candidates(features, pictures), pictures), len(pictures))
 
 
-def _without_common_frames(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Those of `pairs` that join no more photos than are copies of one.
+def _without_common_frames(found: Mapping[tuple[int, int], Agreement], n: int) -> NDArray[np.int64]:
+    """(P, 2) which of the pairs that were looked at are copies, and do not just share a frame.
 
     Photos through one eyepiece, or with the same black bars, agree in what surrounds them. Where the rest is faint, all
-    of them look like copies. Nothing is claimed of such a family by looking.
+    of them look like copies. A family of more photos than are copies of one is not claimed at all; and where the
+    fainter part of one pair of a family differs, only those are claimed in which it is there and clearly the same.
     """
+    alike = {pair: agrees.faint for pair, agrees in found.items() if looks_alike(agrees)}
+    pairs, faint = np.array(list(alike), np.int64).reshape(-1, 2), np.array(list(alike.values()))
     families = group(n, pairs)
-    sizes = np.bincount(families)[families]
-    return pairs[sizes[pairs[:, 0]] <= max(2, LARGEST_FAMILY * n, min(FAMILY, n / 2))]
+    small = np.bincount(families, minlength=1) <= max(2, LARGEST_FAMILY * n, min(FAMILY, n / 2))
+    framed = np.isin(families[pairs[:, 0]], families[pairs[faint < 0, 0]])
+    return pairs[small[families[pairs[:, 0]]] & (faint >= WITHIN_FRAME * framed)]
 
 
 def copies_between(
@@ -109,8 +113,7 @@ def copies_between(
     by_signature[:, 1] += n_new
     pairs = np.unique(np.concatenate([by_features, by_signature[telling[by_signature].all(axis=1)]]), axis=0)
     alike = pairs[centred_cosines(values, pairs) >= NEAR_DUPLICATE]
-    copied = [pair for pair, found in looked_at(pairs, pictures).items() if is_copy(found)]
-    seen = _without_common_frames(np.array(copied, np.int64).reshape(-1, 2), len(pictures))
+    seen = _without_common_frames(looked_at(pairs, pictures), len(pictures))
     found = np.unique(np.concatenate([alike, seen]), axis=0)
     found[:, 1] -= n_new
     return found
