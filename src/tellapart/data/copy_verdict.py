@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.alignment import FINE_PX, Place, placed
+from tellapart.data.alignment import Place, placed
 from tellapart.data.grey_picture import local_contrast
 
 BLOCK_PX = 6  # side of a block: eight in each direction
