@@ -188,33 +188,40 @@ def more(parser: argparse.ArgumentParser) -> None:
 def main() -> None:
     options = measure.arguments(__doc__, repeats=1, more=more)
     seeds = SEEDS[:1] if options.quick else SEEDS[: options.seeds]
-    copies: list[measure.Row] = []
+    for quality in ("fast",) if options.quick else options.quality:
+        tables = of_quality(options, quality, seeds)
+        facts = {"quality": quality, "copied_of_each_set": options.copied, "seeds": len(seeds)}
+        measure.report_piece(options, QUALITIES, quality, tables, **facts)
+
+
+def of_quality(options: argparse.Namespace, quality: str, seeds: tuple[int, ...]) -> dict[str, list[measure.Row]]:
+    """The tables of one quality."""
     claims: list[measure.Row] = []
     torn: list[measure.Row] = []
     others: list[measure.Row] = []
-    for quality in ("fast",) if options.quick else options.quality:
-        backbone = QUALITIES[quality]
-        extractor = Extractor(backbone, Preprocess(backbone.input_px), FeatureCache())
-        shares: dict[str, dict[str, list[tuple[float, float, float, int]]]] = {}
-        for name, place in SETS.items():
-            dataset = scan(options.data / place)
-            n_copied = min(options.copied, dataset.n)
-            if options.quick:
-                dataset, n_copied = dataset.subset(np.arange(0, dataset.n, 10)), 5
-            photos = Photos.of(dataset, extractor)
-            row, pairs = claims_row(quality, name, photos)
-            claims.append(row)
-            torn += pairs
-            others.append(others_row(quality, name, photos))
-            shares[name] = {}
-            for kind in KINDS:
-                shares[name][kind] = [named(photos, kind, seed, n_copied, extractor) for seed in seeds]
-                print(f"  {quality}, {name}, {kind}: {shares[name][kind]}", file=sys.stderr, flush=True)
-        copies += copies_rows(quality, shares)
-    tables = {"Copies": copies, "Claims where nothing was planted": claims, "Photos of two classes": others}
-    if torn:
-        tables["Pairs of two classes that look like copies"] = torn
-    measure.report(options, tables, copied_of_each_set=options.copied, seeds=len(seeds))
+    backbone = QUALITIES[quality]
+    extractor = Extractor(backbone, Preprocess(backbone.input_px), FeatureCache())
+    shares: dict[str, dict[str, list[tuple[float, float, float, int]]]] = {}
+    for name, place in SETS.items():
+        dataset = scan(options.data / place)
+        n_copied = min(options.copied, dataset.n)
+        if options.quick:
+            dataset, n_copied = dataset.subset(np.arange(0, dataset.n, 10)), 5
+        photos = Photos.of(dataset, extractor)
+        row, pairs = claims_row(quality, name, photos)
+        claims.append(row)
+        torn += pairs
+        others.append(others_row(quality, name, photos))
+        shares[name] = {}
+        for kind in KINDS:
+            shares[name][kind] = [named(photos, kind, seed, n_copied, extractor) for seed in seeds]
+            print(f"  {quality}, {name}, {kind}: {shares[name][kind]}", file=sys.stderr, flush=True)
+    return {
+        "Copies": copies_rows(quality, shares),
+        "Claims where nothing was planted": claims,
+        "Photos of two classes": others,
+        "Pairs of two classes that look like copies": torn,
+    }
 
 
 if __name__ == "__main__":
