@@ -95,8 +95,9 @@ def main() -> None:
         values += positive + negative
         is_copy += [True] * len(positive) + [False] * len(negative)
         weights += [1 / len(positive)] * len(positive) + [1 / max(len(negative), MANY)] * len(negative)
-    own, least = learned(np.array(values), np.array(is_copy), np.array(weights))
-    row = {name: f"{weight:.2f} ({now})" for name, weight, now in zip(Agreement._fields, own, WEIGHTS, strict=True)}
+    own, least = learned(np.array(values)[:, :-1], np.array(is_copy), np.array(weights))
+    names = Agreement._fields[:-1]  # what is faint has a veto, no weight
+    row = {name: f"{weight:.2f} ({now})" for name, weight, now in zip(names, own, WEIGHTS[:-1], strict=True)}
     measure.report(options, {"Weights, and in the product": [{**row, "least": f"{least - MARGIN:.1f} ({LEAST})"}]})
 
 

@@ -1,6 +1,6 @@
 """How many copies of photos are named, and how many pairs that are none.
 
-    python benchmarks/duplicates.py ../shared/data
+    python benchmarks/duplicates.py ../shared/data [--quality balanced] [--seeds 1] [--copied 100]
 
 From every set, photos are drawn and copied in the ways that copies come about (`planted.py`), one kind at a time. The
 copies are added to the set, and all pairs sought as `train` and `check` seek them: by features, and by looking. Against
@@ -24,6 +24,7 @@ from tellapart.data.duplicates import NEAR_DUPLICATE, SAME_GROUP, find_duplicate
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset, scan
 from tellapart.engine.backbone import QUALITIES
+from tellapart.features.cache import FeatureCache
 from tellapart.features.copies import candidates, copies_by_looking
 from tellapart.features.extract import Extractor
 
@@ -36,7 +37,7 @@ SETS = {
     "fruits": "fruits/train_market",
     "fruits, white": "fruits/train_white",
 }
-COPIED = 100  # photos of each set, for each kind and seed
+COPIED = 25  # photos of each set, for each kind and seed: 75 in all, with both qualities in half an hour
 SEEDS = (0, 1, 2)
 BLOCK = 512
 Pairs = set[tuple[int, int]]
@@ -179,38 +180,48 @@ def others_row(quality: str, name: str, photos: Photos) -> measure.Row:
 def more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quality", nargs="+", default=["fast", "balanced"], help="whose features; both unless told")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help=f"draws of photos; {len(SEEDS)} unless told")
+    parser.add_argument(
+        "--copied", type=int, default=COPIED, help=f"photos of each set, for each kind and seed; {COPIED} unless told"
+    )
 
 
 def main() -> None:
     options = measure.arguments(__doc__, repeats=1, more=more)
     seeds = SEEDS[:1] if options.quick else SEEDS[: options.seeds]
-    copies: list[measure.Row] = []
+    for quality in ("fast",) if options.quick else options.quality:
+        tables = of_quality(options, quality, seeds)
+        facts = {"quality": quality, "copied_of_each_set": options.copied, "seeds": len(seeds)}
+        measure.report_piece(options, QUALITIES, quality, tables, **facts)
+
+
+def of_quality(options: argparse.Namespace, quality: str, seeds: tuple[int, ...]) -> dict[str, list[measure.Row]]:
+    """The tables of one quality."""
     claims: list[measure.Row] = []
     torn: list[measure.Row] = []
     others: list[measure.Row] = []
-    for quality in ("fast",) if options.quick else options.quality:
-        backbone = QUALITIES[quality]
-        extractor = Extractor(backbone, Preprocess(backbone.input_px))
-        shares: dict[str, dict[str, list[tuple[float, float, float, int]]]] = {}
-        for name, place in SETS.items():
-            dataset = scan(options.data / place)
-            n_copied = min(COPIED, dataset.n)
-            if options.quick:
-                dataset, n_copied = dataset.subset(np.arange(0, dataset.n, 10)), 5
-            photos = Photos.of(dataset, extractor)
-            row, pairs = claims_row(quality, name, photos)
-            claims.append(row)
-            torn += pairs
-            others.append(others_row(quality, name, photos))
-            shares[name] = {}
-            for kind in KINDS:
-                shares[name][kind] = [named(photos, kind, seed, n_copied, extractor) for seed in seeds]
-                print(f"  {quality}, {name}, {kind}: {shares[name][kind]}", file=sys.stderr, flush=True)
-        copies += copies_rows(quality, shares)
-    tables = {"Copies": copies, "Claims where nothing was planted": claims, "Photos of two classes": others}
-    if torn:
-        tables["Pairs of two classes that look like copies"] = torn
-    measure.report(options, tables, copied_of_each_set=COPIED, seeds=len(seeds))
+    backbone = QUALITIES[quality]
+    extractor = Extractor(backbone, Preprocess(backbone.input_px), FeatureCache())
+    shares: dict[str, dict[str, list[tuple[float, float, float, int]]]] = {}
+    for name, place in SETS.items():
+        dataset = scan(options.data / place)
+        n_copied = min(options.copied, dataset.n)
+        if options.quick:
+            dataset, n_copied = dataset.subset(np.arange(0, dataset.n, 10)), 5
+        photos = Photos.of(dataset, extractor)
+        row, pairs = claims_row(quality, name, photos)
+        claims.append(row)
+        torn += pairs
+        others.append(others_row(quality, name, photos))
+        shares[name] = {}
+        for kind in KINDS:
+            shares[name][kind] = [named(photos, kind, seed, n_copied, extractor) for seed in seeds]
+            print(f"  {quality}, {name}, {kind}: {shares[name][kind]}", file=sys.stderr, flush=True)
+    return {
+        "Copies": copies_rows(quality, shares),
+        "Claims where nothing was planted": claims,
+        "Photos of two classes": others,
+        "Pairs of two classes that look like copies": torn,
+    }
 
 
 if __name__ == "__main__":

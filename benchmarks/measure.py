@@ -172,6 +172,7 @@ def _record(
     name = Path(sys.argv[0]).name
     flags = [a.partition("=")[0] for a in sys.argv[1:] if a.startswith("--")]
     values = {flag: getattr(options, flag.lstrip("-")) for flag in flags if flag != "--json"}
+    values = {flag: " ".join(map(str, v)) if isinstance(v, list) else v for flag, v in values.items()}
     given = [flag if value is True else f"{flag} {value}" for flag, value in values.items()]
     return {
         "command": " ".join(["python", f"benchmarks/{name}", "../shared/data", *given]),

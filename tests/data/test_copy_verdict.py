@@ -48,7 +48,7 @@ def test_margins_count_against():
 
 
 def test_more_agreement_is_never_less_of_a_copy():
-    assert min(WEIGHTS) > 0
-    best = Agreement(6.2, 6.2, 6.2, 1.0, 1.0)
+    assert min(WEIGHTS[:-1]) > 0
+    best = Agreement(6.2, 6.2, 6.2, 1.0, 1.0, 0.0)
     assert is_copy(best)
     assert sum(weight * value for weight, value in zip(WEIGHTS, best, strict=True)) > LEAST

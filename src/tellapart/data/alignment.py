@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from tellapart.data.grey_picture import ORIENTATIONS, SIDE_PX, oriented
 
@@ -59,10 +60,10 @@ def best_places(
     """
     k, d = len(sought), sought.shape[-1]
     n, across = len(SCATTER), _scattered()
-    every = np.asarray(across @ contrast @ across.T, np.float32)
+    every = np.asarray(across @ (across @ contrast.T).T, np.float32)
     every /= SHRINK
     np.rint(every, out=every)
-    seen: NDArray[np.float32] = every.reshape(n, len(across) // n, n, -1).swapaxes(1, 2).reshape(n * n, d)
+    seen: NDArray[np.float32] = every.reshape(n, len(every) // n, n, -1).swapaxes(1, 2).reshape(n * n, d)
     wanted = sought.reshape(-1, d)
     fits = seen @ wanted.T
     fits *= _inverse_lengths(seen)[:, None]
@@ -108,7 +109,7 @@ def placed(
 @cache  # of at most 2,016 margins and two sides: 41 MB when all were asked for, and half as much for `shrunk`
 def averages(margins: Margins, side: int) -> NDArray[np.float32]:
     """(side, SIDE_PX) whole weights: each row averages its part of what lies between the margins."""
-    return _whole(_averages(margins, side))
+    return _whole(_shares(margins, side))
 
 
 @cache
@@ -124,27 +125,27 @@ def shrunk(margins: Margins, side: int) -> NDArray[np.float32]:
     inside = np.flatnonzero((centres > 0) & (centres < SIDE_PX))
     weights = np.maximum(1 - np.abs(np.arange(SIDE_PX) + 0.5 - centres[:, None]) * share, 0)
     weights = weights[np.clip(np.arange(SIDE_PX), inside[0], inside[-1])]
-    return _whole(_averages(margins, side) @ (weights / weights.sum(axis=1, keepdims=True)))
+    averaged = np.diff(_shares(margins, side), axis=1) @ (weights / weights.sum(axis=1, keepdims=True))
+    return _whole(np.concatenate([np.zeros((side, 1)), np.cumsum(averaged, axis=1)], axis=1))
 
 
 @cache
-def _scattered() -> NDArray[np.float32]:
-    """The weights of all margins that are tried everywhere, without the rim, below each other."""
-    return np.concatenate([averages(margins, COARSE_PX)[1:-1] for margins in SCATTER])
+def _scattered() -> csr_array:
+    """The weights of all margins that are tried everywhere, without the rim, below each other: five of 64 are some."""
+    return csr_array(np.concatenate([averages(margins, COARSE_PX)[1:-1] for margins in SCATTER]))
 
 
-def _averages(margins: Margins, side: int) -> NDArray[np.float64]:
+def _shares(margins: Margins, side: int) -> NDArray[np.float64]:
+    """(side, SIDE_PX + 1) how much of each row's part lies before each edge between pixels; from 0 to 1."""
     ends = np.linspace(margins[0], UNIT - margins[1], side + 1) * SIDE_PX / UNIT
-    pixels = np.arange(SIDE_PX)
-    shared = np.minimum(ends[1:, None], pixels + 1) - np.maximum(ends[:-1, None], pixels)
-    shared = np.maximum(shared, 0)
-    return np.asarray(shared / shared.sum(axis=1, keepdims=True))
+    beyond: NDArray[np.float64] = np.arange(SIDE_PX + 1) - ends[:-1, None]
+    beyond /= np.diff(ends)[:, None]
+    return np.clip(beyond, 0, 1, out=beyond)
 
 
-def _whole(weights: NDArray[np.float64]) -> NDArray[np.float32]:
-    """`weights` in whole parts of WEIGHT, each row's sum kept."""
-    summed = np.rint(WEIGHT * np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True))
-    return np.asarray(np.diff(summed, axis=1, prepend=0), np.float32)
+def _whole(shares: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(side, SIDE_PX) weights from how much of them lies before each pixel, in whole parts of WEIGHT."""
+    return np.diff(np.rint(WEIGHT * shares)).astype(np.float32)
 
 
 def _inverse_lengths(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from tellapart.classifier.temperature import calibrated
 from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import Pair, classes_of_one, conflicting, leaked_pairs
 from tellapart.data.source import Dataset, Skipped
-from tellapart.data.split import TEST_SHARE, Split
+from tellapart.data.split import ALWAYS_TRAINS, TEST_SHARE, Split
 from tellapart.engine.ood_reference import reference_photos
 from tellapart.errors import InputError
 from tellapart.evaluation.answering import Answered, TrainingCopies
@@ -179,7 +179,32 @@ def warnings_for(prepared: Prepared, split: Split) -> list[str]:
         )
     if split.kind == "given" and (prepared.dataset.splits[split.test] == "val").any():
         warnings.append("There is no test part, so the validation part was used as the test; nothing was chosen on it.")
-    return [*warnings, *filter(None, [taken_out_of_test(prepared.dataset)])]
+    return [
+        *warnings,
+        *filter(None, [_asked_beside_twins(prepared, split, divided), taken_out_of_test(prepared.dataset)]),
+    ]
+
+
+def _asked_beside_twins(prepared: Prepared, split: Split, named: Sequence[int]) -> str | None:
+    """Says how many photos of a crossed split are asked of a head that learned from what looks nearly the same.
+
+    This is where the person's groups, chained by what looks alike, would be one. What a given or made split holds
+    `leaks_in_test` says; pairs within the classes `named`, which look alike throughout, and pairs of two classes, of
+    which one name is wrong, have sentences of their own.
+    """
+    if split.folds is None or not prepared.duplicates.pairs:
+        return None
+    pairs = np.array([(pair.first, pair.second) for pair in prepared.duplicates.pairs])
+    own, twins = prepared.dataset.labels[pairs].T
+    folds, others = split.folds[pairs].T
+    asked = np.unique(pairs[(folds != others) & (own == twins) & ~np.isin(own, named)])
+    n_asked = int((split.folds[asked] != ALWAYS_TRAINS).sum())
+    if not n_asked:
+        return None
+    return (
+        f"{counted(n_asked, 'test photo')} could not be kept apart from a training photo that looks nearly the same, "
+        "so the score is too good. “tellapart check” lists them."
+    )
 
 
 def leaks_in_test(prepared: Prepared, split: Split, probs: NDArray[np.floating]) -> Leaks:

@@ -6,10 +6,9 @@ picture in eight orientations; and each candidate is laid on the photo and looke
 docs/duplicates.md shows what is found so.
 """
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from itertools import chain, pairwise
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.data.alignment import COARSE_PX, best_places, closer_place, contents
-from tellapart.data.copy_verdict import Agreement, agreement, is_copy
+from tellapart.data.copy_verdict import Agreement, agreement, looks_alike
 from tellapart.data.duplicates import (
     NEAR_DUPLICATE,
     Duplicates,
@@ -27,14 +26,14 @@ from tellapart.data.duplicates import (
     group,
 )
 from tellapart.data.grey_picture import ORIENTATIONS, SIDE_PX, local_contrast, signatures, turned
+from tellapart.features.nearest import nearest, nearest_of_others
 from tellapart.parallel import map_in_order
 
-NEAREST = 3  # candidates by each of the two
-ROWS, COLUMNS = 128, 2048  # compared at once: what a core keeps close to itself
 SMALL_FIT = 0.74  # correlation of the smallest pictures from which on two are looked at more closely
 WHOLE_FIT = 0.62  # … where neither has a margin: others seldom fit best so, and a mark takes that much away
 LARGEST_FAMILY = 0.1  # of all photos; what looks alike beyond that, or beyond FAMILY of few photos, shares a frame
 FAMILY = 20  # … but half of the photos where these are fewer than twice as many
+WITHIN_FRAME = 0.15  # how much better the fainter part must agree among photos known to share a frame
 BLOCK = 32  # photos whose local contrast is made at once: what a core keeps close to itself
 BATCH = 16  # photos, or pairs, that a thread takes at once
 MOST_INSIDE = 64  # candidates that are laid on a photo at once, 5 MB of numbers
@@ -66,19 +65,22 @@ def copies_by_looking(
 
 
 def _copies(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-    pairs = [pair for pair, found in looked_at(candidates(features, pictures), pictures).items() if is_copy(found)]
-    return _without_common_frames(np.array(pairs, np.int64).reshape(-1, 2), len(pictures))
+    return _without_common_frames(looked_at(candidates(features, pictures), pictures), len(pictures))
 
 
-def _without_common_frames(pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Those of `pairs` that join no more photos than are copies of one.
+def _without_common_frames(found: Mapping[tuple[int, int], Agreement], n: int) -> NDArray[np.int64]:
+    """(P, 2) which of the pairs that were looked at are copies, and do not just share a frame.
 
     Photos through one eyepiece, or with the same black bars, agree in what surrounds them. Where the rest is faint, all
-    of them look like copies. Nothing is claimed of such a family by looking.
+    of them look like copies. A family of more photos than are copies of one is not claimed at all; and where the
+    fainter part of one pair of a family differs, only those are claimed in which it is there and clearly the same.
     """
+    alike = {pair: agrees.faint for pair, agrees in found.items() if looks_alike(agrees)}
+    pairs, faint = np.array(list(alike), np.int64).reshape(-1, 2), np.array(list(alike.values()))
     families = group(n, pairs)
-    sizes = np.bincount(families)[families]
-    return pairs[sizes[pairs[:, 0]] <= max(2, LARGEST_FAMILY * n, min(FAMILY, n / 2))]
+    small = np.bincount(families, minlength=1) <= max(2, LARGEST_FAMILY * n, min(FAMILY, n / 2))
+    framed = np.isin(families[pairs[:, 0]], families[pairs[faint < 0, 0]])
+    return pairs[small[families[pairs[:, 0]]] & (faint >= WITHIN_FRAME * framed)]
 
 
 def copies_between(
@@ -103,14 +105,13 @@ def copies_between(
     telling = np.asarray(signed.any(axis=(1, 2)))
     with threadpool_limits(1):
         by_features, by_signature = (
-            _listed(nearest(vectors[:n_new], vectors[n_new:])) for vectors in (directions, signed)
+            _listed(nearest_of_others(vectors[:n_new], vectors[n_new:])) for vectors in (directions, signed)
         )
     by_features[:, 1] += n_new
     by_signature[:, 1] += n_new
     pairs = np.unique(np.concatenate([by_features, by_signature[telling[by_signature].all(axis=1)]]), axis=0)
     alike = pairs[centred_cosines(values, pairs) >= NEAR_DUPLICATE]
-    copied = [pair for pair, found in looked_at(pairs, pictures).items() if is_copy(found)]
-    seen = _without_common_frames(np.array(copied, np.int64).reshape(-1, 2), len(pictures))
+    seen = _without_common_frames(looked_at(pairs, pictures), len(pictures))
     found = np.unique(np.concatenate([alike, seen]), axis=0)
     found[:, 1] -= n_new
     return found
@@ -208,49 +209,6 @@ def candidates(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> ND
 def _listed(near: NDArray[np.int64]) -> NDArray[np.int64]:
     """(N * K, 2) each row's number with each of what `near` (N, K) names in it."""
     return np.stack([np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()], axis=1)
-
-
-def nearest(vectors: NDArray[np.float32], others: NDArray[np.float32] | None = None) -> NDArray[np.int64]:
-    """(N, K) the photos whose first vector is likest to any of a photo's own, without itself; K <= NEAREST.
-
-    Args:
-        vectors: (N, V, D), of equal lengths; N >= 2 without others.
-        others: (M, V, D) the photos to choose from; None for the same ones.
-    """
-    firsts = np.ascontiguousarray((vectors if others is None else others)[:, 0])
-    n_chosen = min(NEAREST, len(firsts) - (others is None))
-
-    def of_rows(start: int) -> NDArray[np.int64]:
-        own = np.ascontiguousarray(vectors[start : start + ROWS].swapaxes(0, 1))
-        scores = np.empty((own.shape[1], len(firsts)), np.float32)
-        for first, end in pairwise([*range(0, len(firsts), COLUMNS), len(firsts)]):
-            compared = firsts[first:end].T
-            most = own[0] @ compared
-            for orientation in own[1:]:
-                np.maximum(most, orientation @ compared, out=most)
-            scores[:, first:end] = most
-        if others is None:
-            scores[np.arange(len(scores)), np.arange(start, start + len(scores))] = -np.inf
-        return _largest(scores, n_chosen)
-
-    return np.concatenate(list(map_in_order(of_rows, range(0, len(vectors), ROWS), name="nearest")))
-
-
-def _largest(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """(R, k) columns of the largest of each row of `scores` (R, N), the first of equals.
-
-    The largest k lie in the k groups of columns with the largest maxima: sorting those is quicker than sorting all.
-    """
-    n = scores.shape[1]
-    width = math.isqrt(n)
-    n_grouped = n // width * width
-    maxima = scores[:, :n_grouped].reshape(len(scores), -1, width).max(axis=1)  # of columns `width` apart
-    groups = np.argsort(-maxima, axis=1, kind="stable")[:, :k, None]
-    columns = (groups + np.arange(0, n_grouped, width)).reshape(len(scores), -1)
-    rest = np.broadcast_to(np.arange(n_grouped, n), (len(scores), n - n_grouped))
-    columns = np.sort(np.concatenate([columns, rest], axis=1), axis=1)
-    order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(columns, order, axis=1)
 
 
 _Item = TypeVar("_Item")
