@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import random
 import subprocess
 import sys
@@ -195,3 +196,22 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_saved(photos, studio):
     one = studio(photos)
     assert one.state()[1]["n"] in (saved[0], saved[0] + 1)
     assert saved[0] > 8
+
+
+def test_what_was_said_is_trained_on(photos, studio, tmp_path):
+    """The file that the page writes is what `train` reads, from any folder."""
+    one = studio("photos", cwd=tmp_path)
+    ids = one.ids()
+    one.do(do="label", photos=[ids[f"{n}.jpg"] for n in range(6)], label="mug")
+    one.do(do="out", photos=[ids["5.jpg"]], out=True)
+    status, _, said = one.ask("/v1/write", b"")
+    assert (status, said["n_photos"], said["left"]) == (200, 9, "Not in it: 1 photo (1 left out).")
+    command = [sys.executable, "-m", *said["command"].split()[:3], "-o", "model", "--quality", "fast"]
+    environment = {**os.environ, "TELLAPART_CACHE_DIR": str(tmp_path / "cache")}
+    (tmp_path / "elsewhere").mkdir()
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path / "elsewhere", env=environment, timeout=240
+    )
+    assert ran.returncode == 0, ran.stderr
+    manifest = json.loads((tmp_path / "elsewhere" / "model" / "manifest.json").read_text())
+    assert manifest["class_names"] == ["hat", "mug", "shoe"]

@@ -53,6 +53,9 @@ def _api(session: Session, thumbnails: Thumbnails) -> list[Route]:
         n_new = await asyncio.to_thread(session.look)
         return json_response({**session.whole(), "n_new": n_new})
 
+    async def write(_: Request) -> Response:
+        return json_response(await asyncio.to_thread(session.write))
+
     async def thumbnail(request: Request) -> Response:
         photo = session.by_id.get(request.query_params.get("photo", ""))
         if photo is None:
@@ -65,6 +68,7 @@ def _api(session: Session, thumbnails: Thumbnails) -> list[Route]:
         Route("/v1/changes", changes, methods=["GET"]),
         Route("/v1/do", do, methods=["POST"]),
         Route("/v1/look", look, methods=["POST"]),
+        Route("/v1/write", write, methods=["POST"]),
         Route("/v1/thumbnail", thumbnail, methods=["GET"]),
     ]
 

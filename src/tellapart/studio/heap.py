@@ -139,9 +139,8 @@ def _photos(pairs: Iterable[tuple[Placed, _Known]]) -> tuple[Photo, ...]:
     for file, found in pairs:
         word = file.class_name.casefold()
         label = "" if word in RESERVED_CLASS_NAMES else file.class_name
-        photo = Photo(
-            found.id, file.photo, file.place, label, word == NONE_OF_THESE, file.split, found.modified_ns / 1e9, 1
-        )
+        place, modified_s = os.path.abspath(file.place), found.modified_ns / 1e9
+        photo = Photo(found.id, file.photo, place, label, word == NONE_OF_THESE, file.split, modified_s, 1)
         first = photos.setdefault(found.id, photo)
         if first is not photo:
             same = (first.label, first.none) == (photo.label, photo.none)

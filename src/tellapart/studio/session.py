@@ -6,11 +6,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from tellapart.storage.atomic import write_file
 from tellapart.studio.actions import ENOUGH_FOR_OTHER, line_for
 from tellapart.studio.heap import Heap, Photo, Progress, read_heap
 from tellapart.studio.journal import Journal
 from tellapart.studio.state import FOUND, Line, Mark, Side
-from tellapart.text import counted
+from tellapart.studio.table import NAME as TABLE
+from tellapart.studio.table import label_file
+from tellapart.text import counted, for_shell, shown
 
 FOUND_AT_ONCE = 1_000  # photos of one line, so that a kill in between loses little
 
@@ -70,6 +73,23 @@ class Session:
             if line is not None:
                 self.journal.add(line)
 
+    def write(self) -> dict[str, Any]:
+        """Write what was said as a label file; where it is, what is in it, and the command that trains on it.
+
+        Raises:
+            InputError: no photo has a label, or it cannot be written.
+        """
+        with self._turn:
+            written = label_file(self.heap.photos, self.journal.state.marks)
+        path = self.folder / TABLE
+        write_file(path, written.content)
+        return {
+            "path": shown(str(path)),
+            "n_photos": written.n_photos,
+            "left": written.left,
+            "command": f"tellapart train {for_shell(str(path))} -o my-model",
+        }
+
     def described(self) -> str:
         """How much there is, in a sentence."""
         marks = [self.journal.state.marks[photo.id] for photo in self.heap.photos]
@@ -86,8 +106,8 @@ class Session:
         ]
         return {
             **self._common(),
-            "name": os.path.basename(os.path.abspath(self.source)),
-            "kept_in": str(self.folder).encode("utf-8", "replace").decode(),
+            "name": shown(os.path.basename(os.path.abspath(self.source))),
+            "kept_in": shown(str(self.folder)),
             "beside": self.beside,
             "photos": photos,
             "notes": list(self.heap.notes),

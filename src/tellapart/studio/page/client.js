@@ -38,6 +38,9 @@ export const whole = async () => (await ask("/v1/state")).json();
 /** @returns {Promise<import("./studio-types").Whole & {n_new: number}>} */
 export const lookAgain = async () => (await ask("/v1/look", { method: "POST" })).json();
 
+/** @returns {Promise<{path: string, n_photos: number, left: string, command: string}>} */
+export const writeTable = async () => (await ask("/v1/write", { method: "POST" })).json();
+
 /**
  * @param {number} since
  * @returns {Promise<import("./studio-types").Changes>}

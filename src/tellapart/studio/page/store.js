@@ -67,6 +67,12 @@ export class Store extends EventTarget {
     return whole.n_new;
   }
 
+  /** The label file, once all that was done is saved. */
+  async write() {
+    await this.#turn;
+    return client.writeTable();
+  }
+
   /** What another tab may have done. */
   async catchUp() {
     if (!this.waiting && this.about) this.#take(await client.changesSince(this.#n));

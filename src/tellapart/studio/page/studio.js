@@ -1,7 +1,7 @@
 /** The page of the studio: its parts, and what keys and buttons do. */
 
 import { classOfKey } from "./class-panel.js";
-import { changeClasses, showKeys } from "./dialogs.js";
+import { changeClasses, showKeys, showWritten } from "./dialogs.js";
 import { make } from "./elements.js";
 import "./photo-grid.js";
 import { SHOWN, SORTED, Store } from "./store.js";
@@ -86,6 +86,7 @@ class StudioPage extends HTMLElement {
         this.#redo,
         make("button", { type: "button", click: () => this.#changeClasses() }, "Change classes…"),
         make("button", { type: "button", click: () => this.#lookAgain() }, "Look again"),
+        make("button", { type: "button", click: () => this.#write() }, "Write photos.csv"),
         this.#offer,
       ),
     );
@@ -194,6 +195,14 @@ class StudioPage extends HTMLElement {
     try {
       const n = await this.#store.lookAgain();
       this.#say(n ? `${n.toLocaleString()} new ${n === 1 ? "photo" : "photos"}.` : "No new photos.");
+    } catch (error) {
+      this.#refused(error);
+    }
+  }
+
+  async #write() {
+    try {
+      showWritten(await this.#store.write());
     } catch (error) {
       this.#refused(error);
     }
