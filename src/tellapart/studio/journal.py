@@ -21,7 +21,7 @@ from tellapart.studio.state import Line, State
 from tellapart.text import quoted
 
 NAME: Final = "journal.jsonl"
-LOCK: Final = "lock"
+LOCK: Final = "journal.lock"
 VERSION: Final = 1
 KIND: Final = "tellapart studio"
 

@@ -14,7 +14,7 @@ Folder = tuple[str, ...]
 HELD: Final = "a quarantine"
 
 # By the names of files that are all there; those of `model/artifact.py`, `export/folder.py`, `report/inside_page.py`
-# and `checks/removal.py`, which are higher up; tests hold them against what is written.
+# `checks/removal.py` and `studio/journal.py`, which are higher up; tests hold them against what is written.
 _MARKS: Final = (
     (frozenset({"manifest.json", "model.onnx"}), "a model folder"),
     (frozenset({"evaluation.json", "report.html"}), "an evaluation"),
@@ -22,6 +22,7 @@ _MARKS: Final = (
     (frozenset({"model.json", "model.onnx"}), "an exported model"),
     (frozenset({"explanation.html"}), "an explanation"),
     (frozenset({"moved.jsonl", "README.txt"}), HELD),
+    (frozenset({"journal.jsonl", "journal.lock"}), "a studio"),
 )
 _ALONE: Final = frozenset({"export.json"})  # no strange name, so it counts only where no photos lie beside it
 
