@@ -120,6 +120,32 @@ def test_ranges_and_toggles_by_mouse(open_studio):
     assert caption(visited, "06.jpg") == "no label"
 
 
+def test_the_label_file_is_written_and_the_command_shown(open_studio, photos):
+    visited = open_studio()
+    press(visited, "1")
+    visited.page.get_by_role("button", name="Write photos.csv").click()
+    dialog = visited.page.get_by_role("dialog", name="Labels written")
+    dialog.wait_for()
+    table = photos.with_name("photos.studio") / "photos.csv"
+    assert "3 photos with their labels" in dialog.inner_text()
+    assert f"tellapart train {table} -o my-model" in dialog.inner_text()
+    assert table.read_text().count("\n") == 4
+
+
+def test_begun_with_nothing_classes_are_typed_and_photos_looked_for(visit, studio, tmp_path, photos):
+    visited = visit(studio(cwd=tmp_path).address)
+    visited.page.get_by_role("heading", name="No photos yet").wait_for()
+    press(visited, "c", *"mug", "Enter")
+    saved(visited)
+    assert "mug" in visited.page.locator("class-panel").inner_text()
+    (photos / "00.jpg").rename(tmp_path / "studio" / "00.jpg")
+    visited.page.get_by_role("button", name="Look again").click()
+    visited.page.locator(TILES).wait_for()
+    press(visited, "1")
+    saved(visited)
+    assert caption(visited, "00.jpg") == "mug"
+
+
 def test_by_touch_at_390_px(open_studio):
     """As Chromium emulates a phone."""
     visited = open_studio(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)

@@ -194,6 +194,7 @@ class StudioPage extends HTMLElement {
     this.#say("Looking…");
     try {
       const n = await this.#store.lookAgain();
+      this.#grid.focus();
       this.#say(n ? `${n.toLocaleString()} new ${n === 1 ? "photo" : "photos"}.` : "No new photos.");
     } catch (error) {
       this.#refused(error);
