@@ -52,15 +52,20 @@ export class ClassPanel extends HTMLElement {
     this.#box.select();
   }
 
+  /** What is typed, as the server spells it. */
+  get #typed() {
+    return this.#box.value.trim().replace(/\s+/g, " ").normalize("NFC");
+  }
+
   #fitting() {
-    const typed = this.#box.value.trim().toLowerCase();
+    const typed = this.#typed.toLowerCase();
     const fitting = this.#classes.filter((name) => name.toLowerCase().includes(typed));
     const begins = (/** @type {string} */ name) => Number(!name.toLowerCase().startsWith(typed));
     return typed ? fitting.sort((a, b) => begins(a) - begins(b) || a.length - b.length) : fitting;
   }
 
   #take() {
-    const typed = this.#box.value.trim();
+    const typed = this.#typed;
     if (!typed) return;
     const exact = this.#classes.includes(typed);
     this.#label(exact ? typed : (this.#fitting()[0] ?? typed));
@@ -79,7 +84,7 @@ export class ClassPanel extends HTMLElement {
   }
 
   #draw() {
-    const typed = this.#box.value.trim();
+    const typed = this.#typed;
     const fitting = this.#fitting();
     const rows = fitting.map((name) => [name, KEYS[this.#classes.indexOf(name)] ?? "", this.#counts.get(name) ?? 0]);
     const drawn = JSON.stringify([typed, rows]);

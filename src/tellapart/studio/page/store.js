@@ -51,6 +51,8 @@ export class Store extends EventTarget {
   filter = { ...UNFILTERED, ...Object.fromEntries(new URLSearchParams(location.search)) };
 
   #n = 0;
+  /** @type {string[]} */
+  #savedClasses = [];
   #turn = Promise.resolve();
   #failed = 0; // actions that were waiting when one before them was refused have this number or a smaller one
   #number = 0;
@@ -91,6 +93,7 @@ export class Store extends EventTarget {
       photo.waiting++;
       Object.assign(photo, mark);
     }
+    this.#addClasses(photos);
     this.#refresh();
     const asked = photos.length ? { ...action, photos: photos.map((photo) => photo.id) } : action;
     this.#turn = this.#turn.then(() => this.#send(number, asked, photos));
@@ -120,6 +123,7 @@ export class Store extends EventTarget {
       this.dispatchEvent(new Event("saved"));
     } else {
       for (const photo of this.photos) if (!photo.waiting) Object.assign(photo, photo.saved);
+      this.classes = this.#savedClasses;
       this.#refresh();
       this.dispatchEvent(new CustomEvent("refused", { detail: why }));
     }
@@ -170,13 +174,20 @@ export class Store extends EventTarget {
   #take({ n, classes, undo, redo, photos }) {
     this.#n = n;
     Object.assign(this, { classes, undo, redo });
+    this.#savedClasses = classes;
     for (const [id, [label, none, out]] of Object.entries(photos)) {
       const photo = this.byId.get(id);
       if (!photo) continue;
       photo.saved = { label, none, out };
       if (!photo.waiting) Object.assign(photo, photo.saved); // else what is shown is newer
     }
+    if (this.waiting) this.#addClasses(this.photos.filter((photo) => photo.waiting));
     this.#refresh();
+  }
+
+  /** A class that is new has its key at once. @param {Photo[]} photos */
+  #addClasses(photos) {
+    for (const { label } of photos) if (label && !this.classes.includes(label)) this.classes = [...this.classes, label];
   }
 
   #refresh() {
