@@ -1,12 +1,20 @@
 """Fixtures that every test may use: real photos, where they are, and one small trained model."""
 
+import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
@@ -202,3 +210,91 @@ def open_browser():
         yield open_one
         for browser in browsers:
             browser.close()
+
+
+def draw(path: Path, number: int) -> Path:
+    """A photo that differs from all of other numbers."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(number).integers(0, 255, (6, 8, 3), np.uint8)
+    Image.fromarray(pixels).resize((320, 240), Image.Resampling.BICUBIC).save(path, quality=85)
+    return path
+
+
+@pytest.fixture
+def heap(tmp_path):
+    """Two photos in each of two class folders, and six in none."""
+    folder = tmp_path / "photos"
+    for n, name in enumerate(["hat/1.jpg", "hat/2.jpg", "shoe/1.jpg", "shoe/2.jpg", *(f"{n}.jpg" for n in range(6))]):
+        draw(folder / name, n)
+    return folder
+
+
+class Studio:
+    """`tellapart studio` in a process of its own."""
+
+    def __init__(self, *arguments: str, cwd: Path | None = None) -> None:
+        command = [sys.executable, "-m", "tellapart", "studio", *arguments, "--no-browser"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd)
+        first = self.process.stdout.readline()
+        if "http://" not in first:
+            self.kill()
+            raise AssertionError(first)
+        self.address = first.split()[-1]
+        self.url, _, self.token = self.address.partition("/#token=")
+
+    def ask(self, path, body=None, **headers):
+        """(status, headers, content) of an answer; JSON is read."""
+        sent = {"Authorization": f"Bearer {self.token}", **{key.replace("_", "-"): v for key, v in headers.items()}}
+        data = None if body is None else (body if isinstance(body, bytes) else json.dumps(body).encode())
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        request = urllib.request.Request(self.url + path, data, {key: value for key, value in sent.items() if value})
+        try:
+            response = urllib.request.urlopen(request, timeout=30)
+        except urllib.error.HTTPError as error:
+            response = error
+        with response:
+            content = response.read()
+        kind = response.headers.get("content-type", "")
+        return response.status, response.headers, json.loads(content) if "json" in kind else content
+
+    def state(self):
+        """{name: [label, none, out]}, and all that is told."""
+        _, _, told = self.ask("/v1/state")
+        return {photo[1]: photo[5:] for photo in told["photos"]}, told
+
+    def ids(self):
+        return {photo[1]: photo[0] for photo in self.ask("/v1/state")[2]["photos"]}
+
+    def do(self, **asked):
+        status, _, said = self.ask("/v1/do", asked)
+        assert status == 200, said
+        return said
+
+    def kill(self):
+        if self.process.stdout.closed:
+            return
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self):
+        """How it ended, and what it said."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=30)
+        with self.process.stdout as said:
+            return self.process.returncode, said.read()
+
+
+@pytest.fixture
+def studio():
+    """Opens studios: `studio(folder, …)`."""
+    opened = []
+
+    def go(*arguments, cwd=None):
+        opened.append(Studio(*map(str, arguments), cwd=cwd))
+        return opened[-1]
+
+    yield go
+    for one in opened:
+        one.kill()

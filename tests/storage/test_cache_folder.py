@@ -5,7 +5,7 @@ import platformdirs
 import pytest
 
 from tellapart.features.cache import Embedding, FeatureCache
-from tellapart.storage.cache_folder import NOWHERE, cache_folder
+from tellapart.storage.cache_folder import NOWHERE, cache_folder, state_folder
 from tellapart.storage.photo_locations import forget_locations, load_locations, save_locations
 
 
@@ -40,3 +40,13 @@ def test_a_user_without_a_home_goes_without(monkeypatch, tmp_path, answer):
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+def test_a_person_s_own_work_has_a_folder_that_is_no_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TELLAPART_STATE_DIR", str(tmp_path))
+    assert state_folder() == tmp_path
+    monkeypatch.delenv("TELLAPART_STATE_DIR")
+    assert "tellapart" in str(state_folder())
+    assert state_folder() != cache_folder()
+    monkeypatch.setattr(platformdirs, "user_state_dir", _homeless)
+    assert state_folder() == NOWHERE

@@ -18,6 +18,7 @@ from tellapart.cli.options import Commands, examples
 from tellapart.cli.predict import predict
 from tellapart.cli.serve import serve
 from tellapart.cli.status import status
+from tellapart.cli.studio import studio
 from tellapart.cli.suggest import suggest
 from tellapart.cli.summary import summary
 from tellapart.cli.threshold import threshold
@@ -52,6 +53,7 @@ COMMANDS = (
     explain,
     info,
     serve,
+    studio,
     export,
     backbones,
     summary,

@@ -7,14 +7,13 @@ import click
 from click.core import ParameterSource
 
 from tellapart.cli.address import code_lines, itself, open_browser, reachable, url
+from tellapart.cli.listening import listener_at, log_to_stderr
 from tellapart.cli.options import examples
 from tellapart.cli.output import say
 from tellapart.errors import InputError
 from tellapart.extras import require
 
 if TYPE_CHECKING:
-    import socket
-
     from tellapart.server.predict_api.serving_model import ServingModel
 
 
@@ -81,7 +80,7 @@ def serve(
     def tell(served: ServingModel) -> None:
         _tell(served, host, reached, listener.getsockname()[1], token, opens=opens, quiet=quiet)
 
-    with _listener(host, port) as listener, ThreadPoolExecutor(1) as opener:
+    with listener_at(host, port) as listener, ThreadPoolExecutor(1) as opener:
         if host not in ("127.0.0.1", "::1", "localhost") and not token:
             say(f"Whoever can reach {host} can use this model.", fg="yellow", err=True)
         opening = opener.submit(open_model, Path(model))
@@ -89,7 +88,7 @@ def serve(
 
         from tellapart.server.predict_api.lifecycle import serve as run_server
 
-        _log_to_stderr(quiet=quiet)
+        log_to_stderr(quiet=quiet)
         asyncio.run(run_server(listener, opening, Path(model), settings, tell))
 
 
@@ -150,27 +149,6 @@ def _names(host: str, allow_host: tuple[str, ...], allow_origin: tuple[str, ...]
     return names, [web_origin(origin) for origin in allow_origin]
 
 
-def _listener(host: str, port: int) -> "socket.socket":
-    """A socket that visitors can connect to from now on; they wait until the server is ready.
-
-    Raises:
-        InputError: the address cannot be had.
-    """
-    import socket
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise InputError(
-            f"Port {port} of '{host}' cannot be used.", hint="Is another server running? Choose another --port."
-        ) from error
-    # Head and body of an answer are two writes. asyncio would see to it, but not for a socket that was made like this:
-    # the second write then waits for the visitor's system to acknowledge the first, 40 ms.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
 def _proxies(given: tuple[str, ...]) -> tuple[str, ...]:
     """`given`, if each is an address or a network.
 
@@ -187,22 +165,3 @@ def _proxies(given: tuple[str, ...]) -> tuple[str, ...]:
                 f"'{proxy}' is not the address of a proxy.", hint="Write it like 10.0.0.2, or 10.0.0.0/24 for several."
             ) from error
     return given
-
-
-def _log_to_stderr(*, quiet: bool) -> None:
-    """One line a request, unless `quiet`, and whatever goes wrong, without colours, for people and for files."""
-    import logging
-
-    from tellapart.text import shown_lines
-
-    class Plain(logging.Formatter):
-        def format(self, record: logging.LogRecord) -> str:
-            return shown_lines(super().format(record))
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(Plain("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
-    for name, level in (("tellapart", logging.WARNING if quiet else logging.INFO), ("uvicorn.error", logging.ERROR)):
-        logger = logging.getLogger(name)
-        logger.addHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = False

@@ -249,7 +249,7 @@ def _table(raw: _Raw, folder: str, name: str) -> Table:
         raw.cells.get(column, empty) if column else empty for column in (raw.path, raw.label, raw.split, raw.group)
     )
     rows = [
-        _complete(line, path, label, split, folder, name)._replace(group=unguarded(group))
+        _complete(line, path, unguarded(label), split, folder, name)._replace(group=unguarded(group))
         for line, path, label, split, group in zip(raw.lines, paths, labels, splits, groups, strict=True)
     ]
     used = {raw.path, raw.label, raw.split, raw.group}

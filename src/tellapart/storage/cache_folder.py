@@ -1,4 +1,4 @@
-"""Where on this machine tellapart keeps what it need not compute twice."""
+"""Where on this machine tellapart keeps what it need not compute twice, and a person's work that has no other place."""
 
 import os
 from pathlib import Path
@@ -23,3 +23,17 @@ def cache_folder() -> Path:
     except RuntimeError:
         return NOWHERE
     return folder if folder.is_absolute() else NOWHERE  # "~/.cache", which would be a folder called "~" here
+
+
+def state_folder() -> Path:
+    """Where a person's own work is kept that cannot lie where it belongs; TELLAPART_STATE_DIR overrides it.
+
+    `NOWHERE` for a user without a home. Other than what a cache holds, it is nowhere else.
+    """
+    if chosen := os.environ.get("TELLAPART_STATE_DIR"):
+        return Path(chosen)
+    try:
+        folder = Path(platformdirs.user_state_dir("tellapart"))
+    except RuntimeError:
+        return NOWHERE
+    return folder if folder.is_absolute() else NOWHERE

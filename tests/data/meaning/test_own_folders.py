@@ -14,6 +14,8 @@ from tellapart.errors import InputError
 from tellapart.export.folder import RECORD
 from tellapart.model.artifact import EVALUATION, MANIFEST, MODEL, REPORT
 from tellapart.report.inside_page import PAGE
+from tellapart.studio.journal import LOCK, NAME
+from tellapart.studio.table import NAME as TABLE
 
 KINDS = {
     "a model folder": [MANIFEST, MODEL, EVALUATION, REPORT, "examples/1-hat.jpg"],
@@ -21,6 +23,7 @@ KINDS = {
     "an exported model": [RECORD, "index.html", "model/examples/1-hat.jpg"],
     "an explanation": [PAGE, "seen.png"],
     HELD: [LIST, README, "hat/1.jpg"],
+    "a studio": [NAME, LOCK, TABLE],
 }
 
 

@@ -16,7 +16,7 @@ HELD: Final = "a quarantine"
 # Each export has one of these, whatever it is for; other programs call a file of theirs export.json, too.
 _OF_AN_EXPORT: Final = ("index.html", "app.py", "Dockerfile", "model.json")
 # By the names of files that are all there; those of `model/artifact.py`, `export/folder.py`, `report/inside_page.py`
-# and `checks/removal.py`, which are higher up; tests hold them against what is written.
+# `checks/removal.py` and `studio/journal.py`, which are higher up; tests hold them against what is written.
 _MARKS: Final = (
     (frozenset({"manifest.json", "model.onnx"}), "a model folder"),
     (frozenset({"evaluation.json", "report.html"}), "an evaluation"),
@@ -24,6 +24,7 @@ _MARKS: Final = (
     (frozenset({"model.json", "model.onnx"}), "an exported model"),
     (frozenset({"explanation.html"}), "an explanation"),
     (frozenset({"moved.jsonl", "README.txt"}), HELD),
+    (frozenset({"journal.jsonl", "journal.lock"}), "a studio"),
 )
 # No strange names, so they count only where no photos lie beside them.
 _ALONE: Final = frozenset({"export.json", *_OF_AN_EXPORT})

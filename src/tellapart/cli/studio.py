@@ -1,0 +1,95 @@
+"""`studio`: photos labelled on a page of this machine."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from tellapart.cli.address import open_browser, url
+from tellapart.cli.listening import listener_at, log_to_stderr
+from tellapart.cli.options import examples, progress_bars
+from tellapart.cli.output import say
+from tellapart.errors import InputError
+from tellapart.extras import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tellapart.studio.session import Session
+
+HOST = "127.0.0.1"
+NEW = "studio"  # the folder that is made where none is named
+
+
+@click.command(
+    epilog=examples(
+        """
+tellapart studio photos/              a folder of photos, with or without class folders
+tellapart studio photos.csv           the photos of a label file
+tellapart studio                      begin anew, in ./studio"""
+    )
+)
+@click.argument("photos", type=click.Path(), required=False)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0, the default, takes any that is free.")
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+def studio(photos: str | None, port: int, no_browser: bool) -> None:
+    """Label PHOTOS on a page: in bulk, by mouse, touch or keys, with undo that outlives a restart.
+
+    What you say is kept in PHOTOS.studio, a line for each action; the photos themselves are neither moved nor changed,
+    and nothing leaves this machine. Ctrl-C ends it.
+    """
+    import asyncio
+    from pathlib import Path
+
+    require("serve", "The studio needs a part of tellapart that is not installed.")
+    from tellapart.server.shell.app import Settings
+    from tellapart.server.shell.token import new_token
+    from tellapart.studio.journal import open_journal
+    from tellapart.studio.lifecycle import serve as run_server
+    from tellapart.studio.place import is_beside, place_of
+    from tellapart.studio.session import Session
+
+    if photos is None:
+        photos = NEW
+        _make(Path(NEW))
+    if not Path(photos).exists():
+        raise InputError(f"There is no '{photos}'.", hint="Name a folder of photos, or none to begin anew.")
+    folder, token = place_of(photos), new_token()
+    beside = is_beside(folder, photos)
+    try:
+        with open_journal(folder) as journal, listener_at(HOST, port) as listener:
+            session = Session(photos, folder, journal, beside=beside)
+            with progress_bars() as progress:
+                session.look(progress)
+            address = f"{url(HOST, listener.getsockname()[1])}/#token={token}"
+            log_to_stderr(quiet=True)
+            asyncio.run(
+                run_server(listener, session, Settings(token=token), lambda: _tell(session, address, not no_browser))
+            )
+    except PermissionError as error:
+        raise InputError(
+            f"'{folder}' holds what was said of these photos, and may not be written to.",
+            hint="Mend its permissions.",
+        ) from error
+
+
+def _make(folder: "Path") -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The folder '{folder}' cannot be made here.", hint="Name a folder of photos: tellapart studio PHOTOS"
+        ) from error
+
+
+def _tell(session: "Session", address: str, opens: bool) -> None:
+    """Where it is, and where what is said is kept, once it answers."""
+    say(f"The studio of '{session.source}': {address}", bold=True)
+    for sentence in (*session.heap.notes, session.described()):
+        say(sentence)
+    if not session.beside:
+        say(f"There is no place for it beside the photos, so it is kept in {session.folder}.", fg="yellow")
+    say("The photos are neither moved nor changed, and nothing leaves this machine. Ctrl-C ends it.")
+    if opens and not open_browser(address):
+        say("There is no browser to open here: open the address above.", fg="yellow", err=True)
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""The studio: photos labelled on a local page, every action a line in a journal."""

@@ -1,0 +1,117 @@
+"""What a page asks for -> the line that does it; or a refusal in a sentence."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from tellapart.data.meaning.class_names import check_class_names, normal
+from tellapart.errors import InputError
+from tellapart.studio.state import Line, Mark, State, changed
+from tellapart.text import LONGEST_NAME, counted, quoted, shown
+
+OTHER: Final = "other"  # the class that photos of "none of these" become when there are enough to learn from
+ENOUGH_FOR_OTHER: Final = 20
+
+
+def line_for(state: State, asked: Mapping[str, Any]) -> Line | None:
+    """The line that does what is asked; None where it is so already, or where there is nothing to undo.
+
+    Args:
+        state: what holds now.
+        asked: `do`, and what belongs to it: `photos` (identities), `label`, `out`, `name`, `to`.
+
+    Raises:
+        InputError: it cannot be done.
+    """
+    do = asked.get("do")
+    if do == "undo":
+        return state.undo()
+    if do == "redo":
+        return state.redo()
+    if do in ("label", "none", "out"):
+        return _mark(state, str(do), asked)
+    if do == OTHER:
+        return _none_to_other(state)
+    if do == "class_new":
+        name = _new_name(state, _text(asked, "name"))
+        return changed(state, "class_new", {}, [*state.classes, name])
+    if do in ("class_rename", "class_merge", "class_delete"):
+        return _change_class(state, str(do), asked)
+    raise InputError("The page asks for something that this version does not know.", hint="Reload the page.")
+
+
+def _mark(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
+    photos = _photos(state, asked)
+    if do == "out":
+        out = asked.get("out") is True
+        return changed(state, do, {photo: replace(state.marks[photo], out=out) for photo in photos})
+    if do == "none":
+        return changed(state, do, {photo: replace(state.marks[photo], label="", none=True) for photo in photos})
+    label = _text(asked, "label")
+    classes = list(state.classes)
+    if label and label not in classes:
+        label = _new_name(state, label)
+        classes.append(label)
+    after = {photo: replace(state.marks[photo], label=label, none=False) for photo in photos}
+    return changed(state, do, after, classes)
+
+
+def _change_class(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
+    name = _text(asked, "name")
+    if name not in state.classes:
+        raise InputError(f"There is no class {quoted(name)}.", hint="Reload the page.")
+    to = "" if do == "class_delete" else _text(asked, "to")
+    classes = [other for other in state.classes if other != name]
+    if do == "class_merge" and (to not in classes):
+        raise InputError(f"There is no class {quoted(to)} to merge {quoted(name)} into.")
+    if do == "class_rename":
+        to = _new_name(state, to, instead_of=name)
+        classes = [to if other == name else other for other in state.classes]
+    of_class = {photo: mark for photo, mark in state.marks.items() if mark.label == name}
+    return changed(state, do, {photo: replace(mark, label=to) for photo, mark in of_class.items()}, classes)
+
+
+def _none_to_other(state: State) -> Line | None:
+    those = [photo for photo, mark in state.marks.items() if mark.none and not mark.out]
+    if len(those) < ENOUGH_FOR_OTHER:
+        raise InputError(
+            f"{counted(len(those), 'photo')} of none of the classes: a class takes {ENOUGH_FOR_OTHER} at least."
+        )
+    classes = [*state.classes] if OTHER in state.classes else [*state.classes, _new_name(state, OTHER)]
+    return changed(state, OTHER, {photo: Mark(OTHER) for photo in those}, classes)
+
+
+def _photos(state: State, asked: Mapping[str, Any]) -> list[str]:
+    photos = asked.get("photos")
+    if not isinstance(photos, list) or not photos:
+        raise InputError("No photo is chosen.", hint="Choose one first.")
+    if not all(isinstance(photo, str) and photo in state.marks for photo in photos):
+        raise InputError("A photo is chosen that the studio does not know.", hint="Reload the page.")
+    return photos
+
+
+def _text(asked: Mapping[str, Any], key: str) -> str:
+    value = asked.get(key)
+    if not isinstance(value, str):
+        raise InputError("The page asks for something that this version does not know.", hint="Reload the page.")
+    return normal(value)
+
+
+def _new_name(state: State, given: str, *, instead_of: str = "") -> str:
+    """A name that a class can have beside the others.
+
+    Raises:
+        InputError: it cannot.
+    """
+    name = " ".join(given.split())
+    if not name:
+        raise InputError("A class needs a name.", hint="Type one.")
+    if len(name) > LONGEST_NAME or shown(name) != name:
+        raise InputError(
+            f"{quoted(name)} is no name for a class.", hint=f"Take letters that show, {LONGEST_NAME} at most."
+        )
+    others = [other for other in state.classes if other != instead_of]
+    if name in others:
+        raise InputError(f"There is a class {quoted(name)} already.", hint="Merge the two, or take another name.")
+    check_class_names([*others, name])
+    return name

@@ -1,0 +1,101 @@
+"""The routes of the studio: literal paths, and a token for all but the page's own files."""
+
+import asyncio
+import json
+from importlib.resources import files
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from tellapart.server.shell.app import Settings, make_app
+from tellapart.server.shell.limits import Budget, Reservation, read_body
+from tellapart.server.shell.pages import read_pages, routes
+from tellapart.server.shell.problem import Problem, bad_request, json_response
+from tellapart.studio.session import Session
+from tellapart.studio.thumbnails import Thumbnails
+
+GONE: Final = Response(status_code=499)  # nobody reads it
+SHARED: Final = ("/elements.js", "/icon.svg")  # of the files of `serve`
+# A thumbnail is asked for by its photo's content, so it never changes; nobody between may keep it.
+IMMUTABLE: Final = {"cache-control": "private, max-age=31536000, immutable", "vary": "Authorization"}
+
+
+def make_studio_app(session: Session, thumbnails: Thumbnails, settings: Settings) -> ASGIApp:
+    """The application around one studio."""
+    pages = read_pages(files("tellapart") / "studio" / "page")
+    pages += [page for page in read_pages() if page.path in SHARED]
+    paths = {page.path for page in pages}
+    every = [*_api(session, thumbnails), *routes(pages)]
+    return make_app(every, settings, CollectorRegistry(), parts=paths | {"/v1/thumbnail"}, free=paths)
+
+
+def _api(session: Session, thumbnails: Thumbnails) -> list[Route]:
+    room = Budget()
+
+    async def state(_: Request) -> Response:
+        return json_response(session.whole())
+
+    async def changes(request: Request) -> Response:
+        return json_response(session.changes(_since(request.query_params.get("since"))))
+
+    async def do(request: Request) -> Response:
+        asked = await _asked(request, room)
+        if asked is None:
+            return GONE
+        await asyncio.to_thread(session.do, asked)
+        return json_response(session.changes(_since(asked.get("since"))))
+
+    async def look(_: Request) -> Response:
+        n_new = await asyncio.to_thread(session.look)
+        return json_response({**session.whole(), "n_new": n_new})
+
+    async def write(_: Request) -> Response:
+        return json_response(await asyncio.to_thread(session.write))
+
+    async def thumbnail(request: Request) -> Response:
+        photo = session.by_id.get(request.query_params.get("photo", ""))
+        if photo is None:
+            raise Problem(404, "not_found", "There is no such photo.", hint="Press Look again.")
+        jpeg = await thumbnails.get(photo.id, photo.place, request.is_disconnected)
+        return GONE if jpeg is None else Response(jpeg, media_type="image/jpeg", headers=IMMUTABLE)
+
+    return [
+        Route("/v1/state", state, methods=["GET"]),
+        Route("/v1/changes", changes, methods=["GET"]),
+        Route("/v1/do", do, methods=["POST"]),
+        Route("/v1/look", look, methods=["POST"]),
+        Route("/v1/write", write, methods=["POST"]),
+        Route("/v1/thumbnail", thumbnail, methods=["GET"]),
+    ]
+
+
+async def _asked(request: Request, room: Budget) -> dict[str, Any] | None:
+    """The JSON object that was sent; None where whoever sent it is gone.
+
+    Raises:
+        Problem: it is no such thing, or too much.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Problem(415, "wrong_type", "The request is no JSON.", hint="Send application/json.")
+    with Reservation(room, Budget()) as reservation:
+        try:
+            body = await read_body(request, reservation)
+        except ClientDisconnect:
+            return None
+        try:
+            asked = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise bad_request("The request is no JSON.") from error
+    if not isinstance(asked, dict):
+        raise bad_request("The request is no JSON object.")
+    return asked
+
+
+def _since(value: Any) -> int:
+    """The number of lines that a page knows; 0, from the beginning, for what is none."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0

@@ -1,0 +1,195 @@
+"""The photos that a studio is opened on, each known by its content, whatever it is called and wherever it lies.
+
+Photos are opened only to be hashed: what they show is for the processes that decode.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tellapart.data.label_file import JSON_EXTENSIONS, TABLE_EXTENSIONS
+from tellapart.data.layout import NOT_INSIDE_CLASS, NOT_INSIDE_SPLIT, Placed, arrange
+from tellapart.data.listing import extension, list_folder
+from tellapart.data.meaning.class_names import RESERVED_CLASS_NAMES, check_class_names
+from tellapart.data.meaning.own_folders import refuse_no_photos, without_own
+from tellapart.data.source import scan
+from tellapart.errors import InputError
+from tellapart.parallel import map_in_order
+from tellapart.storage.atomic import write_file
+from tellapart.text import quoted, shown
+
+ID_LETTERS: Final = 32  # 128 bits of SHA-256: among 100,000 photos two share them by chance once in 10^28 heaps
+INDEX: Final = "photos.json"  # which content a file had when it was last read, so that it need not be read again
+NONE_OF_THESE: Final = "none of these"
+
+Progress = Callable[[str, int, int], None]  # told what, how many of it were read, and of how many
+
+
+class Photo(NamedTuple):
+    """One photo of the heap.
+
+    Attributes:
+        id: what it is known by: its content.
+        name: as people read it, relative to the source.
+        place: where it is.
+        label: the class that its folder or its table gives; "" for none, or where copies are in two classes.
+        none: whether that is "none of these".
+        split: "train", "val", "test" or "", as the source gives it.
+        modified_s: when its file was last changed, in seconds since 1970.
+        n_files: how many files have its content.
+    """
+
+    id: str
+    name: str
+    place: str
+    label: str
+    none: bool
+    split: str
+    modified_s: float
+    n_files: int
+
+
+@dataclass(frozen=True)
+class Heap:
+    """All photos of a source.
+
+    Attributes:
+        photos: sorted by name; of several with one content the first.
+        class_names: of the source, sorted; also those of empty folders.
+        unusable: (name, reason) of each file that is no photo to be labelled.
+        notes: sentences on how the source was understood.
+    """
+
+    photos: tuple[Photo, ...]
+    class_names: tuple[str, ...]
+    unusable: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+class _Known(NamedTuple):
+    size_bytes: int
+    modified_ns: int
+    id: str
+
+
+def read_heap(source: str, state: Path, progress: Progress | None = None) -> Heap:
+    """The photos of a folder, with or without class folders, or of a label file.
+
+    Args:
+        source: what the person named.
+        state: the folder where a studio keeps what it knows.
+        progress: told how far it is.
+
+    Raises:
+        InputError: it is neither, or it cannot be understood.
+    """
+    placed, class_names, notes = _placed(source)
+    given = sorted(file for file in placed if not file.reason)
+    known = _load(state / INDEX)
+    read = _read_all(given, known, progress)
+    _save(state / INDEX, {file.place: found for file, found in zip(given, read, strict=True) if found})
+    unusable = [(file.photo, file.reason) for file in placed if file.reason]
+    unusable += [(file.photo, "cannot be read") for file, found in zip(given, read, strict=True) if not found]
+    pairs = [(file, found) for file, found in zip(given, read, strict=True) if found]
+    return Heap(_photos(pairs), class_names, tuple(sorted(unusable)), tuple(notes))
+
+
+def _placed(source: str) -> tuple[list[Placed], tuple[str, ...], list[str]]:
+    """Every file with its class, "" for none; the classes; and sentences."""
+    name = shown(source.rstrip("/") or source)
+    try:
+        mode = os.stat(source).st_mode
+    except (OSError, ValueError) as error:
+        raise InputError(f"There is no {quoted(name)}.", hint="Name a folder of photos.") from error
+    if stat.S_ISREG(mode) and extension(source) in TABLE_EXTENSIONS | JSON_EXTENSIONS:
+        dataset = scan(source, group_by="none")
+        used = [
+            Placed(photo, place, dataset.class_names[label], str(split))
+            for photo, place, label, split in zip(
+                dataset.photos, dataset.places, dataset.labels, dataset.splits, strict=True
+            )
+        ]
+        rest = [Placed(skipped.photo, "", reason=skipped.reason) for skipped in dataset.skipped]
+        return used + rest, dataset.class_names, list(dataset.notes)
+    if not stat.S_ISDIR(mode):
+        raise InputError(
+            f"{quoted(name)} is neither a folder nor a label file.",
+            hint="The studio takes photos that are files on this machine: unpack a zip first.",
+        )
+    listing = list_folder(source)
+    refuse_no_photos(listing, name)
+    listing, left_out = without_own(listing)
+    arranged = arrange(listing, "")
+    names = {one for one in arranged.class_names if one.casefold() not in RESERVED_CLASS_NAMES}
+    check_class_names(names)
+    loose = (NOT_INSIDE_CLASS, NOT_INSIDE_SPLIT)  # a person who has not said a class yet
+    placed = [file._replace(reason="") if file.reason in loose else file for file in arranged.placed]
+    return placed, tuple(sorted(names)), [*left_out, *arranged.notes]
+
+
+def _photos(pairs: Iterable[tuple[Placed, _Known]]) -> tuple[Photo, ...]:
+    """One photo for each content; copies in two classes have none until a person says it."""
+    photos: dict[str, Photo] = {}
+    for file, found in pairs:
+        word = file.class_name.casefold()
+        label = "" if word in RESERVED_CLASS_NAMES else file.class_name
+        place, modified_s = os.path.abspath(file.place), found.modified_ns / 1e9
+        photo = Photo(found.id, file.photo, place, label, word == NONE_OF_THESE, file.split, modified_s, 1)
+        first = photos.setdefault(found.id, photo)
+        if first is not photo:
+            same = (first.label, first.none) == (photo.label, photo.none)
+            photos[found.id] = first._replace(
+                label=first.label if same else "",
+                none=first.none and same,
+                split=first.split if first.split == photo.split else "",
+                n_files=first.n_files + 1,
+            )
+    return tuple(photos.values())
+
+
+def _read_all(files: Sequence[Placed], known: dict[str, _Known], progress: Progress | None) -> list[_Known | None]:
+    """What each file holds; None for one that cannot be read."""
+    read: list[_Known | None] = []
+    for found in map_in_order(lambda file: _read(file.place, known.get(file.place)), files, name="hash"):
+        read.append(found)
+        if progress:
+            progress("photos", len(read), len(files))
+    return read
+
+
+def _read(place: str, before: _Known | None) -> _Known | None:
+    try:
+        status = os.stat(place)
+        if before and (before.size_bytes, before.modified_ns) == (status.st_size, status.st_mtime_ns):
+            return before
+        with open(place, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
+    return _Known(status.st_size, status.st_mtime_ns, digest[:ID_LETTERS])
+
+
+def identity(content: bytes) -> str:
+    """What a photo of these bytes is known by."""
+    return hashlib.sha256(content).hexdigest()[:ID_LETTERS]
+
+
+def _load(path: Path) -> dict[str, _Known]:
+    """What was read before; nothing where it is damaged, for it is only a saving of time."""
+    with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return {
+            str(place): _Known(int(size), int(modified), str(photo))
+            for place, (size, modified, photo) in json.loads(path.read_bytes()).items()
+        }
+    return {}
+
+
+def _save(path: Path, known: dict[str, _Known]) -> None:
+    with suppress(InputError):  # the next start reads all photos once more
+        write_file(path, json.dumps(known).encode())

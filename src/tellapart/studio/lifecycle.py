@@ -1,0 +1,37 @@
+"""The life of a studio's server: it answers until a signal asks to end, and leaves the journal whole."""
+
+import socket
+from collections.abc import Callable
+
+from tellapart.parallel import n_cores
+from tellapart.sandbox import jail
+from tellapart.sandbox.decoder_pool import DecoderPool
+from tellapart.server.shell import lifecycle
+from tellapart.server.shell.app import Settings
+from tellapart.studio.app import make_studio_app
+from tellapart.studio.session import Session
+from tellapart.studio.thumbnails import Thumbnails
+
+
+async def serve(listener: socket.socket, session: Session, settings: Settings, on_ready: Callable[[], None]) -> None:
+    """Serve until a signal asks to end.
+
+    Args:
+        listener: the socket that the browser connects to.
+        session: the studio.
+        settings: who may use it.
+        on_ready: called when the page can be opened.
+    """
+    jail.guard()
+    decoders = DecoderPool(n_cores())
+    decoders.start()
+    thumbnails = Thumbnails(session.folder, decoders)
+
+    async def tell() -> None:
+        on_ready()
+
+    try:
+        await lifecycle.serve(listener, make_studio_app(session, thumbnails, settings), starting=tell())
+    finally:
+        await decoders.close()
+        thumbnails.close()

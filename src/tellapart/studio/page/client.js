@@ -1,0 +1,68 @@
+/** The studio's server: asked with the token of this page's address, one action after the other. */
+
+const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
+
+/** What the server refuses, in its own sentence. */
+export class Refused extends Error {
+  /**
+   * @param {string} message
+   * @param {string} hint
+   */
+  constructor(message, hint = "") {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [options]
+ * @returns {Promise<Response>} an answer that is no refusal
+ */
+async function ask(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers: { Authorization: `Bearer ${token}`, ...options.headers } });
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new Refused("The studio does not answer.", "Is it still running? Start it again, and open its new address.");
+  }
+  if (response.ok) return response;
+  const said = await response.json().catch(() => ({}));
+  throw new Refused(said.message ?? "The studio did not understand.", said.hint ?? "Reload the page.");
+}
+
+/** @returns {Promise<import("./studio-types").Whole>} */
+export const whole = async () => (await ask("/v1/state")).json();
+
+/** @returns {Promise<import("./studio-types").Whole & {n_new: number}>} */
+export const lookAgain = async () => (await ask("/v1/look", { method: "POST" })).json();
+
+/** @returns {Promise<{path: string, n_photos: number, left: string, command: string}>} */
+export const writeTable = async () => (await ask("/v1/write", { method: "POST" })).json();
+
+/**
+ * @param {number} since
+ * @returns {Promise<import("./studio-types").Changes>}
+ */
+export const changesSince = async (since) => (await ask(`/v1/changes?since=${since}`)).json();
+
+/**
+ * @param {Record<string, unknown>} action
+ * @returns {Promise<import("./studio-types").Changes>} once it is on the disk
+ */
+export const perform = async (action) =>
+  (
+    await ask("/v1/do", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(action),
+    })
+  ).json();
+
+/**
+ * @param {string} id
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>}
+ */
+export const thumbnail = async (id, signal) => (await ask(`/v1/thumbnail?photo=${id}`, { signal })).blob();

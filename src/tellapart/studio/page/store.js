@@ -1,0 +1,207 @@
+/** What is known of the photos: what the server has saved, what waits to be saved, and which photos are shown. */
+
+import * as client from "./client.js";
+
+/** @typedef {import("./studio-types").Photo} Photo */
+/** @typedef {import("./studio-types").Mark} Mark */
+
+export const SHOWN = {
+  all: "All photos",
+  unlabelled: "Not labelled",
+  labelled: "Labelled",
+  none: "None of these",
+  out: "Left out",
+};
+export const SORTED = { name: "Name", date: "Newest first", label: "Class", folder: "Folder", out: "Left out first" };
+/** @type {import("./studio-types").Filter} */
+const UNFILTERED = { show: "all", class: "", folder: "", find: "", sort: "name" };
+
+/** @type {Record<string, (photo: Photo) => boolean>} */
+const KEEPS = {
+  all: () => true,
+  unlabelled: (photo) => !photo.label && !photo.none && !photo.out,
+  labelled: (photo) => photo.label !== "" && !photo.out,
+  none: (photo) => photo.none,
+  out: (photo) => photo.out,
+};
+
+/** @type {Record<string, (a: Photo, b: Photo) => number>} what is alike stays in the order of names */
+const ORDERS = {
+  date: (a, b) => b.modified - a.modified,
+  label: (a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0),
+  folder: (a, b) => (a.folder < b.folder ? -1 : a.folder > b.folder ? 1 : 0),
+  out: (a, b) => Number(b.out) - Number(a.out),
+};
+
+/** Tells of "change" when anything is different, of "saved" and "refused" (with a detail) when an action has ended. */
+export class Store extends EventTarget {
+  /** @type {Photo[]} */
+  photos = [];
+  /** @type {Map<string, Photo>} */
+  byId = new Map();
+  /** @type {Photo[]} those that the filter keeps, in the order that is asked for */
+  view = [];
+  /** @type {string[]} */
+  classes = [];
+  /** @type {import("./studio-types").Whole | null} */
+  about = null;
+  undo = /** @type {string | null} */ (null);
+  redo = /** @type {string | null} */ (null);
+  waiting = 0;
+  filter = { ...UNFILTERED, ...Object.fromEntries(new URLSearchParams(location.search)) };
+
+  #n = 0;
+  /** @type {string[]} */
+  #savedClasses = [];
+  #turn = Promise.resolve();
+  #failed = 0; // actions that were waiting when one before them was refused have this number or a smaller one
+  #number = 0;
+
+  async load() {
+    this.#takeWhole(await client.whole());
+  }
+
+  /** @returns {Promise<number>} how many photos are new */
+  async lookAgain() {
+    await this.#turn;
+    const whole = await client.lookAgain();
+    this.#takeWhole(whole);
+    return whole.n_new;
+  }
+
+  /** The label file, once all that was done is saved. */
+  async write() {
+    await this.#turn;
+    return client.writeTable();
+  }
+
+  /** What another tab may have done. */
+  async catchUp() {
+    if (!this.waiting && this.about) this.#take(await client.changesSince(this.#n));
+  }
+
+  /**
+   * Shows what an action does at once; "saved" follows once it is on the disk.
+   * @param {Record<string, unknown>} action
+   * @param {Photo[]} [photos] that it is about
+   * @param {Partial<Mark>} [mark] what it makes of them
+   */
+  act(action, photos = [], mark = {}) {
+    const number = ++this.#number;
+    this.waiting++;
+    for (const photo of photos) {
+      photo.waiting++;
+      Object.assign(photo, mark);
+    }
+    this.#addClasses(photos);
+    this.#refresh();
+    const asked = photos.length ? { ...action, photos: photos.map((photo) => photo.id) } : action;
+    this.#turn = this.#turn.then(() => this.#send(number, asked, photos));
+    return this.#turn;
+  }
+
+  /**
+   * @param {number} number
+   * @param {Record<string, unknown>} asked
+   * @param {Photo[]} photos
+   */
+  async #send(number, asked, photos) {
+    /** @type {import("./studio-types").Changes | null} */
+    let said = null;
+    let why = null;
+    try {
+      if (number <= this.#failed) throw new client.Refused("It was not done, because what came before it failed.");
+      said = await client.perform({ ...asked, since: this.#n });
+    } catch (error) {
+      this.#failed = this.#number; // what was done since rests on what is not so
+      why = error;
+    }
+    this.waiting--;
+    for (const photo of photos) photo.waiting--;
+    if (said) {
+      this.#take(said);
+      this.dispatchEvent(new Event("saved"));
+    } else {
+      for (const photo of this.photos) if (!photo.waiting) Object.assign(photo, photo.saved);
+      this.classes = this.#savedClasses;
+      this.#refresh();
+      this.dispatchEvent(new CustomEvent("refused", { detail: why }));
+    }
+  }
+
+  /** @param {Partial<import("./studio-types").Filter>} wanted */
+  setFilter(wanted) {
+    Object.assign(this.filter, wanted);
+    const query = new URLSearchParams();
+    for (const [key, value] of Object.entries(this.filter)) {
+      if (key in UNFILTERED && value !== /** @type {any} */ (UNFILTERED)[key]) query.set(key, value);
+    }
+    history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}${location.hash}`);
+    this.#refresh();
+  }
+
+  /** How many photos each class has, those left out not counted. @returns {Map<string, number>} */
+  counts() {
+    const counts = new Map(this.classes.map((name) => [name, 0]));
+    for (const photo of this.photos) {
+      if (photo.label && !photo.out) counts.set(photo.label, (counts.get(photo.label) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  /** @returns {string[]} */
+  folders() {
+    return [...new Set(this.photos.map((photo) => photo.folder))].sort();
+  }
+
+  /** @param {import("./studio-types").Whole} whole */
+  #takeWhole(whole) {
+    this.about = whole;
+    this.photos = whole.photos.map(([id, name, modified, split, copies, label, none, out], rank) => ({
+      ...{ id, name, modified, split, copies, label, none, out, rank },
+      folder: name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "",
+      saved: { label, none, out },
+      waiting: 0,
+    }));
+    const collator = new Intl.Collator(undefined, { numeric: true });
+    this.photos.sort((a, b) => collator.compare(a.name, b.name));
+    this.photos.forEach((photo, rank) => (photo.rank = rank));
+    this.byId = new Map(this.photos.map((photo) => [photo.id, photo]));
+    this.#take({ ...whole, photos: {} });
+  }
+
+  /** @param {import("./studio-types").Changes} said */
+  #take({ n, classes, undo, redo, photos }) {
+    this.#n = n;
+    Object.assign(this, { classes, undo, redo });
+    this.#savedClasses = classes;
+    for (const [id, [label, none, out]] of Object.entries(photos)) {
+      const photo = this.byId.get(id);
+      if (!photo) continue;
+      photo.saved = { label, none, out };
+      if (!photo.waiting) Object.assign(photo, photo.saved); // else what is shown is newer
+    }
+    if (this.waiting) this.#addClasses(this.photos.filter((photo) => photo.waiting));
+    this.#refresh();
+  }
+
+  /** A class that is new has its key at once. @param {Photo[]} photos */
+  #addClasses(photos) {
+    for (const { label } of photos) if (label && !this.classes.includes(label)) this.classes = [...this.classes, label];
+  }
+
+  #refresh() {
+    const { show, class: name, folder, find, sort } = this.filter;
+    const keeps = KEEPS[show] ?? KEEPS.all;
+    const words = find.toLowerCase();
+    this.view = this.photos.filter(
+      (photo) =>
+        keeps(photo) &&
+        (!name || photo.label === name) &&
+        (!folder || photo.folder === folder) &&
+        (!words || photo.name.toLowerCase().includes(words)),
+    );
+    if (ORDERS[sort]) this.view.sort((a, b) => ORDERS[sort](a, b) || a.rank - b.rank);
+    this.dispatchEvent(new Event("change"));
+  }
+}

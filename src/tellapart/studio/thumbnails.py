@@ -1,0 +1,109 @@
+"""Small pictures of photos for the page, made once for each content, by processes that can do nothing else."""
+
+import asyncio
+import io
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from PIL import Image
+
+from tellapart.data import photo
+from tellapart.data.preprocess import Preprocess
+from tellapart.errors import PhotoError
+from tellapart.sandbox.decoder_pool import DecoderPool
+from tellapart.studio.heap import identity
+
+SIDE_PX: Final = 256
+JPEG_QUALITY: Final = 80  # 8 to 15 KB
+NAME: Final = "thumbnails.sqlite"  # one file: a folder of pictures might be taken for a class
+_VERSION: Final = 1  # raised when what a thumbnail shows changes
+
+Gone = Callable[[], Awaitable[bool]]
+
+
+class Thumbnails:
+    """What was made, and the processes that make more; to be used within one event loop.
+
+    Args:
+        folder: where they are kept. A file that cannot be used only costs making them again.
+        pool: decodes.
+    """
+
+    def __init__(self, folder: Path, pool: DecoderPool) -> None:
+        self._pool = pool
+        self._turns = asyncio.Semaphore(pool.size)
+        self._lock = Lock()
+        self._store = _opened(folder / NAME)
+
+    async def get(self, photo_id: str, place: str, gone: Gone) -> bytes | None:
+        """The thumbnail as a JPEG of the middle square; None when whoever asked is gone before it was begun.
+
+        Raises:
+            PhotoError: the photo cannot be read, or holds something else by now.
+        """
+        kept = await asyncio.to_thread(self._load, photo_id)
+        if kept is not None:
+            return kept
+        async with self._turns:  # a page that is scrolled asks for many, and takes back most
+            if await gone():
+                return None
+            data = await asyncio.to_thread(_read, photo_id, place)
+            pixels = await self._pool.decode(data, Preprocess(SIDE_PX))
+        buffer = io.BytesIO()
+        await asyncio.to_thread(Image.fromarray(pixels).save, buffer, "JPEG", quality=JPEG_QUALITY)
+        await asyncio.to_thread(self._keep, photo_id, buffer.getvalue())
+        return buffer.getvalue()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._store.close()
+
+    def _load(self, photo_id: str) -> bytes | None:
+        with self._lock, suppress(sqlite3.Error):
+            row = self._store.execute("SELECT jpeg FROM thumbnails WHERE photo = ?", (photo_id,)).fetchone()
+            return None if row is None else bytes(row[0])
+        return None
+
+    def _keep(self, photo_id: str, jpeg: bytes) -> None:
+        with self._lock, suppress(sqlite3.Error):
+            self._store.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", (photo_id, jpeg))
+            self._store.commit()
+
+
+def _read(photo_id: str, place: str) -> bytes:
+    data = photo.read(place)
+    if identity(data) != photo_id:
+        raise PhotoError(
+            "The file holds another photo than before.", code="changed", hint="Press Look again to see the new one."
+        )
+    return data
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The store at `path`; made anew where it is damaged, and in memory where it cannot be written."""
+    for attempt in range(2):
+        with suppress(sqlite3.Error):
+            return _ready(sqlite3.connect(path, check_same_thread=False))
+        if attempt == 0:
+            with suppress(OSError):
+                path.unlink()
+    return _ready(sqlite3.connect(":memory:", check_same_thread=False))
+
+
+def _ready(store: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        if store.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            store.execute("DROP TABLE IF EXISTS thumbnails")
+            store.execute("CREATE TABLE thumbnails (photo TEXT PRIMARY KEY, jpeg BLOB NOT NULL)")
+            store.execute(f"PRAGMA user_version = {_VERSION}")
+        store.execute("PRAGMA synchronous = OFF")  # what is lost is made again
+        store.commit()
+    except sqlite3.Error:
+        store.close()
+        raise
+    return store
