@@ -1,5 +1,6 @@
 """`hf:` sources, with the library itself on real photos: parquet, arrow, image folders; and what is wrong with them."""
 
+import gc
 import os
 import socket
 import subprocess
@@ -295,6 +296,7 @@ def test_a_corrected_label_counts_though_time_and_size_stay(photos, tmp_path):
 
     before = labelled("hat", "cap")
     assert labelled("cap", "hat") == [{"hat": "cap", "cap": "hat"}[name] for name in before]
+    gc.collect()  # here, so that what it leaves open is complained of here
 
 
 def test_a_corrected_parquet_counts_though_time_and_size_stay(photos, tmp_path):

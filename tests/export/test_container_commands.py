@@ -51,6 +51,9 @@ REFUSES = {
     "export": ["export", "MODEL", "--to", "onnx", "-o", "new"],
     "demo": ["demo"],
     "summary": ["summary", "first-cnn"],
+    "embed": ["embed", "PHOTOS", "-o", "shards"],
+    "status": ["status", "shards"],
+    "studio": ["studio", "PHOTOS", "--no-browser"],
 }
 
 
@@ -88,7 +91,7 @@ def test_every_command_is_tried():
     assert {command.name for command in COMMANDS} == tried
 
 
-PREDICT_NEEDS_ALL = find_spec("tellapart.data.named_photos") is None
+PREDICT_NEEDS_ALL = find_spec("tellapart.data.meaning.named_photos") is None
 lists_alone = pytest.mark.skipif(PREDICT_NEEDS_ALL, reason="naming photos still needs all that a data set needs")
 
 

@@ -84,6 +84,7 @@ def test_the_snippet_is_copied_with_one_press(visit, site):
 def test_what_is_copied_holds_a_token_and_nothing_that_is_none(visit, site, word, headings):
     visited = visit(f"{site.url}/#token={word}")
     visited.page.get_by_text("Put it on your own site").click()
+    visited.page.locator(".snippet h3").first.wait_for()
     assert visited.page.locator(".snippet h3").all_inner_texts() == headings
     command = visited.page.locator(".snippet pre").last.inner_text()
     assert ("Bearer a-word_of-ours" in command) == (word == "a-word_of-ours")
