@@ -19,6 +19,7 @@ import io
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -129,6 +130,9 @@ class Changed:
 
     def read(self, index: int) -> bytes:
         return self.save(self.dataset.read(int(self.chosen[index])))
+
+    def naming(self, index: int) -> AbstractContextManager[None]:
+        return self.dataset.naming(int(self.chosen[index]))
 
 
 def joined(first: ImageStats, second: ImageStats, rows: np.ndarray) -> ImageStats:
