@@ -83,6 +83,7 @@ def test_hot_dog_or_cheeseburger(shown, shared_data, tmp_path):
     assert (tmp_path / "burgers-onnx" / "model.onnx").is_file()
 
 
+@pytest.mark.thorough  # another kernel and another model; that a notebook runs, test_hot_dog_or_cheeseburger holds
 def test_can_i_trust_it(shown, shared_data, tmp_path):
     for name in ("dress", "hat", "shoes"):
         copy(shared_data / "clothing" / "train" / name, tmp_path / "photos" / name, 16)
