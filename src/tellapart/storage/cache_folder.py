@@ -1,6 +1,7 @@
 """Where on this machine tellapart keeps what it need not compute twice, and a person's work that has no other place."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +17,7 @@ def cache_folder() -> Path:
 
     `NOWHERE` for a user without a home.
     """
-    if chosen := os.environ.get("TELLAPART_CACHE_DIR"):
-        return Path(chosen)
-    try:
-        folder = Path(platformdirs.user_cache_dir("tellapart"))
-    except RuntimeError:
-        return NOWHERE
-    return folder if folder.is_absolute() else NOWHERE  # "~/.cache", which would be a folder called "~" here
+    return _own("TELLAPART_CACHE_DIR", platformdirs.user_cache_dir)
 
 
 def state_folder() -> Path:
@@ -30,10 +25,14 @@ def state_folder() -> Path:
 
     `NOWHERE` for a user without a home. Other than what a cache holds, it is nowhere else.
     """
-    if chosen := os.environ.get("TELLAPART_STATE_DIR"):
+    return _own("TELLAPART_STATE_DIR", platformdirs.user_state_dir)
+
+
+def _own(variable: str, usual: Callable[[str], str]) -> Path:
+    if chosen := os.environ.get(variable):
         return Path(chosen)
     try:
-        folder = Path(platformdirs.user_state_dir("tellapart"))
+        folder = Path(usual("tellapart"))
     except RuntimeError:
         return NOWHERE
-    return folder if folder.is_absolute() else NOWHERE
+    return folder if folder.is_absolute() else NOWHERE  # "~/.cache", which would be a folder called "~" here
