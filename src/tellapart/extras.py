@@ -1,7 +1,6 @@
 """What is installed beside the core, and what to say where it is not."""
 
 import re
-from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from typing import Final
 
@@ -71,6 +70,8 @@ def is_whole() -> bool:
 
 def _own_packages() -> frozenset[str]:
     """The modules of the packages that tellapart needs without any extra, as far as they bear the package's name."""
+    from importlib.metadata import PackageNotFoundError, requires  # noqa: PLC0415  20 ms, for a missing package alone
+
     try:
         needed = [line for line in requires("tellapart") or [] if "extra ==" not in line]
     except PackageNotFoundError:  # run from a folder of sources

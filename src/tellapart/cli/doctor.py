@@ -1,11 +1,9 @@
 """`doctor`: whether all is well on this machine, and what to do where it is not."""
 
 import os
-import platform
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +69,9 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 def _findings() -> Iterator[Found]:
+    import platform
+    from importlib.metadata import version
+
     yield Found("tellapart", f"{version('tellapart')}, Python {platform.python_version()}, {platform.platform()}")
     yield _processor()
     yield Found("packages", ", ".join(map(_installed, CORE)))
@@ -82,6 +83,8 @@ def _findings() -> Iterator[Found]:
 
 
 def _installed(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return f"{package} {version(package)}"
     except PackageNotFoundError:
@@ -118,8 +121,7 @@ def _extras() -> Iterator[Found]:
     here, missing = [], []
     for extra in MODULES:
         if has(extra):
-            with suppress(PackageNotFoundError):
-                here.append(f"{extra} ({OF_EXTRA[extra]} {version(OF_EXTRA[extra])})")
+            here.append(f"{extra} ({_installed(OF_EXTRA[extra])})")
         else:
             missing.append(extra)
     if here:
