@@ -1,5 +1,7 @@
 /** What to copy to use this model elsewhere. */
 
+import { FRAME_REMARK, frameSnippet } from "./frame.js";
+
 /**
  * @param {URL} base where the pages are; ends with a slash.
  * @returns {{title: string, text: string, remark: string}[]} remarks have code between backticks.
@@ -22,21 +24,8 @@ export function snippets(base) {
     },
     {
       title: "In a frame",
-      text:
-        `<iframe id="photo-classifier" src="${here}/embed" title="Photo classifier"\n` +
-        '        width="100%" height="720" frameborder="0" allow="camera"></iframe>\n' +
-        "<script>\n" +
-        '  const frame = document.getElementById("photo-classifier");\n' +
-        '  const theme = document.documentElement.dataset.theme ?? "";\n' +
-        "  frame.src += `?parent=${encodeURIComponent(location.origin)}&theme=${theme}`;\n" +
-        '  addEventListener("message", ({ origin, source, data }) => {\n' +
-        `    if (origin !== "${base.origin}" || source !== frame.contentWindow) return;\n` +
-        '    if (data?.type === "tell-apart-height") frame.height = data.height;\n' +
-        "  });\n" +
-        "</script>",
-      remark:
-        "It needs `--allow-origin` as well. The script makes the frame as high as what is in it and passes on the `data-theme` of your page's `<html>`, light or " +
-        "dark. Where scripts are forbidden, leave it out: the frame is 720 pixels high and scrolls.",
+      text: frameSnippet(`${here}/embed`, base.origin),
+      remark: `It needs \`--allow-origin\` as well. ${FRAME_REMARK}`,
     },
     {
       title: "From a program",
