@@ -160,7 +160,8 @@ def test_by_touch_at_390_px(open_studio):
     assert caption(visited, "04.jpg") == "none of these"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     sizes = page.evaluate(
-        "[...document.querySelectorAll('button:not([hidden])')].map((b) => b.getBoundingClientRect().height)"
+        "[...document.querySelectorAll('button')].filter((b) => b.checkVisibility())"
+        ".map((b) => b.getBoundingClientRect().height)"
     )
     assert min(sizes) >= 40
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -15,26 +15,79 @@ from tellapart.server.shell.app import Settings, make_app
 from tellapart.server.shell.limits import Budget, Reservation, read_body
 from tellapart.server.shell.pages import read_pages, routes
 from tellapart.server.shell.problem import Problem, bad_request, json_response
+from tellapart.studio.events import Events
+from tellapart.studio.jobs import Job, Jobs
 from tellapart.studio.session import Session
 from tellapart.studio.thumbnails import Thumbnails
 
 GONE: Final = Response(status_code=499)  # nobody reads it
+# Asked for all the time: the log is silent about them while all is well.
+QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events"})
 SHARED: Final = ("/elements.js", "/icon.svg")  # of the files of `serve`
 # A thumbnail is asked for by its photo's content, so it never changes; nobody between may keep it.
 IMMUTABLE: Final = {"cache-control": "private, max-age=31536000, immutable", "vary": "Authorization"}
 
 
-def make_studio_app(session: Session, thumbnails: Thumbnails, settings: Settings) -> ASGIApp:
+def make_studio_app(
+    session: Session, thumbnails: Thumbnails, jobs: Jobs, events: Events, settings: Settings
+) -> ASGIApp:
     """The application around one studio."""
     pages = read_pages(files("tellapart") / "studio" / "page")
     pages += [page for page in read_pages() if page.path in SHARED]
     paths = {page.path for page in pages}
-    every = [*_api(session, thumbnails), *routes(pages)]
-    return make_app(every, settings, CollectorRegistry(), parts=paths | {"/v1/thumbnail"}, free=paths)
-
-
-def _api(session: Session, thumbnails: Thumbnails) -> list[Route]:
     room = Budget()
+    every = [*_photos(session, thumbnails, events, room), *_work(jobs, events, room), *routes(pages)]
+    return make_app(every, settings, CollectorRegistry(), parts=paths | QUIET, free=paths)
+
+
+def _work(jobs: Jobs, events: Events, room: Budget) -> list[Route]:
+    """What takes its time: begun, watched, asked for and cancelled."""
+
+    async def listen(_: Request) -> Response:
+        return StreamingResponse(events.listen(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+    async def begin(request: Request) -> Response:
+        asked = await _asked(request, room)
+        if asked is None:
+            return GONE
+        do = asked.pop("do", None)
+        if not isinstance(do, str):
+            raise bad_request("The request does not say what to do.")
+        return json_response(jobs.start(do, asked).told())
+
+    async def look_at(request: Request) -> Response:
+        job = _job(jobs, request.query_params.get("number"))
+        return json_response({**job.told(), "result": job.result})
+
+    async def unended(_: Request) -> Response:
+        return json_response([job.told() for job in jobs.unended()])
+
+    async def cancel(request: Request) -> Response:
+        asked = await _asked(request, room)
+        if asked is None:
+            return GONE
+        job = _job(jobs, asked.get("number"))
+        await jobs.cancel(job)
+        return json_response(job.told())
+
+    return [
+        Route("/v1/events", listen, methods=["GET"]),
+        Route("/v1/jobs", unended, methods=["GET"]),
+        Route("/v1/jobs", begin, methods=["POST"]),
+        Route("/v1/job", look_at, methods=["GET"]),
+        Route("/v1/cancel", cancel, methods=["POST"]),
+    ]
+
+
+def _job(jobs: Jobs, number: Any) -> Job:
+    job = jobs.find(_since(number))
+    if job is None:
+        raise Problem(404, "not_found", "There is no such job any more.", hint="Begin it again.")
+    return job
+
+
+def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budget) -> list[Route]:
+    """What is known of the photos, and what a person says of them."""
 
     async def state(_: Request) -> Response:
         return json_response(session.whole())
@@ -47,10 +100,12 @@ def _api(session: Session, thumbnails: Thumbnails) -> list[Route]:
         if asked is None:
             return GONE
         await asyncio.to_thread(session.do, asked)
+        events.publish({"n": session.n_lines})
         return json_response(session.changes(_since(asked.get("since"))))
 
     async def look(_: Request) -> Response:
         n_new = await asyncio.to_thread(session.look)
+        events.publish({"looked": n_new})
         return json_response({**session.whole(), "n_new": n_new})
 
     async def write(_: Request) -> Response:

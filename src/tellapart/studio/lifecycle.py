@@ -9,6 +9,8 @@ from tellapart.sandbox.decoder_pool import DecoderPool
 from tellapart.server.shell import lifecycle
 from tellapart.server.shell.app import Settings
 from tellapart.studio.app import make_studio_app
+from tellapart.studio.events import Events
+from tellapart.studio.jobs import Jobs
 from tellapart.studio.session import Session
 from tellapart.studio.thumbnails import Thumbnails
 
@@ -25,13 +27,16 @@ async def serve(listener: socket.socket, session: Session, settings: Settings, o
     jail.guard()
     decoders = DecoderPool(n_cores())
     decoders.start()
-    thumbnails = Thumbnails(session.folder, decoders)
+    thumbnails, events = Thumbnails(session.folder, decoders), Events()
+    jobs = Jobs(session, events)
 
     async def tell() -> None:
         on_ready()
 
     try:
-        await lifecycle.serve(listener, make_studio_app(session, thumbnails, settings), starting=tell())
+        app = make_studio_app(session, thumbnails, jobs, events, settings)
+        await lifecycle.serve(listener, app, starting=tell(), on_end=events.close)
     finally:
+        await jobs.close()
         await decoders.close()
         thumbnails.close()

@@ -73,6 +73,11 @@ class Session:
             if line is not None:
                 self.journal.add(line)
 
+    @property
+    def n_lines(self) -> int:
+        """How many lines the journal has."""
+        return len(self.journal.state.lines)
+
     def write(self) -> dict[str, Any]:
         """Write what was said as a label file; where it is, what is in it, and the command that trains on it.
 

@@ -18,6 +18,7 @@ const KEYS = [
   ["U or Ctrl-Z, Ctrl-Y", "undo, redo; one undo for a bulk action, too"],
   ["/", "search photos by name"],
   ["E", "rename, merge or delete a class"],
+  ["[ and ]", "the screen before, the next screen"],
   ["?", "this list"],
 ];
 

@@ -132,9 +132,11 @@ export class Store extends EventTarget {
   /** @param {Partial<import("./studio-types").Filter>} wanted */
   setFilter(wanted) {
     Object.assign(this.filter, wanted);
-    const query = new URLSearchParams();
-    for (const [key, value] of Object.entries(this.filter)) {
-      if (key in UNFILTERED && value !== /** @type {any} */ (UNFILTERED)[key]) query.set(key, value);
+    const query = new URLSearchParams(location.search);
+    for (const [key, usual] of Object.entries(UNFILTERED)) {
+      const value = /** @type {any} */ (this.filter)[key];
+      if (value === usual) query.delete(key);
+      else query.set(key, value);
     }
     history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}${location.hash}`);
     this.#refresh();

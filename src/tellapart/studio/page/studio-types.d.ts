@@ -48,3 +48,16 @@ export interface Filter {
   find: string;
   sort: string;
 }
+
+/** Where a piece of work stands. */
+export interface Job {
+  number: number;
+  do: string;
+  state: "waiting" | "running" | "done" | "failed" | "cancelled";
+  stage: string;
+  done: number;
+  total: number;
+  message: string;
+  hint: string;
+  result?: any;
+}

@@ -1,0 +1,19 @@
+"""What the child can be asked for, by name."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from tellapart.studio.work.desk import Desk
+from tellapart.timing import Progress
+
+# Given the desk, what was asked, and whom to tell how it goes on; what comes back is JSON.
+Task = Callable[[Desk, Mapping[str, Any], Progress], Any]
+
+
+def read(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Read every photo, so that all else is quick."""
+    seen = desk.seen(progress)
+    return {"n_photos": len(seen.photos), "unreadable": list(seen.unreadable.items())}
+
+
+TASKS: Final[Mapping[str, Task]] = {"read": read}
