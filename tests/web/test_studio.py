@@ -215,3 +215,26 @@ def test_ten_thousand_photos_scroll_and_answer_keys_at_once(visit, studio, tmp_p
     press(visited, "End")
     visited.until("document.querySelector('[title=\"09999.jpg\"] img[src]') !== null")
     assert page.locator(TILES).count() < 150
+
+
+def test_doubts_are_answered_by_keys(visit, studio, photos):
+    """Two copies of one photo: the copy is left out by one key, taken back by another, and called right by a third."""
+    first = sorted((photos / "hat").iterdir())[0]
+    with Image.open(first) as image:
+        image.resize((160, 120)).save(photos / "hat" / "small.jpg", quality=90)
+    visited = visit(studio(photos).address.replace("/#", "/?screen=doubts#"))
+    visited.page.locator(".pair-of figure").nth(1).wait_for()
+    heading = visited.page.locator(".doubt h2").first
+    assert heading.inner_text() == "Near copies"
+    press(visited, "a")
+    saved(visited)
+    assert "All of these are answered" in visited.page.locator(".doubt").inner_text()
+    assert journal(photos)[-1]["do"] == "out"
+    press(visited, "u")
+    visited.page.locator(".pair-of figure").nth(1).wait_for()
+    press(visited, "r")
+    visited.until("!document.querySelector('.pair-of')")
+    assert journal(photos)[-1]["do"] == "right"
+    press(visited, "[")
+    visited.page.locator(TILES).first.wait_for()
+    assert "screen=" not in visited.page.url

@@ -18,6 +18,7 @@ const KEYS = [
   ["U or Ctrl-Z, Ctrl-Y", "undo, redo; one undo for a bulk action, too"],
   ["/", "search photos by name"],
   ["E", "rename, merge or delete a class"],
+  ["A or Enter, R", "in Doubts: do what is proposed; this is right, never ask again"],
   ["[ and ]", "the screen before, the next screen"],
   ["?", "this list"],
 ];

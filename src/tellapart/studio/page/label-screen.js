@@ -10,6 +10,7 @@ const KEYS_OF_MOVES = /** @type {Record<string, string>} */ ({ h: "ArrowLeft", j
 const UNDONE = /** @type {Record<string, string>} */ ({
   label: "a label", none: "“none of these”", out: "leaving out", other: "the class of none of these",
   class_new: "a new class", class_rename: "a new name", class_merge: "a merge", class_delete: "a deleted class",
+  right: "“this is right”",
 }); // prettier-ignore
 
 export class LabelScreen extends HTMLElement {

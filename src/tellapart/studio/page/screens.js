@@ -1,5 +1,6 @@
 /** The screens of the studio, in the order of their tabs. */
 
+import "./doubts-screen.js";
 import "./label-screen.js";
 
 /**
@@ -8,4 +9,7 @@ import "./label-screen.js";
  * returns what a key does there.
  * @type {{key: string, title: string, element: string}[]}
  */
-export const SCREENS = [{ key: "label", title: "Label", element: "label-screen" }];
+export const SCREENS = [
+  { key: "label", title: "Label", element: "label-screen" },
+  { key: "doubts", title: "Doubts", element: "doubts-screen" },
+];

@@ -69,6 +69,11 @@ export class Store extends EventTarget {
     return whole.n_new;
   }
 
+  /** @returns {Promise<void>} once all that was done is saved */
+  async settled() {
+    await this.#turn;
+  }
+
   /** The label file, once all that was done is saved. */
   async write() {
     await this.#turn;
@@ -159,10 +164,10 @@ export class Store extends EventTarget {
   /** @param {import("./studio-types").Whole} whole */
   #takeWhole(whole) {
     this.about = whole;
-    this.photos = whole.photos.map(([id, name, modified, split, copies, label, none, out], rank) => ({
-      ...{ id, name, modified, split, copies, label, none, out, rank },
+    this.photos = whole.photos.map(([id, name, modified, split, copies, label, none, out, right], rank) => ({
+      ...{ id, name, modified, split, copies, label, none, out, right, rank },
       folder: name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "",
-      saved: { label, none, out },
+      saved: { label, none, out, right },
       waiting: 0,
     }));
     const collator = new Intl.Collator(undefined, { numeric: true });
@@ -177,10 +182,10 @@ export class Store extends EventTarget {
     this.#n = n;
     Object.assign(this, { classes, undo, redo });
     this.#savedClasses = classes;
-    for (const [id, [label, none, out]] of Object.entries(photos)) {
+    for (const [id, [label, none, out, right]] of Object.entries(photos)) {
       const photo = this.byId.get(id);
       if (!photo) continue;
-      photo.saved = { label, none, out };
+      photo.saved = { label, none, out, right };
       if (!photo.waiting) Object.assign(photo, photo.saved); // else what is shown is newer
     }
     if (this.waiting) this.#addClasses(this.photos.filter((photo) => photo.waiting));

@@ -1,6 +1,6 @@
 /** What the server says and the page holds. */
 
-export type Told = [label: string, none: boolean, out: boolean];
+export type Told = [label: string, none: boolean, out: boolean, right: string[]];
 
 export interface Common {
   n: number;
@@ -16,7 +16,7 @@ export interface Whole extends Common {
   notes: string[];
   unusable: [string, string][];
   enough_for_other: number;
-  photos: [string, string, number, string, number, string, boolean, boolean][];
+  photos: [string, string, number, string, number, string, boolean, boolean, string[]][];
 }
 
 export interface Changes extends Common {
@@ -27,6 +27,7 @@ export interface Mark {
   label: string;
   none: boolean;
   out: boolean;
+  right: string[];
 }
 
 export interface Photo extends Mark {
@@ -60,4 +61,23 @@ export interface Job {
   message: string;
   hint: string;
   result?: any;
+}
+
+/** One question about a photo or a pair. */
+export interface Doubt {
+  key: string;
+  photos: string[];
+  note: string;
+  proposal: { do: "label" | "out"; photos: string[]; label?: string; out?: boolean } | null;
+  beside: { label: string; photos: string[] }[];
+}
+
+export interface DoubtQueue {
+  kind: string;
+  title: string;
+  sentence: string;
+  advice: string;
+  sure: string;
+  n: number;
+  rows: Doubt[];
 }

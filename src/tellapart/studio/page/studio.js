@@ -95,9 +95,9 @@ class StudioPage extends HTMLElement {
     if (SCREENS[at]) this.#open(SCREENS[at].key);
   }
 
-  /** @param {any} error */
+  /** @param {any} error or nothing, where all is well again */
   #refused(error) {
-    this.#trouble.textContent = [error.message, error.hint].filter(Boolean).join(" ");
+    this.#trouble.textContent = error ? [error.message, error.hint].filter(Boolean).join(" ") : "";
     this.#draw();
   }
 
