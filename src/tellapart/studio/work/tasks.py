@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from tellapart.studio.work.desk import Desk
 from tellapart.studio.work.doubts import doubts
+from tellapart.studio.work.share import export_model, train_model
 from tellapart.timing import Progress
 
 # Given the desk, what was asked, and whom to tell how it goes on; what comes back is JSON.
@@ -17,4 +18,4 @@ def read(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any]
     return {"n_photos": len(seen.photos), "unreadable": list(seen.unreadable.items())}
 
 
-TASKS: Final[Mapping[str, Task]] = {"read": read, "doubts": doubts}
+TASKS: Final[Mapping[str, Task]] = {"read": read, "doubts": doubts, "train": train_model, "export": export_model}
