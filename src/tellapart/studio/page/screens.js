@@ -2,6 +2,7 @@
 
 import "./doubts-screen.js";
 import "./label-screen.js";
+import "./strips-screen.js";
 
 /**
  * A screen is an element with `open(store)`, called each time it is shown, and perhaps `close()`. It tells of "trouble"
@@ -11,5 +12,6 @@ import "./label-screen.js";
  */
 export const SCREENS = [
   { key: "label", title: "Label", element: "label-screen" },
+  { key: "strips", title: "Strips", element: "strips-screen" },
   { key: "doubts", title: "Doubts", element: "doubts-screen" },
 ];
