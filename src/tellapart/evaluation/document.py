@@ -15,7 +15,7 @@ from tellapart.classifier.temperature import calibrated
 from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import Pair, classes_of_one, conflicting, leaked_pairs
 from tellapart.data.source import Dataset, Skipped
-from tellapart.data.split import ALWAYS_TRAINS, TEST_SHARE, Split
+from tellapart.data.split import TEST_SHARE, Split
 from tellapart.engine.ood_reference import reference_photos
 from tellapart.errors import InputError
 from tellapart.evaluation.answering import Answered, TrainingCopies
@@ -179,6 +179,12 @@ def warnings_for(prepared: Prepared, split: Split) -> list[str]:
         )
     if split.kind == "given" and (prepared.dataset.splits[split.test] == "val").any():
         warnings.append("There is no test part, so the validation part was used as the test; nothing was chosen on it.")
+    if n_kin := len(split.left_out_with_kin):
+        warnings.append(
+            f"{counted(n_kin, 'training photo looks', 'training photos look')} like a tested one or "
+            f"{'is' if n_kin == 1 else 'are'} of its group. Whoever was asked about that one had not learned from "
+            f"{'it' if n_kin == 1 else 'them'}; the model that you got has."
+        )
     return [
         *warnings,
         *filter(None, [_asked_beside_twins(prepared, split, divided), taken_out_of_test(prepared.dataset)]),
@@ -198,7 +204,7 @@ def _asked_beside_twins(prepared: Prepared, split: Split, named: Sequence[int]) 
     own, twins = prepared.dataset.labels[pairs].T
     folds, others = split.folds[pairs].T
     asked = np.unique(pairs[(folds != others) & (own == twins) & ~np.isin(own, named)])
-    n_asked = int((split.folds[asked] != ALWAYS_TRAINS).sum())
+    n_asked = int(np.isin(asked, split.test).sum())
     if not n_asked:
         return None
     return (
