@@ -226,11 +226,6 @@ class Dataset:
         """Whether the source itself says which photos train and are tested by heads that have not seen them."""
         return bool((self.splits == CROSSED).any())
 
-    @property
-    def test_set_aside(self) -> bool:
-        """Whether a given split tests on photos that never train."""
-        return self.given_split and not self.crossed
-
 
 def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = None) -> Dataset:
     """The dataset in a folder, a zip, a label file, a data frame or a Hugging Face data set; no photo is opened.
