@@ -161,17 +161,19 @@ def split_names(rows: Sequence[Row], name: str, line: str) -> list[str]:
     if not any(row.split for row in rows):
         return [""] * len(rows)
     names = [CROSSED if row.split.strip().casefold() == CROSSED else plain_split(row.split) for row in rows]
+    wanted = f"{CROSSED} or train" if CROSSED in names else "train, val or test"
     for row, split in zip(rows, names, strict=True):
         if not split:
             got = f"the split {quoted(row.split)}" if row.split else "no split"
             raise InputError(
                 f"{name} gives {line} {row.line} {got}.",
-                hint=f"Write train, val or test on every {line}, or give no splits at all.",
+                hint=f"Write {wanted} on every {line}, or give no splits at all.",
             )
         if CROSSED in names and split not in (CROSSED, "train"):
             raise InputError(
-                f"{name} says {CROSSED} and {split}: photos that are tested in turn, and others beside them.",
-                hint=f"Write {CROSSED} and train, or train, val and test.",
+                f"{name} says {CROSSED} and {split} ({line} {row.line}). One score is of photos that never train, the "
+                "other of photos that are tested in turn, and no number is both.",
+                hint=f"Write {CROSSED} and train alone, or train, val and test.",
             )
     return names
 

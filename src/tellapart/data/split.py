@@ -49,6 +49,12 @@ class Split:
         """Indices of the photos that the final head learns from, ascending: those that train and those that choose."""
         return np.sort(np.concatenate([self.train, self.val]))
 
+    @property
+    def left_out_with_kin(self) -> NDArray[np.int64]:
+        """Indices of photos that only train, and not the heads that are asked about their twins, ascending."""
+        held_out = np.zeros(0, np.int64) if self.folds is None else np.flatnonzero(self.folds != ALWAYS_TRAINS)
+        return np.setdiff1d(held_out, self.test)
+
     def sides(self, n: int) -> NDArray[np.str_]:
         """(n,) `test` or `train` of all n photos; photos that do both are `test`."""
         sides = np.full(n, "train", SPLIT_TYPE)
@@ -158,20 +164,52 @@ def _split_every_class(
     bound: NDArray[np.int32] | None,
     shares: Sequence[float],
     seed: int,
-    *,
-    known: Collection[int] = (),
 ) -> tuple[NDArray[np.int32], tuple[int, ...]]:
-    """(N,) parts with every class in two of them or more if it can be, and those whose groups were divided for it.
+    """(N,) parts with every class in two of them or more if it can be, and those whose groups were divided for it."""
+    part, divided, _ = _dealt_in_units(labels, groups, copies, bound, shares, seed)
+    return part, divided
 
-    Classes that are `known` from other photos may lie in one part.
+
+def _dealt_in_units(
+    labels: NDArray[np.int32],
+    groups: NDArray[np.int32],
+    copies: NDArray[np.int32],
+    bound: NDArray[np.int32] | None,
+    shares: Sequence[float],
+    seed: int,
+    *,
+    named: NDArray[np.int64] | None = None,
+) -> tuple[NDArray[np.int32], tuple[int, ...], NDArray[np.int32]]:
+    """Parts with every class in two of them or more if it can be, the classes divided for it, and what stayed together.
+
+    Args:
+        labels, groups, copies, bound: (N,) of all photos.
+        shares: of the parts.
+        seed: of the deal.
+        named: (M,) indices of the photos that are dealt; None for all. Copies then stay together under any name, and a
+            class may lie in one part if another photo of it, in no unit with one of these, trains whatever happens.
+
+    Returns:
+        (M,) parts; labels of classes whose groups were divided; (N,) units, none of which is in two parts.
     """
+    dealt = np.arange(len(labels)) if named is None else named
     divided: list[int] = []
-    part = _dealt(labels, groups, bound, shares, seed)
-    while lacking := [c for c in _classes_missing_a_side(labels, part, known) if c not in divided]:
+    units = groups
+    while True:
+        part = _dealt(labels[dealt], units[dealt], bound, shares, seed)
+        known = _labels_elsewhere(labels, units, dealt)
+        lacking = [c for c in _classes_missing_a_side(labels[dealt], part, known) if c not in divided]
+        if not lacking:
+            return part, tuple(divided), units
         divided = sorted([*divided, *lacking])  # dividing a group of two classes may leave the other one short
-        finer = np.where(np.isin(labels, divided), copies + groups.max() + 1, groups).astype(np.int32)
-        part = _dealt(labels, finer if bound is None else united(finer, bound), bound, shares, seed)
-    return part, tuple(divided)
+        units = np.where(np.isin(labels, divided), copies + groups.max() + 1, groups).astype(np.int32)
+        units = units if bound is None else united(units, bound)
+        units = units if named is None else united(units, copies)
+
+
+def _labels_elsewhere(labels: NDArray[np.int32], units: NDArray[np.int32], dealt: NDArray[np.int64]) -> frozenset[int]:
+    """The labels of photos that are in no unit with one that is dealt."""
+    return frozenset(labels[~np.isin(units, units[dealt])].tolist())
 
 
 def _dealt(
@@ -270,7 +308,8 @@ def given_crossed_split(
 ) -> Split:
     """All photos learn, and those that the source calls crossed test, in folds as of `cross_validated_split`.
 
-    A photo that only trains is in no fold, unless it is of a group with one that tests: then it is left out with it.
+    A photo that only trains is in no fold, unless it is of a group with one that tests: then it is in that one's fold,
+    so that no head learns from it that is asked about its twin. The final head learns from it as from all.
 
     Args:
         splits: (N,) CROSSED, or what else trains only.
@@ -281,20 +320,19 @@ def given_crossed_split(
         n_folds: at most; where there are fewer groups, each is one.
         seed: of the deal.
     """
-    named = np.flatnonzero(splits == CROSSED)
-    only_train = np.flatnonzero((splits != CROSSED) & ~np.isin(groups, groups[named]))
+    named, others = np.flatnonzero(splits == CROSSED), np.flatnonzero(splits != CROSSED)
+    if not len(others):
+        return cross_validated_split(labels, groups, copies, bound=bound, n_folds=n_folds, seed=seed)
     n_folds = max(2, min(n_folds, len(np.unique(groups[named]))))
-    own_bound = None if bound is None else bound[named]
-    of_named = (labels[named], groups[named], copies[named], own_bound)
-    known = frozenset(labels[only_train].tolist())
-    dealt, divided = _split_every_class(*of_named, [1 / n_folds] * n_folds, seed, known=known)
+    of = (labels, groups, copies, bound)
+    dealt, divided, units = _dealt_in_units(*of, [1 / n_folds] * n_folds, seed, named=named)
+    known, own_bound = _labels_elsewhere(labels, units, named), None if bound is None else bound[named]
     dealt[_photos_missing_a_side(labels[named], dealt, own_bound, known=known)] = ALWAYS_TRAINS
     folds = np.full(len(labels), ALWAYS_TRAINS, np.int32)
     folds[named] = dealt
-    of_group = dict(zip(groups[named].tolist(), dealt.tolist(), strict=True))
-    kin = np.setdiff1d(np.flatnonzero(splits != CROSSED), only_train)
-    folds[kin] = [of_group[group] for group in groups[kin].tolist()]
     test = named[dealt != ALWAYS_TRAINS]
+    fold_of = dict(zip(units[test].tolist(), folds[test].tolist(), strict=True))
+    folds[others] = [fold_of.get(unit, ALWAYS_TRAINS) for unit in units[others].tolist()]
     return Split(np.arange(len(labels)), np.zeros(0, np.int64), test, CROSSED, divided, folds)
 
 

@@ -12,6 +12,7 @@ from tellapart.classifier.probe import calibrate_head, fit_probe, make_folds
 from tellapart.classifier.trained import Trained
 from tellapart.data.split import (
     ALWAYS_TRAINS,
+    CROSSED,
     CROSSED_FOLDS,
     FEW_TEST_PHOTOS,
     TEST_SHARE,
@@ -60,7 +61,7 @@ def split_photos(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Spli
     n_folds = max(CROSSED_FOLDS, probe.n_folds)
     if dataset.crossed:
         _refuse_crossed(recipe, may_cross=may_cross)
-        return given_crossed_split(dataset.splits, *of, bound=bound, n_folds=n_folds, seed=seed)
+        return _testing(given_crossed_split(dataset.splits, *of, bound=bound, n_folds=n_folds, seed=seed))
     split = given_split(dataset.splits) if dataset.given_split else None
     if split is None or not len(split.test):
         few = probe.reading.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS
@@ -68,6 +69,16 @@ def split_photos(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Spli
             return cross_validated_split(*of, bound=bound, n_folds=n_folds, seed=seed)
         split = make_split(*of, bound=bound, test_share=probe.reading.test_share or TEST_SHARE, seed=seed)
     return _with_val(prepared, split, recipe) if isinstance(recipe, Training) and not len(split.val) else split
+
+
+def _testing(split: Split) -> Split:
+    """`split`, if it tests at all: of classes whose other photos are all kin of the tested ones nothing is left."""
+    if len(split.test):
+        return split
+    raise InputError(
+        "No crossed photo can be tested: without it, its copies and its group, nothing of its class is left to learn.",
+        hint="Say crossed of more photos of each class, or train of some that show something else.",
+    )
 
 
 def _refuse_crossed(recipe: Recipe, *, may_cross: bool) -> None:
@@ -191,8 +202,8 @@ def _reference(backbone: Backbone) -> NDArray[np.float32] | None:
 def _folds(prepared: Prepared, split: Split, recipe: LinearProbe) -> NDArray[np.int32]:
     """(len(split.learned),) the fold in which each photo is held out: those given to choose with, or made here."""
     chosen = split.learned
-    if split.folds is not None and not prepared.dataset.crossed:
-        return split.folds
+    if split.folds is not None and np.isin(prepared.dataset.splits, ["", CROSSED]).all():
+        return split.folds  # others must not choose by crossed photos alone: those may be few
     if len(split.val):
         return np.where(np.isin(chosen, split.val), 0, ALWAYS_TRAINS).astype(np.int32)
     return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.groups[chosen], recipe)
