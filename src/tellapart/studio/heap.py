@@ -180,6 +180,12 @@ def identity(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:ID_LETTERS]
 
 
+def identity_of_file(place: str) -> str:
+    """What the photo in a file is known by; "" where it cannot be read."""
+    found = _read(place, None)
+    return found.id if found else ""
+
+
 def _load(path: Path) -> dict[str, _Known]:
     """What was read before; nothing where it is damaged, for it is only a saving of time."""
     with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
