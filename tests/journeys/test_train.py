@@ -195,6 +195,7 @@ def test_two_trainings_at_once_share_a_cache(own_process, photos, tmp_path, snap
     assert state["n_photos"] == len(list(Path(photos).rglob("*.jpg")))
 
 
+@pytest.mark.thorough  # tests/checks/test_shortcuts.py and tests/evaluation/advice have both halves
 def test_shortcuts_become_advice_when_asked_for(tellapart, photos, tmp_path):
     folder = tmp_path / "photos"
     shutil.copytree(photos, folder)

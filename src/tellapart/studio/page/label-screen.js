@@ -1,16 +1,18 @@
 /** The screen on which photos are labelled: the grid, what narrows it, and what is said of the chosen photos. */
 
 import { classOfKey } from "./class-panel.js";
-import { changeClasses, showWritten } from "./dialogs.js";
+import { changeClasses } from "./dialogs.js";
 import { make } from "./elements.js";
+import { openLabels } from "./labels-dialog.js";
 import "./photo-grid.js";
 import { SHOWN, SORTED } from "./store.js";
+import { openWrite } from "./write-dialog.js";
 
 const KEYS_OF_MOVES = /** @type {Record<string, string>} */ ({ h: "ArrowLeft", j: "ArrowDown", k: "ArrowUp", l: "ArrowRight" });
 const UNDONE = /** @type {Record<string, string>} */ ({
   label: "a label", none: "“none of these”", out: "leaving out", other: "the class of none of these",
   class_new: "a new class", class_rename: "a new name", class_merge: "a merge", class_delete: "a deleted class",
-  right: "“this is right”",
+  right: "“this is right”", labels: "the labels of a file",
 }); // prettier-ignore
 
 export class LabelScreen extends HTMLElement {
@@ -77,7 +79,8 @@ export class LabelScreen extends HTMLElement {
         this.#redo,
         make("button", { type: "button", click: () => this.#changeClasses() }, "Change classes…"),
         make("button", { type: "button", click: () => this.#lookAgain() }, "Look again"),
-        make("button", { type: "button", click: () => this.#write() }, "Write photos.csv"),
+        make("button", { type: "button", click: () => openLabels(this.#store, (kind, detail) => this.#tell(kind, detail)) }, "Take labels…"), // prettier-ignore
+        make("button", { type: "button", click: () => this.#write() }, "Write…"),
         this.#offer,
       ),
     );
@@ -179,7 +182,7 @@ export class LabelScreen extends HTMLElement {
 
   async #write() {
     try {
-      showWritten(await this.#store.write());
+      await openWrite(this.#store, (kind, detail) => this.#tell(kind, detail));
     } catch (error) {
       this.#tell("trouble", error);
     }

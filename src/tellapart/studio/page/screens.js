@@ -2,6 +2,7 @@
 
 import "./doubts-screen.js";
 import "./label-screen.js";
+import "./share-screen.js";
 
 /**
  * A screen is an element with `open(store)`, called each time it is shown, and perhaps `close()`. It tells of "trouble"
@@ -12,4 +13,5 @@ import "./label-screen.js";
 export const SCREENS = [
   { key: "label", title: "Label", element: "label-screen" },
   { key: "doubts", title: "Doubts", element: "doubts-screen" },
+  { key: "share", title: "Share", element: "share-screen" },
 ];

@@ -23,7 +23,7 @@ from tellapart.studio.heap import ID_LETTERS, Photo
 from tellapart.studio.journal import NAME as JOURNAL
 from tellapart.studio.state import Mark
 from tellapart.studio.table import NAME as TABLE
-from tellapart.studio.table import label_file
+from tellapart.studio.table import Written, label_file
 from tellapart.studio.writing.layout import class_folders
 from tellapart.text import counted, for_shell, quoted, shown, some
 from tellapart.timing import Progress
@@ -70,14 +70,13 @@ def write_folders(
                 place.unlink()
                 lost.append(photo.name)
             progress("copying photos", done, len(layout.places))
-        _refuse_none(written)
-        (partial / TABLE).write_bytes(_table(written, marks))
+        table = _table(photos, written, marks)
+        (partial / TABLE).write_bytes(table.content)
         _free(target)
         partial.rename(target)
         flush_folder(target.parent)
     trained_on = target if layout.whole else target / TABLE
-    left = label_file(photos, marks).left
-    return _told(target, len(written), [*layout.notes, *_lost(lost), left], str(trained_on))
+    return _told(target, len(written), [*layout.notes, *_lost(lost), table.left], str(trained_on))
 
 
 def write_zip(
@@ -109,11 +108,11 @@ def write_zip(
                     lost.append(photo.name)
                 progress("writing photos", done, len(layout.places))
             now = time.localtime()[:6]
-            _refuse_none(written)
-            for name, content in ((TABLE, _table(written, marks)), (JOURNAL, journal.read_bytes())):
+            table = _table(photos, written, marks)
+            for name, content in ((TABLE, table.content), (JOURNAL, journal.read_bytes())):
                 archive.writestr(_entry(name, now), content, zipfile.ZIP_DEFLATED)
         _publish(partial, target)
-    notes = [*layout.notes, *_lost(lost), label_file(photos, marks).left]
+    notes = [*layout.notes, *_lost(lost), table.left]
     if len(written) > MAX_ENTRIES - 2 or n_bytes > MAX_TOTAL_BYTES or not layout.whole:
         notes.append(
             f"To train on it, unpack it and name its {TABLE}: `train` reads zips of up to {MAX_ENTRIES:,} files and "
@@ -232,16 +231,21 @@ def _entry(name: str, when: tuple[int, ...]) -> zipfile.ZipInfo:
     return entry
 
 
-def _table(places: Sequence[tuple[Photo, str]], marks: Mapping[str, Mark]) -> bytes:
-    """The label file with paths relative to the folder that it lies in."""
-    return label_file([photo._replace(place=path) for photo, path in places], marks).content
+def _table(photos: Sequence[Photo], places: Sequence[tuple[Photo, str]], marks: Mapping[str, Mark]) -> Written:
+    """The label file with paths relative to the folder that it lies in.
 
-
-def _refuse_none(written: Sequence[object]) -> None:
-    if not written:
+    Raises:
+        InputError: no photo could be written.
+    """
+    if not places:
         raise InputError(
             "Every labelled photo was changed or taken away since it was read.", hint="Press Look again, and look why."
         )
+    written = {photo.id for photo, _ in places}
+    others = [
+        photo for photo in photos if photo.id not in written and (not marks[photo.id].label or marks[photo.id].out)
+    ]
+    return label_file([*(photo._replace(place=path) for photo, path in places), *others], marks)
 
 
 def _lost(names: Sequence[str]) -> list[str]:
