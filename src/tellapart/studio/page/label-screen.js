@@ -79,8 +79,8 @@ export class LabelScreen extends HTMLElement {
         this.#redo,
         make("button", { type: "button", click: () => this.#changeClasses() }, "Change classes…"),
         make("button", { type: "button", click: () => this.#lookAgain() }, "Look again"),
-        make("button", { type: "button", click: () => openLabels(this.#store, (kind, detail) => this.#tell(kind, detail)) }, "Take labels…"), // prettier-ignore
         make("button", { type: "button", click: () => this.#write() }, "Write…"),
+        make("button", { type: "button", click: () => openLabels(this.#store, (kind, detail) => this.#tell(kind, detail)) }, "Take labels…"), // prettier-ignore
         this.#offer,
       ),
     );
