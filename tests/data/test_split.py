@@ -6,7 +6,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tellapart.data.groups import united
-from tellapart.data.split import ALWAYS_TRAINS, cross_validated_split, given_split, make_split, stratified_group_split
+from tellapart.data.split import (
+    ALWAYS_TRAINS,
+    cross_validated_split,
+    given_crossed_split,
+    given_split,
+    make_split,
+    stratified_group_split,
+)
 
 
 @st.composite
@@ -296,3 +303,40 @@ def test_a_class_of_one_group_of_the_person_trains_and_is_not_tested():
     crossed = cross_validated_split(labels, bound, everyone, bound=bound)
     assert (crossed.folds[labels == 0] == ALWAYS_TRAINS).all()
     assert crossed.test.tolist() == list(range(20, 60))
+
+
+@settings(max_examples=60, deadline=None)
+@given(grouped_photos(pure=False), st.integers(2, 10), SEEDS)
+def test_crossed_photos_are_asked_of_heads_that_saw_neither_them_nor_their_kin(photos, n_folds, seed):
+    labels, groups = photos
+    rng = np.random.default_rng(seed)
+    splits = rng.choice(["crossed", "train"], len(labels))
+    assume((splits == "crossed").any())
+    split = given_crossed_split(
+        splits, labels, groups, np.arange(len(labels), dtype=np.int32), n_folds=n_folds, seed=seed
+    )
+    again = given_crossed_split(
+        splits, labels, groups, np.arange(len(labels), dtype=np.int32), n_folds=n_folds, seed=seed
+    )
+    assert (split.folds == again.folds).all()
+    assert (splits[split.test] == "crossed").all()
+    assert (split.folds[split.test] != ALWAYS_TRAINS).all()
+    assert len(split.learned) == len(labels)
+    whole = ~np.isin(labels, split.undivided)
+    for photo in split.test:
+        learned = split.folds != split.folds[photo]
+        assert (labels[learned] == labels[photo]).any()  # the head that is asked knows the class
+        if whole[groups == groups[photo]].all():
+            assert not (groups[learned] == groups[photo]).any()
+    left = np.setdiff1d(np.flatnonzero(splits == "crossed"), split.test)
+    for photo in left:  # nobody could be asked: all others of its class are its kin, or go with it
+        assert (split.folds[groups == groups[photo]] == ALWAYS_TRAINS).any()
+
+
+def test_where_all_are_crossed_it_is_the_crossed_split():
+    labels, groups = np.array([0, 0, 1, 1, 0, 1], np.int32), np.arange(6, dtype=np.int32)
+    copies = np.arange(6, dtype=np.int32)
+    own = cross_validated_split(labels, groups, copies, n_folds=3, seed=4)
+    given_one = given_crossed_split(np.full(6, "crossed"), labels, groups, copies, n_folds=3, seed=4)
+    assert (own.folds == given_one.folds).all()
+    assert (own.test == given_one.test).all()

@@ -83,6 +83,34 @@ def test_too_few_photos_to_set_any_aside_are_cross_validated(tellapart, photos, 
     assert 9 <= asked["n_test"] <= 15
 
 
+def test_a_table_says_which_photos_are_tested_in_turn(tellapart, photos, tmp_path):
+    """All crossed gives the score of no split; of the others nobody is asked, and they teach."""
+    table = tmp_path / "photos.csv"
+    rows = [(path, path.parent.name) for path in sorted(photos.rglob("*.jpg"))]
+
+    def write(splits):
+        lines = [f"{path},{label},{split}" for (path, label), split in zip(rows, splits, strict=True)]
+        table.write_text("\n".join(["path,label,split", *lines]))
+
+    def train(name, splits):
+        write(splits)
+        return tellapart.json("train", table, "-o", tmp_path / name, "--quality", "fast", "--no-advice")
+
+    every = train("every", ["crossed"] * len(rows))
+    few = tellapart.json("train", photos, "-o", tmp_path / "few", "--quality", "fast", "--no-advice")
+    assert (every["accuracy"], every["n_test"]) == (few["accuracy"], few["n_test"])
+    assert {**every["split"], "seed": 0} == few["split"]
+    assert "Your source says which photos are crossed" in (tmp_path / "every" / "report.html").read_text("utf-8")
+    half = train("half", ["crossed", "train"] * (len(rows) // 2))
+    assert (half["n_test"], half["split"]["n_train"], half["leaks"]["n"]) == (len(rows) // 2, len(rows), 0)
+    assert half["method"] == "cross-validation"
+    refused = tellapart("train", table, "-o", tmp_path / "x", "--robustness")
+    assert (refused.returncode, "leave out --robustness" in refused.stderr) == (2, True)
+    write(["crossed", "test"] * (len(rows) // 2))
+    refused = tellapart("train", table, "-o", tmp_path / "x")
+    assert (refused.returncode, "says crossed and test" in refused.stderr) == (2, True)
+
+
 def test_given_test_folders_are_honoured_and_leaks_are_told(tellapart, shared_data, tmp_path):
     evaluation = tellapart.json("train", shared_data / "hotdog", "-o", tmp_path / "model", "--quality", "fast")
     assert_contract(evaluation)

@@ -236,6 +236,6 @@ def test_doubts_are_answered_by_keys(visit, studio, photos):
     press(visited, "r")
     visited.until("!document.querySelector('.pair-of')")
     assert journal(photos)[-1]["do"] == "right"
-    press(visited, "[")
+    press(visited, "[", "[")
     visited.page.locator(TILES).first.wait_for()
     assert "screen=" not in visited.page.url

@@ -82,7 +82,11 @@ def _conflicts(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
 
 
 def _leaks(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
-    leaks = leaked_pairs(duplicates, given_split(dataset.splits).sides(dataset.n)) if dataset.given_split else []
+    leaks = (
+        leaked_pairs(duplicates, given_split(dataset.splits).sides(dataset.n))
+        if dataset.given_split and not dataset.crossed
+        else []
+    )
     if leaks:
         n_test = int(dataset.tested.sum())
         yield Finding(

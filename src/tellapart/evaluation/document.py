@@ -105,7 +105,7 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
         unknown=refusals(head.thresholds, kept, names, reference_photos() if kept.reference else None),
         leaks=leaks_in_test(prepared, split, answers.probs),
         label_conflicts=label_conflicts(prepared),
-        split=split_summary(split, trained.probe),
+        split=split_summary(split, trained.probe, given=dataset.given_split and split.kind != "made"),
         duplicates=twins(dataset, prepared.duplicates.pairs),
         imbalance=imbalance_sentence(dataset.subset(chosen)),
         warnings=(*dataset.notes, *warnings_for(prepared, split)),
@@ -126,7 +126,7 @@ def _asked(trained: Trained) -> CrossValidated:
     """What is said about the test photos: by the head, or, where it learned from them, by heads that did not."""
     prepared, split, head = trained.prepared, trained.split, trained.calibrated
     if split.folds is not None:
-        return cross_validate(prepared, split.folds, trained.probe)
+        return cross_validate(prepared, split.folds, split.test, trained.probe)
     features = prepared.values[split.test]
     logits = head.head.logits(features)
     probs, raw_probs = calibrated(logits, head.temperature), calibrated(logits, 1.0)
@@ -217,6 +217,8 @@ def leaks_in_test(prepared: Prepared, split: Split, probs: NDArray[np.floating])
     """
     dataset = prepared.dataset
     pairs = leaked_pairs(prepared.duplicates, split.sides(dataset.n))
+    if split.folds is not None:  # of a photo's own fold no head learned that was asked about it
+        pairs = [pair for pair in pairs if split.folds[pair.first] != split.folds[pair.second]]
     clean = ~np.isin(split.test, [p.first for p in pairs])
     kept = split.test[clean]
     groups = prepared.duplicates.groups[kept]
@@ -238,11 +240,11 @@ def leaks_and_rest(photos: tuple[Twins, ...], without: Evaluation | None) -> Lea
     return Leaks(len(photos), photos, AccuracyOf(**vars(without.accuracy), n_test=without.n_test), without.headline)
 
 
-def split_summary(split: Split, recipe: LinearProbe) -> SplitSummary:
-    """How the photos were divided."""
+def split_summary(split: Split, recipe: LinearProbe, *, given: bool) -> SplitSummary:
+    """How the photos were divided; `given`: as the source says."""
     return SplitSummary(
         kind=split.kind,
-        seed=None if split.kind == "given" else recipe.seed,
+        seed=None if given else recipe.seed,
         test_share=recipe.reading.test_share or TEST_SHARE if split.kind == "made" else None,
         n_folds=None if split.folds is None else len(np.unique(split.folds[split.test])),
         n_train=len(split.train),
