@@ -10,6 +10,8 @@ from tellapart.storage.atomic import write_file
 from tellapart.studio.actions import ENOUGH_FOR_OTHER, line_for
 from tellapart.studio.heap import Heap, Photo, Progress, read_heap
 from tellapart.studio.journal import Journal
+from tellapart.studio.labels_in.reading import read_labels
+from tellapart.studio.labels_in.taking import Effect, match
 from tellapart.studio.state import FOUND, Line, Mark, Side
 from tellapart.studio.table import NAME as TABLE
 from tellapart.studio.table import label_file
@@ -78,6 +80,27 @@ class Session:
             line = line_for(self.journal.state, asked)
             if line is not None:
                 self.journal.add(line)
+
+    def labels(self, content: bytes, name: str, how: str, folder: str = "") -> dict[str, Any]:
+        """Take the labels in a file, or look at what taking them would do.
+
+        Args:
+            content: of the file.
+            name: how the person called it.
+            how: "look"; "new", only to photos without a label; or "all", also in the place of other labels.
+            folder: where the file lies, and its relative paths begin; "" where that is not known.
+
+        Raises:
+            InputError: it has no labels that can be understood, or they cannot be saved.
+        """
+        heap = self.heap
+        matched = match(read_labels(content, name), name, heap.photos, self.journal.state.classes, folder)
+        with self._turn:
+            effect = Effect(self.journal.state, matched)
+            line = effect.line(replacing=how == "all") if how in ("new", "all") else None
+            if line is not None:
+                self.journal.add(line)
+        return effect.told()
 
     @property
     def n_lines(self) -> int:
