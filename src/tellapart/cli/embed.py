@@ -74,8 +74,7 @@ def embed(
     A shard is written when all of it is done, so a stop or a kill leaves whole shards, and the same command makes the
     others. PHOTOS is what `train` takes. Needs the extra shards.
     """
-    from pathlib import Path
-
+    from tellapart.data.remote.place import place_named
     from tellapart.shards.embedding import How, Part, embed, plan
 
     how = How(quality, fit, precision, shard_size)
@@ -90,8 +89,8 @@ def embed(
     try:
         with progress_bars() as progress:
             done = embed(
-                photos, Path(output), how, part=own, n_workers=workers, retry_failed=retry_failed, group_by=group_by,
-                progress=progress,
+                photos, place_named(output), how, part=own, n_workers=workers, retry_failed=retry_failed,
+                group_by=group_by, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
         say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
@@ -102,7 +101,7 @@ def embed(
     from tellapart.cli.status import as_lines
     from tellapart.shards.state import state_of
 
-    state = state_of(Path(output))
+    state = state_of(place_named(output))
     if as_json:
         print_json({"made": done.made, "changed": done.changed, **state.to_json()})
         return

@@ -1,7 +1,7 @@
 """What the person named -> a `Dataset`: every photo with its label and split, every other file with a reason.
 
     scan                a folder of class folders, perhaps inside train/val/test; a zip of them; a label file; a data
-                        frame; `hf:NAME`
+                        frame; `hf:NAME`; a folder of a store elsewhere, or a table of addresses
     require_trainable   refuses a dataset that no classifier can be trained on
 
 Nothing found is dropped without a word: `n_found` is always the photos used plus the files skipped.
@@ -47,6 +47,8 @@ from tellapart.data.meaning.class_names import NO_LABEL, check_class_names, labe
 from tellapart.data.meaning.named_photos import nearest
 from tellapart.data.meaning.own_folders import refuse_no_photos, without_own
 from tellapart.data.meaning.table_text import SPREADSHEETS, refuse_spreadsheet
+from tellapart.data.remote.address import is_address
+from tellapart.data.remote.scan import scan_folder
 from tellapart.data.split import tested_part
 from tellapart.errors import InputError, PhotoError
 from tellapart.text import counted, quoted, shown, some
@@ -240,6 +242,8 @@ def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = N
         table = read_frame(source, column)
         return _by_paths(_of_rows(table, NAME, "", "row", asked=asked), pattern, "")
     path = os.fspath(source)
+    if is_address(path):
+        return _elsewhere(path, pattern, column)
     if path.startswith(PREFIX):
         if pattern:
             raise InputError(
@@ -258,11 +262,7 @@ def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = N
         folder = os.path.dirname(name)
         dataset = _of_rows(read_label_file(path, name, column), name, folder, "line", asked=asked)
         return _by_paths(dataset, pattern, f"{folder}/" if folder else "")
-    if column not in (None, NONE):
-        raise InputError(
-            f"{quoted(name)} has no columns, so it cannot be grouped by {quoted(str(column))}.",
-            hint="Write a pattern over paths, like --group-by '{group}_*', or a label file with such a column.",
-        )
+    _refuse_column(column, name)
     return _of_folders(path, mode, name, pattern)
 
 
@@ -302,6 +302,22 @@ def _of_rows(table: Table, name: str, folder: str, line: str, *, asked: bool) ->
     class_names = {file.class_name for file in placed} - {""}
     dataset = _from_placed(placed, class_names, name, None, table.notes)
     return _grouped(dataset, placed, table.grouped_by, asked=asked)
+
+
+def _refuse_column(column: str | None, name: str) -> None:
+    if column not in (None, NONE):
+        raise InputError(
+            f"{quoted(name)} has no columns, so it cannot be grouped by {quoted(str(column))}.",
+            hint="Write a pattern over paths, like --group-by '{group}_*', or a label file with such a column.",
+        )
+
+
+def _elsewhere(address: str, pattern: str | None, column: str | None) -> Dataset:
+    """The dataset of an address."""
+    found = scan_folder(address)
+    _refuse_column(column, found.name)
+    dataset = _from_placed(found.placed, found.class_names, found.name, found.photos, found.notes)
+    return _by_paths(dataset, pattern, f"{found.name}/")
 
 
 def _of_folders(path: str, mode: int, name: str, pattern: str | None) -> Dataset:

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tellapart.data.preprocess import ResizeMode
+from tellapart.data.remote.door import READERS
+from tellapart.data.remote.photos import RemotePhotos, size_in
+from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.extract import SPARE_WORKERS, STAGE, Extractor, bundled_extractor
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.shards import parquet
-from tellapart.shards.claims import Claims
+from tellapart.shards.claims import Claims, NoClaims, claims_at
 from tellapart.shards.destination import LOCKS, PRECISIONS, SHARD_SIZE, Destination, Manifest, begun, opened, uri_of
 from tellapart.shards.rows import REPEATING, Row, processor, row_of, table_of
 from tellapart.timing import Progress, usual_progress
@@ -27,7 +30,7 @@ from tellapart.timing import Progress, usual_progress
 WAIT_S = 0.2  # between two looks at shards that another process is making
 MOST_GONE = 0.5  # share of the listed photos that must be there; with fewer, other photos were named
 MANY = 16  # photos that are all gone by no chance
-GONE = frozenset({"missing", "unreadable"})
+GONE = frozenset({"missing", "unreadable", "unreachable", "forbidden", "refused"})
 TRIED = 200  # photos of a plan: under 3 s on two cores, and the rate to 10 %
 
 Json = dict[str, Any]
@@ -119,7 +122,7 @@ class Plan:
 
 def embed(
     source: str,
-    output: Path,
+    output: Place,
     how: How,
     *,
     part: Part = Part(),  # noqa: B008  a value that nobody can change
@@ -132,7 +135,7 @@ def embed(
 
     Args:
         source: labelled photos, as for `train`.
-        output: the folder of shards.
+        output: the folder of shards, or its address.
         how: what to make of a photo.
         part: which of the shards are this run's.
         n_workers: threads; None is one a core.
@@ -148,7 +151,7 @@ def embed(
     dataset = scan(source, group_by=group_by)
     with bundled_extractor(how.quality, how.resize_mode, keep=False) as extractor:
         found = begun(output, dataset, _manifest(source, output, dataset, extractor, how))
-        with closing(Claims(output / LOCKS)) as claims:
+        with closing(claims_at(output / LOCKS)) as claims:
             run = _Run(found, dataset, extractor, n_workers or n_cores(), retry_failed, progress)
             made, photos = run.make([i for i in range(found.manifest.n_shards) if part.has(i)], claims)
     return Embedded(made, photos, run.changed)
@@ -200,7 +203,7 @@ class _Run:
     ) -> None:
         self._found, self._dataset, self._extractor = found, dataset, extractor
         self._n_workers, self._retry_failed, self._progress = n_workers, retry_failed, progress
-        root = Path(found.manifest.root)
+        root = found.manifest.root
         self._index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
         listed = {uri for uri in found.listed.uris if uri is not None}
         self.changed = len(listed ^ self._index.keys())
@@ -213,7 +216,7 @@ class _Run:
         self._retried: set[int] = set()
         self._processor = ""
 
-    def make(self, shards: Sequence[int], claims: Claims) -> tuple[int, int]:
+    def make(self, shards: Sequence[int], claims: Claims | NoClaims) -> tuple[int, int]:
         """How many shards were made, and the photos in them, when all of `shards` are done, by whomever."""
         sizes = [len(members) for members in self._found.listed.of_shards]
         waiting = [shard for shard in shards if not self._is_done(shard)]
@@ -295,7 +298,8 @@ def _rows(
         return row_of(uri, lambda: _read(dataset, index), extractor)
 
     rows: list[Row] = []
-    for row in map_in_order(work, wanted, n_workers=n_workers + SPARE_WORKERS, name="embed"):
+    spare = READERS if isinstance(dataset.archive, RemotePhotos) else SPARE_WORKERS
+    for row in map_in_order(work, wanted, n_workers=n_workers + spare, name="embed"):
         rows.append(row)
         tell(len(rows))
     return rows
@@ -316,7 +320,7 @@ def _refuse_vanished(rows: Sequence[Row], source: str) -> None:
         )
 
 
-def _manifest(source: str, output: Path, dataset: Dataset, extractor: Extractor, how: How) -> Manifest:
+def _manifest(source: str, output: Place, dataset: Dataset, extractor: Extractor, how: How) -> Manifest:
     if how.precision not in PRECISIONS:
         raise InputError(f"There is no precision '{how.precision}'.", hint=f"Choose one of: {', '.join(PRECISIONS)}.")
     size = how.shard_size
@@ -325,8 +329,6 @@ def _manifest(source: str, output: Path, dataset: Dataset, extractor: Extractor,
             size = opened(output).manifest.shard_size
         except InputError:  # it is begun now
             size = SHARD_SIZE
-    path = Path(os.path.abspath(source))
-    holds_all = path.is_dir() or dataset.archive is not None
     return Manifest(
         network=extractor.extractor_key,
         quality=how.quality,
@@ -334,16 +336,28 @@ def _manifest(source: str, output: Path, dataset: Dataset, extractor: Extractor,
         precision=how.precision,
         n_features=extractor.backbone.n_features,
         source=dataset.source,
-        root=str(path if holds_all else path.parent),
+        root=_root(source, dataset),
         shard_size=size,
         n_photos=dataset.n,
         n_left_out=len(dataset.skipped),
     )
 
 
-def _refuse_inside(source: str, output: Path) -> None:
-    root, own = Path(source).resolve(), output.resolve()
-    if root.is_dir() and own.is_relative_to(root):
+def _root(source: str, dataset: Dataset) -> str:
+    """What uris are relative to."""
+    if isinstance(dataset.archive, RemotePhotos):
+        return dataset.archive.root
+    path = os.path.abspath(source)
+    return path if os.path.isdir(path) or dataset.archive is not None else os.path.dirname(path)
+
+
+def _refuse_inside(source: str, output: Place) -> None:
+    if isinstance(output, Path):
+        root = Path(source).resolve()
+        within = root.is_dir() and output.resolve().is_relative_to(root)
+    else:
+        within = f"{output.address}/".startswith(f"{source.rstrip('/')}/")
+    if within:
         raise InputError(
             f"'{output}' lies within the photos, and would be found among them the next time.",
             hint="Choose a folder beside them with -o.",
@@ -352,7 +366,8 @@ def _refuse_inside(source: str, output: Path) -> None:
 
 def _bytes_of(dataset: Dataset) -> int:
     if dataset.archive is not None:
-        return -1
+        sizes = [size_in(dataset.archive, place) for place in dataset.places]
+        return -1 if -1 in sizes else sum(sizes)
     try:
         return sum(os.stat(place).st_size for place in dataset.places)
     except OSError:

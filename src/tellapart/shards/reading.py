@@ -1,14 +1,17 @@
 """Shards read back: the photos with their labels of now, and their features as if they had just been made."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.grey_picture import SIDE_PX
-from tellapart.data.source import Dataset, Skipped, scan
+from tellapart.data.remote.address import is_address
+from tellapart.data.remote.photos import RemotePhotos
+from tellapart.data.remote.place import Place
+from tellapart.data.source import Container, Dataset, Skipped, scan
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
 from tellapart.features.extract import Features, memory_mapped
@@ -65,7 +68,7 @@ class Photos:
             yield parquet.load(self.destination.place(shard), COLUMNS)
 
 
-def photos_of(path: Path, network: str, group_by: str | None = None) -> Photos:
+def photos_of(path: Place, network: str, group_by: str | None = None) -> Photos:
     """The photos of the shards at `path`, with the labels that their table gives now.
 
     Args:
@@ -99,7 +102,7 @@ def photos_of(path: Path, network: str, group_by: str | None = None) -> Photos:
 
 def _dataset(found: Destination) -> tuple[Dataset, list[str]]:
     """The photos that the table of labels names, in the order of the list, and their uris."""
-    own, listed, root = found.manifest, found.listed, Path(found.manifest.root)
+    own, listed, root = found.manifest, found.listed, found.manifest.root
     rows, groups, notes, empty = _labels(found)
     order = [i for i, uri in enumerate(listed.uris) if uri in rows]
     if len(order) < len(rows):
@@ -114,7 +117,6 @@ def _dataset(found: Destination) -> tuple[Dataset, list[str]]:
     splits = np.array([rows[uri][1] for uri in uris], "U5")
     for array in (labels, splits):
         array.setflags(write=False)
-    archive = None if root.is_dir() else scan(root).archive
     dataset = Dataset(
         source=own.source,
         class_names=names,
@@ -125,11 +127,18 @@ def _dataset(found: Destination) -> tuple[Dataset, list[str]]:
         skipped=tuple(
             Skipped(photo, why) for photo, why in zip(listed.photos, listed.reasons, strict=True) if why is not None
         ),
-        archive=archive,
+        archive=_container(root),
         groups=groups_of([rows[uri][2] for uri in uris], groups),
         notes=tuple(notes),
     )
     return dataset, uris
+
+
+def _container(root: str) -> Container | None:
+    """What holds the photos, opened again; None where they are files."""
+    if not root or is_address(root):
+        return RemotePhotos(root)
+    return None if os.path.isdir(root) else scan(root).archive
 
 
 _Labels = tuple[dict[str, tuple[str, str, str]], dict[str, object] | None, list[str], set[str]]
@@ -139,7 +148,8 @@ def _labels(found: Destination) -> _Labels:
     """{uri: (label, split, group)}, how groups came about, notes, and classes without a photo."""
     rows: dict[str, tuple[str, str, str]] = {}
     groups, notes, empty = None, [], set()
-    for path in sorted((found.path / LABELS).glob("*.parquet")):
+    files: list[Place] = [*(found.path / LABELS).glob("*.parquet")]
+    for path in sorted(files, key=str):
         columns = parquet.load(path).to_pydict()
         if not {"uri", "label"} <= columns.keys():
             raise InputError(f"'{path}' has no columns uri and label.", hint="Put them back; split and group may lack.")

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from tellapart.data.remote.place import Place
 from tellapart.shards import parquet
 from tellapart.shards.destination import opened
 
@@ -46,7 +46,7 @@ class State:
         return {**vars(self), "not_done": list(self.not_done)}
 
 
-def state_of(path: Path) -> State:
+def state_of(path: Place) -> State:
     """Where the folder of shards at `path` stands.
 
     Raises:

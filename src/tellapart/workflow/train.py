@@ -9,6 +9,7 @@ from typing import Any
 from tellapart.classifier.kept_scores import KeptScores
 from tellapart.classifier.trained import Trained
 from tellapart.data.data_frame import DataFrame
+from tellapart.data.remote.place import place_named
 from tellapart.data.source import Dataset, require_trainable, scan
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
@@ -184,7 +185,7 @@ def _trainable(
     if isinstance(source, str | os.PathLike) and is_shards(source):
         with bundled_extractor(reading.quality, reading.resize_mode, keep=False) as extractor:
             with clock("scan"):
-                photos = photos_of(Path(source), extractor.extractor_key, group_by)
+                photos = photos_of(place_named(os.fspath(source)), extractor.extractor_key, group_by)
                 _refuse_hopeless(photos.dataset, wishes)
             with clock("features"):
                 known = photos.features(progress)
