@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.groups import Groups
 from tellapart.data.remote.address import STORES, below, is_address, scheme_of
-from tellapart.data.remote.photos import size_in
+from tellapart.data.remote.held import etag_in, lies_in_order, size_in
 from tellapart.data.remote.place import Place, bytes_at, place_named, write_at
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
@@ -238,8 +238,10 @@ def place_of(uri: str, root: str | Path) -> str:
     return os.path.normpath(os.path.join(root, name)) if os.path.isdir(root) else name
 
 
-def dealt(uris: Sequence[str], shard_size: int) -> NDArray[np.int32]:
-    """(N,) the shard of each photo: sorted by a hash of their uris, cut into pieces of `shard_size`."""
+def dealt(uris: Sequence[str], shard_size: int, *, in_order: bool = False) -> NDArray[np.int32]:
+    """(N,) the shard of each photo: sorted by a hash of their uris, or as they are, cut into pieces of `shard_size`."""
+    if in_order:
+        return np.arange(len(uris), dtype=np.int32) // shard_size
     digests = [hashlib.sha256(uri.encode()).digest() for uri in uris]
     shards = np.zeros(len(uris), np.int32)
     shards[sorted(range(len(uris)), key=digests.__getitem__)] = np.arange(len(uris)) // shard_size
@@ -249,13 +251,17 @@ def dealt(uris: Sequence[str], shard_size: int) -> NDArray[np.int32]:
 def _write_tables(path: Place, dataset: Dataset, manifest: Manifest) -> None:
     pa, root = parquet.arrow(), manifest.root
     uris = [uri_of(place, root) for place in dataset.places]
-    n_out = len(dataset.skipped)
+    n_out, in_order = len(dataset.skipped), lies_in_order(dataset.archive)
+    etags = [etag_in(dataset.archive, place) for place in dataset.places]
     table = pa.table(
         {
             "uri": pa.array(uris + [None] * n_out, pa.string()),
             "photo": pa.array([*dataset.photos, *(skipped.photo for skipped in dataset.skipped)], pa.string()),
-            "shard": pa.array(dealt(uris, manifest.shard_size).tolist() + [-1] * n_out, pa.int32()),
+            "shard": pa.array(
+                [*dealt(uris, manifest.shard_size, in_order=in_order).tolist(), *[-1] * n_out], pa.int32()
+            ),
             "bytes": pa.array([_size(dataset, place) for place in dataset.places] + [-1] * n_out, pa.int64()),
+            "etag": pa.array(etags + [None] * n_out, pa.string()),
             "skipped": pa.array([None] * dataset.n + [skipped.reason for skipped in dataset.skipped], pa.string()),
         }
     )

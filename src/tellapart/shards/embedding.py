@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tellapart.data.preprocess import ResizeMode
 from tellapart.data.remote.door import READERS
-from tellapart.data.remote.photos import RemotePhotos, size_in
+from tellapart.data.remote.held import lies_elsewhere, root_in, size_in
 from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError, PhotoError
@@ -298,7 +298,7 @@ def _rows(
         return row_of(uri, lambda: _read(dataset, index), extractor)
 
     rows: list[Row] = []
-    spare = READERS if isinstance(dataset.archive, RemotePhotos) else SPARE_WORKERS
+    spare = READERS if lies_elsewhere(dataset.archive) else SPARE_WORKERS
     for row in map_in_order(work, wanted, n_workers=n_workers + spare, name="embed"):
         rows.append(row)
         tell(len(rows))
@@ -345,8 +345,9 @@ def _manifest(source: str, output: Place, dataset: Dataset, extractor: Extractor
 
 def _root(source: str, dataset: Dataset) -> str:
     """What uris are relative to."""
-    if isinstance(dataset.archive, RemotePhotos):
-        return dataset.archive.root
+    root = root_in(dataset.archive)
+    if root is not None:
+        return root
     path = os.path.abspath(source)
     return path if os.path.isdir(path) or dataset.archive is not None else os.path.dirname(path)
 

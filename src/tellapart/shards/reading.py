@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.grey_picture import SIDE_PX
-from tellapart.data.remote.address import is_address
-from tellapart.data.remote.photos import RemotePhotos
+from tellapart.data.remote.held import held_at
 from tellapart.data.remote.place import Place
 from tellapart.data.source import Container, Dataset, Skipped, scan
 from tellapart.errors import InputError, PhotoError
@@ -136,9 +135,7 @@ def _dataset(found: Destination) -> tuple[Dataset, list[str]]:
 
 def _container(root: str) -> Container | None:
     """What holds the photos, opened again; None where they are files."""
-    if not root or is_address(root):
-        return RemotePhotos(root)
-    return None if os.path.isdir(root) else scan(root).archive
+    return held_at(root) or (None if os.path.isdir(root) else scan(root).archive)
 
 
 _Labels = tuple[dict[str, tuple[str, str, str]], dict[str, object] | None, list[str], set[str]]

@@ -7,6 +7,7 @@ caches is `without_secrets`; the whole address is only in memory, where the phot
 """
 
 import hashlib
+import os
 import re
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -101,14 +102,33 @@ def _kept_query(query: str) -> str:
     return "&".join(kept)
 
 
+def from_table(path: str, folder: str) -> str:
+    """The address that a table means, which lies in `folder`, a path or an address.
+
+    Raises:
+        InputError: it is none, or a table from elsewhere names a file of this machine.
+    """
+    if is_address(path):
+        scheme_of(path)
+        return path
+    parts = path.split("/")
+    if os.path.isabs(path) or "\\" in path or ":" in parts[0] or ".." in parts:
+        raise InputError(
+            f"A table from elsewhere names a file that is not beside it: {quoted(path)}.",
+            hint="Its photos are named by addresses, or by paths below the folder that it lies in.",
+        )
+    return below(folder, path)
+
+
 def below(root: str, name: str) -> str:
     """The address of `name` within the folder `root`."""
     return f"{root.rstrip('/')}/{name}"
 
 
 def parent(address: str) -> str:
-    """The folder that something lies in."""
-    return address.rstrip("/").rpartition("/")[0]
+    """The folder that something lies in, of an address of the web without its query."""
+    plain = re.split(r"[?#]", address)[0] if address.lower().startswith(WEB) else address
+    return plain.rstrip("/").rpartition("/")[0]
 
 
 def last_name(address: str) -> str:

@@ -1,6 +1,6 @@
 """Photos elsewhere, each at an address of its own, read when they are looked at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -35,6 +35,17 @@ class RemotePhotos:
         return read_photo(self.whole.get(place, place), allow_private=self.allow_private)
 
 
-def size_in(photos: object, place: str) -> int:
-    """How large a photo's file is, as far as what holds the photos knows it unread; -1 where it does not."""
-    return photos.sizes.get(place, -1) if isinstance(photos, RemotePhotos) else -1
+def photos_named(rows: Iterable[tuple[str, str]], *, allow_private: bool) -> RemotePhotos | None:
+    """What reads the photos of a table; None where they are files of this machine.
+
+    Args:
+        rows: (address as it is kept, the whole one) of each; of a file here the second is "".
+        allow_private: whether hosts of this network are asked.
+    """
+    whole: dict[str, str] = {}
+    elsewhere = False
+    for kept, address in rows:
+        elsewhere = elsewhere or bool(address)
+        if address and address != kept:
+            whole.setdefault(kept, address)
+    return RemotePhotos("", allow_private, whole) if elsewhere else None
