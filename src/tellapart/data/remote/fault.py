@@ -4,8 +4,6 @@ The libraries raise hundreds of errors, and some repeat the whole address, signa
 by the codes that all of them carry somewhere in the chain of its causes, and nothing of its own text is passed on.
 """
 
-import socket
-import ssl
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -134,12 +132,12 @@ def _by_kind(chain: list[BaseException], said: Callable[..., bool], scheme: str)
         (kind(PermissionError), "forbidden", "The storage refuses to give it.", _ways(scheme)),
         (said(*_BUSY), "unreachable", "The storage is out of order or busy.", LATER),
         (kind(TimeoutError) or said(*_SILENT), "unreachable", "The storage did not answer in time.", LATER),
-        (kind(ssl.SSLError), "unreachable", "The storage cannot prove who it is (TLS).", "Is its certificate valid?"),
+        (said("SSLError", "SSLCertVerification", "CertificateError"), "unreachable", "The storage cannot prove who it is (TLS).", "Is its certificate valid?"),
         (
             kind(ConnectionResetError, BrokenPipeError, EOFError) or said(*_CUT),
             "unreachable", "The storage broke off in the middle.", LATER,
         ),
-        (kind(socket.gaierror), "unreachable", "There is no host of this name.", "Is it right, and the network up?"),
+        (said("gaierror"), "unreachable", "There is no host of this name.", "Is it right, and the network up?"),
         (kind(ConnectionError) or said(*_NO_ANSWER), "unreachable", "The storage cannot be reached.", _NETWORK),
     )  # fmt: skip
     for is_it, code, sentence, hint in found:

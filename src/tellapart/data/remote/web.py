@@ -4,10 +4,7 @@ Each hop of a redirect is looked at by us, and each address that a name resolves
 unpacked on the way, no cookie is kept, no header of one host goes to another.
 """
 
-import asyncio
 import atexit
-import socket
-import urllib.request
 from contextlib import suppress
 from importlib import import_module
 from threading import Lock
@@ -73,13 +70,14 @@ async def _refuse(url: str, *, encrypted: bool, allow_private: bool) -> str | No
     parts = urlsplit(url)
     if parts.scheme not in WEB or (encrypted and parts.scheme != "https") or not parts.hostname:
         raise RefusedError(_ELSEWHERE)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy is None or urllib.request.proxy_bypass(parts.hostname):
+    request = import_module("urllib.request")
+    proxy: str | None = request.getproxies().get(parts.scheme)
+    if proxy is None or request.proxy_bypass(parts.hostname):
         return None
     if not allow_private:
         found: list[Any] = []
         with suppress(OSError):  # only the proxy knows this name
-            found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, None, type=socket.SOCK_STREAM)
+            found = await import_module("asyncio").get_running_loop().getaddrinfo(parts.hostname, None)
         if any(is_private(str(address[4][0])) for address in found):
             raise RefusedError(PRIVATE)
     return proxy
@@ -88,6 +86,8 @@ async def _refuse(url: str, *, encrypted: bool, allow_private: bool) -> str | No
 def _session(allow_private: bool) -> Any:
     """What holds connections open; made within the loop that it is used in."""
     with _opening:
+        if not _sessions:
+            atexit.register(_close)
         if allow_private not in _sessions:
             aiohttp = import_module("aiohttp")
             connector = aiohttp.TCPConnector(
@@ -107,12 +107,12 @@ def _session(allow_private: bool) -> Any:
         return _sessions[allow_private]
 
 
-def _any_socket(address: Any) -> socket.socket:
+def _any_socket(address: Any) -> Any:
     family, kind, protocol, _, _ = address
-    return socket.socket(family, kind, protocol)
+    return import_module("socket").socket(family, kind, protocol)
 
 
-def _public_socket(address: Any) -> socket.socket:
+def _public_socket(address: Any) -> Any:
     """A socket for the very address that is about to be connected to.
 
     Raises:
@@ -123,7 +123,6 @@ def _public_socket(address: Any) -> socket.socket:
     return _any_socket(address)
 
 
-@atexit.register
 def _close() -> None:
     """Without it aiohttp complains at the end of the process."""
     with suppress(Exception):
