@@ -129,6 +129,7 @@ def embed(
     n_workers: int | None = None,
     retry_failed: bool = False,
     group_by: str | None = None,
+    allow_private: bool = False,
     progress: Progress = usual_progress,
 ) -> Embedded:
     """Make those shards of `output` that are not done yet; returns when all of this part are.
@@ -141,6 +142,7 @@ def embed(
         n_workers: threads; None is one a core.
         retry_failed: whether photos that were skipped are read once more.
         group_by: what says which photos belong together, as for `scan`.
+        allow_private: whether addresses of the web may lead to hosts of this network.
         progress: called with (stage, done, total).
 
     Raises:
@@ -148,7 +150,7 @@ def embed(
     """
     parquet.arrow()
     _refuse_inside(source, output)
-    dataset = scan(source, group_by=group_by)
+    dataset = scan(source, group_by=group_by, allow_private=allow_private)
     with bundled_extractor(how.quality, how.resize_mode, keep=False) as extractor:
         found = begun(output, dataset, _manifest(source, output, dataset, extractor, how))
         with closing(claims_at(output / LOCKS)) as claims:
@@ -157,14 +159,21 @@ def embed(
     return Embedded(made, photos, run.changed)
 
 
-def plan(source: str, how: How, *, n_workers: int | None = None, progress: Progress = usual_progress) -> Plan:
+def plan(
+    source: str,
+    how: How,
+    *,
+    n_workers: int | None = None,
+    allow_private: bool = False,
+    progress: Progress = usual_progress,
+) -> Plan:
     """What embedding `source` would take, at the rate at which some of its photos are read now; nothing is written.
 
     Raises:
         InputError: there are no photos, or a file is not what it is taken for.
     """
     parquet.arrow()
-    dataset = scan(source)
+    dataset = scan(source, allow_private=allow_private)
     with bundled_extractor(how.quality, how.resize_mode, keep=False) as extractor:
         processor(extractor)  # compiles
         step = max(1, dataset.n // TRIED)

@@ -67,13 +67,14 @@ class Photos:
             yield parquet.load(self.destination.place(shard), COLUMNS)
 
 
-def photos_of(path: Place, network: str, group_by: str | None = None) -> Photos:
+def photos_of(path: Place, network: str, group_by: str | None = None, *, allow_private: bool = False) -> Photos:
     """The photos of the shards at `path`, with the labels that their table gives now.
 
     Args:
         path: a folder of shards, all done.
         network: that is asked for, as `Extractor.extractor_key` names it.
         group_by: must be None: the table of labels says what belongs together.
+        allow_private: whether photos by addresses of the web may lead to hosts of this network.
 
     Raises:
         InputError: shards are missing, or of another network, or the labels name photos that are in none.
@@ -96,10 +97,10 @@ def photos_of(path: Place, network: str, group_by: str | None = None) -> Photos:
             f"{len(not_done):,} of {own.n_shards:,} shards in '{path}' are not done.",
             hint="Run the same `tellapart embed` again: it makes what is not there.",
         )
-    return Photos(*_dataset(found), found)
+    return Photos(*_dataset(found, allow_private=allow_private), found)
 
 
-def _dataset(found: Destination) -> tuple[Dataset, list[str]]:
+def _dataset(found: Destination, *, allow_private: bool) -> tuple[Dataset, list[str]]:
     """The photos that the table of labels names, in the order of the list, and their uris."""
     own, listed, root = found.manifest, found.listed, found.manifest.root
     rows, groups, notes, empty = _labels(found)
@@ -126,16 +127,16 @@ def _dataset(found: Destination) -> tuple[Dataset, list[str]]:
         skipped=tuple(
             Skipped(photo, why) for photo, why in zip(listed.photos, listed.reasons, strict=True) if why is not None
         ),
-        archive=_container(root),
+        archive=_container(root, allow_private=allow_private),
         groups=groups_of([rows[uri][2] for uri in uris], groups),
         notes=tuple(notes),
     )
     return dataset, uris
 
 
-def _container(root: str) -> Container | None:
+def _container(root: str, *, allow_private: bool) -> Container | None:
     """What holds the photos, opened again; None where they are files."""
-    return held_at(root) or (None if os.path.isdir(root) else scan(root).archive)
+    return held_at(root, allow_private=allow_private) or (None if os.path.isdir(root) else scan(root).archive)
 
 
 _Labels = tuple[dict[str, tuple[str, str, str]], dict[str, object] | None, list[str], set[str]]

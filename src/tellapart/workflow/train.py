@@ -38,6 +38,7 @@ from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_ph
 from tellapart.workflow.model_folder import (
     card,
     describe,
+    fetched_again,
     made_today,
     model_facts,
     model_files,
@@ -64,6 +65,7 @@ def train(
     shortcuts: bool = False,
     robustness: bool = False,
     group_by: str | None = None,
+    allow_private: bool = False,
     command: str = "",
     progress: Progress = usual_progress,
 ) -> Evaluation:
@@ -82,6 +84,7 @@ def train(
         shortcuts: whether it also says what gives classes away: format, size, brightness, border.
         robustness: whether to ask about corrupted test photos too.
         group_by: what says which photos belong together, as for `scan`; no split divides a group.
+        allow_private: whether addresses of the web may lead to hosts of this network.
         command: what a person typed for it, for the report.
         progress: called with (stage, done, total).
 
@@ -91,7 +94,7 @@ def train(
     """
     recipe, output, clock = _chosen(recipe, quality), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
-    prepared = _trainable(source, group_by, probe_of(recipe).reading, wishes, progress, clock)
+    prepared = _trainable(source, group_by, allow_private, probe_of(recipe).reading, wishes, progress, clock)
     with clock("split"):
         split = split_photos(prepared, recipe, may_cross=not robustness)
     with clock("head"):
@@ -125,6 +128,7 @@ def _pages(
     """What people read of the model, and the evaluation with the pictures that a notebook shows."""
     with clock("report"):
         pictures = pictures_of(prepared.dataset, shown_photos(evaluation))
+        evaluation = fetched_again(evaluation, prepared.dataset)
         report = page(evaluation, pictures, description["name"], made)
         return {REPORT: report, CARD: card(evaluation, description)}, pictured(evaluation, pictures)
 
@@ -176,6 +180,7 @@ def _written(output: Path, description: Json, files: Json, trained: Trained, eva
 def _trainable(
     source: str | os.PathLike[str] | DataFrame,
     group_by: str | None,
+    allow_private: bool,
     reading: Reading,
     wishes: Wishes,
     progress: Progress,
@@ -185,14 +190,15 @@ def _trainable(
     if isinstance(source, str | os.PathLike) and is_shards(source):
         with bundled_extractor(reading.quality, reading.resize_mode, keep=False) as extractor:
             with clock("scan"):
-                photos = photos_of(place_named(os.fspath(source)), extractor.extractor_key, group_by)
+                place = place_named(os.fspath(source))
+                photos = photos_of(place, extractor.extractor_key, group_by, allow_private=allow_private)
                 _refuse_hopeless(photos.dataset, wishes)
             with clock("features"):
                 known = photos.features(progress)
             prepared = prepare(photos.dataset, extractor, progress, clock, known=known)
     else:
         with clock("scan"):
-            dataset = scan(source, group_by=group_by)
+            dataset = scan(source, group_by=group_by, allow_private=allow_private)
             _refuse_hopeless(dataset, wishes)
         with bundled_extractor(reading.quality, reading.resize_mode) as extractor:
             prepared = prepare(dataset, extractor, progress, clock)

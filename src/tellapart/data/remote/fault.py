@@ -28,6 +28,7 @@ _CUT: Final = (
     "IncompleteRead", "ClientPayloadError", "ServerDisconnected", "ClientOSError", "ConnectionClosed", "ReadError",
     "RemoteProtocolError", "ResponseStreamingError", "ContentLengthError", "TransferEncodingError", "ProtocolError",
 )  # fmt: skip
+_TLS: Final = ("SSLError", "SSLCertVerification", "CertificateError")
 _SILENT: Final = ("Timeout", "ServiceRequestError", "ServiceResponseError")
 LATER: Final = "Try once more later; `tellapart embed --retry-failed` reads only what failed."
 _NETWORK: Final = "Is the network up?"
@@ -132,7 +133,7 @@ def _by_kind(chain: list[BaseException], said: Callable[..., bool], scheme: str)
         (kind(PermissionError), "forbidden", "The storage refuses to give it.", _ways(scheme)),
         (said(*_BUSY), "unreachable", "The storage is out of order or busy.", LATER),
         (kind(TimeoutError) or said(*_SILENT), "unreachable", "The storage did not answer in time.", LATER),
-        (said("SSLError", "SSLCertVerification", "CertificateError"), "unreachable", "The storage cannot prove who it is (TLS).", "Is its certificate valid?"),
+        (said(*_TLS), "unreachable", "The storage cannot prove who it is (TLS).", "Is its certificate valid?"),
         (
             kind(ConnectionResetError, BrokenPipeError, EOFError) or said(*_CUT),
             "unreachable", "The storage broke off in the middle.", LATER,

@@ -1,6 +1,8 @@
 """What holds photos that are no files of this machine: how large they are, and how it is opened again by its name."""
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 
 from tellapart.data.remote.address import is_address
 from tellapart.data.remote.photos import RemotePhotos
@@ -29,6 +31,12 @@ def root_in(photos: object) -> str | None:
 def lies_elsewhere(photos: object) -> bool:
     """Whether reading a photo waits for a network."""
     return isinstance(photos, RemotePhotos) or (isinstance(photos, TarPhotos) and is_address(photos.root))
+
+
+def not_fetched(photos: object, places: Iterable[str]) -> dict[str, int]:
+    """{why: how many} of those photos at `places` that could not be had when they were asked for last."""
+    failed = photos.failed if isinstance(photos, RemotePhotos | TarPhotos) else {}
+    return dict(Counter(failed[place] for place in places if place in failed).most_common())
 
 
 def lies_in_order(photos: object) -> bool:

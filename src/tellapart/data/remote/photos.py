@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tellapart.data.remote.door import read_photo
+from tellapart.errors import PhotoError
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class RemotePhotos:
         whole: {address as it is kept: the whole one} of those that differ; only in memory.
         sizes: {address: bytes} where a listing said so.
         etags: {address: what the storage calls the content} likewise.
+        failed: {address: why} of those that could not be had when they were asked for last; filled by `read`.
     """
 
     kind: ClassVar[str] = "remote source"
@@ -25,6 +27,7 @@ class RemotePhotos:
     whole: Mapping[str, str] = field(default_factory=dict, repr=False)
     sizes: Mapping[str, int] = field(default_factory=dict, repr=False)
     etags: Mapping[str, str] = field(default_factory=dict, repr=False)
+    failed: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def read(self, place: str) -> bytes:
         """The bytes of one photo; may be called from many threads.
@@ -32,7 +35,13 @@ class RemotePhotos:
         Raises:
             PhotoError: it cannot be had.
         """
-        return read_photo(self.whole.get(place, place), allow_private=self.allow_private)
+        try:
+            data = read_photo(self.whole.get(place, place), allow_private=self.allow_private)
+        except PhotoError as error:
+            self.failed[place] = error.message
+            raise
+        self.failed.pop(place, None)
+        return data
 
 
 def photos_named(rows: Iterable[tuple[str, str]], *, allow_private: bool) -> RemotePhotos | None:

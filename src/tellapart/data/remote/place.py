@@ -117,20 +117,3 @@ def write_at(place: Place, content: bytes) -> None:
         write_file(place, content)
     else:
         door.write(place.address, content)
-
-
-def refuse_address(name: str, what: str) -> None:
-    """Returns unless `name` is an address, where only a disk will do.
-
-    Args:
-        name: as a person gave it.
-        what: is to be written, such as "A model folder".
-
-    Raises:
-        InputError: it is one.
-    """
-    if is_address(name):
-        raise InputError(
-            f"{what} is written to a disk, not to {quoted(without_secrets(name), longest=300)}.",
-            hint="Name a folder with -o, and copy it there with the tool of that storage.",
-        )

@@ -50,16 +50,21 @@ def read_table(source: str, group_by: str | None = None, *, allow_private: bool 
     name = without_secrets(source)
     if not is_address(source):
         folder = source.rpartition("/")[0]
-        return table_of_cells(_cells(source, name, group_by), folder, name, group_by)
+        return table_of_cells(cells_in(source, name, group_by), folder, name, group_by)
     content = read_file(source, MAX_TABLE_BYTES, allow_private=allow_private)
     kind, folder = kind_of_table(source), parent(source)
     if kind == PARQUET:
-        return table_of_cells(_cells(BytesIO(content), name, group_by), folder, name, group_by)
+        return table_of_cells(cells_in(BytesIO(content), name, group_by), folder, name, group_by)
     return table_in(text_of(content, name), kind, folder, name, group_by)
 
 
-def _cells(file: Any, name: str, group_by: str | None) -> dict[str, list[str]]:
-    """{column: its texts} of the columns that may be meant; others are not even read."""
+def cells_in(file: Any, name: str, group_by: str | None = None) -> dict[str, list[str]]:
+    """{column: its texts} of those columns of a parquet file that may be meant; others are not even read.
+
+    Raises:
+        InputError: it is damaged, or no parquet file.
+        MissingExtraError: what reads it is not installed.
+    """
     require("shards", "Tables in parquet need a part of tellapart that is not installed.")
     parquet = import_module("pyarrow.parquet")
     wanted = _USUAL | {group_by.strip().lower()} if group_by else _USUAL

@@ -87,12 +87,14 @@ class TarPhotos:
         root: what the person named.
         files: {name of a tar: its path or address}.
         members: {place: (name of its tar, offset, size)}.
+        failed: {place: why} of those that could not be had when they were asked for last; filled by `read`.
     """
 
     kind: ClassVar[str] = "tar"
     root: str
     files: Mapping[str, str] = field(repr=False)
     members: Mapping[str, tuple[str, int, int]] = field(repr=False)
+    failed: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     ahead: _Ahead = field(default_factory=_Ahead, repr=False, compare=False)
 
     def read(self, place: str) -> bytes:
@@ -101,6 +103,15 @@ class TarPhotos:
         Raises:
             PhotoError: it cannot be had, or its tar was changed or is gone.
         """
+        try:
+            data = self._read(place)
+        except PhotoError as error:
+            self.failed[place] = error.message
+            raise
+        self.failed.pop(place, None)
+        return data
+
+    def _read(self, place: str) -> bytes:
         if place not in self.members:
             raise PhotoError("The photo is no longer in its tar.", code="missing")
         tar, offset, size = self.members[place]
