@@ -447,7 +447,7 @@ def test_a_label_file_names_no_photo_elsewhere(header: str) -> None:
         )
     make("set/labels.csv", content=b"path,label\n~/1.jpg,hat\n")
     assert refused("set/labels.csv")[0] == '"set/labels.csv" names 1 photo that cannot be found: "~/1.jpg" (line 2).'
-    for way in ("file:///etc/passwd", "zip://1.jpg::a.zip", "memory://1.jpg", "https://h/a.zip::zip://1.jpg"):
+    for way in ("file:///etc/passwd", "zip://1.jpg::a.zip", "memory://1.jpg", "s3://h/a.zip::zip://1.jpg"):
         make("set/labels.csv", content=f"path,label\n{way},hat\n".encode())
         assert refused("set/labels.csv")[0] == f'"{way}" is no address that photos are read from.'
     make("set/labels.csv", content=b"path,label\nhttps://h/1.jpg,hat\n1.jpg,hat\n")

@@ -23,10 +23,14 @@ from numpy.typing import NDArray
 
 from tellapart.data.groups import Groups
 from tellapart.data.remote.address import STORES, below, is_address, scheme_of
+from tellapart.data.remote.door import READERS
 from tellapart.data.remote.held import etag_in, lies_in_order, size_in
 from tellapart.data.remote.place import Place, bytes_at, place_named, write_at
+from tellapart.data.remote.tables import kind_of_table
+from tellapart.data.remote.tars import is_tars
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
+from tellapart.parallel import map_in_order
 from tellapart.shards import parquet
 
 FORMAT: Final = 1  # raised when an older reader would misunderstand
@@ -157,10 +161,16 @@ class Destination:
         return said if said and self.wanted(shard).items() <= said.items() else None
 
 
+def all_done(destination: Destination, shards: Sequence[int]) -> list[Json | None]:
+    """`done` of each of these shards; several are asked for at once, since each may be a question to a network."""
+    n_workers = 1 if isinstance(destination.path, Path) else READERS
+    return list(map_in_order(destination.done, shards, n_workers=n_workers, name="done"))
+
+
 def is_shards(path: str | os.PathLike[str]) -> bool:
     """Whether a folder is one of shards."""
     name = os.fspath(path)
-    if is_address(name) and scheme_of(name) not in STORES:
+    if is_address(name) and (scheme_of(name) not in STORES or is_tars(name) or kind_of_table(name)):
         return False
     return _read(place_named(name)) is not None
 

@@ -4,18 +4,16 @@ A photo's row follows from its content and the network alone, and a shard's byte
 which process makes which shard, how many threads it has, or how often it was stopped before.
 """
 
-import os
 import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from tellapart.data.preprocess import ResizeMode
 from tellapart.data.remote.door import READERS
-from tellapart.data.remote.held import lies_elsewhere, root_in, size_in
+from tellapart.data.remote.held import lies_elsewhere
 from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError, PhotoError
@@ -23,7 +21,18 @@ from tellapart.features.extract import SPARE_WORKERS, STAGE, Extractor, bundled_
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.shards import parquet
 from tellapart.shards.claims import Claims, NoClaims, claims_at
-from tellapart.shards.destination import LOCKS, PRECISIONS, SHARD_SIZE, Destination, Manifest, begun, opened, uri_of
+from tellapart.shards.destination import (
+    LOCKS,
+    PRECISIONS,
+    SHARD_SIZE,
+    Destination,
+    Manifest,
+    all_done,
+    begun,
+    opened,
+    uri_of,
+)
+from tellapart.shards.origin import bytes_of, refuse_inside, root_of
 from tellapart.shards.rows import REPEATING, Row, processor, row_of, table_of
 from tellapart.timing import Progress, usual_progress
 
@@ -149,7 +158,7 @@ def embed(
         InputError: there are no photos, or `output` is something else, or cannot be written; shards are kept.
     """
     parquet.arrow()
-    _refuse_inside(source, output)
+    refuse_inside(source, output)
     dataset = scan(source, group_by=group_by, allow_private=allow_private)
     with bundled_extractor(how.quality, how.resize_mode, keep=False) as extractor:
         found = begun(output, dataset, _manifest(source, output, dataset, extractor, how))
@@ -190,7 +199,7 @@ def plan(
     size = how.shard_size or SHARD_SIZE
     return Plan(
         photos=dataset.n,
-        bytes=_bytes_of(dataset),
+        bytes=bytes_of(dataset),
         shards=-(-dataset.n // size),
         rate=rate,
         tried=len(tried),
@@ -228,7 +237,8 @@ class _Run:
     def make(self, shards: Sequence[int], claims: Claims | NoClaims) -> tuple[int, int]:
         """How many shards were made, and the photos in them, when all of `shards` are done, by whomever."""
         sizes = [len(members) for members in self._found.listed.of_shards]
-        waiting = [shard for shard in shards if not self._is_done(shard)]
+        said = zip(shards, all_done(self._found, shards), strict=True)
+        waiting = [shard for shard, footer in said if not self._counts(shard, footer)]
         total, done, made, photos = sum(sizes[shard] for shard in waiting), 0, 0, 0
         self._progress(STAGE, 0, total)
         while waiting:
@@ -249,7 +259,10 @@ class _Run:
         return made, photos
 
     def _is_done(self, shard: int) -> bool:
-        said = self._found.done(shard)
+        return self._counts(shard, self._found.done(shard))
+
+    def _counts(self, shard: int, said: Json | None) -> bool:
+        """Whether a shard whose footer says this is not to be made by this run."""
         if said is None:
             return False
         return not (self._retry_failed and said.get("skipped") and shard not in self._retried)
@@ -345,40 +358,8 @@ def _manifest(source: str, output: Place, dataset: Dataset, extractor: Extractor
         precision=how.precision,
         n_features=extractor.backbone.n_features,
         source=dataset.source,
-        root=_root(source, dataset),
+        root=root_of(source, dataset),
         shard_size=size,
         n_photos=dataset.n,
         n_left_out=len(dataset.skipped),
     )
-
-
-def _root(source: str, dataset: Dataset) -> str:
-    """What uris are relative to."""
-    root = root_in(dataset.archive)
-    if root is not None:
-        return root
-    path = os.path.abspath(source)
-    return path if os.path.isdir(path) or dataset.archive is not None else os.path.dirname(path)
-
-
-def _refuse_inside(source: str, output: Place) -> None:
-    if isinstance(output, Path):
-        root = Path(source).resolve()
-        within = root.is_dir() and output.resolve().is_relative_to(root)
-    else:
-        within = f"{output.address}/".startswith(f"{source.rstrip('/')}/")
-    if within:
-        raise InputError(
-            f"'{output}' lies within the photos, and would be found among them the next time.",
-            hint="Choose a folder beside them with -o.",
-        )
-
-
-def _bytes_of(dataset: Dataset) -> int:
-    if dataset.archive is not None:
-        sizes = [size_in(dataset.archive, place) for place in dataset.places]
-        return -1 if -1 in sizes else sum(sizes)
-    try:
-        return sum(os.stat(place).st_size for place in dataset.places)
-    except OSError:
-        return -1

@@ -15,7 +15,7 @@ from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
 from tellapart.features.extract import Features, memory_mapped
 from tellapart.shards import parquet
-from tellapart.shards.destination import LABELS, Destination, groups_of, opened, place_of
+from tellapart.shards.destination import LABELS, Destination, all_done, groups_of, opened, place_of
 from tellapart.shards.rows import vectors_in
 from tellapart.timing import Progress, no_progress
 
@@ -91,7 +91,7 @@ def photos_of(path: Place, network: str, group_by: str | None = None, *, allow_p
             "Which photos of shards belong together stands in the column group of their labels.",
             hint=f"Say --group-by to `tellapart embed`, or change the table in '{path / LABELS}'.",
         )
-    not_done = [shard for shard in range(own.n_shards) if found.done(shard) is None]
+    not_done = [shard for shard, said in enumerate(all_done(found, range(own.n_shards))) if said is None]
     if not_done:
         raise InputError(
             f"{len(not_done):,} of {own.n_shards:,} shards in '{path}' are not done.",

@@ -109,6 +109,11 @@ def _placed(source: str) -> tuple[list[Placed], tuple[str, ...], list[str]]:
         raise InputError(f"There is no {quoted(name)}.", hint="Name a folder of photos.") from error
     if stat.S_ISREG(mode) and extension(source) in TABLE_EXTENSIONS | JSON_EXTENSIONS:
         dataset = scan(source, group_by="none")
+        if dataset.archive is not None:
+            raise InputError(
+                f"{quoted(name)} names photos that lie elsewhere.",
+                hint="The studio takes photos that are files on this machine: it is a server, and fetches nothing.",
+            )
         used = [
             Placed(photo, place, dataset.class_names[label], str(split))
             for photo, place, label, split in zip(

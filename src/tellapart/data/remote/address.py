@@ -27,6 +27,7 @@ _SECRET: Final = re.compile(
 _HARMLESS: Final = re.compile(
     r"(?i)(id|img|image|photo|pic|file|filename|name|path|n|no|page|v|ver|version|w|h|width|height|size|s|q|quality"
     r"|fm|format|fit|crop|dpr|auto|raw|alt|download|lang)=[\w.,/~%+\-]{0,80}"
+    r"|~[0-9a-f]{12}"  # what this made of others before
 )
 _MARK_DIGITS: Final = 12  # of SHA-256, by which addresses that differ in what is not kept are told apart
 
@@ -45,7 +46,7 @@ def scheme_of(address: str) -> str:
     found = _ADDRESS.match(address)
     scheme = found[1].lower() if found else ""
     scheme = {"gcs": "gs"}.get(scheme, scheme)
-    if scheme not in STORES + WEB or "::" in address:
+    if scheme not in STORES + WEB or (scheme in STORES and "::" in address):  # a chain of file systems, for fsspec
         kinds = ", ".join(f"{one}://" for one in STORES + WEB[:1])
         raise InputError(
             f"{quoted(without_secrets(address))} is no address that photos are read from.",

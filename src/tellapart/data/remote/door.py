@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 from tellapart.data.photo import MAX_FILE_BYTES
 from tellapart.data.remote import web
 from tellapart.data.remote.address import STORES, WAYS, scheme_of, without_secrets
-from tellapart.data.remote.fault import Fault, fault_of
+from tellapart.data.remote.fault import NO_BUCKET, Fault, fault_of
 from tellapart.errors import InputError, PhotoError
 from tellapart.extras import require
 from tellapart.formats import header
@@ -186,9 +186,6 @@ def _is_there(fs: Any, address: str) -> bool:
     return True
 
 
-NO_BUCKET: Final = "There is no such bucket."
-
-
 def write(address: str, content: bytes) -> None:
     """Make a file of a store hold `content`, by one request: it is there as a whole or as it was.
 
@@ -220,7 +217,7 @@ def _opened(scheme: str) -> Any:
         "az": {"connection_timeout": web.CONNECT_S, "read_timeout": web.SILENCE_S},
         "hf": {},
     }
-    opened = fsspec.filesystem(scheme, use_listings_cache=False, **options[scheme])
+    opened = fsspec.filesystem(scheme, skip_instance_cache=True, use_listings_cache=False, **options[scheme])
     if scheme == "s3":
         opened.retries = 1
     return opened

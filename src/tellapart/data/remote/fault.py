@@ -28,6 +28,11 @@ _CUT: Final = (
     "IncompleteRead", "ClientPayloadError", "ServerDisconnected", "ClientOSError", "ConnectionClosed", "ReadError",
     "RemoteProtocolError", "ResponseStreamingError", "ContentLengthError", "TransferEncodingError", "ProtocolError",
 )  # fmt: skip
+_BROKEN: Final = (ConnectionResetError, BrokenPipeError, EOFError)
+_NO_BUCKET: Final = ("NoSuchBucket", "ContainerNotFound", "InvalidBucketName")
+NO_BUCKET: Final = "There is no such bucket."
+_OTHER_REGION: Final = "The bucket lies in another region than the one that was asked."
+_ITS_REGION: Final = "Name its region, for s3:// by AWS_REGION or AWS_DEFAULT_REGION."
 _TLS: Final = ("SSLError", "SSLCertVerification", "CertificateError")
 _SILENT: Final = ("Timeout", "ServiceRequestError", "ServiceResponseError")
 LATER: Final = "Try once more later; `tellapart embed --retry-failed` reads only what failed."
@@ -89,19 +94,26 @@ def fault_of(error: BaseException, scheme: str) -> Fault:
     def said(*words: str) -> bool:
         return any(word in names for word in words)
 
-    if said(*_NO_KEYS):
-        return Fault("forbidden", "No credentials for this storage were found.", _ways(scheme))
-    if said(*_BAD_KEYS):
-        return Fault("forbidden", "The storage does not accept these credentials.", _ways(scheme))
-    if said(*_REGION) or status == 301:
-        return Fault(
-            "forbidden", "The bucket lies in another region than the one that was asked.",
-            "Name its region, for s3:// by AWS_REGION or AWS_DEFAULT_REGION.",
-        )  # fmt: skip
-    if said("NoSuchBucket", "ContainerNotFound", "InvalidBucketName"):
-        return Fault("missing", "There is no such bucket.", "Is its name right, and the endpoint that is asked?")
-    by_kind = _by_status(status, scheme) or _by_kind(chain, said, scheme)
-    return by_kind or Fault("unreadable", "The storage gave an answer that is not understood.", "Is the address right?")
+    by_code = _by_code(said, status, scheme)
+    found = by_code or _by_status(status, scheme) or _by_kind(chain, said, scheme)
+    return found or Fault("unreadable", "The storage gave an answer that is not understood.", "Is the address right?")
+
+
+def _by_code(said: Callable[..., bool], status: int, scheme: str) -> Fault | None:
+    """By what the service or the library calls it."""
+    found = (
+        (said(*_NO_KEYS), "forbidden", "No credentials for this storage were found.", _ways(scheme)),
+        (said(*_BAD_KEYS), "forbidden", "The storage does not accept these credentials.", _ways(scheme)),
+        (said(*_REGION) or status == 301, "forbidden", _OTHER_REGION, _ITS_REGION),
+        (said(*_NO_BUCKET), "missing", NO_BUCKET, "Is its name right, and the endpoint that is asked?"),
+        (said("InvalidURL", "InvalidUrl"), "unreadable", "The address is none that can be asked.", "Is it whole?"),
+        # Before the status, since aiohttp gives this one a status of its own.
+        (said(*_CUT), "unreachable", "The storage broke off in the middle.", LATER),
+    )
+    for is_it, code, sentence, hint in found:
+        if is_it:
+            return Fault(code, sentence, hint, passing=hint == LATER)
+    return None
 
 
 def _ways(scheme: str) -> str:
@@ -134,10 +146,7 @@ def _by_kind(chain: list[BaseException], said: Callable[..., bool], scheme: str)
         (said(*_BUSY), "unreachable", "The storage is out of order or busy.", LATER),
         (kind(TimeoutError) or said(*_SILENT), "unreachable", "The storage did not answer in time.", LATER),
         (said(*_TLS), "unreachable", "The storage cannot prove who it is (TLS).", "Is its certificate valid?"),
-        (
-            kind(ConnectionResetError, BrokenPipeError, EOFError) or said(*_CUT),
-            "unreachable", "The storage broke off in the middle.", LATER,
-        ),
+        (kind(*_BROKEN), "unreachable", "The storage broke off in the middle.", LATER),
         (said("gaierror"), "unreachable", "There is no host of this name.", "Is it right, and the network up?"),
         (kind(ConnectionError) or said(*_NO_ANSWER), "unreachable", "The storage cannot be reached.", _NETWORK),
     )  # fmt: skip

@@ -9,7 +9,9 @@ import ipaddress
 from typing import Final
 
 # Public by their numbers, and yet services inside a cloud that hand out credentials and settings (Azure).
-_INSIDE: Final = frozenset({ipaddress.ip_address("168.63.129.16")})
+_INSIDE: Final = tuple(
+    map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24", "64:ff9b:1::/48"))
+)  # and what older Pythons take for global
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")  # the last 32 bits are an address of the old kind
 
 
@@ -28,4 +30,4 @@ def is_private(number: str) -> bool:
             old = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
         if old is not None:
             return is_private(str(old))
-    return not ip.is_global or ip.is_multicast or ip in _INSIDE
+    return not ip.is_global or ip.is_multicast or any(ip in network for network in _INSIDE)
