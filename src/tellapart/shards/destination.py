@@ -242,8 +242,10 @@ def uri_of(place: str, root: str | Path) -> str:
 
 def place_of(uri: str, root: str | Path) -> str:
     """Where the bytes of `uri` are: the other way round."""
-    if is_address(str(root)) or is_address(uri):
-        return uri if is_address(uri) else below(str(root), uri)
+    if is_address(uri) or is_tars(str(root)):
+        return uri
+    if is_address(str(root)):
+        return below(str(root), uri)
     name = os.fsdecode(bytes.fromhex(uri.removeprefix(_BYTES))) if uri.startswith(_BYTES) else uri
     return os.path.normpath(os.path.join(root, name)) if os.path.isdir(root) else name
 

@@ -94,9 +94,8 @@ def fault_of(error: BaseException, scheme: str) -> Fault:
     def said(*words: str) -> bool:
         return any(word in names for word in words)
 
-    by_code = _by_code(said, status, scheme)
-    found = by_code or _by_status(status, scheme) or _by_kind(chain, said, scheme)
-    return found or Fault("unreadable", "The storage gave an answer that is not understood.", "Is the address right?")
+    fault = _by_code(said, status, scheme) or _by_status(status, scheme) or _by_kind(chain, said, scheme)
+    return fault or Fault("unreadable", "The storage gave an answer that is not understood.", "Is the address right?")
 
 
 def _by_code(said: Callable[..., bool], status: int, scheme: str) -> Fault | None:
