@@ -1,8 +1,8 @@
 """The one way to storage elsewhere: bytes are read, listed and written here, with patience and in words of ours.
 
 The libraries below (fsspec with s3fs, gcsfs, adlfs and huggingface_hub; aiohttp) find credentials by their own ways and
-connect. What they would do again by themselves is switched off: how often and how long is decided here, a file at a
-time. Nothing of what they say is passed on, since some of it repeats signed addresses.
+connect. How often and how long is decided here, a file at a time: what s3fs would do again by itself is switched off,
+and what the others do counts in the same seconds. Nothing of what they say is passed on, since some of it repeats signed addresses.
 """
 
 import logging
@@ -217,7 +217,9 @@ def _opened(scheme: str) -> Any:
         "az": {"connection_timeout": web.CONNECT_S, "read_timeout": web.SILENCE_S},
         "hf": {},
     }
-    opened = fsspec.filesystem(scheme, skip_instance_cache=True, use_listings_cache=False, **options[scheme])
+    # What gcsfs takes by default asks another service about each bucket first, for a minute where it is not let there.
+    kind = import_module("gcsfs.core").GCSFileSystem if scheme == "gs" else fsspec.get_filesystem_class(scheme)
+    opened = kind(skip_instance_cache=True, use_listings_cache=False, **options[scheme])
     if scheme == "s3":
         opened.retries = 1
     return opened
@@ -228,10 +230,17 @@ def driver(scheme: str) -> Any:
 
     Raises:
         MissingExtraError: it is not installed.
+        InputError: it lacks what it must be told, such as the name of an account.
     """
     require("cloud", "Photos on storage elsewhere need a part of tellapart that is not installed.")
-    with _opening:
-        return _opened(scheme)
+    try:
+        with _opening:
+            return _opened(scheme)
+    except (OSError, ValueError, RuntimeError, TypeError):  # each says in its own way that nobody told it enough
+        raise InputError(
+            f"The storage of {scheme}:// cannot be asked: its driver does not know whom, or as whom.",
+            hint=f"Credentials are found in {WAYS[scheme]}",
+        ) from None
 
 
 class _FaultError(Exception):
