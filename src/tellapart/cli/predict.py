@@ -47,10 +47,7 @@ def predict(
     allow_private: bool,
     as_json: bool,
 ) -> None:
-    """Ask MODEL what is in PHOTOS: files, folders, globs, addresses, or "-" for paths on standard input.
-
-    An address is https://…, or a file, folder or *.tar in s3://, gs://, az:// or hf://. A table of addresses (CSV,
-    JSONL, parquet) names many.
+    """Ask MODEL what is in PHOTOS: files, folders, globs, addresses, tables of these, or "-" for standard input.
 
     MODEL is a folder that `tellapart train` wrote, or "imagenet" for the bundled network's 1,000 everyday classes.
     """
@@ -67,12 +64,10 @@ def predict(
         raise InputError("--json and --csv cannot both print.", hint="Name a file for --csv.")
     if csv_file and csv_file != "-":
         refuse_unwritable_file(Path(csv_file))
-    source = Named((p for p in photos if p != "-"), allow_private=allow_private)
-    named = source.photos
-    from_stdin = "-" in photos
+    source, from_stdin = Named((p for p in photos if p != "-"), allow_private=allow_private), "-" in photos
     predictor = load(model)
     sorter = _sorter(sort_into, predictor.class_names)
-    named = sorter.outside(named) if sorter else named
+    named = sorter.outside(source.photos) if sorter else source.photos
     paths: Iterable[str] = _then_stdin(named, sys.stdin, sorter) if from_stdin else named
     alone = len(named) == 1 and not from_stdin
     width = 0 if alone else max((len(shown(name)) for name in named), default=1)

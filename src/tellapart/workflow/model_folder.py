@@ -147,13 +147,17 @@ def _prove(predictor: Predictor, trained: Trained) -> Proof:
     got = np.stack([probs for _, probs in answers if probs is not None])
     expected = trained.calibrated.probs(trained.prepared.values[some])
     largest = float(np.abs(got - expected).max())
+    worst = dataset.photos[some[int(np.abs(got - expected).max(axis=1).argmax())]]
+    _refuse_unproven(f"'{worst}'", largest)
+    return Proof(len(some), largest)
+
+
+def _refuse_unproven(asked: str, largest: float) -> None:
     if largest > MAX_PROOF_DIFFERENCE:
-        worst = dataset.photos[some[int(np.abs(got - expected).max(axis=1).argmax())]]
         raise TrainingError(
-            f"The written model answers '{worst}' differently from the tested one, by {largest:.4f}.",
+            f"The written model answers {asked} differently from the tested one, by {largest:.4f}.",
             hint="No model was written. Please report this, with what `pip freeze` prints.",
         )
-    return Proof(len(some), largest)
 
 
 def _prove_drawn(predictor: Predictor, trained: Trained) -> Proof:
@@ -164,11 +168,7 @@ def _prove_drawn(predictor: Predictor, trained: Trained) -> Proof:
     features = compiled(trained.prepared.backbone)(drawn)["features"]
     expected = trained.calibrated.probs(features[None])[0]
     largest = float(np.abs(predictor.answers(drawn).probs - expected).max())
-    if largest > MAX_PROOF_DIFFERENCE:
-        raise TrainingError(
-            f"The written model answers a drawn picture differently from the tested one, by {largest:.4f}.",
-            hint="No model was written. Please report this, with what `pip freeze` prints.",
-        )
+    _refuse_unproven("a drawn picture", largest)
     return Proof(0, largest)
 
 

@@ -72,8 +72,7 @@ def train(
     """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
 
     Args:
-        source: what `scan` takes: class folders, train/val/test folders, a zip, a table, a data frame, `hf:NAME`; or a
-            folder of shards.
+        source: what `scan` takes: folders of classes, a zip, a table, a data frame, `hf:NAME`, an address; or shards.
         output: the model folder; written as a whole at the very end, so a stopped run changes nothing.
         recipe: a `LinearProbe`, `FineTune` or `Scratch` with its hyper-parameters; the default, a probe, suits most.
         quality: `fast`, `balanced` or `best`: which bundled network looks at the photos, where no recipe says it.
@@ -107,9 +106,9 @@ def train(
             evaluation = _advised(trained, evaluation, prepared, progress, clock, look=shortcuts)
         with clock("proof"):
             proof, examples = proving.result()
+    spoiled = _corrupted(model, trained, progress, clock) if robustness else evaluation.robustness
     evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)
-    if robustness:
-        evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress, clock))
+    evaluation = replace(evaluation, robustness=spoiled)
     pages, evaluation = _pages(evaluation, prepared, description, made_today(output.name, command), clock)
     files = model_files(model, trained, kept) | examples | pages
     return _written(output, description, files, trained, replace(evaluation, timings_s=clock.rounded()))

@@ -2,7 +2,8 @@
 
 The libraries below (fsspec with s3fs, gcsfs, adlfs and huggingface_hub; aiohttp) find credentials by their own ways and
 connect. How often and how long is decided here, a file at a time: what s3fs would do again by itself is switched off,
-and what the others do counts in the same seconds. Nothing of what they say is passed on, since some of it repeats signed addresses.
+and what the others do counts in the same seconds. Nothing of what they say is passed on, since some of it repeats
+signed addresses.
 """
 
 import logging
