@@ -73,7 +73,7 @@ def shards(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((folder / "features").iterdir())}
 
 
-def test_a_bucket_gives_the_shards_and_the_model_of_the_folder(in_process, store, garments, whole, tmp_path):
+def test_a_bucket_gives_the_shards_of_the_folder(in_process, store, garments, whole):
     source, dest = "s3://garments/photos", "s3://garments/shards"
     said = in_process.json("embed", source, "-o", dest, *OPTIONS, **store.environment)
     assert (said["made"], said["found"], said["used"], said["skipped"]) == (N_SHARDS, N_PHOTOS + 2, N_PHOTOS, 2)
@@ -81,6 +81,12 @@ def test_a_bucket_gives_the_shards_and_the_model_of_the_folder(in_process, store
     assert in_process.json("embed", source, "-o", dest, *OPTIONS, **store.environment)["made"] == 0
     state = in_process.json("status", dest, **store.environment)
     assert state == {**in_process.json("status", whole), "reasons": state["reasons"]}
+
+
+@pytest.mark.thorough
+def test_a_bucket_gives_the_model_of_the_folder(in_process, store, garments, whole, tmp_path):
+    dest = "s3://garments/shards-to-train"
+    in_process.works("embed", "s3://garments/photos", "-o", dest, *OPTIONS, **store.environment)
     for name, of in (("folder", whole), ("bucket", dest)):
         options = ("--quality", "fast", "--no-advice")
         in_process.works("train", of, "-o", tmp_path / name / "model", *options, **store.environment)
@@ -137,6 +143,11 @@ def test_what_is_wrong_with_a_store_is_a_sentence(in_process, store, proxy, tmp_
         "train", tmp_path, "-o", "s3://garments/model", says=["'s3://garments/model' is an address"]
     )
     assert "written to a disk only" in out
+    proxy.faults = {"garments/photos/": ["503!"]}
+    door._opened.cache_clear()
+    in_process.refuses("embed", "s3://garments/photos", "-o", tmp_path / "down", "--quality", "fast", "--shard-size",
+                       24, says=["None of 24 photos in a row", "out of order or busy"], **proxy.environment)  # fmt: skip
+    assert in_process.json("status", tmp_path / "down")["waiting"] == N_PHOTOS
     proxy.faults = {"/features/": ["403!"]}
     door._opened.cache_clear()
     in_process.refuses("embed", "s3://garments/photos", "-o", "s3://garments/denied", *OPTIONS,

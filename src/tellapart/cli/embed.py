@@ -133,6 +133,8 @@ def _print_plan(planned: "Plan", *, as_json: bool) -> None:
     size = "of unknown size" if planned.bytes < 0 else f"of {_size(planned.bytes)}"
     say(f"{counted(planned.photos, 'photo')} {size}: {counted(planned.shards, 'shard')}, about "
         f"{_size(planned.shard_bytes)}.", bold=True)  # fmt: skip
+    if planned.requests:
+        say(f"About {counted(planned.requests, 'request')} to the storage.")
     took = f"{planned.hours:,.1f} hours" if planned.hours >= 1 else f"{planned.hours * 60:,.1f} minutes"
     say(f"{took} of this machine, at the {planned.rate:,.0f} photos/s of the {planned.tried:,} tried now.")
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tellapart.data.preprocess import ResizeMode
 from tellapart.data.remote.door import READERS
-from tellapart.data.remote.held import lies_elsewhere
+from tellapart.data.remote.held import lies_elsewhere, requests_for
 from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError, PhotoError
@@ -39,7 +39,9 @@ from tellapart.timing import Progress, usual_progress
 WAIT_S = 0.2  # between two looks at shards that another process is making
 MOST_GONE = 0.5  # share of the listed photos that must be there; with fewer, other photos were named
 MANY = 16  # photos that are all gone by no chance
-GONE = frozenset({"missing", "unreadable", "unreachable", "forbidden", "refused"})
+GONE = frozenset({"missing", "unreadable"})
+NOT_GIVEN = frozenset({"unreachable", "forbidden", "refused"})  # by storage elsewhere
+AWAY = 64  # photos in a row that storage elsewhere does not give, each asked for some times: it is down, or the network
 TRIED = 200  # photos of a plan: under 3 s on two cores, and the rate to 10 %
 
 Json = dict[str, Any]
@@ -110,6 +112,7 @@ class Plan:
     Args:
         photos: to be read.
         bytes: in their files; -1 where only reading would tell.
+        requests: to storage elsewhere, about; 0 for files of this machine.
         shards: to be made.
         rate: photos a second on this machine, of those tried.
         tried: how many were.
@@ -118,6 +121,7 @@ class Plan:
 
     photos: int
     bytes: int
+    requests: int
     shards: int
     rate: float
     tried: int
@@ -200,6 +204,7 @@ def plan(
     return Plan(
         photos=dataset.n,
         bytes=bytes_of(dataset),
+        requests=requests_for(dataset.archive, dataset.places),
         shards=-(-dataset.n // size),
         rate=rate,
         tried=len(tried),
@@ -324,7 +329,16 @@ def _rows(
     for row in map_in_order(work, wanted, n_workers=n_workers + spare, name="embed"):
         rows.append(row)
         tell(len(rows))
+        if len(rows) >= AWAY and all(one.code == "unreachable" for one in rows[-AWAY:]):
+            raise InputError(
+                f"None of the last {AWAY} photos of '{dataset.source}' could be had: {_lower(row.skipped or '')}",
+                hint="When the storage answers again, the same command goes on. Shards that are done are kept.",
+            )
     return rows
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _read(dataset: Dataset, index: int | None) -> bytes:
@@ -335,6 +349,11 @@ def _read(dataset: Dataset, index: int | None) -> bytes:
 
 def _refuse_vanished(rows: Sequence[Row], source: str) -> None:
     """Returns where some photo of a shard is there; each shard is a sample of all, so otherwise a disk has gone."""
+    if len(rows) >= MANY and all(row.code in NOT_GIVEN for row in rows):
+        raise InputError(
+            f"None of {len(rows):,} photos in a row of '{source}' could be had: {_lower(rows[0].skipped or '')}",
+            hint="When that is mended, the same command goes on. Shards that are done are kept.",
+        )
     if len(rows) >= MANY and all(row.code in GONE for row in rows):
         raise InputError(
             f"None of {len(rows):,} photos in a row can be read any more: is the disk of '{source}' still there?",

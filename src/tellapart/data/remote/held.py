@@ -2,11 +2,11 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tellapart.data.remote.address import is_address
 from tellapart.data.remote.photos import RemotePhotos
-from tellapart.data.remote.tars import TarPhotos, is_tars, open_tars
+from tellapart.data.remote.tars import BLOCK_BYTES, TarPhotos, is_tars, open_tars
 
 
 def size_in(photos: object, place: str) -> int:
@@ -37,6 +37,15 @@ def not_fetched(photos: object, places: Iterable[str]) -> dict[str, int]:
     """{why: how many} of those photos at `places` that could not be had when they were asked for last."""
     failed = photos.failed if isinstance(photos, RemotePhotos | TarPhotos) else {}
     return dict(Counter(failed[place] for place in places if place in failed).most_common())
+
+
+def requests_for(photos: object, places: Sequence[str]) -> int:
+    """About how many requests to a network reading all photos takes: one each, or one for a run of them in a tar."""
+    if not lies_elsewhere(photos):
+        return 0
+    if isinstance(photos, TarPhotos):
+        return len(photos.files) + sum(size_in(photos, place) for place in places) // BLOCK_BYTES
+    return len(places)
 
 
 def lies_in_order(photos: object) -> bool:
