@@ -271,6 +271,25 @@ class Studio:
         assert status == 200, said
         return said
 
+    def job(self, do, **asked):
+        """Where a job stands that was just begun."""
+        status, _, said = self.ask("/v1/jobs", {"do": do, **asked})
+        assert status == 200, said
+        return said
+
+    def ended(self, job, seconds=60):
+        """What a job has come to, with its result."""
+        end = time.monotonic() + seconds
+        while (said := self.ask(f"/v1/job?number={job['number']}")[2])["state"] in ("waiting", "running"):
+            assert time.monotonic() < end, said
+            time.sleep(0.02)
+        return said
+
+    def children(self):
+        """Process ids of those that do its work."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in listed if "studio.work" in Path(f"/proc/{pid}/cmdline").read_text()]
+
     def kill(self):
         if self.process.stdout.closed:
             return

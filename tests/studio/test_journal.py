@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tellapart.errors import InputError
 from tellapart.studio.actions import line_for
-from tellapart.studio.journal import NAME, open_journal
+from tellapart.studio.journal import NAME, Follower, open_journal
 from tellapart.studio.state import FOUND, Line, Mark, Side, state_of
 
 PHOTOS = ("a", "b", "c")
@@ -61,6 +61,22 @@ def written(tmp_path_factory):
     content = (folder / NAME).read_bytes()
     lines = [Line.from_json(json.loads(text)) for text in content.splitlines()[1:]]
     return content, [state_of(lines[:n]) for n in range(len(lines) + 1)]
+
+
+def test_another_process_reads_along(tmp_path, written):
+    content, states = written
+    path = tmp_path / NAME
+    with pytest.raises(InputError, match="cannot be read"):
+        Follower(path).catch_up()
+    path.write_bytes(b"")
+    follower = Follower(path)
+    for n_bytes in range(0, len(content), 7):
+        path.write_bytes(content[:n_bytes])  # as it grows, cut in the middle of a line
+        follower.catch_up()
+        assert follower.state.marks == states[max(content[:n_bytes].count(b"\n") - 1, 0)].marks
+    path.write_bytes(content + b"{}\n")
+    with pytest.raises(InputError, match="cannot be understood"):
+        follower.catch_up()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -138,7 +154,7 @@ def test_a_full_disk_is_said_and_nothing_has_changed(tmp_path, monkeypatch):
     code = """
 import resource, signal, sys
 from pathlib import Path
-from tellapart.studio.journal import NAME, open_journal
+from tellapart.studio.journal import NAME, Follower, open_journal
 from tellapart.studio.state import FOUND, Line, Mark, Side
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder = Path(sys.argv[1])

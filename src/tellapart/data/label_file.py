@@ -21,7 +21,8 @@ from tellapart.data.meaning.same_look import same_look
 from tellapart.data.meaning.split_columns import SPLIT_COLUMNS, columns_said, folders_said
 from tellapart.data.meaning.split_words import plain_split
 from tellapart.data.meaning.table_text import cells_of, json_lines, plain_text, read_text, whole_text
-from tellapart.data.remote.address import WEB, from_table, is_address, scheme_of, without_secrets
+from tellapart.data.remote.address import from_table, is_address, refuse_mixed, without_secrets
+from tellapart.data.split import CROSSED
 from tellapart.data.spreadsheet import unguarded
 from tellapart.errors import InputError
 from tellapart.text import counted, quoted, shown, some
@@ -172,7 +173,7 @@ def _refuse_outside(rows: Sequence[Row], folder: str, name: str) -> None:
     be learned from, shown and shared. A list of absolute paths was made on this machine, of photos that are here.
     """
     if any(row.whole for row in rows):
-        _refuse_mixed(rows, folder, name)
+        refuse_mixed(((row.path, row.whole, row.line) for row in rows), folder, name)
         return
     if all(os.path.isabs(row.path) for row in rows):
         return
@@ -185,22 +186,6 @@ def _refuse_outside(rows: Sequence[Row], folder: str, name: str) -> None:
             )
 
 
-def _refuse_mixed(rows: Sequence[Row], folder: str, name: str) -> None:
-    """Refuses a table of addresses that also names files here, or, if it is from the web, names a person's stores."""
-    from_web = is_address(folder) and scheme_of(folder) in WEB
-    for row in rows:
-        if not row.whole:
-            raise InputError(
-                f"{quoted(name)} names addresses, and a file of this machine: {quoted(row.path)} (line {row.line}).",
-                hint="Make two tables of it: one of addresses, one of paths.",
-            )
-        if from_web and scheme_of(row.whole) not in WEB:
-            raise InputError(
-                f"{quoted(name)} is from the web and names a photo in a store: {quoted(row.path)} (line {row.line}).",
-                hint="It would be read with your credentials. If you trust the table, save it here and name the file.",
-            )
-
-
 def split_names(rows: Sequence[Row], name: str, line: str) -> list[str]:
     """The split of every row by its normal name; "" everywhere when no row has one.
 
@@ -209,14 +194,22 @@ def split_names(rows: Sequence[Row], name: str, line: str) -> list[str]:
     """
     if not any(row.split for row in rows):
         return [""] * len(rows)
-    for row in rows:
-        if not plain_split(row.split):
+    names = [CROSSED if row.split.strip().casefold() == CROSSED else plain_split(row.split) for row in rows]
+    wanted = f"{CROSSED} or train" if CROSSED in names else "train, val or test"
+    for row, split in zip(rows, names, strict=True):
+        if not split:
             got = f"the split {quoted(row.split)}" if row.split else "no split"
             raise InputError(
                 f"{name} gives {line} {row.line} {got}.",
-                hint=f"Write train, val or test on every {line}, or give no splits at all.",
+                hint=f"Write {wanted} on every {line}, or give no splits at all.",
             )
-    return [plain_split(row.split) for row in rows]
+        if CROSSED in names and split not in (CROSSED, "train"):
+            raise InputError(
+                f"{name} says {CROSSED} and {split} ({line} {row.line}). One score is of photos that never train, the "
+                "other of photos that are tested in turn, and no number is both.",
+                hint=f"Write {CROSSED} and train alone, or train, val and test.",
+            )
+    return names
 
 
 def place_rows(rows: Sequence[Row], name: str, folder: str, line: str = "line") -> list[Placed]:

@@ -51,7 +51,7 @@ from tellapart.data.meaning.table_text import SPREADSHEETS, refuse_spreadsheet
 from tellapart.data.meaning.trainable import WANTED_LAYOUT, refuse_untrainable
 from tellapart.data.remote.photos import photos_named
 from tellapart.data.remote.scan import is_elsewhere, scan_elsewhere
-from tellapart.data.split import tested_part
+from tellapart.data.split import CROSSED, SPLIT_TYPE, tested_part
 from tellapart.errors import InputError, PhotoError
 from tellapart.text import counted, quoted, shown
 
@@ -87,7 +87,7 @@ class Dataset:
         photos: (N,) names as the person would write them.
         places: (N,) where the bytes are: a path on disk, or a member name inside the zip.
         labels: (N,) int32 in [0, C), read-only.
-        splits: (N,) "train", "val" or "test"; or "" everywhere when the source gives no split; read-only.
+        splits: (N,) "train", "val", "test" or "crossed"; or "" everywhere when the source gives no split; read-only.
         skipped: files that were found but cannot be used, sorted by name.
         archive: the zip or the data set, when the source is one.
         groups: which photos belong together, where a person says so.
@@ -219,6 +219,11 @@ class Dataset:
         """(N,) whether a given split tests on the photo."""
         return np.asarray(self.splits == tested_part(self.splits))
 
+    @property
+    def crossed(self) -> bool:
+        """Whether the source itself says which photos train and are tested by heads that have not seen them."""
+        return bool((self.splits == CROSSED).any())
+
 
 def scan(
     source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = None, allow_private: bool = False
@@ -271,7 +276,7 @@ def scan(
 def require_trainable(dataset: Dataset) -> None:
     """Returns when a classifier can be trained: two classes or more, each with enough photos to train on.
 
-    Photos count when their split is "train", or when the source gives no split.
+    Photos count when their split is "train" or "crossed", or when the source gives no split.
 
     Raises:
         InputError: says which classes fall short, and by how many photos.
@@ -356,7 +361,7 @@ def _dataset(name: str, placed: Sequence[Placed], class_names: Set[str], archive
         photos=tuple(file.photo for file in used),
         places=tuple(file.place for file in used),
         labels=_read_only(np.array([index[file.class_name] for file in used], dtype=np.int32)),
-        splits=_read_only(np.array([file.split for file in used], dtype="U5")),
+        splits=_read_only(np.array([file.split for file in used], dtype=SPLIT_TYPE)),
         skipped=tuple(Skipped(file.photo, file.reason) for file in placed if file.reason),
         archive=archive,
     )

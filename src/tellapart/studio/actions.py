@@ -1,16 +1,17 @@
 """What a page asks for -> the line that does it; or a refusal in a sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from tellapart.data.meaning.class_names import check_class_names, normal
 from tellapart.errors import InputError
-from tellapart.studio.state import Line, Mark, State, changed
+from tellapart.studio.state import CHOSEN_BY, Line, Mark, State, changed
 from tellapart.text import LONGEST_NAME, counted, quoted, shown
 
 OTHER: Final = "other"  # the class that photos of "none of these" become when there are enough to learn from
 ENOUGH_FOR_OTHER: Final = 20
+MAX_DOUBT_LETTERS: Final = 300  # of a doubt's key; it holds a class name at most
 
 
 def line_for(state: State, asked: Mapping[str, Any]) -> Line | None:
@@ -18,7 +19,8 @@ def line_for(state: State, asked: Mapping[str, Any]) -> Line | None:
 
     Args:
         state: what holds now.
-        asked: `do`, and what belongs to it: `photos` (identities), `label`, `out`, `name`, `to`.
+        asked: `do`, and what belongs to it: `photos` (identities), `label`, `out`, `name`, `to`, `doubts`,
+            `stacks`, and `by`, what chose the photos.
 
     Raises:
         InputError: it cannot be done.
@@ -28,32 +30,64 @@ def line_for(state: State, asked: Mapping[str, Any]) -> Line | None:
         return state.undo()
     if do == "redo":
         return state.redo()
-    if do in ("label", "none", "out"):
-        return _mark(state, str(do), asked)
-    if do == OTHER:
-        return _none_to_other(state)
-    if do == "class_new":
-        name = _new_name(state, _text(asked, "name"))
-        return changed(state, "class_new", {}, [*state.classes, name])
-    if do in ("class_rename", "class_merge", "class_delete"):
-        return _change_class(state, str(do), asked)
-    raise InputError("The page asks for something that this version does not know.", hint="Reload the page.")
+    for words, doing in _DOINGS:
+        if do in words:
+            return doing(state, str(do), asked)
+    raise _unknown()
 
 
 def _mark(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
-    photos = _photos(state, asked)
+    photos, by = _photos(state, asked), asked.get("by", "")
+    if not isinstance(by, str) or by not in {"", *CHOSEN_BY}:
+        raise _unknown()
     if do == "out":
         out = asked.get("out") is True
         return changed(state, do, {photo: replace(state.marks[photo], out=out) for photo in photos})
     if do == "none":
-        return changed(state, do, {photo: replace(state.marks[photo], label="", none=True) for photo in photos})
+        return changed(state, do, {photo: _said(state.marks[photo], "", by, none=True) for photo in photos})
     label = _text(asked, "label")
     classes = list(state.classes)
     if label and label not in classes:
         label = _new_name(state, label)
         classes.append(label)
-    after = {photo: replace(state.marks[photo], label=label, none=False) for photo in photos}
-    return changed(state, do, after, classes)
+    return changed(state, do, {photo: _said(state.marks[photo], label, by) for photo in photos}, classes)
+
+
+def _said(mark: Mark, label: str, by: str, *, none: bool = False) -> Mark:
+    """`mark` once it has that label, or is none of these; what chose it is what chose it when it first got a word."""
+    if mark.label or mark.none:
+        by = mark.by if label or none else ""
+    return replace(mark, label=label, none=none, by=by)
+
+
+def _stacked(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
+    """Photos are put into stacks by hand: `stacks` has one for each of `photos`, the identity of one of its photos."""
+    photos, stacks = _photos(state, asked), asked.get("stacks")
+    if not isinstance(stacks, list) or len(stacks) != len(photos):
+        raise _unknown()
+    if not all(isinstance(stack, str) and stack in state.marks for stack in stacks):
+        raise _unknown()
+    return changed(
+        state,
+        do,
+        {photo: replace(state.marks[photo], stack=stack) for photo, stack in zip(photos, stacks, strict=True)},
+    )
+
+
+def _all_is_right(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
+    """A doubt about each of some photos is none: `doubts` has one for each of `photos`."""
+    photos, doubts = _photos(state, asked), asked.get("doubts")
+    if not isinstance(doubts, list) or len(doubts) != len(photos) or not all(isinstance(key, str) for key in doubts):
+        raise _unknown()
+    after: dict[str, Mark] = {}
+    for photo, doubt in zip(photos, doubts, strict=True):
+        mark = after.get(photo, state.marks[photo])
+        after[photo] = replace(mark, right=tuple(sorted({*mark.right, doubt[:MAX_DOUBT_LETTERS]})))
+    return changed(state, do, after)
+
+
+def _unknown() -> InputError:
+    return InputError("The page asks for something that this version does not know.", hint="Reload the page.")
 
 
 def _change_class(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
@@ -71,14 +105,18 @@ def _change_class(state: State, do: str, asked: Mapping[str, Any]) -> Line | Non
     return changed(state, do, {photo: replace(mark, label=to) for photo, mark in of_class.items()}, classes)
 
 
-def _none_to_other(state: State) -> Line | None:
+def _new_class(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
+    return changed(state, do, {}, [*state.classes, _new_name(state, _text(asked, "name"))])
+
+
+def _none_to_other(state: State, do: str, _: Mapping[str, Any]) -> Line | None:
     those = [photo for photo, mark in state.marks.items() if mark.none and not mark.out]
     if len(those) < ENOUGH_FOR_OTHER:
         raise InputError(
             f"{counted(len(those), 'photo')} of none of the classes: a class takes {ENOUGH_FOR_OTHER} at least."
         )
     classes = [*state.classes] if OTHER in state.classes else [*state.classes, _new_name(state, OTHER)]
-    return changed(state, OTHER, {photo: Mark(OTHER) for photo in those}, classes)
+    return changed(state, do, {photo: _said(state.marks[photo], OTHER, "") for photo in those}, classes)
 
 
 def _photos(state: State, asked: Mapping[str, Any]) -> list[str]:
@@ -93,7 +131,7 @@ def _photos(state: State, asked: Mapping[str, Any]) -> list[str]:
 def _text(asked: Mapping[str, Any], key: str) -> str:
     value = asked.get(key)
     if not isinstance(value, str):
-        raise InputError("The page asks for something that this version does not know.", hint="Reload the page.")
+        raise _unknown()
     return normal(value)
 
 
@@ -115,3 +153,14 @@ def _new_name(state: State, given: str, *, instead_of: str = "") -> str:
         raise InputError(f"There is a class {quoted(name)} already.", hint="Merge the two, or take another name.")
     check_class_names([*others, name])
     return name
+
+
+_Doing = Callable[[State, str, Mapping[str, Any]], Line | None]
+_DOINGS: Final[tuple[tuple[tuple[str, ...], _Doing], ...]] = (
+    (("label", "none", "out"), _mark),
+    (("right",), _all_is_right),
+    (("split", "join"), _stacked),
+    ((OTHER,), _none_to_other),
+    (("class_new",), _new_class),
+    (("class_rename", "class_merge", "class_delete"), _change_class),
+)

@@ -79,6 +79,45 @@ class Journal:
         self._n_bytes += len(content)
 
 
+class Follower:
+    """A journal that another process writes, read along; nothing is ever written to it.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.state = State()
+        self.seed = ""
+        self._path = path
+        self._n_bytes = 0
+
+    def catch_up(self) -> None:
+        """Take the lines that were added since.
+
+        Raises:
+            InputError: it cannot be read, or not be understood.
+        """
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._n_bytes)
+                content = file.read()
+        except OSError as error:
+            raise InputError(f"{quoted(str(self._path))} cannot be read.", hint="Start the studio again.") from error
+        whole = content[: content.rfind(b"\n") + 1]
+        for text in whole.splitlines():
+            number = len(self.state.lines) + 2
+            try:
+                value = json.loads(text)
+                if self.seed:
+                    self.state.apply(Line.from_json(value))
+                else:
+                    self.seed = str(value["seed"])
+            except (ValueError, RecursionError, TypeError, KeyError) as error:
+                raise _not_understood(str(self._path), number) from error
+        self._n_bytes += len(whole)
+
+
 @contextmanager
 def open_journal(folder: Path) -> Iterator[Journal]:
     """The journal in `folder`, which is made where there is none.

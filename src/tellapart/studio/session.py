@@ -10,6 +10,8 @@ from tellapart.storage.atomic import write_file
 from tellapart.studio.actions import ENOUGH_FOR_OTHER, line_for
 from tellapart.studio.heap import Heap, Photo, Progress, read_heap
 from tellapart.studio.journal import Journal
+from tellapart.studio.labels_in.reading import read_labels
+from tellapart.studio.labels_in.taking import Effect, match
 from tellapart.studio.state import FOUND, Line, Mark, Side
 from tellapart.studio.table import NAME as TABLE
 from tellapart.studio.table import label_file
@@ -26,6 +28,10 @@ class Session:
         folder: where the journal is.
         journal: open.
         beside: whether it lies beside the photos, where a person looks for it.
+
+    Attributes:
+        groups: {photo id: the name of its group}, where that is not what the source says.
+        splits: {photo id: train, val, test or crossed}, where that is not what the source says.
     """
 
     def __init__(self, source: str, folder: Path, journal: Journal, *, beside: bool) -> None:
@@ -35,6 +41,8 @@ class Session:
         self.beside = beside
         self.heap = Heap((), (), (), ())
         self.by_id: dict[str, Photo] = {}
+        self.groups: Mapping[str, str] = {}
+        self.splits: Mapping[str, str] = {}
         self._turn = Lock()  # one line after the other, whatever becomes of who asked
 
     def look(self, progress: Progress | None = None) -> int:
@@ -73,6 +81,32 @@ class Session:
             if line is not None:
                 self.journal.add(line)
 
+    def labels(self, content: bytes, name: str, how: str, folder: str = "") -> dict[str, Any]:
+        """Take the labels in a file, or look at what taking them would do.
+
+        Args:
+            content: of the file.
+            name: how the person called it.
+            how: "look"; "new", only to photos without a label; or "all", also in the place of other labels.
+            folder: where the file lies, and its relative paths begin; "" where that is not known.
+
+        Raises:
+            InputError: it has no labels that can be understood, or they cannot be saved.
+        """
+        heap = self.heap
+        matched = match(read_labels(content, name), name, heap.photos, self.journal.state.classes, folder)
+        with self._turn:
+            effect = Effect(self.journal.state, matched)
+            line = effect.line(replacing=how == "all") if how in ("new", "all") else None
+            if line is not None:
+                self.journal.add(line)
+        return effect.told()
+
+    @property
+    def n_lines(self) -> int:
+        """How many lines the journal has."""
+        return len(self.journal.state.lines)
+
     def write(self) -> dict[str, Any]:
         """Write what was said as a label file; where it is, what is in it, and the command that trains on it.
 
@@ -80,7 +114,7 @@ class Session:
             InputError: no photo has a label, or it cannot be written.
         """
         with self._turn:
-            written = label_file(self.heap.photos, self.journal.state.marks)
+            written = label_file(self.heap.photos, self.journal.state.marks, self.groups, self.splits)
         path = self.folder / TABLE
         write_file(path, written.content)
         return {
@@ -129,4 +163,4 @@ class Session:
 
 
 def _told(mark: Mark) -> list[Any]:
-    return [mark.label, mark.none, mark.out]
+    return [mark.label, mark.none, mark.out, list(mark.right), mark.by, mark.stack]

@@ -13,9 +13,15 @@ from typing import Any, Final
 
 FOUND: Final = "found"  # photos that were not known before; nobody's action, so it is not undone
 UNDO, REDO = "undo", "redo"
+LABELS: Final = "labels"  # of a file
 ACTIONS: Final = frozenset(
-    {"label", "none", "out", "class_new", "class_rename", "class_merge", "class_delete", "other"}
+    {
+        *("label", LABELS, "none", "out", "right", "split", "join"),
+        *("class_new", "class_rename", "class_merge", "class_delete", "other"),
+    }
 )
+# What it labelled only trains: the sure photos of a strip are easier than the heap, and close calls are harder.
+CHOSEN_BY: Final = frozenset({"strip", "suggest", "like"})
 
 
 @dataclass(frozen=True)
@@ -26,15 +32,22 @@ class Mark:
         label: its class; "" when nobody has said one.
         none: a person said "none of these"; then it has no label.
         out: left out of training and testing; its label is kept.
+        right: doubts about it of which a person said that all is right, each by its key, sorted.
+        by: what chose it to be labelled, one of CHOSEN_BY; "" where chance or the person did.
+        stack: where a person said so, the stack that it is in: the identity of one of its photos.
     """
 
     label: str = ""
     none: bool = False
     out: bool = False
+    right: tuple[str, ...] = ()
+    by: str = ""
+    stack: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Only what is said."""
-        return {key: value for key, value in vars(self).items() if value}
+        said = {key: value for key, value in vars(self).items() if value}
+        return {**said, "right": list(self.right)} if self.right else said
 
     @classmethod
     def from_json(cls, value: Any) -> "Mark":
@@ -43,11 +56,11 @@ class Mark:
         Raises:
             ValueError: it wrote no such thing.
         """
-        kinds = {"label": str, "none": bool, "out": bool}
+        kinds = {"label": str, "none": bool, "out": bool, "right": list, "by": str, "stack": str}
         if not isinstance(value, dict) or any(type(given) is not kinds.get(key) for key, given in value.items()):
             raise ValueError
-        mark = cls(**value)
-        if mark.label and mark.none:
+        mark = cls(**{**value, "right": tuple(value.get("right", ()))})
+        if (mark.label and mark.none) or not all(isinstance(doubt, str) for doubt in mark.right):
             raise ValueError
         return mark
 

@@ -72,12 +72,17 @@ def check(
     recipe = LinearProbe(Reading(quality=quality))
     with bundled_extractor(quality, recipe.reading.resize_mode) as extractor:
         prepared = prepare(scan(source, group_by=group_by), extractor, progress, Stopwatch())
+    return Checked(prepared, findings_in(prepared, recipe, progress))
+
+
+def findings_in(prepared: Prepared, recipe: LinearProbe, progress: Progress) -> Findings:
+    """What is wrong with photos that were read, gravest first; arguments as of `check`."""
     untrainable = _untrainable(prepared)
     said = None if untrainable else out_of_fold_probs(prepared, recipe, progress)
     ask = None if untrainable else asked_twice(prepared, recipe)
     understood = [Finding("source", note, "") for note in prepared.dataset.notes]
     found = [*untrainable, *understood, *inspect(prepared, said, progress, ask)]
-    return Checked(prepared, Findings(found, prepared.dataset))
+    return Findings(found, prepared.dataset)
 
 
 def _untrainable(prepared: Prepared) -> list[Finding]:

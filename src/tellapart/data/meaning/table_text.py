@@ -56,7 +56,11 @@ def read_text(path: str, name: str) -> str:
 
 
 def text_of(content: bytes, name: str) -> str:
-    """The same of a file's content."""
+    """The text that these bytes are, as `read_text` gives it.
+
+    Raises:
+        InputError: they are no such text.
+    """
     if content.startswith(_OLD_OFFICE):
         refuse_spreadsheet("an Excel table", name)
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.split import CROSSED
 from tellapart.errors import InputError
 from tellapart.text import counted, quoted, some
 
@@ -23,7 +24,7 @@ def refuse_untrainable(source: str, names: Sequence[str], labels: NDArray[np.int
         source: what the person named.
         names: (C,) of the classes.
         labels: (N,) in [0, C).
-        splits: (N,) "train", "val" or "test", or "" everywhere; only those of "train" or "" count.
+        splits: (N,) "train", "val" or "test", or "" everywhere; only those of "train", "crossed" or "" count.
 
     Raises:
         InputError: says which classes fall short, and by how many photos.
@@ -34,7 +35,7 @@ def refuse_untrainable(source: str, names: Sequence[str], labels: NDArray[np.int
             f"There is only one class in {where}: {quoted(names[0])}.",
             hint="A classifier needs at least two classes. " + WANTED_LAYOUT,
         )
-    counts = np.bincount(labels[np.isin(splits, ["", "train"])], minlength=len(names))
+    counts = np.bincount(labels[np.isin(splits, ["", "train", CROSSED])], minlength=len(names))
     kind = "training photos" if (splits != "").any() else "photos"
     for least, sense in ((1, "no"), (MIN_PHOTOS_PER_CLASS, f"fewer than {MIN_PHOTOS_PER_CLASS}")):
         short = [quoted(name) for name, count in zip(names, counts, strict=True) if count < least]

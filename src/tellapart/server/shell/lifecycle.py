@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ Work = Coroutine[Any, Any, None]
 class _Server(uvicorn.Server):
     """uvicorn's server, ending with our own return code rather than by the signal that asked for it."""
 
+    on_end: Callable[[], object] | None = None
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """From here to the end, SIGINT and SIGTERM ask for an orderly end."""
@@ -36,6 +39,8 @@ class _Server(uvicorn.Server):
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self.handle_exit(number, frame)
+        if self.on_end is not None:
+            self.on_end()
 
 
 async def serve(
@@ -45,6 +50,7 @@ async def serve(
     proxies: Sequence[str] = (),
     starting: Work | None = None,
     on_hangup: Callable[[], Work] | None = None,
+    on_end: Callable[[], None] | None = None,
 ) -> None:
     """Serve until a signal asks to end.
 
@@ -54,8 +60,11 @@ async def serve(
         proxies: addresses of proxies that are believed when they say whom they ask for.
         starting: work beside the first answers; the server ends where it fails, and raises what it raised.
         on_hangup: what SIGHUP asks for; without it, that signal does what the system does.
+        on_end: ends answers that would go on for ever, once the end is asked for.
     """
     server = _Server(_config(BehindProxy(app, proxies) if proxies else app, proxies))
+    if on_end is not None:
+        server.on_end = partial(asyncio.get_running_loop().call_soon_threadsafe, on_end)
     tasks = [asyncio.create_task(server.serve(sockets=[listener]))]
     if starting is not None:
         tasks.append(asyncio.create_task(starting))

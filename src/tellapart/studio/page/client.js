@@ -66,3 +66,44 @@ export const perform = async (action) =>
  * @returns {Promise<Blob>}
  */
 export const thumbnail = async (id, signal) => (await ask(`/v1/thumbnail?photo=${id}`, { signal })).blob();
+
+/**
+ * @param {string} id
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>} the whole photo, at a size to look at
+ */
+export const largePhoto = async (id, signal) => (await ask(`/v1/photo?photo=${id}`, { signal })).blob();
+
+/** @returns {Promise<ReadableStream<Uint8Array<ArrayBuffer>>>} the news as they come */
+export const eventStream = async () => /** @type {any} */ ((await ask("/v1/events")).body);
+
+/**
+ * @param {string} path
+ * @param {Record<string, unknown>} asked
+ * @returns {Promise<any>}
+ */
+export const post = async (path, asked) =>
+  (await ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked) })).json(); // prettier-ignore
+
+/**
+ * @param {string} path
+ * @param {Blob} file
+ * @returns {Promise<any>}
+ */
+export const sendFile = async (path, file) =>
+  (await ask(path, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file })).json();
+
+/** @param {string} path @returns {Promise<any>} */
+export const get = async (path) => (await ask(path)).json();
+
+/** @param {Record<string, unknown>} asked @returns {Promise<import("./studio-types").Job>} */
+export const beginJob = (asked) => post("/v1/jobs", asked);
+
+/** @param {number} number @returns {Promise<import("./studio-types").Job>} */
+export const jobOf = (number) => get(`/v1/job?number=${number}`);
+
+/** @returns {Promise<import("./studio-types").Job[]>} */
+export const unendedJobs = () => get("/v1/jobs");
+
+/** @param {number} number */
+export const cancelJob = (number) => post("/v1/cancel", { number });

@@ -11,6 +11,9 @@ const KEYS = [
   ["Backspace", "take the label away"],
   ["Space", "later: go on without a word"],
   ["← ↑ ↓ →, or H J K L", "move; with Shift, choose a range"],
+  ["V or Enter, double click", "the photo by itself, with the square that the network sees"],
+  ["M", "more like this; Esc: all photos again"],
+  ["O; S; G", "open or close a stack; split it, or the chosen photos off; join the chosen in one stack"],
   ["Home, End, Page up, Page down", "move far"],
   ["Shift-click", "choose a range"],
   ["Ctrl-click, Ctrl-Space", "choose one more, or one less"],
@@ -18,11 +21,15 @@ const KEYS = [
   ["U or Ctrl-Z, Ctrl-Y", "undo, redo; one undo for a bulk action, too"],
   ["/", "search photos by name"],
   ["E", "rename, merge or delete a class"],
+  ["A or Enter", "in Strips: accept what is proposed for the whole strip"],
+  ["1 – 9, 0 or N; X", "in Strips: what the photo pointed at is, else the whole strip; take a photo out"],
+  ["A or Enter, R", "in Doubts: do what is proposed; this is right, never ask again"],
+  ["[ and ]", "the screen before, the next screen"],
   ["?", "this list"],
 ];
 
 /** @param {any} dialog */
-function opened(dialog) {
+export function opened(dialog) {
   document.body.append(dialog);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.showModal();
@@ -70,20 +77,4 @@ export function changeClasses(classes, act) {
   );
   opened(dialog);
   into.lastElementChild.selectedIndex = Math.min(1, classes.length - 1);
-}
-
-/** @param {{path: string, n_photos: number, left: string, command: string}} written */
-export function showWritten({ path, n_photos, left, command }) {
-  const photos = `${n_photos.toLocaleString()} ${n_photos === 1 ? "photo" : "photos"}`;
-  opened(
-    make(
-      "dialog",
-      { "aria-labelledby": "written-title", class: "written" },
-      make("h2", { id: "written-title" }, "Labels written"),
-      make("p", {}, `${photos} with their labels are in ${path}. ${left}`),
-      make("p", {}, "To train on them:"),
-      make("pre", { tabindex: "0" }, command),
-      make("form", { method: "dialog" }, make("button", { class: "main" }, "Close")),
-    ),
-  );
 }

@@ -1,6 +1,6 @@
 /** What the server says and the page holds. */
 
-export type Told = [label: string, none: boolean, out: boolean];
+export type Told = [label: string, none: boolean, out: boolean, right: string[], by: string, stack: string];
 
 export interface Common {
   n: number;
@@ -16,7 +16,7 @@ export interface Whole extends Common {
   notes: string[];
   unusable: [string, string][];
   enough_for_other: number;
-  photos: [string, string, number, string, number, string, boolean, boolean][];
+  photos: [string, string, number, string, number, string, boolean, boolean, string[], string, string][];
 }
 
 export interface Changes extends Common {
@@ -27,6 +27,9 @@ export interface Mark {
   label: string;
   none: boolean;
   out: boolean;
+  right: string[];
+  by: string;
+  stack: string;
 }
 
 export interface Photo extends Mark {
@@ -47,4 +50,44 @@ export interface Filter {
   folder: string;
   find: string;
   sort: string;
+  like: string;
+}
+
+/** Photos that look alike, and what they may be. */
+export interface Strip {
+  label: string;
+  sure: number;
+  photos: string[];
+}
+
+/** Where a piece of work stands. */
+export interface Job {
+  number: number;
+  do: string;
+  state: "waiting" | "running" | "done" | "failed" | "cancelled";
+  stage: string;
+  done: number;
+  total: number;
+  message: string;
+  hint: string;
+  result?: any;
+}
+
+/** One question about a photo or a pair. */
+export interface Doubt {
+  key: string;
+  photos: string[];
+  note: string;
+  proposal: { do: "label" | "out"; photos: string[]; label?: string; out?: boolean } | null;
+  beside: { label: string; photos: string[] }[];
+}
+
+export interface DoubtQueue {
+  kind: string;
+  title: string;
+  sentence: string;
+  advice: string;
+  sure: string;
+  n: number;
+  rows: Doubt[];
 }
