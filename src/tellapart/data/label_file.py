@@ -20,7 +20,7 @@ from tellapart.data.meaning.class_names import (
 from tellapart.data.meaning.same_look import same_look
 from tellapart.data.meaning.split_columns import SPLIT_COLUMNS, columns_said, folders_said, split_names
 from tellapart.data.meaning.table_text import cells_of, json_lines, plain_text, read_text, whole_text
-from tellapart.data.remote.address import WEB, from_table, is_address, scheme_of, without_secrets
+from tellapart.data.remote.address import from_table, is_address, refuse_mixed, without_secrets
 from tellapart.data.spreadsheet import unguarded
 from tellapart.errors import InputError
 from tellapart.text import counted, quoted, shown, some
@@ -171,7 +171,7 @@ def _refuse_outside(rows: Sequence[Row], folder: str, name: str) -> None:
     be learned from, shown and shared. A list of absolute paths was made on this machine, of photos that are here.
     """
     if any(row.whole for row in rows):
-        _refuse_mixed(rows, folder, name)
+        refuse_mixed(((row.path, row.whole, row.line) for row in rows), folder, name)
         return
     if all(os.path.isabs(row.path) for row in rows):
         return
@@ -181,22 +181,6 @@ def _refuse_outside(rows: Sequence[Row], folder: str, name: str) -> None:
             raise InputError(
                 f"{quoted(name)} names a photo outside its folder: {quoted(row.path)} (line {row.line}).",
                 hint="Put it above its photos. Only a label file with absolute paths alone may name photos anywhere.",
-            )
-
-
-def _refuse_mixed(rows: Sequence[Row], folder: str, name: str) -> None:
-    """Refuses a table of addresses that also names files here, or, if it is from the web, names a person's stores."""
-    from_web = is_address(folder) and scheme_of(folder) in WEB
-    for row in rows:
-        if not row.whole:
-            raise InputError(
-                f"{quoted(name)} names addresses, and a file of this machine: {quoted(row.path)} (line {row.line}).",
-                hint="Make two tables of it: one of addresses, one of paths.",
-            )
-        if from_web and scheme_of(row.whole) not in WEB:
-            raise InputError(
-                f"{quoted(name)} is from the web and names a photo in a store: {quoted(row.path)} (line {row.line}).",
-                hint="It would be read with your credentials. If you trust the table, save it here and name the file.",
             )
 
 

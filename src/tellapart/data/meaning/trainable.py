@@ -24,7 +24,7 @@ def refuse_untrainable(source: str, names: Sequence[str], labels: NDArray[np.int
         source: what the person named.
         names: (C,) of the classes.
         labels: (N,) in [0, C).
-        splits: (N,) "train", "val" or "test", or "" everywhere; only those of "train", CROSSED or "" count.
+        splits: (N,) "train", "val" or "test", or "" everywhere; only those of "train", "crossed" or "" count.
 
     Raises:
         InputError: says which classes fall short, and by how many photos.

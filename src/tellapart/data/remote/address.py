@@ -9,6 +9,7 @@ caches is `without_secrets`; the whole address is only in memory, where the phot
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -119,6 +120,31 @@ def from_table(path: str, folder: str) -> str:
             hint="Its photos are named by addresses, or by paths below the folder that it lies in.",
         )
     return below(folder, path)
+
+
+def refuse_mixed(rows: Iterable[tuple[str, str, int]], folder: str, name: str) -> None:
+    """Refuses a table of addresses that also names files here, or, if it is from the web, names a person's stores.
+
+    Args:
+        rows: (path as it is kept, the whole address or "" for a file here, line) of each.
+        folder: that the table lies in, a path or an address.
+        name: of the table.
+
+    Raises:
+        InputError: says which row.
+    """
+    from_web = is_address(folder) and scheme_of(folder) in WEB
+    for path, whole, line in rows:
+        if not whole:
+            raise InputError(
+                f"{quoted(name)} names addresses, and a file of this machine: {quoted(path)} (line {line}).",
+                hint="Make two tables of it: one of addresses, one of paths.",
+            )
+        if from_web and scheme_of(whole) not in WEB:
+            raise InputError(
+                f"{quoted(name)} is from the web and names a photo in a store: {quoted(path)} (line {line}).",
+                hint="It would be read with your credentials. If you trust the table, save it here and name the file.",
+            )
 
 
 def below(root: str, name: str) -> str:
