@@ -1,6 +1,7 @@
 """The routes of the studio: literal paths, and a token for all but the page's own files."""
 
 import asyncio
+import base64
 import json
 from importlib.resources import files
 from typing import Any, Final
@@ -11,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from tellapart.sandbox.decoder_pool import DecoderPool
 from tellapart.server.shell.app import Settings, make_app
 from tellapart.server.shell.limits import Budget, Reservation, read_body
 from tellapart.server.shell.pages import read_pages, routes
@@ -25,8 +27,8 @@ from tellapart.studio.writing.proposed import proposed
 
 GONE: Final = Response(status_code=499)  # nobody reads it
 # Asked for all the time: the log is silent about them while all is well.
-QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events"})
-SHARED: Final = ("/elements.js", "/icon.svg")  # of the files of `serve`
+QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events", "/v1/try"})
+SHARED: Final = ("/elements.js", "/icon.svg", "/probe.js")  # of the files of `serve`
 # A thumbnail is asked for by its photo's content, so it never changes; nobody between may keep it.
 # A report has its style inside, its pictures too, and no script.
 OF_REPORT: Final = {
@@ -39,7 +41,13 @@ IMMUTABLE: Final = {"cache-control": "private, max-age=31536000, immutable", "va
 
 
 def make_studio_app(
-    session: Session, thumbnails: Thumbnails, jobs: Jobs, sharing: Sharing, events: Events, settings: Settings
+    session: Session,
+    thumbnails: Thumbnails,
+    jobs: Jobs,
+    sharing: Sharing,
+    events: Events,
+    decoders: DecoderPool,
+    settings: Settings,
 ) -> ASGIApp:
     """The application around one studio."""
     pages = read_pages(files("tellapart") / "studio" / "page")
@@ -50,9 +58,31 @@ def make_studio_app(
         *_photos(session, thumbnails, events, room),
         *_work(jobs, sharing, events, room),
         *_shared(sharing),
+        _trial(jobs, sharing, decoders, room),
         *routes(pages),
     ]
     return make_app(every, settings, CollectorRegistry(), parts=paths | QUIET, free=paths | {"/report"})
+
+
+def _trial(jobs: Jobs, sharing: Sharing, decoders: DecoderPool, room: Budget) -> Route:
+    """A photo that is tried: the body, answered and forgotten."""
+
+    async def answer(request: Request) -> Response:
+        with Reservation(room, Budget()) as reservation:
+            try:
+                body = await read_body(request, reservation)
+            except ClientDisconnect:
+                return GONE
+            preprocessing = await asyncio.to_thread(sharing.preprocessing)
+            pixels = await decoders.decode(bytes(body), preprocessing)
+        asked = {
+            "pixels": base64.b64encode(pixels.tobytes()).decode(),
+            "whole": request.query_params.get("whole") == "true",
+            "model": str(sharing.model),
+        }
+        return json_response(await jobs.wait(jobs.start("try", asked, quiet=True)))
+
+    return Route("/v1/try", answer, methods=["POST"])
 
 
 def _shared(sharing: Sharing) -> list[Route]:

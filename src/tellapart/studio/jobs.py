@@ -36,6 +36,7 @@ class Job:
         stage: what it is at, in words; with `done` of `total` of it.
         result: what it found, once it is done.
         message: why it failed; `hint`: what to do then.
+        quiet: not told of: it is over at once, and whoever asked waits.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Job:
     result: Any = None
     message: str = ""
     hint: str = ""
+    quiet: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def told(self) -> dict[str, Any]:
@@ -74,10 +76,10 @@ class Jobs:
         self._sent: object = None  # the heap that the child knows
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, do: str, asked: Mapping[str, Any] | None = None) -> Job:
+    def start(self, do: str, asked: Mapping[str, Any] | None = None, *, quiet: bool = False) -> Job:
         """Put a job into the queue; it is told of by events, and `wait` waits for it."""
         self._number += 1
-        job = Job(self._number, do, dict(asked or {}))
+        job = Job(self._number, do, dict(asked or {}), quiet=quiet)
         self._jobs[job.number] = job
         while len(self._jobs) > KEPT and next(iter(self._jobs.values())).ended.is_set():
             self._jobs.popitem(last=False)
@@ -103,7 +105,7 @@ class Jobs:
 
     def unended(self) -> list[Job]:
         """Jobs that run or wait."""
-        return [job for job in self._jobs.values() if not job.ended.is_set()]
+        return [job for job in self._jobs.values() if not job.ended.is_set() and not job.quiet]
 
     async def cancel(self, job: Job) -> None:
         """End a job; one that has ended stays as it is."""
@@ -116,7 +118,7 @@ class Jobs:
 
     async def close(self) -> None:
         """End all of them."""
-        for job in self.unended():
+        for job in [*self._jobs.values()]:
             self._end(job, CANCELLED)
         await self._drop_child()
         for task in [*self._tasks]:
@@ -180,4 +182,5 @@ class Jobs:
             self._tell(job)
 
     def _tell(self, job: Job) -> None:
-        self._events.publish({"job": job.told()})
+        if not job.quiet:
+            self._events.publish({"job": job.told()})

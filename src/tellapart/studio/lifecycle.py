@@ -39,7 +39,7 @@ async def serve(
         on_ready()
 
     try:
-        app = make_studio_app(session, thumbnails, jobs, sharing, events, settings)
+        app = make_studio_app(session, thumbnails, jobs, sharing, events, decoders, settings)
         await lifecycle.serve(listener, app, starting=tell(), on_end=events.close)
     finally:
         await jobs.close()

@@ -91,3 +91,13 @@ export interface DoubtQueue {
   n: number;
   rows: Doubt[];
 }
+
+/** What the model says of a photo that is tried. */
+export interface Answer {
+  answer: string;
+  probs: Record<string, number>;
+  looks_like: string | null;
+  between?: string[];
+  heatmap: string | null;
+  alike: string[] | null;
+}

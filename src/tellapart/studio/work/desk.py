@@ -1,6 +1,6 @@
 """What the child of a studio has at hand: the photos, what was said of them, and how the network sees them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,6 +84,7 @@ class Desk:
         self._stack = ExitStack()
         self._extractor: Extractor | None = None
         self._seen: Seen | None = None
+        self._kept: dict[str, tuple[object, Any]] = {}
 
     def __enter__(self) -> "Desk":
         return self
@@ -109,6 +110,13 @@ class Desk:
     def seed(self) -> str:
         """Of the journal: what is drawn by chance is drawn by it."""
         return self._follower.seed
+
+    def kept(self, what: str, mark: object, make: Callable[[], Any]) -> Any:
+        """What is costly to make, made anew only where its `mark` is another than before."""
+        before = self._kept.get(what)
+        if before is None or before[0] != mark:
+            before = self._kept[what] = mark, make()
+        return before[1]
 
     @property
     def extractor(self) -> Extractor:

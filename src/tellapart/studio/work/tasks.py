@@ -8,6 +8,7 @@ from tellapart.studio.work.doubts import doubts
 from tellapart.studio.work.queues import alike, strips, suggestions
 from tellapart.studio.work.share import export_model, train_model
 from tellapart.studio.work.stacks import found_stacks
+from tellapart.studio.work.trial import trial
 from tellapart.studio.work.write import copy_out, move, unmove, zip_out
 from tellapart.timing import Progress
 
@@ -28,6 +29,6 @@ def read(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any]
 TASKS: Final[Mapping[str, Task]] = {
     **{"read": read, "doubts": doubts},
     **{"strips": strips, "suggestions": suggestions, "alike": alike},
-    **{"train": train_model, "export": export_model},
+    **{"train": train_model, "export": export_model, "try": trial},
     **{"copy_out": copy_out, "zip_out": zip_out, "move": move, "unmove": unmove},
 }
