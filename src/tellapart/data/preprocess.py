@@ -69,3 +69,14 @@ def read_pixels(data: bytes, preprocessing: Preprocess) -> NDArray[np.uint8]:
         PhotoError: the photo cannot be read.
     """
     return preprocess(photo.decode(data, min_side_px=preprocessing.min_side_px), preprocessing)
+
+
+def read_whole(data: bytes, longest_px: int) -> NDArray[np.uint8]:
+    """The (H, W, 3) uint8 pixels of a whole photo, neither side above `longest_px`; for people, not for networks.
+
+    Raises:
+        PhotoError: the photo cannot be read.
+    """
+    image = Image.fromarray(photo.decode(data, min_side_px=longest_px))
+    image.thumbnail((longest_px, longest_px), Image.Resampling.BILINEAR)
+    return np.asarray(image)

@@ -5,7 +5,7 @@ process in a jail of the kernel's: jail.py. It speaks on standard input and outp
 
     asked     u32 bytes, u16 input_px, u8 fit; the photo
     answered  u8 status, u32 bytes; pixels (px, px, 3) uint8, or JSON {code, message, hint}; once ready, JSON of the
-              walls that its jail lacks, in words
+              walls that its jail lacks, in words; where `fit` was WHOLE, u16 height, u16 width and pixels of that shape
 
 All numbers are big-endian. It ends when its input does.
 """
@@ -16,13 +16,13 @@ import signal
 import struct
 import sys
 from io import BytesIO
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from PIL import AvifImagePlugin, Image, ImageCms
 
 from tellapart.data import photo
-from tellapart.data.preprocess import RESIZE_MODES, Preprocess, preprocess, read_pixels
+from tellapart.data.preprocess import RESIZE_MODES, Preprocess, preprocess, read_pixels, read_whole
 from tellapart.errors import PhotoError
 from tellapart.formats import codecs, heic
 from tellapart.sandbox import jail
@@ -32,7 +32,9 @@ if sys.platform != "win32":
 
 ASKED: Final = struct.Struct(">IHB")
 ANSWERED: Final = struct.Struct(">BI")
+SHAPE: Final = struct.Struct(">HH")
 PIXELS, REFUSED, READY = 0, 1, 2
+WHOLE: Final = len(RESIZE_MODES)  # as a fit: the whole photo in its own shape, neither side above input_px
 
 MEMORY_BYTES: Final = 768_000_000  # more than at the start; the largest photo within our limits takes 570 MB
 PHOTO_CPU_S: Final = 5  # for one photo; the slowest of ordinary ones takes 1.3 s
@@ -53,17 +55,21 @@ def main() -> None:
     while header := asked.read(ASKED.size):
         n_bytes, input_px, fit = ASKED.unpack(header)
         _allow_cpu(PHOTO_CPU_S)
-        _answer(answered, asked.read(n_bytes), Preprocess(input_px, RESIZE_MODES[fit]))
+        _answer(answered, asked.read(n_bytes), input_px, fit)
 
 
-def _answer(answered: BinaryIO, data: bytes, preprocessing: Preprocess) -> None:
+def _answer(answered: BinaryIO, data: bytes, input_px: int, fit: Any) -> None:
     try:
-        pixels = read_pixels(data, preprocessing)
+        if fit == WHOLE:
+            pixels = read_whole(data, input_px)
+            content = SHAPE.pack(*pixels.shape[:2]) + pixels.tobytes()
+        else:
+            content = read_pixels(data, Preprocess(input_px, RESIZE_MODES[fit])).tobytes()
     except PhotoError as error:
         refusal = {"code": error.code, "message": error.message, "hint": error.hint}
         _say(answered, REFUSED, json.dumps(refusal).encode())
     else:
-        _say(answered, PIXELS, pixels.tobytes())
+        _say(answered, PIXELS, content)
 
 
 def _say(answered: BinaryIO, status: int, content: bytes) -> None:

@@ -12,10 +12,10 @@ import re
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tellapart.data.preprocess import RESIZE_MODES, Preprocess
 from tellapart.errors import PhotoError
 from tellapart.sandbox import jail
-from tellapart.sandbox.decoder import ANSWERED, ASKED, PIXELS, READY, REFUSED
+from tellapart.sandbox.decoder import ANSWERED, ASKED, PIXELS, READY, REFUSED, SHAPE, WHOLE
 
 PATIENCE_S: Final = 15.0  # for one photo on a machine that is busy; the child's own limit is in processor time
 START_S: Final = 30.0  # for a child to be ready; it takes 0.2 s
@@ -91,19 +91,33 @@ class _Child:
     async def decode(self, data: Photo, preprocessing: Preprocess) -> NDArray[np.uint8]:
         """Raises PhotoError, or _DiedError."""
         shape = (preprocessing.input_px, preprocessing.input_px, 3)
+        content = await self._pixels(data, shape[0], RESIZE_MODES.index(preprocessing.resize_mode), int(np.prod(shape)))
+        if len(content) != np.prod(shape):
+            raise _DiedError
+        return np.frombuffer(content, np.uint8).reshape(shape)
+
+    async def decode_whole(self, data: Photo, longest_px: int) -> NDArray[np.uint8]:
+        """Raises PhotoError, or _DiedError."""
+        content = await self._pixels(data, longest_px, WHOLE, SHAPE.size + 3 * longest_px**2)
+        height_px, width_px = SHAPE.unpack_from(content) if len(content) > SHAPE.size else (0, 0)
+        pixels = content[SHAPE.size :]
+        if not 0 < max(height_px, width_px) <= longest_px or len(pixels) != 3 * height_px * width_px:
+            raise _DiedError
+        return np.frombuffer(pixels, np.uint8).reshape(height_px, width_px, 3)
+
+    async def _pixels(self, data: Photo, px: int, fit: int, most_bytes: int) -> bytes:
+        """What the child answers when it is asked for pixels; raises PhotoError, or _DiedError."""
         view = memoryview(data)
         try:
-            self.stdin.write(
-                ASKED.pack(len(view), preprocessing.input_px, RESIZE_MODES.index(preprocessing.resize_mode))
-            )
+            self.stdin.write(ASKED.pack(len(view), px, fit))
             for at in range(0, len(view), _CHUNK_BYTES):
                 self.stdin.write(view[at : at + _CHUNK_BYTES])
                 await self.stdin.drain()
         except OSError as error:
             raise _DiedError from error
-        status, content = await self._answer(int(np.prod(shape)))
-        if status == PIXELS and len(content) == np.prod(shape):
-            return np.frombuffer(content, np.uint8).reshape(shape)
+        status, content = await self._answer(most_bytes)
+        if status == PIXELS:
+            return content
         raise _refusal(content)
 
     async def _answer(self, n_pixel_bytes: int) -> tuple[int, bytes]:
@@ -126,6 +140,9 @@ def _refusal(content: bytes) -> PhotoError:
     if not _CODE.fullmatch(code) or not message.isprintable() or not hint.isprintable():
         raise _DiedError
     return PhotoError(message, code=code, hint=hint)
+
+
+_Work = Callable[[_Child], Coroutine[Any, Any, NDArray[np.uint8]]]
 
 
 class DecoderPool:
@@ -167,9 +184,21 @@ class DecoderPool:
         Raises:
             PhotoError: the photo cannot be read, or decoding it ended the child.
         """
+        return await self._next(lambda child: child.decode(data, preprocessing), charge)
+
+    async def decode_whole(self, data: Photo, longest_px: int) -> NDArray[np.uint8]:
+        """The (H, W, 3) uint8 pixels of a whole photo for people to look at, neither side above `longest_px`.
+
+        Raises:
+            PhotoError: the photo cannot be read, or decoding it ended the child.
+        """
+        return await self._next(lambda child: child.decode_whole(data, longest_px), None)
+
+    async def _next(self, work: _Work, charge: Charge | None) -> NDArray[np.uint8]:
+        """What the next child that is idle makes of it."""
         while not (child := await self._idle.get()).alive:
             pass
-        task = asyncio.create_task(self._use(child, data, preprocessing, charge))
+        task = asyncio.create_task(self._use(child, work(child), charge))
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
@@ -180,12 +209,12 @@ class DecoderPool:
             task.exception()  # whoever asked may be gone
 
     async def _use(
-        self, child: _Child, data: Photo, preprocessing: Preprocess, charge: Charge | None
+        self, child: _Child, work: Coroutine[Any, Any, NDArray[np.uint8]], charge: Charge | None
     ) -> NDArray[np.uint8]:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                pixels = await child.decode(data, preprocessing)
+                pixels = await work
         except PhotoError:
             self._idle.put_nowait(child)
             raise

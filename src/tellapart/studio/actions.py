@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tellapart.data.meaning.class_names import check_class_names, normal
 from tellapart.errors import InputError
-from tellapart.studio.state import Line, Mark, State, changed
+from tellapart.studio.state import CHOSEN_BY, Line, Mark, State, changed
 from tellapart.text import LONGEST_NAME, counted, quoted, shown
 
 OTHER: Final = "other"  # the class that photos of "none of these" become when there are enough to learn from
@@ -19,7 +19,8 @@ def line_for(state: State, asked: Mapping[str, Any]) -> Line | None:
 
     Args:
         state: what holds now.
-        asked: `do`, and what belongs to it: `photos` (identities), `label`, `out`, `name`, `to`, `doubts`.
+        asked: `do`, and what belongs to it: `photos` (identities), `label`, `out`, `name`, `to`, `doubts`,
+            `stacks`, and `by`, what chose the photos.
 
     Raises:
         InputError: it cannot be done.
@@ -36,19 +37,41 @@ def line_for(state: State, asked: Mapping[str, Any]) -> Line | None:
 
 
 def _mark(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
-    photos = _photos(state, asked)
+    photos, by = _photos(state, asked), asked.get("by", "")
+    if not isinstance(by, str) or by not in {"", *CHOSEN_BY}:
+        raise _unknown()
     if do == "out":
         out = asked.get("out") is True
         return changed(state, do, {photo: replace(state.marks[photo], out=out) for photo in photos})
     if do == "none":
-        return changed(state, do, {photo: replace(state.marks[photo], label="", none=True) for photo in photos})
+        return changed(state, do, {photo: _said(state.marks[photo], "", by, none=True) for photo in photos})
     label = _text(asked, "label")
     classes = list(state.classes)
     if label and label not in classes:
         label = _new_name(state, label)
         classes.append(label)
-    after = {photo: replace(state.marks[photo], label=label, none=False) for photo in photos}
-    return changed(state, do, after, classes)
+    return changed(state, do, {photo: _said(state.marks[photo], label, by) for photo in photos}, classes)
+
+
+def _said(mark: Mark, label: str, by: str, *, none: bool = False) -> Mark:
+    """`mark` once it has that label, or is none of these; what chose it is what chose it when it first got a word."""
+    if mark.label or mark.none:
+        by = mark.by if label or none else ""
+    return replace(mark, label=label, none=none, by=by)
+
+
+def _stacked(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
+    """Photos are put into stacks by hand: `stacks` has one for each of `photos`, the identity of one of its photos."""
+    photos, stacks = _photos(state, asked), asked.get("stacks")
+    if not isinstance(stacks, list) or len(stacks) != len(photos):
+        raise _unknown()
+    if not all(isinstance(stack, str) and stack in state.marks for stack in stacks):
+        raise _unknown()
+    return changed(
+        state,
+        do,
+        {photo: replace(state.marks[photo], stack=stack) for photo, stack in zip(photos, stacks, strict=True)},
+    )
 
 
 def _all_is_right(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
@@ -93,7 +116,7 @@ def _none_to_other(state: State, do: str, _: Mapping[str, Any]) -> Line | None:
             f"{counted(len(those), 'photo')} of none of the classes: a class takes {ENOUGH_FOR_OTHER} at least."
         )
     classes = [*state.classes] if OTHER in state.classes else [*state.classes, _new_name(state, OTHER)]
-    return changed(state, do, {photo: Mark(OTHER) for photo in those}, classes)
+    return changed(state, do, {photo: _said(state.marks[photo], OTHER, "") for photo in those}, classes)
 
 
 def _photos(state: State, asked: Mapping[str, Any]) -> list[str]:
@@ -136,6 +159,7 @@ _Doing = Callable[[State, str, Mapping[str, Any]], Line | None]
 _DOINGS: Final[tuple[tuple[tuple[str, ...], _Doing], ...]] = (
     (("label", "none", "out"), _mark),
     (("right",), _all_is_right),
+    (("split", "join"), _stacked),
     ((OTHER,), _none_to_other),
     (("class_new",), _new_class),
     (("class_rename", "class_merge", "class_delete"), _change_class),

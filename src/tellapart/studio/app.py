@@ -16,6 +16,7 @@ from tellapart.server.shell.limits import Budget, Reservation, read_body
 from tellapart.server.shell.pages import read_pages, routes
 from tellapart.server.shell.problem import Problem, bad_request, json_response
 from tellapart.studio.events import Events
+from tellapart.studio.heap import Photo
 from tellapart.studio.jobs import Job, Jobs
 from tellapart.studio.session import Session
 from tellapart.studio.sharing import Sharing
@@ -158,13 +159,17 @@ def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budg
         return json_response(await asyncio.to_thread(session.write))
 
     async def thumbnail(request: Request) -> Response:
-        photo = session.by_id.get(request.query_params.get("photo", ""))
-        if photo is None:
-            raise Problem(404, "not_found", "There is no such photo.", hint="Press Look again.")
+        photo = _photo(session, request)
         jpeg = await thumbnails.get(photo.id, photo.place, request.is_disconnected)
         return GONE if jpeg is None else Response(jpeg, media_type="image/jpeg", headers=IMMUTABLE)
 
+    async def large(request: Request) -> Response:
+        photo = _photo(session, request)
+        jpeg = await thumbnails.large(photo.id, photo.place)
+        return Response(jpeg, media_type="image/jpeg", headers=IMMUTABLE)
+
     return [
+        Route("/v1/photo", large, methods=["GET"]),
         Route("/v1/state", state, methods=["GET"]),
         Route("/v1/changes", changes, methods=["GET"]),
         Route("/v1/do", do, methods=["POST"]),
@@ -172,6 +177,13 @@ def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budg
         Route("/v1/write", write, methods=["POST"]),
         Route("/v1/thumbnail", thumbnail, methods=["GET"]),
     ]
+
+
+def _photo(session: Session, request: Request) -> Photo:
+    photo = session.by_id.get(request.query_params.get("photo", ""))
+    if photo is None:
+        raise Problem(404, "not_found", "There is no such photo.", hint="Press Look again.")
+    return photo
 
 
 async def _asked(request: Request, room: Budget) -> dict[str, Any] | None:

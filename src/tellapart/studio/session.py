@@ -140,4 +140,4 @@ class Session:
 
 
 def _told(mark: Mark) -> list[Any]:
-    return [mark.label, mark.none, mark.out, list(mark.right)]
+    return [mark.label, mark.none, mark.out, list(mark.right), mark.by, mark.stack]

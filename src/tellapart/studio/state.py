@@ -14,8 +14,13 @@ from typing import Any, Final
 FOUND: Final = "found"  # photos that were not known before; nobody's action, so it is not undone
 UNDO, REDO = "undo", "redo"
 ACTIONS: Final = frozenset(
-    {"label", "none", "out", "right", "class_new", "class_rename", "class_merge", "class_delete", "other"}
+    {
+        *("label", "none", "out", "right", "split", "join"),
+        *("class_new", "class_rename", "class_merge", "class_delete", "other"),
+    }
 )
+# What it labelled only trains: the sure photos of a strip are easier than the heap, and close calls are harder.
+CHOSEN_BY: Final = frozenset({"strip", "suggest", "like"})
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,16 @@ class Mark:
         none: a person said "none of these"; then it has no label.
         out: left out of training and testing; its label is kept.
         right: doubts about it of which a person said that all is right, each by its key, sorted.
+        by: what chose it to be labelled, one of CHOSEN_BY; "" where chance or the person did.
+        stack: where a person said so, the stack that it is in: the identity of one of its photos.
     """
 
     label: str = ""
     none: bool = False
     out: bool = False
     right: tuple[str, ...] = ()
+    by: str = ""
+    stack: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Only what is said."""
@@ -46,7 +55,7 @@ class Mark:
         Raises:
             ValueError: it wrote no such thing.
         """
-        kinds = {"label": str, "none": bool, "out": bool, "right": list}
+        kinds = {"label": str, "none": bool, "out": bool, "right": list, "by": str, "stack": str}
         if not isinstance(value, dict) or any(type(given) is not kinds.get(key) for key, given in value.items()):
             raise ValueError
         mark = cls(**{**value, "right": tuple(value.get("right", ()))})

@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data import photo
@@ -19,6 +21,8 @@ from tellapart.studio.heap import identity
 
 SIDE_PX: Final = 256
 JPEG_QUALITY: Final = 80  # 8 to 15 KB
+LARGE_PX: Final = 1_600  # of a photo that is looked at by itself
+LARGE_QUALITY: Final = 88
 NAME: Final = "thumbnails.sqlite"  # one file: a folder of pictures might be taken for a class
 _VERSION: Final = 1  # raised when what a thumbnail shows changes
 
@@ -53,10 +57,20 @@ class Thumbnails:
                 return None
             data = await asyncio.to_thread(_read, photo_id, place)
             pixels = await self._pool.decode(data, Preprocess(SIDE_PX))
-        buffer = io.BytesIO()
-        await asyncio.to_thread(Image.fromarray(pixels).save, buffer, "JPEG", quality=JPEG_QUALITY)
-        await asyncio.to_thread(self._keep, photo_id, buffer.getvalue())
-        return buffer.getvalue()
+        jpeg = await asyncio.to_thread(_jpeg, pixels, JPEG_QUALITY)
+        await asyncio.to_thread(self._keep, photo_id, jpeg)
+        return jpeg
+
+    async def large(self, photo_id: str, place: str) -> bytes:
+        """The whole photo as a JPEG of LARGE_PX at most; it is not kept.
+
+        Raises:
+            PhotoError: the photo cannot be read, or holds something else by now.
+        """
+        async with self._turns:
+            data = await asyncio.to_thread(_read, photo_id, place)
+            pixels = await self._pool.decode_whole(data, LARGE_PX)
+        return await asyncio.to_thread(_jpeg, pixels, LARGE_QUALITY)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -73,6 +87,12 @@ class Thumbnails:
         with self._lock, suppress(sqlite3.Error):
             self._store.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", (photo_id, jpeg))
             self._store.commit()
+
+
+def _jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def _read(photo_id: str, place: str) -> bytes:

@@ -67,6 +67,13 @@ export const perform = async (action) =>
  */
 export const thumbnail = async (id, signal) => (await ask(`/v1/thumbnail?photo=${id}`, { signal })).blob();
 
+/**
+ * @param {string} id
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>} the whole photo, at a size to look at
+ */
+export const largePhoto = async (id, signal) => (await ask(`/v1/photo?photo=${id}`, { signal })).blob();
+
 /** @returns {Promise<ReadableStream<Uint8Array<ArrayBuffer>>>} the news as they come */
 export const eventStream = async () => /** @type {any} */ ((await ask("/v1/events")).body);
 

@@ -3,20 +3,26 @@
 import { classOfKey } from "./class-panel.js";
 import { changeClasses, showWritten } from "./dialogs.js";
 import { make } from "./elements.js";
+import { events } from "./events.js";
+import { showLarge } from "./large-view.js";
+import { Orders } from "./orders.js";
 import "./photo-grid.js";
 import { SHOWN, SORTED } from "./store.js";
 
 const KEYS_OF_MOVES = /** @type {Record<string, string>} */ ({ h: "ArrowLeft", j: "ArrowDown", k: "ArrowUp", l: "ArrowRight" });
+const READ_AFTER_MS = 1_000; // so that the first photos are shown first
 const UNDONE = /** @type {Record<string, string>} */ ({
   label: "a label", none: "“none of these”", out: "leaving out", other: "the class of none of these",
   class_new: "a new class", class_rename: "a new name", class_merge: "a merge", class_delete: "a deleted class",
-  right: "“this is right”",
+  right: "“this is right”", split: "a split of stacks", join: "a join of stacks",
 }); // prettier-ignore
 
 export class LabelScreen extends HTMLElement {
   #store = /** @type {import("./store").Store} */ (/** @type {unknown} */ (null));
   #grid = /** @type {import("./photo-grid").PhotoGrid} */ (document.createElement("photo-grid"));
   #panel = /** @type {import("./class-panel").ClassPanel} */ (document.createElement("class-panel"));
+  #orders = /** @type {Orders} */ (/** @type {unknown} */ (null));
+  #like = make("p", { class: "like", hidden: true });
   #count = make("p", { class: "count-line", "aria-live": "polite" });
   #empty = make("div", { class: "empty", hidden: true });
   #offer = make("button", { type: "button", hidden: true, click: () => this.#act({ do: "other" }) });
@@ -29,6 +35,11 @@ export class LabelScreen extends HTMLElement {
   open(store) {
     if (!this.#store) {
       this.#store = store;
+      this.#orders = new Orders(store, (error) => this.#tell("trouble", error));
+      const find = (/** @type {boolean} */ again) => store.stacks.find(again).catch((error) => this.#tell("trouble", error));
+      setTimeout(find, READ_AFTER_MS, false);
+      events.addEventListener("looked", () => find(true));
+      this.#grid.addEventListener("dblclick", () => this.#large());
       this.append(this.#filters(), make("div", { class: "photos" }, this.#empty, this.#grid), this.#side());
       this.#grid.addEventListener("choice", () => this.#sayCount());
       this.#panel.addEventListener("label", (event) => this.#label(/** @type {CustomEvent} */ (event).detail));
@@ -57,7 +68,7 @@ export class LabelScreen extends HTMLElement {
       "div",
       { class: "narrow" },
       make("div", { class: "filters" }, filter("show", "Show"), filter("class", "Class"), filter("folder", "Folder"), filter("sort", "Sort"), this.#find), // prettier-ignore
-      make("div", { class: "choice" }, this.#count, make("span", { class: "buttons" }, "Choose ", all, none, range)),
+      make("div", { class: "choice" }, this.#count, this.#like, make("span", { class: "buttons" }, "Choose ", all, none, range)),
     );
   }
 
@@ -75,6 +86,11 @@ export class LabelScreen extends HTMLElement {
         make("button", { type: "button", click: meant(() => this.#label("")) }, "No label"),
         this.#undo,
         this.#redo,
+        make("button", { type: "button", click: meant(() => this.#moreLikeThis()) }, "More like this"),
+        make("button", { type: "button", click: () => this.#large() }, "Look at it large"),
+        make("button", { type: "button", click: meant(() => this.#toggleStack()) }, "Open or close stack"),
+        make("button", { type: "button", click: meant(() => this.#store.stacks.split(this.#grid.meant)) }, "Split stack"),
+        make("button", { type: "button", click: meant(() => this.#join()) }, "Join in one stack"),
         make("button", { type: "button", click: () => this.#changeClasses() }, "Change classes…"),
         make("button", { type: "button", click: () => this.#lookAgain() }, "Look again"),
         make("button", { type: "button", click: () => this.#write() }, "Write photos.csv"),
@@ -115,9 +131,15 @@ export class LabelScreen extends HTMLElement {
       u: () => this.#act({ do: "undo" }),
       c: () => this.#panel.typeIn(),
       e: () => this.#changeClasses(),
+      o: () => this.#toggleStack(),
+      s: () => this.#store.stacks.split(grid.meant),
+      g: () => this.#join(),
+      m: () => this.#moreLikeThis(),
+      v: () => this.#large(),
+      Enter: () => this.#large(),
       " ": () => grid.goOn(),
       Backspace: () => this.#label(""),
-      Escape: () => grid.chooseNone(),
+      Escape: () => this.#escape(),
     })[key];
   }
 
@@ -140,13 +162,41 @@ export class LabelScreen extends HTMLElement {
       return;
     }
     if (label) this.#grid.goOn();
-    this.#store.act({ do: "label", label }, photos, { label, none: false });
+    this.#store.act({ do: "label", label, ...this.#orders.by(photos) }, photos, { label, none: false });
+  }
+
+  #toggleStack() {
+    if (this.#grid.current) this.#store.stacks.toggle(this.#grid.current);
+  }
+
+  #join() {
+    this.#store.stacks.join(this.#grid.meant);
+    this.#grid.chooseNone();
+  }
+
+  #moreLikeThis() {
+    const photo = this.#grid.current;
+    if (!photo) return;
+    this.#grid.chooseNone();
+    this.#store.setFilter({ like: photo.id });
+  }
+
+  #large() {
+    const grid = this.#grid;
+    const step = (/** @type {number} */ by) => (grid.moveTo(grid.cursor + by), grid.current);
+    if (grid.current) showLarge(grid.current, step);
+  }
+
+  /** No choice; and where there was none, all photos again instead of those like one. */
+  #escape() {
+    if (!this.#grid.chosen.size && this.#store.filter.like) this.#store.setFilter({ like: "" });
+    this.#grid.chooseNone();
   }
 
   #none() {
     const photos = this.#grid.meant;
     this.#grid.goOn();
-    if (photos.length) this.#store.act({ do: "none" }, photos, { label: "", none: true });
+    if (photos.length) this.#store.act({ do: "none", ...this.#orders.by(photos) }, photos, { label: "", none: true });
   }
 
   #leaveOut() {
@@ -213,7 +263,9 @@ export class LabelScreen extends HTMLElement {
     this.#empty.hidden = store.photos.length > 0;
     this.#grid.hidden = !store.photos.length;
     this.#empty.replaceChildren(make("h2", {}, "No photos yet"), make("p", {}, `Put photos into the folder “${about.name}”, then press Look again. Classes can be typed already.`)); // prettier-ignore
-    this.#grid.show(store.view);
+    this.#grid.show(store.view, store.stacks.members, (photo) => store.stacks.isOpen(photo));
+    this.#orders.update();
+    this.#sayLike();
     this.#sayCount();
   }
 
@@ -231,11 +283,23 @@ export class LabelScreen extends HTMLElement {
     select.value = this.#store.filter[key];
   }
 
+  #sayLike() {
+    const { like } = this.#store.filter;
+    this.#like.hidden = !like;
+    if (!like || this.#like.dataset.id === like) return;
+    this.#like.dataset.id = like;
+    const all = make("button", { type: "button", click: () => (this.#store.setFilter({ like: "" }), this.#grid.focus()) }, "All photos"); // prettier-ignore
+    this.#like.replaceChildren(`Like ${this.#store.byId.get(like)?.name ?? "a photo that is gone"} `, all);
+  }
+
   #sayCount() {
-    const { view, photos } = this.#store;
-    const chosen = this.#grid.chosen.size;
-    const of = view.length === photos.length ? "" : ` of ${photos.length.toLocaleString()}`;
-    const text = `${view.length.toLocaleString()}${of} photos${chosen ? `, ${chosen.toLocaleString()} chosen` : ""}`;
+    const { view, photos, stacks } = this.#store;
+    const chosen = this.#grid.chosen.size ? this.#grid.meant.length : 0;
+    const more = [...stacks.members.values()].reduce((sum, members) => sum + members.length - 1, 0);
+    const n = view.length + more;
+    const of = n === photos.length ? "" : ` of ${photos.length.toLocaleString()}`;
+    const inTiles = more ? ` in ${view.length.toLocaleString()} stacks` : "";
+    const text = `${n.toLocaleString()}${of} photos${inTiles}${chosen ? `, ${chosen.toLocaleString()} chosen` : ""}`;
     if (this.#count.textContent !== text) this.#count.textContent = text;
   }
 }

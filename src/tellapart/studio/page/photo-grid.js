@@ -14,6 +14,10 @@ const MORE_ROWS = 2; // above and below what is in sight
 export class PhotoGrid extends HTMLElement {
   /** @type {Photo[]} */
   #view = [];
+  /** @type {Map<string, Photo[]>} the photos of each tile that stands for several */
+  #members = new Map();
+  /** @type {(photo: Photo) => boolean} */
+  #isOpen = () => false;
   /** @type {Set<string>} */
   chosen = new Set();
   cursor = 0;
@@ -23,7 +27,7 @@ export class PhotoGrid extends HTMLElement {
   #anchor = 0;
   #columns = 1;
   #tilePx = 100;
-  /** @type {Map<string, {tile: any, img: HTMLImageElement, caption: any, abort: AbortController, said: string}>} */
+  /** @type {Map<string, {tile: any, img: HTMLImageElement, caption: any, count: any, abort: AbortController, said: string}>} */
   #tiles = new Map();
   #space = make("div", { class: "space", role: "presentation" });
 
@@ -45,8 +49,8 @@ export class PhotoGrid extends HTMLElement {
 
   /** @returns {Photo[]} what an action is about: what is chosen, else the photo with the cursor */
   get meant() {
-    if (this.chosen.size) return this.#view.filter((photo) => this.chosen.has(photo.id));
-    return this.current ? [this.current] : [];
+    const tiles = this.chosen.size ? this.#view.filter((photo) => this.chosen.has(photo.id)) : [this.current];
+    return tiles.flatMap((photo) => (photo ? (this.#members.get(photo.id) ?? [photo]) : []));
   }
 
   get columns() {
@@ -57,16 +61,24 @@ export class PhotoGrid extends HTMLElement {
     return Math.max(1, Math.floor(this.clientHeight / this.#rowPx) - 1);
   }
 
-  /** @param {Photo[]} view */
-  show(view) {
+  /**
+   * @param {Photo[]} view one photo for each tile
+   * @param {Map<string, Photo[]>} members the photos of each tile that stands for several
+   * @param {(photo: Photo) => boolean} isOpen whether it is shown alone although it is in a stack
+   */
+  show(view, members, isOpen) {
     const before = this.#view;
+    this.#members = members;
+    this.#isOpen = isOpen;
     if (view !== before) {
       // The photo with the cursor keeps it; where it is gone, the next one after it that is still there gets it.
       const at = new Map(view.map((photo, index) => [photo.id, index]));
+      for (const [face, photos] of members) for (const photo of photos) at.set(photo.id, at.get(face) ?? 0);
       const next = before.slice(this.cursor, this.cursor + 500).find((photo) => at.has(photo.id));
       this.cursor = next ? (at.get(next.id) ?? 0) : Math.max(0, Math.min(this.cursor, view.length - 1));
       this.#anchor = Math.min(this.#anchor, Math.max(0, view.length - 1));
-      for (const id of this.chosen) if (!at.has(id)) this.chosen.delete(id); // nobody changes what is out of sight
+      // Nobody changes what is out of sight; what has become part of a stack is chosen with it.
+      this.chosen = new Set([...this.chosen].flatMap((id) => view[at.get(id) ?? -1]?.id ?? []));
     }
     this.#view = view;
     this.#measure();
@@ -196,7 +208,10 @@ export class PhotoGrid extends HTMLElement {
     const column = index % this.#columns;
     const row = Math.floor(index / this.#columns);
     const { tile } = parts;
-    const said = [photo.label, photo.none, photo.out, photo.waiting > 0, this.chosen.has(photo.id)].join("|");
+    const members = this.#members.get(photo.id) ?? [photo];
+    const open = this.#isOpen(photo);
+    const states = members.map(({ label, none, out, waiting }) => [label, none, out, waiting > 0].join("|"));
+    const said = [this.chosen.has(photo.id), open, ...states].join("\n");
     tile.style.transform = `translate(${GAP_PX + column * (this.#tilePx + GAP_PX)}px, ${GAP_PX + row * this.#rowPx}px)`;
     tile.style.width = `${this.#tilePx}px`;
     tile.dataset.index = String(index);
@@ -205,12 +220,18 @@ export class PhotoGrid extends HTMLElement {
     tile.classList.toggle("cursor", index === this.cursor);
     if (parts.said === said) return;
     parts.said = said;
-    const words = photo.none ? "none of these" : photo.label || "no label";
+    const labels = new Set(members.map((one) => (one.none ? "none of these" : one.label || "no label")));
+    const words = labels.size > 1 ? [...labels].join(" / ") : [...labels][0];
+    const several = members.length > 1 ? `, stack of ${members.length} photos` : open ? ", in an open stack" : "";
     tile.setAttribute("aria-selected", String(this.chosen.has(photo.id)));
-    tile.setAttribute("aria-label", `${photo.name}, ${words}${photo.out ? ", left out" : ""}`);
+    tile.setAttribute("aria-label", `${photo.name}, ${words}${photo.out ? ", left out" : ""}${several}`);
     tile.dataset.state = photo.none ? "none" : photo.label ? "labelled" : "";
     tile.toggleAttribute("data-out", photo.out);
-    tile.toggleAttribute("data-waiting", photo.waiting > 0);
+    tile.toggleAttribute("data-waiting", members.some((one) => one.waiting > 0));
+    tile.toggleAttribute("data-stack", members.length > 1);
+    tile.toggleAttribute("data-open", open);
+    parts.count.hidden = members.length < 2;
+    parts.count.textContent = members.length.toLocaleString();
     parts.caption.textContent = `${photo.out ? "left out · " : ""}${words}`;
   }
 
@@ -221,9 +242,11 @@ export class PhotoGrid extends HTMLElement {
     const marks = make("span", { class: "marks" });
     if (photo.split) marks.append(make("span", {}, photo.split));
     if (photo.copies > 1) marks.append(make("span", { title: "files with this very content" }, `×${photo.copies}`));
+    const count = make("span", { class: "count-of", title: "photos of one scene" });
+    marks.append(count);
     const frame = make("div", { class: "frame" }, img, marks);
     const tile = make("div", { role: "option", id: `photo-${photo.id}`, title: photo.name }, frame, caption);
-    const parts = { tile, img, caption, abort: new AbortController(), said: "" };
+    const parts = { tile, img, caption, count, abort: new AbortController(), said: "" };
     this.#tiles.set(photo.id, parts);
     this.#space.append(tile);
     const here = heldThumbnail(photo.id);

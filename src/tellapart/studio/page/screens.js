@@ -3,6 +3,7 @@
 import "./doubts-screen.js";
 import "./label-screen.js";
 import "./share-screen.js";
+import "./strips-screen.js";
 
 /**
  * A screen is an element with `open(store)`, called each time it is shown, and perhaps `close()`. It tells of "trouble"
@@ -12,6 +13,7 @@ import "./share-screen.js";
  */
 export const SCREENS = [
   { key: "label", title: "Label", element: "label-screen" },
+  { key: "strips", title: "Strips", element: "strips-screen" },
   { key: "doubts", title: "Doubts", element: "doubts-screen" },
   { key: "share", title: "Share", element: "share-screen" },
 ];

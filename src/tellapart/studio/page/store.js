@@ -1,6 +1,7 @@
 /** What is known of the photos: what the server has saved, what waits to be saved, and which photos are shown. */
 
 import * as client from "./client.js";
+import { Stacks } from "./stacks.js";
 
 /** @typedef {import("./studio-types").Photo} Photo */
 /** @typedef {import("./studio-types").Mark} Mark */
@@ -12,9 +13,9 @@ export const SHOWN = {
   none: "None of these",
   out: "Left out",
 };
-export const SORTED = { name: "Name", date: "Newest first", label: "Class", folder: "Folder", out: "Left out first" };
+export const SORTED = { name: "Name", date: "Newest first", label: "Class", folder: "Folder", out: "Left out first", suggest: "Most worth labelling" }; // prettier-ignore
 /** @type {import("./studio-types").Filter} */
-const UNFILTERED = { show: "all", class: "", folder: "", find: "", sort: "name" };
+const UNFILTERED = { show: "all", class: "", folder: "", find: "", sort: "name", like: "" };
 
 /** @type {Record<string, (photo: Photo) => boolean>} */
 const KEEPS = {
@@ -41,6 +42,10 @@ export class Store extends EventTarget {
   byId = new Map();
   /** @type {Photo[]} those that the filter keeps, in the order that is asked for */
   view = [];
+  /** What of them is one tile. */
+  stacks = new Stacks(this);
+  /** @type {Record<string, Map<string, number>>} places in the orders that the network gives, once they are known */
+  places = {};
   /** @type {string[]} */
   classes = [];
   /** @type {import("./studio-types").Whole | null} */
@@ -94,14 +99,14 @@ export class Store extends EventTarget {
    * Shows what an action does at once; "saved" follows once it is on the disk.
    * @param {Record<string, unknown>} action
    * @param {Photo[]} [photos] that it is about
-   * @param {Partial<Mark>} [mark] what it makes of them
+   * @param {Partial<Mark> | ((photo: Photo) => Partial<Mark>)} [mark] what it makes of them
    */
   act(action, photos = [], mark = {}) {
     const number = ++this.#number;
     this.waiting++;
     for (const photo of photos) {
       photo.waiting++;
-      Object.assign(photo, mark);
+      Object.assign(photo, typeof mark === "function" ? mark(photo) : mark);
     }
     this.#addClasses(photos);
     this.#refresh();
@@ -139,6 +144,11 @@ export class Store extends EventTarget {
     }
   }
 
+  /** What the network says of the photos has changed what is shown. */
+  changed() {
+    this.#refresh();
+  }
+
   /** @param {Partial<import("./studio-types").Filter>} wanted */
   setFilter(wanted) {
     Object.assign(this.filter, wanted);
@@ -169,10 +179,10 @@ export class Store extends EventTarget {
   /** @param {import("./studio-types").Whole} whole */
   #takeWhole(whole) {
     this.about = whole;
-    this.photos = whole.photos.map(([id, name, modified, split, copies, label, none, out, right], rank) => ({
-      ...{ id, name, modified, split, copies, label, none, out, right, rank },
+    this.photos = whole.photos.map(([id, name, modified, split, copies, label, none, out, right, by, stack], rank) => ({
+      ...{ id, name, modified, split, copies, label, none, out, right, by, stack, rank },
       folder: name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "",
-      saved: { label, none, out, right },
+      saved: { label, none, out, right, by, stack },
       waiting: 0,
     }));
     const collator = new Intl.Collator(undefined, { numeric: true });
@@ -187,10 +197,10 @@ export class Store extends EventTarget {
     this.#n = n;
     Object.assign(this, { classes, undo, redo });
     this.#savedClasses = classes;
-    for (const [id, [label, none, out, right]] of Object.entries(photos)) {
+    for (const [id, [label, none, out, right, by, stack]] of Object.entries(photos)) {
       const photo = this.byId.get(id);
       if (!photo) continue;
-      photo.saved = { label, none, out, right };
+      photo.saved = { label, none, out, right, by, stack };
       if (!photo.waiting) Object.assign(photo, photo.saved); // else what is shown is newer
     }
     if (this.waiting) this.#addClasses(this.photos.filter((photo) => photo.waiting));
@@ -203,17 +213,23 @@ export class Store extends EventTarget {
   }
 
   #refresh() {
-    const { show, class: name, folder, find, sort } = this.filter;
+    const { show, class: name, folder, find, sort, like } = this.filter;
+    const places = like ? this.places[`like ${like}`] : this.places[sort];
     const keeps = KEEPS[show] ?? KEEPS.all;
     const words = find.toLowerCase();
     this.view = this.photos.filter(
       (photo) =>
         keeps(photo) &&
+        (!like || !places || places.has(photo.id)) &&
         (!name || photo.label === name) &&
         (!folder || photo.folder === folder) &&
         (!words || photo.name.toLowerCase().includes(words)),
     );
-    if (ORDERS[sort]) this.view.sort((a, b) => ORDERS[sort](a, b) || a.rank - b.rank);
+    const last = this.photos.length;
+    const place = (/** @type {Photo} */ photo) => places?.get(photo.id) ?? last + Number(!KEEPS.unlabelled(photo));
+    if (places) this.view.sort((a, b) => place(a) - place(b) || a.rank - b.rank);
+    else if (ORDERS[sort]) this.view.sort((a, b) => ORDERS[sort](a, b) || a.rank - b.rank);
+    this.view = this.stacks.fold(this.view);
     this.dispatchEvent(new Event("change"));
   }
 }

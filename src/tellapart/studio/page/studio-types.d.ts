@@ -1,6 +1,6 @@
 /** What the server says and the page holds. */
 
-export type Told = [label: string, none: boolean, out: boolean, right: string[]];
+export type Told = [label: string, none: boolean, out: boolean, right: string[], by: string, stack: string];
 
 export interface Common {
   n: number;
@@ -16,7 +16,7 @@ export interface Whole extends Common {
   notes: string[];
   unusable: [string, string][];
   enough_for_other: number;
-  photos: [string, string, number, string, number, string, boolean, boolean, string[]][];
+  photos: [string, string, number, string, number, string, boolean, boolean, string[], string, string][];
 }
 
 export interface Changes extends Common {
@@ -28,6 +28,8 @@ export interface Mark {
   none: boolean;
   out: boolean;
   right: string[];
+  by: string;
+  stack: string;
 }
 
 export interface Photo extends Mark {
@@ -48,6 +50,14 @@ export interface Filter {
   folder: string;
   find: string;
   sort: string;
+  like: string;
+}
+
+/** Photos that look alike, and what they may be. */
+export interface Strip {
+  label: string;
+  sure: number;
+  photos: string[];
 }
 
 /** Where a piece of work stands. */

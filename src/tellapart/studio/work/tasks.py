@@ -5,7 +5,9 @@ from typing import Any, Final
 
 from tellapart.studio.work.desk import Desk
 from tellapart.studio.work.doubts import doubts
+from tellapart.studio.work.queues import alike, strips, suggestions
 from tellapart.studio.work.share import export_model, train_model
+from tellapart.studio.work.stacks import found_stacks
 from tellapart.timing import Progress
 
 # Given the desk, what was asked, and whom to tell how it goes on; what comes back is JSON.
@@ -15,7 +17,14 @@ Task = Callable[[Desk, Mapping[str, Any], Progress], Any]
 def read(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Read every photo, so that all else is quick."""
     seen = desk.seen(progress)
-    return {"n_photos": len(seen.photos), "unreadable": list(seen.unreadable.items())}
+    return {
+        "n_photos": len(seen.photos),
+        "unreadable": list(seen.unreadable.items()),
+        "stacks": found_stacks(seen, desk.state.marks),
+    }
 
 
-TASKS: Final[Mapping[str, Task]] = {"read": read, "doubts": doubts, "train": train_model, "export": export_model}
+TASKS: Final[Mapping[str, Task]] = {
+    **{"read": read, "doubts": doubts, "train": train_model, "export": export_model},
+    **{"strips": strips, "suggestions": suggestions, "alike": alike},
+}
