@@ -62,6 +62,8 @@ class Session:
             same = tuple(classes) == state.classes
             before = Side({}, None if same else state.classes)
             self.journal.add(Line(FOUND, before, Side(marks, None if same else tuple(classes))))
+        if new or len(heap.photos) != len(self.heap.photos):
+            self._first_known = False  # what is new has no stack yet
         self.heap, self._draw = heap, None
         self.by_id = {photo.id: photo for photo in heap.photos}
         return len(new)
@@ -74,6 +76,11 @@ class Session:
             fixed = state.drawn if self._first_known else {**dict.fromkeys(state.marks, False), **state.drawn}
             self._draw = draw_of(self.heap.photos, state.marks, self._first, fixed, self.journal.seed)
         return self._draw
+
+    @property
+    def read(self) -> bool:
+        """Whether the photos were read, so that it is known what is a stack."""
+        return self._first_known
 
     def drew(self, found: Sequence[Sequence[str]]) -> None:
         """The photos were read, and show these stacks: what chance makes of them is written down.
@@ -146,7 +153,8 @@ class Session:
         """
         with self._turn:
             marks = self._marks(n_lines)
-            splits, groups = splits_of(marks, self.draw), groups_of(self.heap.photos, self.draw)
+            groups = groups_of(self.heap.photos, self.draw)
+            splits = splits_of(marks, self.draw) if self._first_known or self.journal.state.drawn else {}
             written = label_file(self.heap.photos, marks, groups, splits)
         path = self.folder / (TABLE if n_lines is None else f"photos-{n_lines}.csv")
         write_file(path, written.content)

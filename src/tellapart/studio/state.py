@@ -142,11 +142,7 @@ class Line:
 
 def _drawn(value: Mapping[str, Any]) -> dict[str, bool]:
     test, train = value.get("test"), value.get("train")
-    if (
-        not isinstance(test, list)
-        or not isinstance(train, list)
-        or not all(isinstance(one, str) for one in test + train)
-    ):
+    if not (isinstance(test, list) and isinstance(train, list) and all(isinstance(one, str) for one in test + train)):
         raise ValueError
     return {**dict.fromkeys(test, True), **dict.fromkeys(train, False)}
 
