@@ -114,7 +114,7 @@ def _unused(skipped: Sequence[Skipped]) -> Iterator[Finding]:
 
 
 def _copies(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
-    side = 2 * dataset.labels + (dataset.tested & dataset.test_set_aside)  # copies across sides are leaks or conflicts
+    side = 2 * dataset.labels + (dataset.tested & (not dataset.crossed))  # copies across sides are leaks or conflicts
     spare = spare_copies(duplicates, side)
     for kind, what in (("exact", "exact copies"), ("near", "near duplicates")):
         pairs = [p for p in duplicates.pairs if p.kind == kind and side[p.first] == side[p.second]]

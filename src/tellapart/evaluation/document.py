@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from tellapart.checks.audit import imbalance_sentence
 from tellapart.checks.fixes import taken_out_of_test
@@ -128,9 +129,10 @@ def _asked(trained: Trained) -> CrossValidated:
     if split.folds is not None:
         return cross_validate(prepared, split.folds, split.test, trained.probe)
     features = prepared.values[split.test]
-    logits = head.head.logits(features)
-    probs, raw_probs = calibrated(logits, head.temperature), calibrated(logits, 1.0)
-    return CrossValidated(raw_probs, probs, head.centres.ood_scores(features))
+    with threadpool_limits(1):  # threads would round otherwise on a machine with more of them
+        logits = head.head.logits(features)
+        probs, raw_probs = calibrated(logits, head.temperature), calibrated(logits, 1.0)
+        return CrossValidated(raw_probs, probs, head.centres.ood_scores(features))
 
 
 def photo_counts(dataset: Dataset, skipped: Sequence[Skipped]) -> Json:
