@@ -99,14 +99,16 @@ def splits_of(marks: Mapping[str, Mark], draw: Draw) -> dict[str, str]:
     if draw.own:
         return {}
     said = [photo for photo in draw.stacks if marks[photo].label and not marks[photo].out]
+    by_chance = {photo for photo in said if marks[photo].by not in CHOSEN_BY}
     if n_tested(marks, draw) >= LEAST_TESTED:
-        return {photo: "test" if photo in draw.tests else "train" for photo in said}
-    return {photo: "crossed" if photo in draw.tests or marks[photo].by not in CHOSEN_BY else "train" for photo in said}
+        return {photo: "test" if photo in draw.tests and photo in by_chance else "train" for photo in said}
+    return {photo: "crossed" if photo in by_chance else "train" for photo in said}
 
 
 def n_tested(marks: Mapping[str, Mark], draw: Draw) -> int:
     """How many test stacks have a label."""
-    return len({draw.stacks[photo] for photo in draw.tests if marks[photo].label and not marks[photo].out})
+    said = (photo for photo in draw.tests if marks[photo].label and not marks[photo].out)
+    return len({draw.stacks[photo] for photo in said if marks[photo].by not in CHOSEN_BY})
 
 
 def groups_of(photos: Sequence[Photo], draw: Draw) -> dict[str, str]:

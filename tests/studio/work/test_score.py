@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-N = 32  # photos of a class
+N = 14  # photos of a class
 
 
 @pytest.fixture(scope="module")

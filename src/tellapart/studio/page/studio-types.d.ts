@@ -49,6 +49,7 @@ export interface Photo extends Mark {
 export interface Filter {
   show: string;
   class: string;
+  answer: string;
   folder: string;
   find: string;
   sort: string;
