@@ -57,6 +57,7 @@ def make_studio_app(
         *_photos(session, thumbnails, scoring, events, room),
         *_work(jobs, sharing, events, room),
         *_shared(sharing),
+        *_scored(scoring),
         *routes(pages),
     ]
     return make_app(every, settings, CollectorRegistry(), parts=paths | QUIET, free=paths | {"/report"})
@@ -169,12 +170,6 @@ def _photos(session: Session, thumbnails: Thumbnails, scoring: Scoring, events: 
         lines = request.query_params.get("lines")
         return json_response(await asyncio.to_thread(session.write, None if lines is None else _since(lines)))
 
-    async def score(_: Request) -> Response:
-        return json_response(scoring.told())
-
-    async def answers(_: Request) -> Response:
-        return json_response(scoring.answers())
-
     async def places(_: Request) -> Response:
         return json_response(await asyncio.to_thread(proposed, session.source, session.folder))
 
@@ -201,14 +196,27 @@ def _photos(session: Session, thumbnails: Thumbnails, scoring: Scoring, events: 
         Route("/v1/photo", large, methods=["GET"]),
         Route("/v1/state", state, methods=["GET"]),
         Route("/v1/changes", changes, methods=["GET"]),
-        Route("/v1/score", score, methods=["GET"]),
-        Route("/v1/answers", answers, methods=["GET"]),
         Route("/v1/do", do, methods=["POST"]),
         Route("/v1/look", look, methods=["POST"]),
         Route("/v1/write", write, methods=["POST"]),
         Route("/v1/places", places, methods=["GET"]),
         Route("/v1/labels", labels, methods=["POST"]),
         Route("/v1/thumbnail", thumbnail, methods=["GET"]),
+    ]
+
+
+def _scored(scoring: Scoring) -> list[Route]:
+    """The score, and what the network says of every photo."""
+
+    async def score(_: Request) -> Response:
+        return json_response(scoring.told())
+
+    async def answers(_: Request) -> Response:
+        return json_response(scoring.answers())
+
+    return [
+        Route("/v1/score", score, methods=["GET"]),
+        Route("/v1/answers", answers, methods=["GET"]),
     ]
 
 
