@@ -20,6 +20,7 @@ from tellapart.server.shell.problem import Problem, bad_request, json_response
 from tellapart.studio.events import Events
 from tellapart.studio.heap import Photo
 from tellapart.studio.jobs import Job, Jobs
+from tellapart.studio.scoring import Scoring
 from tellapart.studio.session import Session
 from tellapart.studio.sharing import Sharing
 from tellapart.studio.thumbnails import Thumbnails
@@ -27,7 +28,7 @@ from tellapart.studio.writing.proposed import proposed
 
 GONE: Final = Response(status_code=499)  # nobody reads it
 # Asked for all the time: the log is silent about them while all is well.
-QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events", "/v1/try"})
+QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events", "/v1/try", "/v1/score"})
 SHARED: Final = ("/elements.js", "/icon.svg", "/probe.js")  # of the files of `serve`
 # A thumbnail is asked for by its photo's content, so it never changes; nobody between may keep it.
 # A report has its style inside, its pictures too, and no script.
@@ -45,6 +46,7 @@ def make_studio_app(
     thumbnails: Thumbnails,
     jobs: Jobs,
     sharing: Sharing,
+    scoring: Scoring,
     events: Events,
     decoders: DecoderPool,
     settings: Settings,
@@ -55,10 +57,11 @@ def make_studio_app(
     paths = {page.path for page in pages}
     room = Budget()
     every = [
-        *_photos(session, thumbnails, events, room),
+        *_photos(session, thumbnails, scoring, events, room),
         *_work(jobs, sharing, events, room),
         *_shared(sharing),
         _trial(jobs, sharing, decoders, room),
+        *_scored(scoring),
         *routes(pages),
     ]
     return make_app(every, settings, CollectorRegistry(), parts=paths | QUIET, free=paths | {"/report"})
@@ -164,7 +167,7 @@ def _job(jobs: Jobs, number: Any) -> Job:
     return job
 
 
-def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budget) -> list[Route]:
+def _photos(session: Session, thumbnails: Thumbnails, scoring: Scoring, events: Events, room: Budget) -> list[Route]:
     """What is known of the photos, and what a person says of them."""
 
     async def state(_: Request) -> Response:
@@ -177,17 +180,20 @@ def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budg
         asked = await _asked(request, room)
         if asked is None:
             return GONE
-        await asyncio.to_thread(session.do, asked)
+        n_left = await asyncio.to_thread(session.do, asked)
         events.publish({"n": session.n_lines})
-        return json_response(session.changes(_since(asked.get("since"))))
+        scoring.touched()
+        return json_response({**session.changes(_since(asked.get("since"))), "left": n_left})
 
     async def look(_: Request) -> Response:
         n_new = await asyncio.to_thread(session.look)
         events.publish({"looked": n_new})
+        scoring.touched()
         return json_response({**session.whole(), "n_new": n_new})
 
-    async def write(_: Request) -> Response:
-        return json_response(await asyncio.to_thread(session.write))
+    async def write(request: Request) -> Response:
+        lines = request.query_params.get("lines")
+        return json_response(await asyncio.to_thread(session.write, None if lines is None else _since(lines)))
 
     async def places(_: Request) -> Response:
         return json_response(await asyncio.to_thread(proposed, session.source, session.folder))
@@ -221,6 +227,21 @@ def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budg
         Route("/v1/places", places, methods=["GET"]),
         Route("/v1/labels", labels, methods=["POST"]),
         Route("/v1/thumbnail", thumbnail, methods=["GET"]),
+    ]
+
+
+def _scored(scoring: Scoring) -> list[Route]:
+    """The score, and what the network says of every photo."""
+
+    async def score(_: Request) -> Response:
+        return json_response(scoring.told())
+
+    async def answers(_: Request) -> Response:
+        return json_response(scoring.answers())
+
+    return [
+        Route("/v1/score", score, methods=["GET"]),
+        Route("/v1/answers", answers, methods=["GET"]),
     ]
 
 

@@ -9,7 +9,7 @@ import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -64,6 +64,9 @@ class Jobs:
     Args:
         session: the studio; the child follows its journal.
         events: where it is told how a job goes on.
+
+    Attributes:
+        on_end: called with each job that has ended, before a page is told.
     """
 
     def __init__(self, session: Session, events: Events) -> None:
@@ -75,6 +78,7 @@ class Jobs:
         self._child: Process | None = None
         self._sent: object = None  # the heap that the child knows
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_end: Callable[[Job], None] = lambda job: None
 
     def start(self, do: str, asked: Mapping[str, Any] | None = None, *, quiet: bool = False) -> Job:
         """Put a job into the queue; it is told of by events, and `wait` waits for it."""
@@ -179,6 +183,7 @@ class Jobs:
         if not job.ended.is_set():
             job.state, job.message, job.hint = state, message, hint
             job.ended.set()
+            self.on_end(job)
             self._tell(job)
 
     def _tell(self, job: Job) -> None:

@@ -31,7 +31,7 @@ export class LabelScreen extends HTMLElement {
   #undo = make("button", { type: "button", click: () => this.#act({ do: "undo" }) }, "Undo");
   #redo = make("button", { type: "button", click: () => this.#act({ do: "redo" }) }, "Redo");
   #find = make("input", { type: "search", id: "find", placeholder: "Search names", "aria-label": "Search photos by name", autocomplete: "off" }); // prettier-ignore
-  #selects = { show: make("select", { id: "show" }), class: make("select", { id: "of-class" }), folder: make("select", { id: "folder" }), sort: make("select", { id: "sort" }) }; // prettier-ignore
+  #selects = { show: make("select", { id: "show" }), class: make("select", { id: "of-class" }), answer: make("select", { id: "of-answer" }), folder: make("select", { id: "folder" }), sort: make("select", { id: "sort" }) }; // prettier-ignore
 
   /** @param {import("./store").Store} store */
   open(store) {
@@ -53,7 +53,7 @@ export class LabelScreen extends HTMLElement {
   }
 
   #filters() {
-    /** @type {(key: "show" | "class" | "folder" | "sort", text: string) => any} */
+    /** @type {(key: "show" | "class" | "answer" | "folder" | "sort", text: string) => any} */
     const filter = (key, text) => {
       const select = this.#selects[key];
       select.addEventListener("change", () => this.#store.setFilter({ [key]: select.value }));
@@ -69,7 +69,7 @@ export class LabelScreen extends HTMLElement {
     return make(
       "div",
       { class: "narrow" },
-      make("div", { class: "filters" }, filter("show", "Show"), filter("class", "Class"), filter("folder", "Folder"), filter("sort", "Sort"), this.#find), // prettier-ignore
+      make("div", { class: "filters" }, filter("show", "Show"), filter("class", "Class"), filter("answer", "Answer"), filter("folder", "Folder"), filter("sort", "Sort"), this.#find), // prettier-ignore
       make("div", { class: "choice" }, this.#count, this.#like, make("span", { class: "buttons" }, "Choose ", all, none, range)),
     );
   }
@@ -252,6 +252,7 @@ export class LabelScreen extends HTMLElement {
     if (!about || !this.isConnected) return;
     this.#fill("show", Object.entries(SHOWN));
     this.#fill("class", [["", "Any class"], ...classes.map((name) => /** @type {[string, string]} */ ([name, name]))]);
+    this.#fill("answer", [["", "Any answer"], ...classes.map((name) => /** @type {[string, string]} */ ([name, name]))]);
     this.#fill("folder", [["", "Any folder"], ...store.folders().filter(Boolean).map((name) => /** @type {[string, string]} */ ([name, name]))]); // prettier-ignore
     this.#fill("sort", Object.entries(SORTED));
     if (document.activeElement !== this.#find) this.#find.value = store.filter.find;
@@ -273,7 +274,7 @@ export class LabelScreen extends HTMLElement {
   }
 
   /**
-   * @param {"show" | "class" | "folder" | "sort"} key
+   * @param {"show" | "class" | "answer" | "folder" | "sort"} key
    * @param {[string, string][]} options
    */
   #fill(key, options) {

@@ -210,7 +210,7 @@ export class PhotoGrid extends HTMLElement {
     const { tile } = parts;
     const members = this.#members.get(photo.id) ?? [photo];
     const open = this.#isOpen(photo);
-    const states = members.map(({ label, none, out, waiting }) => [label, none, out, waiting > 0].join("|"));
+    const states = members.map(({ label, none, out, test, waiting }) => [label, none, out, test, waiting > 0].join("|"));
     const said = [this.chosen.has(photo.id), open, ...states].join("\n");
     tile.style.transform = `translate(${GAP_PX + column * (this.#tilePx + GAP_PX)}px, ${GAP_PX + row * this.#rowPx}px)`;
     tile.style.width = `${this.#tilePx}px`;
@@ -224,13 +224,14 @@ export class PhotoGrid extends HTMLElement {
     const words = labels.size > 1 ? [...labels].join(" / ") : [...labels][0];
     const several = members.length > 1 ? `, stack of ${members.length} photos` : open ? ", in an open stack" : "";
     tile.setAttribute("aria-selected", String(this.chosen.has(photo.id)));
-    tile.setAttribute("aria-label", `${photo.name}, ${words}${photo.out ? ", left out" : ""}${several}`);
+    tile.setAttribute("aria-label", `${photo.name}, ${words}${photo.out ? ", left out" : ""}${photo.test ? ", for the test" : ""}${several}`);
     tile.dataset.state = photo.none ? "none" : photo.label ? "labelled" : "";
     tile.toggleAttribute("data-out", photo.out);
     tile.toggleAttribute("data-waiting", members.some((one) => one.waiting > 0));
     tile.toggleAttribute("data-stack", members.length > 1);
     tile.toggleAttribute("data-open", open);
     parts.count.hidden = members.length < 2;
+    parts.test.hidden = !photo.test || photo.split !== "";
     parts.count.textContent = members.length.toLocaleString();
     parts.caption.textContent = `${photo.out ? "left out · " : ""}${words}`;
   }
@@ -243,10 +244,11 @@ export class PhotoGrid extends HTMLElement {
     if (photo.split) marks.append(make("span", {}, photo.split));
     if (photo.copies > 1) marks.append(make("span", { title: "files with this very content" }, `×${photo.copies}`));
     const count = make("span", { class: "count-of", title: "photos of one scene" });
-    marks.append(count);
+    const test = make("span", { title: "for the test: it never trains", hidden: true }, "test");
+    marks.append(count, test);
     const frame = make("div", { class: "frame" }, img, marks);
     const tile = make("div", { role: "option", id: `photo-${photo.id}`, title: photo.name }, frame, caption);
-    const parts = { tile, img, caption, count, abort: new AbortController(), said: "" };
+    const parts = { tile, img, caption, count, test, abort: new AbortController(), said: "" };
     this.#tiles.set(photo.id, parts);
     this.#space.append(tile);
     const here = heldThumbnail(photo.id);

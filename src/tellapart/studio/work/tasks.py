@@ -6,6 +6,7 @@ from typing import Any, Final
 from tellapart.studio.work.desk import Desk
 from tellapart.studio.work.doubts import doubts
 from tellapart.studio.work.queues import alike, strips, suggestions
+from tellapart.studio.work.score import advice, score
 from tellapart.studio.work.share import export_model, train_model
 from tellapart.studio.work.stacks import found_stacks
 from tellapart.studio.work.trial import trial
@@ -28,6 +29,7 @@ def read(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any]
 
 TASKS: Final[Mapping[str, Task]] = {
     **{"read": read, "doubts": doubts},
+    **{"score": score, "advice": advice},
     **{"strips": strips, "suggestions": suggestions, "alike": alike},
     **{"train": train_model, "export": export_model, "try": trial},
     **{"copy_out": copy_out, "zip_out": zip_out, "move": move, "unmove": unmove},
