@@ -1,5 +1,6 @@
 """The life of a studio's server: it answers until a signal asks to end, and leaves the journal whole."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 
@@ -29,6 +30,7 @@ async def serve(listener: socket.socket, session: Session, settings: Settings, o
     decoders.start()
     thumbnails, events = Thumbnails(session.folder, decoders), Events()
     jobs = Jobs(session, events)
+    rest = asyncio.create_task(thumbnails.make_rest(lambda: session.heap.photos))
 
     async def tell() -> None:
         on_ready()
@@ -37,6 +39,7 @@ async def serve(listener: socket.socket, session: Session, settings: Settings, o
         app = make_studio_app(session, thumbnails, jobs, events, settings)
         await lifecycle.serve(listener, app, starting=tell(), on_end=events.close)
     finally:
+        rest.cancel()
         await jobs.close()
         await decoders.close()
         thumbnails.close()

@@ -61,6 +61,7 @@ export class Stacks {
     this.members = new Map();
     this.#apart = new Map();
     return photos.filter((photo) => {
+      if (!photo.stack && !this.#first.has(photo.id)) return true; // it is alone, as most are
       const name = this.name(photo);
       if (this.#opened.has(name)) return this.#apart.set(name, (this.#apart.get(name) ?? 0) + 1);
       const face = faces.get(name);
