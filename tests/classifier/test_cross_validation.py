@@ -7,7 +7,7 @@ import pytest
 
 from tellapart.classifier.cross_validation import cross_validate
 from tellapart.classifier.probe import fit_probe, make_folds
-from tellapart.data.split import cross_validated_split
+from tellapart.data.split import ALWAYS_TRAINS, cross_validated_split
 from tellapart.engine.backbone import QUALITIES
 from tellapart.features.prepare import prepare
 from tellapart.recipe import LinearProbe, Reading
@@ -28,7 +28,7 @@ def folds_of(prepared):
 
 def test_answers_are_those_of_a_probe_fitted_without_the_fold(prepared):
     folds = folds_of(prepared)
-    crossed = cross_validate(prepared, folds, RECIPE)
+    crossed = cross_validate(prepared, folds, np.flatnonzero(folds != ALWAYS_TRAINS), RECIPE)
     assert np.allclose(crossed.probs.sum(axis=1), 1)
     out = folds == 2
     imagenet = QUALITIES["fast"].imagenet
@@ -41,7 +41,8 @@ def test_answers_are_those_of_a_probe_fitted_without_the_fold(prepared):
 def test_labels_that_mean_nothing_score_like_chance(prepared):
     shuffled = np.random.default_rng(0).permutation(prepared.dataset.labels).astype(np.int32)
     lottery = replace(prepared, dataset=replace(prepared.dataset, labels=shuffled))
-    right = cross_validate(lottery, folds_of(lottery), RECIPE).probs.argmax(axis=1) == shuffled
+    every = np.arange(prepared.dataset.n)
+    right = cross_validate(lottery, folds_of(lottery), every, RECIPE).probs.argmax(axis=1) == shuffled
     assert right.mean() < 0.45  # 0.25 by chance, sd 0.05; a probe that had seen them would get them all
-    honest = cross_validate(prepared, folds_of(prepared), RECIPE).probs.argmax(axis=1) == prepared.dataset.labels
+    honest = cross_validate(prepared, folds_of(prepared), every, RECIPE).probs.argmax(axis=1) == prepared.dataset.labels
     assert honest.mean() > 0.85

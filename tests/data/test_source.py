@@ -366,6 +366,12 @@ def test_json_lines() -> None:
         ("a.csv", "", 'There are no photos in "a.csv".'),
         ("a.csv", "path,label,split\n1.jpg,hat,later\n", '"a.csv" gives line 2 the split "later".'),
         ("a.csv", "path,label,split\n1.jpg,a,test\n1.jpg,a,\n", '"a.csv" gives line 3 no split.'),
+        ("a.csv", "path,label,split\n1.jpg,a,crossed\n1.jpg,a,\n", '"a.csv" gives line 3 no split.'),
+        (
+            "a.jsonl",
+            '{"path": "1.jpg", "label": "a", "split": "Crossed"}\n{"path": "1.jpg", "label": "a", "split": "valid"}\n',
+            '"a.jsonl" says crossed and val (line 2).',
+        ),
         (
             "a.csv",
             "path,label\n1.jpg,hat\n./1.jpg,shoe\n",
@@ -391,6 +397,29 @@ def test_label_files_that_cannot_be_understood(name: str, text: str, message: st
     make("1.jpg")
     make(name, content=text.encode())
     assert refused(name)[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "path,label,split\n1.jpg,hat,crossed\n2.jpg,shoe,training\n"),
+        ("a.tsv", "file\tclass\tset\n1.jpg\that\tCrossed\n2.jpg\tshoe\ttrain\n"),
+        (
+            "a.jsonl",
+            '{"path": "1.jpg", "label": "hat", "split": "crossed"}\n'
+            '{"path": "2.jpg", "label": "shoe", "subset": "train"}\n',
+        ),
+    ],
+)
+def test_a_split_may_be_crossed_in_every_label_file(name: str, text: str) -> None:
+    make("1.jpg")
+    make("2.jpg")
+    make(name, content=text.encode())
+    listed = Dataset.from_lists(["1.jpg", "2.jpg"], ["hat", "shoe"], ["crossed", "train"])
+    for dataset in (scan(name), listed):
+        assert dataset.splits.tolist() == ["crossed", "train"]
+        assert dataset.crossed
+        assert dataset.tested.tolist() == [True, False]
 
 
 def test_a_label_file_that_is_not_utf8() -> None:

@@ -6,7 +6,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tellapart.data.groups import united
-from tellapart.data.split import ALWAYS_TRAINS, cross_validated_split, given_split, make_split, stratified_group_split
+from tellapart.data.split import (
+    ALWAYS_TRAINS,
+    cross_validated_split,
+    given_crossed_split,
+    given_split,
+    make_split,
+    stratified_group_split,
+)
 
 
 @st.composite
@@ -296,3 +303,86 @@ def test_a_class_of_one_group_of_the_person_trains_and_is_not_tested():
     crossed = cross_validated_split(labels, bound, everyone, bound=bound)
     assert (crossed.folds[labels == 0] == ALWAYS_TRAINS).all()
     assert crossed.test.tolist() == list(range(20, 60))
+
+
+@settings(max_examples=60, deadline=None)
+@given(grouped_photos(pure=False), st.integers(2, 10), SEEDS)
+def test_crossed_photos_are_asked_of_heads_that_saw_neither_them_nor_their_kin(photos, n_folds, seed):
+    labels, groups = photos
+    rng = np.random.default_rng(seed)
+    splits = rng.choice(["crossed", "train"], len(labels))
+    assume((splits == "crossed").any())
+    split = given_crossed_split(
+        splits, labels, groups, np.arange(len(labels), dtype=np.int32), n_folds=n_folds, seed=seed
+    )
+    again = given_crossed_split(
+        splits, labels, groups, np.arange(len(labels), dtype=np.int32), n_folds=n_folds, seed=seed
+    )
+    assert (split.folds == again.folds).all()
+    assert (splits[split.test] == "crossed").all()
+    assert (split.folds[split.test] != ALWAYS_TRAINS).all()
+    assert len(split.learned) == len(labels)
+    whole = ~np.isin(labels, split.undivided)
+    for photo in split.test:
+        learned = split.folds != split.folds[photo]
+        assert (labels[learned] == labels[photo]).any()  # the head that is asked knows the class
+        if whole[groups == groups[photo]].all():
+            assert not (groups[learned] == groups[photo]).any()
+    kin = split.left_out_with_kin
+    assert (splits[kin] == "train").all()
+    assert np.isin(groups[kin], groups[split.test]).all()
+    left = np.setdiff1d(np.flatnonzero(splits == "crossed"), split.test)
+    for photo in left:  # nobody could be asked: all others of its class are its kin, or go with it
+        assert (split.folds[groups == groups[photo]] == ALWAYS_TRAINS).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(grouped_photos(pure=False), st.integers(2, 10), SEEDS)
+def test_no_copy_and_no_group_of_the_person_is_on_both_sides_of_a_crossed_photo(photos, n_folds, seed):
+    """Whatever its class is called, and though classes that look alike throughout are divided."""
+    labels, found = photos
+    rng = np.random.default_rng(seed)
+    copies, bound = (
+        rng.integers(0, size, len(labels)).astype(np.int32) for size in (len(labels), len(labels) // 2 + 1)
+    )
+    groups = united(united(found, copies), bound)
+    splits = rng.choice(["crossed", "train", "train"], len(labels))
+    assume((splits == "crossed").any() and (splits == "train").any())
+    split = given_crossed_split(splits, labels, groups, copies, bound=bound, n_folds=n_folds, seed=seed)
+    assert (splits[split.test] == "crossed").all()
+    for photo in split.test:
+        learned = split.folds != split.folds[photo]
+        assert (labels[learned] == labels[photo]).any()
+        assert not (bound[learned] == bound[photo]).any()
+        assert not (copies[learned & (splits == "train")] == copies[photo]).any()
+
+
+def test_a_training_photo_is_left_out_with_its_twin_and_with_no_other():
+    labels = np.array([0] * 10 + [1] * 10 + [0, 0, 1], np.int32)
+    groups = np.array(
+        [*range(20), 4, 30, 4], np.int32
+    )  # of the last three two are like the fifth, one under a wrong name
+    splits = np.array(["crossed"] * 20 + ["train"] * 3)
+    split = given_crossed_split(splits, labels, groups, groups, n_folds=5, seed=1)
+    assert split.left_out_with_kin.tolist() == [20, 22]
+    assert split.folds[[20, 21, 22]].tolist() == [split.folds[4], ALWAYS_TRAINS, split.folds[4]]
+    assert split.learned.tolist() == list(range(23))
+
+
+def test_where_a_crossed_class_looks_alike_throughout_its_other_photos_still_teach():
+    labels = np.array([0] * 6 + [1] * 6, np.int32)
+    groups = np.array([0] * 6 + list(range(1, 7)), np.int32)
+    splits = np.array(["crossed", *["train"] * 5, *["crossed"] * 6])
+    copies = np.array([0, 0, *range(2, 12)], np.int32)
+    split = given_crossed_split(splits, labels, groups, copies, seed=0)
+    assert (split.undivided, 0 in split.test) == ((0,), True)
+    assert split.folds[:6].tolist() == [split.folds[0], split.folds[0], *[ALWAYS_TRAINS] * 4]
+
+
+def test_where_all_are_crossed_it_is_the_crossed_split():
+    labels, groups = np.array([0, 0, 1, 1, 0, 1], np.int32), np.arange(6, dtype=np.int32)
+    copies = np.arange(6, dtype=np.int32)
+    own = cross_validated_split(labels, groups, copies, n_folds=3, seed=4)
+    given_one = given_crossed_split(np.full(6, "crossed"), labels, groups, copies, n_folds=3, seed=4)
+    assert (own.folds == given_one.folds).all()
+    assert (own.test == given_one.test).all()

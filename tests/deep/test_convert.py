@@ -87,6 +87,7 @@ def test_graph_and_head_are_the_network(name, photos):
         np.testing.assert_allclose(seen["feature_map"].mean((2, 3)), seen["features"], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.thorough  # one more kind of network
 def test_a_transformer(photos):
     one = built("test_vit")
     pixels = at(photos, one.input_px)

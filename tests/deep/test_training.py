@@ -232,6 +232,7 @@ def test_another_network_is_asked_about_the_photos_that_chose_as_it_is(garments)
     assert fitted.history["again"] is None
 
 
+@pytest.mark.thorough  # a time limit ends a training in tests/deep/test_loop.py
 def test_both_times_are_in_the_time_limit(garments):
     prepared, split = garments
     _, history = train_network(prepared, split, replace(TUNED, epochs=500, time_limit_s=6.0))

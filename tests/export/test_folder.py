@@ -160,6 +160,7 @@ def test_a_runtime_of_another_version_is_refused(model, engine, tmp_path, name):
     assert not (tmp_path / "site").exists()
 
 
+@pytest.mark.thorough  # a stock nginx serves it, test_hosts.py
 def test_every_file_of_a_page_is_of_a_kind_that_hosts_know(model, tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "vendored", lambda: dict.fromkeys(runtime.HASHES, b"// program"))
     monkeypatch.setattr(browser, "find_chromium", lambda: None)
@@ -172,7 +173,9 @@ def test_every_file_of_a_page_is_of_a_kind_that_hosts_know(model, tmp_path, monk
         assert scripts == {"ort.js", "ort.wasm"}
 
 
-@pytest.mark.parametrize("to", ["web", "docker", "space", "onnx"])
+@pytest.mark.parametrize(
+    "to", ["web", "onnx", *(pytest.param(to, marks=pytest.mark.thorough) for to in ("docker", "space"))]
+)
 def test_photos_of_the_person_are_said_and_can_be_left_out(model, tmp_path, monkeypatch, to):
     monkeypatch.setattr(runtime, "vendored", lambda: dict.fromkeys(runtime.HASHES, b"// program"))
     monkeypatch.setattr(web, "find_chromium", lambda: None)

@@ -57,7 +57,7 @@ def test_it_is_scored_as_it_was(in_process: Any, drawn: Path) -> None:
         assert alike(said[key], recorded[key]), key
 
 
-@pytest.mark.parametrize("recipe", ["scratch", "probe", "tuned"])
+@pytest.mark.parametrize("recipe", ["scratch", "probe", pytest.param("tuned", marks=pytest.mark.thorough)])
 def test_the_same_photos_and_options_write_the_same_keys(
     in_process: Any, drawn: Path, tmp_path: Path, recipe: str
 ) -> None:
@@ -89,6 +89,7 @@ def test_the_same_photos_and_options_write_the_same_keys(
     assert manifest["recipe"] == before["recipe"]
 
 
+@pytest.mark.thorough  # tests/deep/test_training.py stops and goes on
 def test_a_stopped_training_goes_on(in_process: Any, drawn: Path, tmp_path: Path) -> None:
     for name in ("tiny.py", "stopped.checkpoint"):
         shutil.copy(BEFORE / name, tmp_path)

@@ -269,6 +269,7 @@ def test_only_takes_kinds_of_findings(tellapart, photos, tmp_path, options, says
     tellapart.refuses("check", photos, *options, cwd=tmp_path, says=says)
 
 
+@pytest.mark.thorough  # tests/checks/test_fixes.py
 def test_a_training_says_what_was_taken_out_of_its_test(tellapart, shared_data, tmp_path):
     folder = plant(shared_data, tmp_path / "photos")
     tellapart.works("check", folder, "--quality", "fast", "--fix", "--only", "leaks,copies")

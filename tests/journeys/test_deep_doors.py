@@ -105,6 +105,7 @@ def test_they_answer_photo_by_photo_as_they_were_tested(
     assert tellapart.works("predict", tuned, paths[0]).strip()
 
 
+@pytest.mark.thorough  # every export and door is asked in tests/export
 def test_none_of_these_without_looks_more_like(tellapart: Any, scratch: Path, photo: Path, tmp_path: Path) -> None:
     """Only what knows ImageNet's classes can say which of them a strange photo looks more like."""
     model = Path(shutil.copytree(scratch, tmp_path / "model"))
@@ -121,7 +122,7 @@ def test_none_of_these_without_looks_more_like(tellapart: Any, scratch: Path, ph
     assert "None of these" in (tmp_path / "why" / "explanation.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize("with_map", [False, True], ids=["scratch", "tuned"])
+@pytest.mark.parametrize("with_map", [pytest.param(False, marks=pytest.mark.thorough), True], ids=["scratch", "tuned"])
 def test_explain_shows_what_there_is(
     with_map: bool, tellapart: Any, scratch: Path, tuned: Path, photo: Path, photos: Path, tmp_path: Path
 ) -> None:

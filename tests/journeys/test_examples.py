@@ -85,6 +85,7 @@ def test_onnx_runtime_alone_gives_the_same_answers(run, trained, questions):
         assert alone["probs"] == pytest.approx(ours["probs"], abs=1e-3)
 
 
+@pytest.mark.thorough  # tests/workflow/test_estimator_checks.py
 def test_scikit_learn(run):
     lines = run(EXAMPLES / "scikit_learn.py", "photos").splitlines()
     assert lines[0].startswith("right in each of three folds: ")

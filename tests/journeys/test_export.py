@@ -190,6 +190,7 @@ def test_the_dockerfile_is_pinned_plain_and_not_root(container: tuple[Path, dict
     assert ("**There are no hashes.**" in page) != hashed
 
 
+@pytest.mark.thorough  # tests/export/test_hashes.py
 def test_without_an_index_the_container_says_that_it_has_no_hashes(
     tellapart: Any, trained: Path, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ def test_the_evaluation_says_by_what_was_grouped_and_the_score_without(trained, 
     assert "Without the groups the score would have been" in card
 
 
+@pytest.mark.thorough  # tests/evaluation/test_grouping.py counts what groups change
 def test_beside_a_network_two_heads_tell_what_the_groups_change(in_process, fruits, tmp_path):
     pytest.importorskip("torch")
     options = ("--recipe", "scratch", "--network", "first-cnn", "--px", 48, "--epochs", 1, "--test-share", "0.3")
@@ -133,7 +134,7 @@ def test_a_column_groups_unasked_as_the_pattern_does(in_process, trained, fruits
     ("column", "group", "made"),
     [
         ("lot", lambda photo: "A1", "all photos one group"),
-        ("group", lambda photo: photo.parent.name, "each class one group"),
+        pytest.param("group", lambda photo: photo.parent.name, "each class one group", marks=pytest.mark.thorough),
     ],
 )
 def test_groups_that_cannot_be_kept(in_process, fruits, tmp_path, column, group, made):
@@ -198,6 +199,7 @@ def test_check_names_series_that_cross_a_given_split_and_groups_that_do(in_proce
     assert turn_of(leak["photos"][0][0]) == turn_of(leak["photos"][0][1]) == leak["photos"][0][2]
 
 
+@pytest.mark.thorough  # tests/metrics/test_intervals.py
 def test_new_photos_count_once_a_group_in_the_ranges(in_process, trained, fruits):
     _, model = trained
     plain = json.loads(in_process.works("evaluate", model, fruits, "--json"))
@@ -208,6 +210,7 @@ def test_new_photos_count_once_a_group_in_the_ranges(in_process, trained, fruits
     assert grouped["accuracy"]["low"] < plain["accuracy"]["low"]
 
 
+@pytest.mark.thorough  # tests/workflow/test_compare.py
 def test_two_models_are_compared_group_by_group(in_process, trained, fruits, shared_data, tmp_path):
     _, model = trained
     fast, new = tmp_path / "fast", tmp_path / "new"

@@ -35,7 +35,7 @@ def test_json_and_a_table_are_both_given(tellapart, trained, photo, tmp_path):
         assert tellapart(*command, "-", "--json").returncode == 2
 
 
-@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+@pytest.mark.parametrize("name", ["-", pytest.param("/dev/stdout", marks=pytest.mark.thorough)])
 def test_a_table_or_a_page_can_be_printed_and_nothing_else_is(own_process, trained, photos, photo, tmp_path, name):
     for command in ("predict", "suggest"):
         done = own_process(command, trained, photo, "--csv", name, cwd=tmp_path)

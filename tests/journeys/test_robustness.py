@@ -110,6 +110,7 @@ def test_three_photos_of_each_class(tellapart, photos, folder):
     assert not {"stop", "small_classes"} & set(kinds(evaluation))
 
 
+@pytest.mark.thorough  # tests/data/test_split.py
 def test_a_class_of_three_beside_large_ones_is_no_reason_to_stop(tellapart, shared_data, folder):
     copied(shared_data / "instruments", folder, banjo=slice(0, 3), drum=slice(0, 30), flute=slice(0, 30))
     evaluation, said = trained_on(tellapart, folder)
@@ -165,6 +166,7 @@ def test_a_class_of_one_photos_copies_trains_but_is_not_tested(tellapart, photos
     assert "the score is too good" not in said
 
 
+@pytest.mark.thorough  # tests/data/test_split.py
 def test_a_class_that_is_all_copies_of_another(tellapart, photos, folder):
     copied(photos, folder, banjo=slice(None), drum=slice(None))
     shutil.copytree(folder / "banjo", folder / "lute")
@@ -196,6 +198,7 @@ def test_a_class_of_a_single_scene(tellapart, photos, folder):
     assert alike["sentence"] == 'All photos of "drum" look alike, as if taken in one go.'
 
 
+@pytest.mark.thorough  # tests/report/test_page.py has as many classes
 def test_hundreds_of_classes_of_three(tellapart, folder):
     rng = np.random.default_rng(0)
     for c in range(MANY):

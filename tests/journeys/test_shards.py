@@ -92,6 +92,7 @@ def test_ctrl_c_says_how_to_go_on(own_process, garments, tmp_path):
     assert not [name for name in shards(target) if not name.endswith(".parquet")]
 
 
+@pytest.mark.thorough  # files are written as everywhere, tests/storage/test_atomic.py
 def test_a_full_disk_is_a_sentence_and_nothing_is_lost(own_process, tellapart, garments, whole, tmp_path):
     """A limit on the size of files, under which the tables fit and a shard does not."""
     target = tmp_path / "full"

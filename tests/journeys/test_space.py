@@ -152,6 +152,7 @@ def test_a_static_space_runs_no_program_and_says_what_it_is(space: Path) -> None
     ]
 
 
+@pytest.mark.thorough  # the page alone does, tests/web
 def test_in_a_frame_it_answers_every_kind_of_photo(
     tellapart: Any, trained: Path, kinds: list[Path], framed: Any, ask_page: Any
 ) -> None:
@@ -160,7 +161,7 @@ def test_in_a_frame_it_answers_every_kind_of_photo(
         same(said, known, DECODED_ELSEWHERE)
 
 
-@pytest.mark.parametrize("width_px", [390, 1280])
+@pytest.mark.parametrize("width_px", [390, pytest.param(1280, marks=pytest.mark.thorough)])
 def test_in_a_frame_examples_can_be_clicked_and_bars_are_seen(trained: Path, framed: Any, width_px: int) -> None:
     frame = framed(width_px)
     examples = frame.locator("tell-apart .examples button")
@@ -189,6 +190,7 @@ def test_it_lets_nobody_but_hugging_face_be_asked(space: Path, framed: Any, serv
 # --- --sdk gradio: an app whose photos are decoded apart ---
 
 
+@pytest.mark.thorough  # starts Gradio; the usual Space is the page
 @pytest.mark.slow
 @posix
 def test_the_gradio_app_answers_as_the_command_line_and_opens_no_photo_itself(

@@ -55,6 +55,7 @@ def test_a_terminal_shows_bars_with_rate_and_time_left(own_process, many, tmp_pa
     assert "test photos right" in seen
 
 
+@pytest.mark.thorough  # a terminal is the harder half, above
 def test_a_pipe_shows_none(own_process, photos, tmp_path):
     said = own_process.works("train", photos, "-o", tmp_path / "model", "--quality", "fast",
                            TELLAPART_CACHE_DIR=str(tmp_path / "cache"))  # fmt: skip

@@ -63,6 +63,7 @@ def test_the_promise_stands_in_manifest_graph_report_and_card(wished):
     assert "What a mistake costs" in (wished / "report.html").read_text()
 
 
+@pytest.mark.thorough  # on real photos what tests/evaluation/test_wishes.py holds
 def test_defects_are_named_more_often_than_by_the_likeliest_class(wished, usual, parts):
     model, plain = load(wished), load(usual)
     photos = sorted(map(str, (parts / "good").iterdir()))
@@ -155,6 +156,7 @@ def test_a_model_of_before_answers_as_before_and_says_that_it_keeps_no_values(te
     assert json.loads(said)["costs"]["own_ranks"]
 
 
+@pytest.mark.thorough  # tests/evaluation/test_costs.py
 def test_evaluate_shows_what_a_mistake_costs_on_other_photos(tellapart, wished, parts, tmp_path):
     said = tellapart.works("evaluate", wished, parts, "-o", tmp_path / "report")
     assert "With 95 of 100 photos to be named" in said
@@ -177,6 +179,7 @@ def test_exports_carry_the_thresholds_and_leave_the_values_at_home(tellapart, wi
         assert answer(facts["class_names"], probs, said.ood_score, thresholds) == said.answer
 
 
+@pytest.mark.thorough  # the exports carry the same thresholds, test_exports_carry_the_thresholds
 def test_a_page_gives_the_same_names(tellapart, wished, parts, tmp_path):
     """The rule once more, in JavaScript: the exported page in a browser, asked about photos with alarms among them."""
     (tmp_path / "asked").mkdir()
@@ -195,6 +198,7 @@ def test_a_page_gives_the_same_names(tellapart, wished, parts, tmp_path):
     assert proof["n_same"] == proof["n"] == len(alarms) + 3
 
 
+@pytest.mark.thorough  # tests/evaluation/test_wishes.py
 def test_train_writes_what_cannot_be_had_together_and_says_so(tellapart, parts, tmp_path):
     """A training is not thrown away for it; `threshold` sets it right."""
     wishes = ("--never-miss", "defect=0.98", "--never-miss", "good=0.98", "--answer", "0.99")
@@ -224,6 +228,7 @@ def test_info_and_serve_say_what_was_asked_for_and_what_is_promised(tellapart, w
     assert open_model(usual).facts["never_miss"] == []
 
 
+@pytest.mark.thorough  # tests/evaluation/test_wishes.py counts scenes
 @pytest.mark.slow
 def test_photos_of_one_scene_count_as_one_by_train_and_by_threshold(tellapart, parts, tmp_path):
     """Pairs that a person says belong together: half as many scenes as photos, in every promise."""

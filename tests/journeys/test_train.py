@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 import tellapart as package
+from tellapart.model.artifact import to_json
+from tellapart.workflow.train import scored
 
 NUMBER = (int, float)
 CONTRACT = {
@@ -81,6 +83,47 @@ def test_too_few_photos_to_set_any_aside_are_cross_validated(tellapart, photos, 
     asked = tellapart.json("train", photos, "-o", tmp_path / "asked", "--quality", "fast", "--test-share", 0.3)
     assert asked["method"] == "test"
     assert 9 <= asked["n_test"] <= 15
+
+
+def test_a_table_says_which_photos_are_tested_in_turn(tellapart, photos, tmp_path, monkeypatch):
+    """All crossed gives what no split gives; the others teach all but who is asked about their twins.
+
+    Whoever shows the number before a model is written gets the very same.
+    """
+    table = tmp_path / "photos.csv"
+    rows = [(path, path.parent.name) for path in sorted(photos.rglob("*.jpg"))]
+
+    def write(splits):
+        lines = [f"{path},{label},{split}" for (path, label), split in zip(rows, splits, strict=True)]
+        table.write_text("\n".join(["path,label,split", *lines]))
+
+    def train(name, splits):
+        write(splits)
+        return tellapart.json("train", table, "-o", tmp_path / name, "--quality", "fast", "--no-advice")
+
+    every = train("every", ["crossed"] * len(rows))
+    few = tellapart.json("train", photos, "-o", tmp_path / "few", "--quality", "fast", "--no-advice")
+    assert (every["accuracy"], every["n_test"]) == (few["accuracy"], few["n_test"])
+    assert {**every["split"], "seed": 0} == few["split"]
+    kept = [(tmp_path / name / "out_of_fold.json").read_bytes() for name in ("every", "few")]
+    assert kept[0] == kept[1]
+    assert "Your source says which photos are crossed" in (tmp_path / "every" / "report.html").read_text("utf-8")
+    shutil.copy(rows[0][0], tmp_path / "twin.jpg")
+    rows.append((tmp_path / "twin.jpg", rows[0][1]))
+    half = train("half", [*["crossed", "train"] * (len(rows) // 2), "train"])
+    assert (half["n_test"], half["split"]["n_train"], half["leaks"]["n"]) == (len(rows) // 2, len(rows), 0)
+    assert half["method"] == "cross-validation"
+    assert any(said.startswith("1 training photo looks like a tested one") for said in half["warnings"])
+    monkeypatch.setenv("TELLAPART_CACHE_DIR", str(tellapart.cache))
+    trained, shown, _ = scored(str(table), quality="fast")
+    same = json.loads(to_json(shown.to_json()))
+    assert {key for key in same if same[key] != half[key]} <= {"model", "proof", "timings_s", "advice"}
+    assert set(trained.prepared.dataset.splits[trained.split.test]) == {"crossed"}
+    refused = tellapart("train", table, "-o", tmp_path / "x", "--robustness")
+    assert (refused.returncode, "leave out --robustness" in refused.stderr) == (2, True)
+    write([*["crossed", "test"] * (len(rows) // 2), "train"])
+    refused = tellapart("train", table, "-o", tmp_path / "x")
+    assert (refused.returncode, "says crossed and test" in refused.stderr) == (2, True)
 
 
 def test_given_test_folders_are_honoured_and_leaks_are_told(tellapart, shared_data, tmp_path):
@@ -195,6 +238,7 @@ def test_two_trainings_at_once_share_a_cache(own_process, photos, tmp_path, snap
     assert state["n_photos"] == len(list(Path(photos).rglob("*.jpg")))
 
 
+@pytest.mark.thorough  # tests/checks/test_shortcuts.py and tests/evaluation/advice have both halves
 def test_shortcuts_become_advice_when_asked_for(tellapart, photos, tmp_path):
     folder = tmp_path / "photos"
     shutil.copytree(photos, folder)

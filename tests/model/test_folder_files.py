@@ -86,7 +86,7 @@ def test_a_folder_of_links_is_the_folder(folder, tmp_path, layout):
     assert load(linked).predict(PIXELS).to_json() == load(folder).predict(PIXELS).to_json()
 
 
-@pytest.mark.parametrize("layout", [hugging_face, dvc])
+@pytest.mark.parametrize("layout", [pytest.param(hugging_face, marks=pytest.mark.thorough), dvc])
 def test_other_thresholds_for_a_folder_of_links(folder, tmp_path, layout):
     """All of it is read, the card and the report too, and what is written holds files."""
     linked = layout(folder, tmp_path / "place")

@@ -45,6 +45,17 @@ def test_a_label_file_gives_labels_and_splits(photos, tmp_path):
     ]
 
 
+def test_a_label_file_gives_groups_and_says_where_they_cannot_be_understood(photos, tmp_path):
+    table = photos / "labels.csv"
+    table.write_text("path,label,split,group\n0.jpg,hat,crossed,a\n1.jpg,shoe,train,\nhat/1.jpg,hat,train,a\n")
+    heap = read_heap(str(table), tmp_path)
+    assert [(p.split, p.group) for p in heap.photos] == [("crossed", "a"), ("train", ""), ("train", "a")]
+    table.write_text("path,label,lot,patient\n0.jpg,hat,a,1\n1.jpg,shoe,,2\n")
+    heap = read_heap(str(table), tmp_path)
+    assert [p.group for p in heap.photos] == ["", ""]
+    assert any("has several columns" in note and "no photos are kept together" in note for note in heap.notes)
+
+
 def test_copies_are_one_photo_and_have_no_class_where_they_are_in_two(photos, tmp_path):
     content = (photos / "hat" / "1.jpg").read_bytes()
     (photos / "hat" / "again.jpg").write_bytes(content)

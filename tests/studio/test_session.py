@@ -1,8 +1,11 @@
 """Photos and journal together: what is found, what is told."""
 
+import os
+
 import pytest
 from PIL import Image
 
+from tellapart.data.source import scan
 from tellapart.studio import session as module
 from tellapart.studio.journal import open_journal
 from tellapart.studio.session import Session
@@ -51,6 +54,27 @@ def test_photos_that_come_later_are_found_and_nothing_else_is_written(opened, ph
         return session.journal.state.classes, label_of(session, "mug/1.jpg"), len(session.journal.state.lines)
 
     assert opened(later) == (("hat", "shoe", "mug"), Mark("mug"), n + 1)
+
+
+def test_what_is_written_says_groups_and_splits_as_train_reads_them(opened):
+    def write(session):
+        by_name = {photo.name: photo.id for photo in session.heap.photos}
+        plain = scan(session.write()["path"])
+        session.groups = {by_name["hat/1.jpg"]: "=1+1", by_name["hat/2.jpg"]: "=1+1"}
+        session.splits = {by_name["hat/1.jpg"]: "crossed", by_name["hat/2.jpg"]: "crossed"}
+        return plain, scan(session.write()["path"])
+
+    plain, told = opened(write)
+    assert (plain.groups, set(plain.splits)) == (None, {""})
+    assert told.groups is not None
+    assert told.groups.kind == "column"
+    rows = zip(told.places, told.splits.tolist(), told.groups.names, strict=True)
+    assert {"/".join(place.split(os.sep)[-2:]): said for place, *said in rows} == {
+        "hat/1.jpg": ["crossed", "=1+1"],
+        "hat/2.jpg": ["crossed", "=1+1"],
+        "shoe/1.jpg": ["train", ""],
+        "shoe/2.jpg": ["train", ""],
+    }
 
 
 def test_a_class_that_was_deleted_does_not_come_back_with_its_folder(opened):

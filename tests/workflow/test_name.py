@@ -69,6 +69,7 @@ def test_there_and_back_is_the_folder_as_it_was(mine: Path, model: Path) -> None
     assert after == before
 
 
+@pytest.mark.thorough  # a longer way to the names of there and back
 def test_photos_are_known_by_the_names_of_before_and_of_now(
     mine: Path, model: Path, clothing_folder: Path, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_word_of_ours_is_no_class(mine: Path) -> None:
     assert "Hut" in after["confusion"]["class_names"]
 
 
+@pytest.mark.thorough  # answers change in name only, above
 def test_models_are_compared_whatever_they_are_called(
     mine: Path, model: Path, shared_data: Path, tmp_path: Path
 ) -> None:
@@ -124,6 +126,7 @@ def test_models_are_compared_whatever_they_are_called(
         assert found["differing"] == []
 
 
+@pytest.mark.thorough  # there and back is the folder as it was, above
 def test_thresholds_and_names_come_in_any_order(mine: Path) -> None:
     threshold(mine, Wishes(never_miss={"hat": 0.9}))
     name(mine, class_names=NEW)

@@ -117,6 +117,7 @@ def test_compare_leaves_them_out_too(learned, fresh):
     assert compared["looked_for"] == [ALL_LOOKED_AT]
 
 
+@pytest.mark.thorough  # test_it_agrees_with_evaluate holds answers to the letter
 def test_answers_are_the_same_with_and_without_looks(learned, fresh, tmp_path, monkeypatch):
     """Features are one more output of the graph; no other number may change by them."""
     looked = evaluate(learned, fresh)
@@ -138,6 +139,7 @@ def test_with_an_empty_cache_only_exact_copies_are_known(learned, photos, fresh,
     assert compare(learned, learned, both)["looked_for"] == [NONE_LOOKED_AT]
 
 
+@pytest.mark.thorough  # the same through a slower way
 def test_where_nothing_is_remembered_the_photos_are_read_again(own_cache, learned, fresh, tmp_path, monkeypatch):
     """The cache of features is gone; where the photos were is known still."""
     shutil.copytree(own_cache / "known", tmp_path / "cache" / "known")

@@ -82,7 +82,11 @@ def _conflicts(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
 
 
 def _leaks(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
-    leaks = leaked_pairs(duplicates, given_split(dataset.splits).sides(dataset.n)) if dataset.given_split else []
+    leaks = (
+        leaked_pairs(duplicates, given_split(dataset.splits).sides(dataset.n))
+        if dataset.given_split and not dataset.crossed
+        else []
+    )
     if leaks:
         n_test = int(dataset.tested.sum())
         yield Finding(
@@ -110,7 +114,7 @@ def _unused(skipped: Sequence[Skipped]) -> Iterator[Finding]:
 
 
 def _copies(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
-    side = 2 * dataset.labels + dataset.tested  # copies across sides are leaks or conflicts
+    side = 2 * dataset.labels + (dataset.tested & (not dataset.crossed))  # copies across sides are leaks or conflicts
     spare = spare_copies(duplicates, side)
     for kind, what in (("exact", "exact copies"), ("near", "near duplicates")):
         pairs = [p for p in duplicates.pairs if p.kind == kind and side[p.first] == side[p.second]]

@@ -65,7 +65,7 @@ def group_findings(dataset: Dataset) -> Iterator[Finding]:
     if groups is None:
         return
     by = f"the {said_by(groups.kind, groups.by)}"
-    if dataset.given_split and (rows := _straddling(dataset, groups.names)):
+    if dataset.given_split and not dataset.crossed and (rows := _straddling(dataset, groups.names)):
         n_test = int(dataset.tested.sum())
         yield Finding(
             "group_leak",
@@ -101,7 +101,7 @@ def kin_findings(dataset: Dataset, stats: ImageStats, ask: Ask) -> Iterator[Find
         stats: their looks.
         ask: what tells whether it matters.
     """
-    if not dataset.given_split:
+    if dataset.crossed or not dataset.given_split:
         return
     yield from (finding for _, finding in _clear(dataset, days_and_cameras(stats), ask))
     of_names = _clear(dataset, series(dataset), ask)

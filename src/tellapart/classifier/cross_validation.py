@@ -46,16 +46,19 @@ def out_of_fold_probs(prepared: Prepared, recipe: LinearProbe, progress: Progres
     return fitted.out_of_fold_probs(dataset.n)
 
 
-def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearProbe) -> CrossValidated:
+def cross_validate(
+    prepared: Prepared, folds: NDArray[np.int32], asked: NDArray[np.int64], recipe: LinearProbe
+) -> CrossValidated:
     """The answers of one whole probe a fold, regularisation and temperature chosen inside it once more.
 
     Args:
         prepared: N photos.
-        folds: (N,) fold numbers; no group straddles two. Photos of ALWAYS_TRAINS are not asked about.
+        folds: (N,) fold numbers; no group straddles two. Photos of ALWAYS_TRAINS train every head.
+        asked: indices of photos with a fold.
         recipe: hyper-parameters.
 
     Returns:
-        Answers about the photos with a fold, in their order.
+        Answers about the photos `asked`, in their order.
 
     Source: Stone, J. R. Stat. Soc. B 36 (1974), with choices inside the folds as Varma and Simon,
     BMC Bioinformatics 7 (2006), show that they must be.
@@ -80,5 +83,4 @@ def cross_validate(prepared: Prepared, folds: NDArray[np.int32], recipe: LinearP
             logits = fitted.head.logits(prepared.values[out])
             raw_probs[out], probs[out] = calibrated(logits, 1.0), calibrated(logits, fitted.temperature)
             ood_scores[out] = fitted.centres.ood_scores(prepared.values[out])
-    asked = folds != ALWAYS_TRAINS
     return CrossValidated(raw_probs[asked], probs[asked], ood_scores[asked])

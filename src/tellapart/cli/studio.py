@@ -25,20 +25,26 @@ NEW = "studio"  # the folder that is made where none is named
     epilog=examples(
         """
 tellapart studio photos/              a folder of photos, with or without class folders
+tellapart studio photos/ -o burgers   the model that is made of them goes to ./burgers
 tellapart studio photos.csv           the photos of a label file
 tellapart studio                      begin anew, in ./studio"""
     )
 )
 @click.argument("photos", type=click.Path(), required=False)
+@click.option(
+    "-o", "--output", type=click.Path(), metavar="MODEL", help="Folder for the model.  [default: PHOTOS.studio/model]"
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0, the default, takes any that is free.")
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
-def studio(photos: str | None, port: int, no_browser: bool) -> None:
-    """Label PHOTOS on a page: in bulk, by mouse, touch or keys, with undo that outlives a restart.
+def studio(photos: str | None, output: str | None, port: int, no_browser: bool) -> None:
+    """Label PHOTOS on a page, mend what is doubtful, train, and share the model.
 
-    What you say is kept in PHOTOS.studio, a line for each action; the photos themselves are neither moved nor changed,
-    and nothing leaves this machine. Ctrl-C ends it.
+    In bulk, by mouse, touch or keys, with undo that outlives a restart. What you say is kept in PHOTOS.studio, a line
+    for each action; the photos themselves are neither moved nor changed, and nothing leaves this machine. Ctrl-C ends
+    it.
     """
     import asyncio
+    from functools import partial
     from pathlib import Path
 
     require("serve", "The studio needs a part of tellapart that is not installed.")
@@ -63,9 +69,9 @@ def studio(photos: str | None, port: int, no_browser: bool) -> None:
                 session.look(progress)
             address = f"{url(HOST, listener.getsockname()[1])}/#token={token}"
             log_to_stderr(quiet=True)
-            asyncio.run(
-                run_server(listener, session, Settings(token=token), lambda: _tell(session, address, not no_browser))
-            )
+            model = Path(output or folder / "model").absolute()
+            told = partial(_tell, session, address, not no_browser)
+            asyncio.run(run_server(listener, session, model, Settings(token=token), told))
     except PermissionError as error:
         raise InputError(
             f"'{folder}' holds what was said of these photos, and may not be written to.",

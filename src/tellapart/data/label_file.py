@@ -21,6 +21,7 @@ from tellapart.data.meaning.same_look import same_look
 from tellapart.data.meaning.split_columns import SPLIT_COLUMNS, columns_said, folders_said
 from tellapart.data.meaning.split_words import plain_split
 from tellapart.data.meaning.table_text import cells_of, read_text
+from tellapart.data.split import CROSSED
 from tellapart.data.spreadsheet import unguarded
 from tellapart.errors import InputError
 from tellapart.text import counted, quoted, shown, some
@@ -159,14 +160,22 @@ def split_names(rows: Sequence[Row], name: str, line: str) -> list[str]:
     """
     if not any(row.split for row in rows):
         return [""] * len(rows)
-    for row in rows:
-        if not plain_split(row.split):
+    names = [CROSSED if row.split.strip().casefold() == CROSSED else plain_split(row.split) for row in rows]
+    wanted = f"{CROSSED} or train" if CROSSED in names else "train, val or test"
+    for row, split in zip(rows, names, strict=True):
+        if not split:
             got = f"the split {quoted(row.split)}" if row.split else "no split"
             raise InputError(
                 f"{name} gives {line} {row.line} {got}.",
-                hint=f"Write train, val or test on every {line}, or give no splits at all.",
+                hint=f"Write {wanted} on every {line}, or give no splits at all.",
             )
-    return [plain_split(row.split) for row in rows]
+        if CROSSED in names and split not in (CROSSED, "train"):
+            raise InputError(
+                f"{name} says {CROSSED} and {split} ({line} {row.line}). One score is of photos that never train, the "
+                "other of photos that are tested in turn, and no number is both.",
+                hint=f"Write {CROSSED} and train alone, or train, val and test.",
+            )
+    return names
 
 
 def place_rows(rows: Sequence[Row], name: str, folder: str, line: str = "line") -> list[Placed]:

@@ -47,7 +47,7 @@ from tellapart.data.meaning.class_names import NO_LABEL, check_class_names, labe
 from tellapart.data.meaning.named_photos import nearest
 from tellapart.data.meaning.own_folders import refuse_no_photos, without_own
 from tellapart.data.meaning.table_text import SPREADSHEETS, refuse_spreadsheet
-from tellapart.data.split import tested_part
+from tellapart.data.split import CROSSED, SPLIT_TYPE, tested_part
 from tellapart.errors import InputError, PhotoError
 from tellapart.text import counted, quoted, shown, some
 
@@ -90,7 +90,7 @@ class Dataset:
         photos: (N,) names as the person would write them.
         places: (N,) where the bytes are: a path on disk, or a member name inside the zip.
         labels: (N,) int32 in [0, C), read-only.
-        splits: (N,) "train", "val" or "test"; or "" everywhere when the source gives no split; read-only.
+        splits: (N,) "train", "val", "test" or "crossed"; or "" everywhere when the source gives no split; read-only.
         skipped: files that were found but cannot be used, sorted by name.
         archive: the zip or the data set, when the source is one.
         groups: which photos belong together, where a person says so.
@@ -221,6 +221,11 @@ class Dataset:
         """(N,) whether a given split tests on the photo."""
         return np.asarray(self.splits == tested_part(self.splits))
 
+    @property
+    def crossed(self) -> bool:
+        """Whether the source itself says which photos train and are tested by heads that have not seen them."""
+        return bool((self.splits == CROSSED).any())
+
 
 def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = None) -> Dataset:
     """The dataset in a folder, a zip, a label file, a data frame or a Hugging Face data set; no photo is opened.
@@ -269,7 +274,7 @@ def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = N
 def require_trainable(dataset: Dataset) -> None:
     """Returns when a classifier can be trained: two classes or more, each with enough photos to train on.
 
-    Photos count when their split is "train", or when the source gives no split.
+    Photos count when their split is "train" or "crossed", or when the source gives no split.
 
     Raises:
         InputError: says which classes fall short, and by how many photos.
@@ -281,7 +286,7 @@ def require_trainable(dataset: Dataset) -> None:
             f"There is only one class in {where}: {quoted(names[0])}.",
             hint="A classifier needs at least two classes. " + _WANTED_LAYOUT,
         )
-    usable = np.isin(dataset.splits, ["", "train"])
+    usable = np.isin(dataset.splits, ["", "train", CROSSED])
     counts = np.bincount(dataset.labels[usable], minlength=len(names))
     kind = "training photos" if dataset.given_split else "photos"
     for least, sense in ((1, "no"), (MIN_PHOTOS_PER_CLASS, f"fewer than {MIN_PHOTOS_PER_CLASS}")):
@@ -372,7 +377,7 @@ def _dataset(name: str, placed: Sequence[Placed], class_names: Set[str], archive
         photos=tuple(file.photo for file in used),
         places=tuple(file.place for file in used),
         labels=_read_only(np.array([index[file.class_name] for file in used], dtype=np.int32)),
-        splits=_read_only(np.array([file.split for file in used], dtype="U5")),
+        splits=_read_only(np.array([file.split for file in used], dtype=SPLIT_TYPE)),
         skipped=tuple(Skipped(file.photo, file.reason) for file in placed if file.reason),
         archive=archive,
     )

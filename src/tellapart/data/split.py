@@ -4,11 +4,12 @@ Groups that were found by looks may be wrong, so a class whose photos are all of
 the person gave (`bound`) are never divided: a class of one such group trains and is not tested.
 
 given_split             the one that came with the photos
+given_crossed_split     the photos that the source names learn, and each is tested by a head that has not seen it
 make_split              a share of each class is set aside for the test
 cross_validated_split   too few photos to set any aside: all learn; each is tested by a head that has not seen it
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ TEST_SHARE = 0.2
 FEW_TEST_PHOTOS = 50  # below this Wilson's range is some 20 points wide at 90 % right
 CROSSED_FOLDS = 10  # five leave so much less to learn from that the score is 4 to 10 points too low at 5 of a class
 ALWAYS_TRAINS = -1  # fold of photos that are never held out
+SPLIT_TYPE = "U7"  # of arrays of the names of splits
+CROSSED = "crossed"  # what a source says of a photo that trains and is tested by a head that has not seen it
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,8 @@ class Split:
         train, val, test: indices, ascending.
         kind: `given` by the source, `made` here, or `crossed`: all photos train, and `test` are those with a fold.
         undivided: labels of classes whose photos are all of one group, so that near duplicates had to be divided.
-        folds: (N,) where crossed: photos of one number are tested by a head that learned from all others; those of
-            ALWAYS_TRAINS are not tested.
+        folds: (N,) where crossed: those of `test` of one number are tested by a head that learned from no photo of
+            that number; photos of ALWAYS_TRAINS train every head.
     """
 
     train: NDArray[np.int64]
@@ -46,9 +49,15 @@ class Split:
         """Indices of the photos that the final head learns from, ascending: those that train and those that choose."""
         return np.sort(np.concatenate([self.train, self.val]))
 
+    @property
+    def left_out_with_kin(self) -> NDArray[np.int64]:
+        """Indices of photos that only train, and not the heads that are asked about their twins, ascending."""
+        held_out = np.zeros(0, np.int64) if self.folds is None else np.flatnonzero(self.folds != ALWAYS_TRAINS)
+        return np.setdiff1d(held_out, self.test)
+
     def sides(self, n: int) -> NDArray[np.str_]:
         """(n,) `test` or `train` of all n photos; photos that do both are `test`."""
-        sides = np.full(n, "train", "U5")
+        sides = np.full(n, "train", SPLIT_TYPE)
         sides[self.test] = "test"
         return sides
 
@@ -145,7 +154,7 @@ def cross_validated_split(
     folds, divided = _split_every_class(labels, groups, copies, bound, [1 / n_folds] * n_folds, seed)
     folds[_photos_missing_a_side(labels, folds, bound)] = ALWAYS_TRAINS
     test = np.flatnonzero(folds != ALWAYS_TRAINS)
-    return Split(np.arange(len(labels)), np.zeros(0, np.int64), test, "crossed", divided, folds)
+    return Split(np.arange(len(labels)), np.zeros(0, np.int64), test, CROSSED, divided, folds)
 
 
 def _split_every_class(
@@ -157,13 +166,50 @@ def _split_every_class(
     seed: int,
 ) -> tuple[NDArray[np.int32], tuple[int, ...]]:
     """(N,) parts with every class in two of them or more if it can be, and those whose groups were divided for it."""
+    part, divided, _ = _dealt_in_units(labels, groups, copies, bound, shares, seed)
+    return part, divided
+
+
+def _dealt_in_units(
+    labels: NDArray[np.int32],
+    groups: NDArray[np.int32],
+    copies: NDArray[np.int32],
+    bound: NDArray[np.int32] | None,
+    shares: Sequence[float],
+    seed: int,
+    *,
+    named: NDArray[np.int64] | None = None,
+) -> tuple[NDArray[np.int32], tuple[int, ...], NDArray[np.int32]]:
+    """Parts with every class in two of them or more if it can be, the classes divided for it, and what stayed together.
+
+    Args:
+        labels, groups, copies, bound: (N,) of all photos.
+        shares: of the parts.
+        seed: of the deal.
+        named: (M,) indices of the photos that are dealt; None for all. Copies then stay together under any name, and a
+            class may lie in one part if another photo of it, in no unit with one of these, trains whatever happens.
+
+    Returns:
+        (M,) parts; labels of classes whose groups were divided; (N,) units, none of which is in two parts.
+    """
+    dealt = np.arange(len(labels)) if named is None else named
     divided: list[int] = []
-    part = _dealt(labels, groups, bound, shares, seed)
-    while lacking := [c for c in _classes_missing_a_side(labels, part) if c not in divided]:
+    units = groups
+    while True:
+        part = _dealt(labels[dealt], units[dealt], bound, shares, seed)
+        known = _labels_elsewhere(labels, units, dealt)
+        lacking = [c for c in _classes_missing_a_side(labels[dealt], part, known) if c not in divided]
+        if not lacking:
+            return part, tuple(divided), units
         divided = sorted([*divided, *lacking])  # dividing a group of two classes may leave the other one short
-        finer = np.where(np.isin(labels, divided), copies + groups.max() + 1, groups).astype(np.int32)
-        part = _dealt(labels, finer if bound is None else united(finer, bound), bound, shares, seed)
-    return part, tuple(divided)
+        units = np.where(np.isin(labels, divided), copies + groups.max() + 1, groups).astype(np.int32)
+        units = units if bound is None else united(units, bound)
+        units = units if named is None else united(units, copies)
+
+
+def _labels_elsewhere(labels: NDArray[np.int32], units: NDArray[np.int32], dealt: NDArray[np.int64]) -> frozenset[int]:
+    """The labels of photos that are in no unit with one that is dealt."""
+    return frozenset(labels[~np.isin(units, units[dealt])].tolist())
 
 
 def _dealt(
@@ -221,29 +267,75 @@ def _mended(
 
 
 def _photos_missing_a_side(
-    labels: NDArray[np.int32], part: NDArray[np.int32], bound: NDArray[np.int32] | None
+    labels: NDArray[np.int32],
+    part: NDArray[np.int32],
+    bound: NDArray[np.int32] | None,
+    *,
+    known: Collection[int] = (),
 ) -> NDArray[np.bool_]:
     """(N,) photos of classes that are in one part alone, and all that are bound to them."""
-    missing = np.isin(labels, _classes_missing_a_side(labels, part))
+    missing = np.isin(labels, _classes_missing_a_side(labels, part, known))
     return missing if bound is None else np.isin(bound, bound[missing])
 
 
-def _classes_missing_a_side(labels: NDArray[np.int32], part: NDArray[np.int32]) -> list[int]:
+def _classes_missing_a_side(
+    labels: NDArray[np.int32], part: NDArray[np.int32], known: Collection[int] = ()
+) -> list[int]:
     present = np.unique(labels)
-    return [int(c) for c in present if len(np.unique(part[labels == c])) < 2]
+    return [int(c) for c in present if c not in known and len(np.unique(part[labels == c])) < 2]
 
 
 def given_split(splits: NDArray[np.str_]) -> Split:
     """The split that came with the source; with no `test` part, `val` is what is tested on.
 
     Args:
-        splits: (N,) of "train", "val" or "test".
+        splits: (N,) of "train", "val" or "test"; CROSSED is for `given_crossed_split`.
     """
     tested = tested_part(splits)
     train, val, test = (np.flatnonzero(splits == name) for name in ("train", "val", tested))
     return Split(train, val if tested != "val" else val[:0], test, "given")
 
 
+def given_crossed_split(
+    splits: NDArray[np.str_],
+    labels: NDArray[np.int32],
+    groups: NDArray[np.int32],
+    copies: NDArray[np.int32],
+    *,
+    bound: NDArray[np.int32] | None = None,
+    n_folds: int = CROSSED_FOLDS,
+    seed: int = 0,
+) -> Split:
+    """All photos learn, and those that the source calls crossed test, in folds as of `cross_validated_split`.
+
+    A photo that only trains is in no fold, unless it is of a group with one that tests: then it is in that one's fold,
+    so that no head learns from it that is asked about its twin. The final head learns from it as from all.
+
+    Args:
+        splits: (N,) CROSSED, or what else trains only.
+        labels: (N,) in [0, C).
+        groups: (N,) photos that should stay together.
+        copies: (N,) photos that are the same.
+        bound: (N,) photos that must stay together, whatever it costs a class; each lies in one of `groups`.
+        n_folds: at most; where there are fewer groups, each is one.
+        seed: of the deal.
+    """
+    named, others = np.flatnonzero(splits == CROSSED), np.flatnonzero(splits != CROSSED)
+    if not len(others):
+        return cross_validated_split(labels, groups, copies, bound=bound, n_folds=n_folds, seed=seed)
+    n_folds = max(2, min(n_folds, len(np.unique(groups[named]))))
+    of = (labels, groups, copies, bound)
+    dealt, divided, units = _dealt_in_units(*of, [1 / n_folds] * n_folds, seed, named=named)
+    known, own_bound = _labels_elsewhere(labels, units, named), None if bound is None else bound[named]
+    dealt[_photos_missing_a_side(labels[named], dealt, own_bound, known=known)] = ALWAYS_TRAINS
+    folds = np.full(len(labels), ALWAYS_TRAINS, np.int32)
+    folds[named] = dealt
+    test = named[dealt != ALWAYS_TRAINS]
+    fold_of = dict(zip(units[test].tolist(), folds[test].tolist(), strict=True))
+    folds[others] = [fold_of.get(unit, ALWAYS_TRAINS) for unit in units[others].tolist()]
+    return Split(np.arange(len(labels)), np.zeros(0, np.int64), test, CROSSED, divided, folds)
+
+
 def tested_part(splits: NDArray[np.str_]) -> str:
     """Which part of a given split is tested on: `val` where there is no `test`."""
-    return "test" if (splits == "test").any() else "val"
+    return next((part for part in (CROSSED, "test") if (splits == part).any()), "val")

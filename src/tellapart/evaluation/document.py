@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from tellapart.checks.audit import imbalance_sentence
 from tellapart.checks.fixes import taken_out_of_test
@@ -15,7 +16,7 @@ from tellapart.classifier.temperature import calibrated
 from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import Pair, classes_of_one, conflicting, leaked_pairs
 from tellapart.data.source import Dataset, Skipped
-from tellapart.data.split import ALWAYS_TRAINS, TEST_SHARE, Split
+from tellapart.data.split import TEST_SHARE, Split
 from tellapart.engine.ood_reference import reference_photos
 from tellapart.errors import InputError
 from tellapart.evaluation.answering import Answered, TrainingCopies
@@ -105,7 +106,7 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
         unknown=refusals(head.thresholds, kept, names, reference_photos() if kept.reference else None),
         leaks=leaks_in_test(prepared, split, answers.probs),
         label_conflicts=label_conflicts(prepared),
-        split=split_summary(split, trained.probe),
+        split=split_summary(split, trained.probe, given=dataset.given_split and split.kind != "made"),
         duplicates=twins(dataset, prepared.duplicates.pairs),
         imbalance=imbalance_sentence(dataset.subset(chosen)),
         warnings=(*dataset.notes, *warnings_for(prepared, split)),
@@ -126,11 +127,12 @@ def _asked(trained: Trained) -> CrossValidated:
     """What is said about the test photos: by the head, or, where it learned from them, by heads that did not."""
     prepared, split, head = trained.prepared, trained.split, trained.calibrated
     if split.folds is not None:
-        return cross_validate(prepared, split.folds, trained.probe)
+        return cross_validate(prepared, split.folds, split.test, trained.probe)
     features = prepared.values[split.test]
-    logits = head.head.logits(features)
-    probs, raw_probs = calibrated(logits, head.temperature), calibrated(logits, 1.0)
-    return CrossValidated(raw_probs, probs, head.centres.ood_scores(features))
+    with threadpool_limits(1):  # threads would round otherwise on a machine with more of them
+        logits = head.head.logits(features)
+        probs, raw_probs = calibrated(logits, head.temperature), calibrated(logits, 1.0)
+        return CrossValidated(raw_probs, probs, head.centres.ood_scores(features))
 
 
 def photo_counts(dataset: Dataset, skipped: Sequence[Skipped]) -> Json:
@@ -179,6 +181,12 @@ def warnings_for(prepared: Prepared, split: Split) -> list[str]:
         )
     if split.kind == "given" and (prepared.dataset.splits[split.test] == "val").any():
         warnings.append("There is no test part, so the validation part was used as the test; nothing was chosen on it.")
+    if n_kin := len(split.left_out_with_kin):
+        warnings.append(
+            f"{counted(n_kin, 'training photo looks', 'training photos look')} like a tested one or "
+            f"{'is' if n_kin == 1 else 'are'} of its group. Whoever was asked about that one had not learned from "
+            f"{'it' if n_kin == 1 else 'them'}; the model that you got has."
+        )
     return [
         *warnings,
         *filter(None, [_asked_beside_twins(prepared, split, divided), taken_out_of_test(prepared.dataset)]),
@@ -198,7 +206,7 @@ def _asked_beside_twins(prepared: Prepared, split: Split, named: Sequence[int]) 
     own, twins = prepared.dataset.labels[pairs].T
     folds, others = split.folds[pairs].T
     asked = np.unique(pairs[(folds != others) & (own == twins) & ~np.isin(own, named)])
-    n_asked = int((split.folds[asked] != ALWAYS_TRAINS).sum())
+    n_asked = int(np.isin(asked, split.test).sum())
     if not n_asked:
         return None
     return (
@@ -217,6 +225,8 @@ def leaks_in_test(prepared: Prepared, split: Split, probs: NDArray[np.floating])
     """
     dataset = prepared.dataset
     pairs = leaked_pairs(prepared.duplicates, split.sides(dataset.n))
+    if split.folds is not None:  # of a photo's own fold no head learned that was asked about it
+        pairs = [pair for pair in pairs if split.folds[pair.first] != split.folds[pair.second]]
     clean = ~np.isin(split.test, [p.first for p in pairs])
     kept = split.test[clean]
     groups = prepared.duplicates.groups[kept]
@@ -238,11 +248,11 @@ def leaks_and_rest(photos: tuple[Twins, ...], without: Evaluation | None) -> Lea
     return Leaks(len(photos), photos, AccuracyOf(**vars(without.accuracy), n_test=without.n_test), without.headline)
 
 
-def split_summary(split: Split, recipe: LinearProbe) -> SplitSummary:
-    """How the photos were divided."""
+def split_summary(split: Split, recipe: LinearProbe, *, given: bool) -> SplitSummary:
+    """How the photos were divided; `given`: as the source says."""
     return SplitSummary(
         kind=split.kind,
-        seed=None if split.kind == "given" else recipe.seed,
+        seed=None if given else recipe.seed,
         test_share=recipe.reading.test_share or TEST_SHARE if split.kind == "made" else None,
         n_folds=None if split.folds is None else len(np.unique(split.folds[split.test])),
         n_train=len(split.train),

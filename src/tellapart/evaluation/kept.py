@@ -45,7 +45,8 @@ def _scenes(trained: Trained, photos: NDArray[np.int64]) -> NDArray[np.int32]:
 def kept_scores(trained: Trained, said: CrossValidated) -> KeptScores:
     """All that thresholds rest on, and what was `said` of the test photos."""
     prepared, split, fitted = trained.prepared, trained.split, trained.calibrated
-    reference, near_reference = of_reference(fitted, ood_reference(prepared.backbone))
+    with threadpool_limits(1):  # threads would round otherwise on a machine with more of them
+        reference, near_reference = of_reference(fitted, ood_reference(prepared.backbone))
     nearness, learned = fitted.out_of_fold.nearness, split.learned
     tested_scenes = _scenes(trained, split.test)
     return KeptScores(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.grey_picture import SIDE_PX
 from tellapart.data.source import Dataset, Skipped, scan
+from tellapart.data.split import CROSSED, SPLIT_TYPE
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
 from tellapart.features.extract import Features, memory_mapped
@@ -111,7 +112,7 @@ def _dataset(found: Destination) -> tuple[Dataset, list[str]]:
     uris = [listed.uris[i] for i in order]
     names = tuple(sorted({rows[uri][0] for uri in uris} | empty))
     labels = np.array([names.index(rows[uri][0]) for uri in uris], np.int32)
-    splits = np.array([rows[uri][1] for uri in uris], "U5")
+    splits = np.array([rows[uri][1] for uri in uris], SPLIT_TYPE)
     for array in (labels, splits):
         array.setflags(write=False)
     archive = None if root.is_dir() else scan(root).archive
@@ -148,10 +149,10 @@ def _labels(found: Destination) -> _Labels:
         for uri, label, split, group in zip(columns["uri"], *texts, strict=True):
             if uri in rows:
                 raise InputError(f"'{uri}' stands twice in the labels.", hint=f"Look into '{path.parent}'.")
-            if label is None or split not in (None, "", "train", "val", "test"):
+            if label is None or split not in (None, "", "train", "val", "test", CROSSED):
                 raise InputError(
                     f"'{uri}' has the label {label} and the split {split}.",
-                    hint="A label is a name, and a split train, val, test or nothing.",
+                    hint="A label is a name, and a split train, val, test, crossed or nothing.",
                 )
             rows[uri] = str(label), split or "", "" if group is None else str(group)
         said = parquet.about(path) or {}  # which nobody else writes

@@ -19,6 +19,7 @@ from tellapart.studio.events import Events
 from tellapart.studio.heap import Photo
 from tellapart.studio.jobs import Job, Jobs
 from tellapart.studio.session import Session
+from tellapart.studio.sharing import Sharing
 from tellapart.studio.thumbnails import Thumbnails
 
 GONE: Final = Response(status_code=499)  # nobody reads it
@@ -26,22 +27,67 @@ GONE: Final = Response(status_code=499)  # nobody reads it
 QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events"})
 SHARED: Final = ("/elements.js", "/icon.svg")  # of the files of `serve`
 # A thumbnail is asked for by its photo's content, so it never changes; nobody between may keep it.
+# A report has its style inside, its pictures too, and no script.
+OF_REPORT: Final = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+}
 IMMUTABLE: Final = {"cache-control": "private, max-age=31536000, immutable", "vary": "Authorization"}
 
 
 def make_studio_app(
-    session: Session, thumbnails: Thumbnails, jobs: Jobs, events: Events, settings: Settings
+    session: Session, thumbnails: Thumbnails, jobs: Jobs, sharing: Sharing, events: Events, settings: Settings
 ) -> ASGIApp:
     """The application around one studio."""
     pages = read_pages(files("tellapart") / "studio" / "page")
     pages += [page for page in read_pages() if page.path in SHARED]
     paths = {page.path for page in pages}
     room = Budget()
-    every = [*_photos(session, thumbnails, events, room), *_work(jobs, events, room), *routes(pages)]
-    return make_app(every, settings, CollectorRegistry(), parts=paths | QUIET, free=paths)
+    every = [
+        *_photos(session, thumbnails, events, room),
+        *_work(jobs, sharing, events, room),
+        *_shared(sharing),
+        *routes(pages),
+    ]
+    return make_app(every, settings, CollectorRegistry(), parts=paths | QUIET, free=paths | {"/report"})
 
 
-def _work(jobs: Jobs, events: Events, room: Budget) -> list[Route]:
+def _shared(sharing: Sharing) -> list[Route]:
+    """The model: where it is, its report, and its server."""
+
+    async def told(_: Request) -> Response:
+        return json_response(sharing.told())
+
+    async def ticket(_: Request) -> Response:
+        return json_response({"ticket": sharing.ticket()})
+
+    async def report(request: Request) -> Response:
+        content = await asyncio.to_thread(sharing.report, request.query_params.get("ticket", ""))
+        if content is None:
+            raise Problem(
+                404, "not_found", "This address of the report has been used.", hint="Open it from the studio."
+            )
+        return Response(content, media_type="text/html; charset=utf-8", headers=OF_REPORT)
+
+    async def serve(_: Request) -> Response:
+        return json_response({"address": await sharing.serve()})
+
+    async def end(_: Request) -> Response:
+        await sharing.end()
+        return json_response(sharing.told())
+
+    return [
+        Route("/v1/share", told, methods=["GET"]),
+        Route("/v1/ticket", ticket, methods=["POST"]),
+        Route("/report", report, methods=["GET"]),
+        Route("/v1/serve", serve, methods=["POST"]),
+        Route("/v1/serve-end", end, methods=["POST"]),
+    ]
+
+
+def _work(jobs: Jobs, sharing: Sharing, events: Events, room: Budget) -> list[Route]:
     """What takes its time: begun, watched, asked for and cancelled."""
 
     async def listen(_: Request) -> Response:
@@ -54,7 +100,7 @@ def _work(jobs: Jobs, events: Events, room: Budget) -> list[Route]:
         do = asked.pop("do", None)
         if not isinstance(do, str):
             raise bad_request("The request does not say what to do.")
-        return json_response(jobs.start(do, asked).told())
+        return json_response(jobs.start(do, {**asked, "model": str(sharing.model)}).told())
 
     async def look_at(request: Request) -> Response:
         job = _job(jobs, request.query_params.get("number"))

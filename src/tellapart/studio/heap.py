@@ -18,7 +18,7 @@ from tellapart.data.layout import NOT_INSIDE_CLASS, NOT_INSIDE_SPLIT, Placed, ar
 from tellapart.data.listing import extension, list_folder
 from tellapart.data.meaning.class_names import RESERVED_CLASS_NAMES, check_class_names
 from tellapart.data.meaning.own_folders import refuse_no_photos, without_own
-from tellapart.data.source import scan
+from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
 from tellapart.parallel import map_in_order
 from tellapart.storage.atomic import write_file
@@ -40,9 +40,10 @@ class Photo(NamedTuple):
         place: where it is.
         label: the class that its folder or its table gives; "" for none, or where copies are in two classes.
         none: whether that is "none of these".
-        split: "train", "val", "test" or "", as the source gives it.
+        split: "train", "val", "test", "crossed" or "", as the source gives it.
         modified_s: when its file was last changed, in seconds since 1970.
         n_files: how many files have its content.
+        group: of what belongs together, as the source gives it; "" for none.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Photo(NamedTuple):
     split: str
     modified_s: float
     n_files: int
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,16 @@ def _placed(source: str) -> tuple[list[Placed], tuple[str, ...], list[str]]:
     except (OSError, ValueError) as error:
         raise InputError(f"There is no {quoted(name)}.", hint="Name a folder of photos.") from error
     if stat.S_ISREG(mode) and extension(source) in TABLE_EXTENSIONS | JSON_EXTENSIONS:
-        dataset = scan(source, group_by="none")
+        dataset, notes = _scanned(source)
+        groups = dataset.groups.names if dataset.groups else [""] * dataset.n
         used = [
-            Placed(photo, place, dataset.class_names[label], str(split))
-            for photo, place, label, split in zip(
-                dataset.photos, dataset.places, dataset.labels, dataset.splits, strict=True
+            Placed(photo, place, dataset.class_names[label], str(split), group=group)
+            for photo, place, label, split, group in zip(
+                dataset.photos, dataset.places, dataset.labels, dataset.splits, groups, strict=True
             )
         ]
         rest = [Placed(skipped.photo, "", reason=skipped.reason) for skipped in dataset.skipped]
-        return used + rest, dataset.class_names, list(dataset.notes)
+        return used + rest, dataset.class_names, notes
     if not stat.S_ISDIR(mode):
         raise InputError(
             f"{quoted(name)} is neither a folder nor a label file.",
@@ -133,6 +136,16 @@ def _placed(source: str) -> tuple[list[Placed], tuple[str, ...], list[str]]:
     return placed, tuple(sorted(names)), [*left_out, *arranged.notes]
 
 
+def _scanned(source: str) -> tuple[Dataset, list[str]]:
+    """What the label file says, and sentences; one whose groups cannot be understood has none here."""
+    try:
+        dataset = scan(source)
+    except InputError as error:
+        dataset = scan(source, group_by="none")
+        return dataset, [*dataset.notes, f"{error} Until then, no photos are kept together."]
+    return dataset, list(dataset.notes)
+
+
 def _photos(pairs: Iterable[tuple[Placed, _Known]]) -> tuple[Photo, ...]:
     """One photo for each content; copies in two classes have none until a person says it."""
     photos: dict[str, Photo] = {}
@@ -140,7 +153,7 @@ def _photos(pairs: Iterable[tuple[Placed, _Known]]) -> tuple[Photo, ...]:
         word = file.class_name.casefold()
         label = "" if word in RESERVED_CLASS_NAMES else file.class_name
         place, modified_s = os.path.abspath(file.place), found.modified_ns / 1e9
-        photo = Photo(found.id, file.photo, place, label, word == NONE_OF_THESE, file.split, modified_s, 1)
+        photo = Photo(found.id, file.photo, place, label, word == NONE_OF_THESE, file.split, modified_s, 1, file.group)
         first = photos.setdefault(found.id, photo)
         if first is not photo:
             same = (first.label, first.none) == (photo.label, photo.none)

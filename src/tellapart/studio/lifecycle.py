@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from tellapart.parallel import n_cores
 from tellapart.sandbox import jail
@@ -13,15 +14,19 @@ from tellapart.studio.app import make_studio_app
 from tellapart.studio.events import Events
 from tellapart.studio.jobs import Jobs
 from tellapart.studio.session import Session
+from tellapart.studio.sharing import Sharing
 from tellapart.studio.thumbnails import Thumbnails
 
 
-async def serve(listener: socket.socket, session: Session, settings: Settings, on_ready: Callable[[], None]) -> None:
+async def serve(
+    listener: socket.socket, session: Session, model: Path, settings: Settings, on_ready: Callable[[], None]
+) -> None:
     """Serve until a signal asks to end.
 
     Args:
         listener: the socket that the browser connects to.
         session: the studio.
+        model: the folder that its model is written to.
         settings: who may use it.
         on_ready: called when the page can be opened.
     """
@@ -29,17 +34,18 @@ async def serve(listener: socket.socket, session: Session, settings: Settings, o
     decoders = DecoderPool(n_cores())
     decoders.start()
     thumbnails, events = Thumbnails(session.folder, decoders), Events()
-    jobs = Jobs(session, events)
+    jobs, sharing = Jobs(session, events), Sharing(model, session.folder)
     rest = asyncio.create_task(thumbnails.make_rest(lambda: session.heap.photos))
 
     async def tell() -> None:
         on_ready()
 
     try:
-        app = make_studio_app(session, thumbnails, jobs, events, settings)
+        app = make_studio_app(session, thumbnails, jobs, sharing, events, settings)
         await lifecycle.serve(listener, app, starting=tell(), on_end=events.close)
     finally:
         rest.cancel()
         await jobs.close()
+        await sharing.end()
         await decoders.close()
         thumbnails.close()

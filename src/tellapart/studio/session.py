@@ -26,6 +26,10 @@ class Session:
         folder: where the journal is.
         journal: open.
         beside: whether it lies beside the photos, where a person looks for it.
+
+    Attributes:
+        groups: {photo id: the name of its group}, where that is not what the source says.
+        splits: {photo id: train, val, test or crossed}, where that is not what the source says.
     """
 
     def __init__(self, source: str, folder: Path, journal: Journal, *, beside: bool) -> None:
@@ -35,6 +39,8 @@ class Session:
         self.beside = beside
         self.heap = Heap((), (), (), ())
         self.by_id: dict[str, Photo] = {}
+        self.groups: Mapping[str, str] = {}
+        self.splits: Mapping[str, str] = {}
         self._turn = Lock()  # one line after the other, whatever becomes of who asked
 
     def look(self, progress: Progress | None = None) -> int:
@@ -85,7 +91,7 @@ class Session:
             InputError: no photo has a label, or it cannot be written.
         """
         with self._turn:
-            written = label_file(self.heap.photos, self.journal.state.marks)
+            written = label_file(self.heap.photos, self.journal.state.marks, self.groups, self.splits)
         path = self.folder / TABLE
         write_file(path, written.content)
         return {

@@ -22,11 +22,22 @@ class Written(NamedTuple):
     left: str  # a sentence on those that are not in it; "" where there are none
 
 
-def label_file(photos: Sequence[Photo], marks: Mapping[str, Mark]) -> Written:
-    """The photos that have a label and are not left out, as path, label and split.
+def label_file(
+    photos: Sequence[Photo],
+    marks: Mapping[str, Mark],
+    groups: Mapping[str, str] | None = None,
+    splits: Mapping[str, str] | None = None,
+) -> Written:
+    """The photos that have a label and are not left out, as path, label, split and group.
 
-    Paths are whole, so that the file may lie anywhere on this machine. A split stands in it where the source has one;
-    what it says nothing of is then for training. Of files with one content the first is named.
+    Paths are whole, so that the file may lie anywhere on this machine. What nobody says a split of is for training, if
+    others have one. Of files with one content the first is named.
+
+    Args:
+        photos: of the heap.
+        marks: {id: what was said}, of all of them.
+        groups: {id: the name of its group}, where that is not what the source gives.
+        splits: {id: train, val, test or crossed}, where that is not what the source gives.
 
     Raises:
         InputError: there is no such photo.
@@ -35,12 +46,14 @@ def label_file(photos: Sequence[Photo], marks: Mapping[str, Mark]) -> Written:
     named = [photo for photo in labelled if photo.place.isprintable()]  # others are no text, or two lines of it
     if not named:
         raise InputError("No photo has a label yet.", hint="Label some first.")
-    split = any(photo.split for photo in named)
+    groups, splits = groups or {}, splits or {}
+    parts = [splits.get(photo.id, photo.split) for photo in named]
+    rest = "train" if any(parts) else ""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("path", "label", "split"))
-    for photo in named:
-        cells = (photo.place, marks[photo.id].label, (photo.split or "train") if split else "")
+    rows.writerow(("path", "label", "split", "group"))
+    for photo, part in zip(named, parts, strict=True):
+        cells = (photo.place, marks[photo.id].label, part or rest, groups.get(photo.id, photo.group))
         rows.writerow([guarded(cell) for cell in cells])  # read again without the guard
     return Written(text.getvalue().encode(), len(named), _left(photos, marks, len(labelled) - len(named)))
 

@@ -12,17 +12,20 @@ from tellapart.classifier.probe import calibrate_head, fit_probe, make_folds
 from tellapart.classifier.trained import Trained
 from tellapart.data.split import (
     ALWAYS_TRAINS,
+    CROSSED,
     CROSSED_FOLDS,
     FEW_TEST_PHOTOS,
     TEST_SHARE,
     Split,
     cross_validated_split,
+    given_crossed_split,
     given_split,
     make_split,
     stratified_group_split,
 )
 from tellapart.engine.backbone import Backbone
 from tellapart.engine.ood_reference import ood_reference
+from tellapart.errors import InputError
 from tellapart.evaluation.kept import out_of_fold_scores, scenes_of
 from tellapart.evaluation.wishes import decide, refuse_impossible
 from tellapart.extras import require
@@ -54,15 +57,42 @@ def split_photos(prepared: Prepared, recipe: Recipe, *, may_cross: bool) -> Spli
     Where photos are few, all of them learn and test in turn; a network is not trained so often, so it is tested on few.
     """
     dataset, duplicates, probe = prepared.dataset, prepared.duplicates, probe_of(recipe)
+    of, bound, seed = (dataset.labels, duplicates.groups, duplicates.copies), dataset.bound, probe.seed
+    n_folds = max(CROSSED_FOLDS, probe.n_folds)
+    if dataset.crossed:
+        _refuse_crossed(recipe, may_cross=may_cross)
+        return _testing(given_crossed_split(dataset.splits, *of, bound=bound, n_folds=n_folds, seed=seed))
     split = given_split(dataset.splits) if dataset.given_split else None
     if split is None or not len(split.test):
-        of, bound, seed = (dataset.labels, duplicates.groups, duplicates.copies), dataset.bound, probe.seed
         few = probe.reading.test_share is None and TEST_SHARE * dataset.n < FEW_TEST_PHOTOS
         if may_cross and few and not isinstance(recipe, Training):
-            n_folds = max(CROSSED_FOLDS, probe.n_folds)
             return cross_validated_split(*of, bound=bound, n_folds=n_folds, seed=seed)
         split = make_split(*of, bound=bound, test_share=probe.reading.test_share or TEST_SHARE, seed=seed)
     return _with_val(prepared, split, recipe) if isinstance(recipe, Training) and not len(split.val) else split
+
+
+def _testing(split: Split) -> Split:
+    """`split`, if it tests at all: of classes whose other photos are all kin of the tested ones nothing is left."""
+    if len(split.test):
+        return split
+    raise InputError(
+        "No crossed photo can be tested: without it, its copies and its group, nothing of its class is left to learn.",
+        hint="Say crossed of more photos of each class, or train of some that show something else.",
+    )
+
+
+def _refuse_crossed(recipe: Recipe, *, may_cross: bool) -> None:
+    """Returns where heads are fitted in turn, which takes seconds."""
+    if isinstance(recipe, Training):
+        raise InputError(
+            "Crossed photos are tested by heads that are fitted in turn, and a network is trained once.",
+            hint="Write train and test instead of crossed, or leave out --fine-tune and --scratch.",
+        )
+    if not may_cross:
+        raise InputError(
+            "--robustness asks the written model about photos that it has not learned from; crossed ones train.",
+            hint="Write train and test instead of crossed, or leave out --robustness.",
+        )
 
 
 def _with_val(prepared: Prepared, split: Split, recipe: Training) -> Split:
@@ -172,8 +202,8 @@ def _reference(backbone: Backbone) -> NDArray[np.float32] | None:
 def _folds(prepared: Prepared, split: Split, recipe: LinearProbe) -> NDArray[np.int32]:
     """(len(split.learned),) the fold in which each photo is held out: those given to choose with, or made here."""
     chosen = split.learned
-    if split.folds is not None:
-        return split.folds
+    if split.folds is not None and np.isin(prepared.dataset.splits, ["", CROSSED]).all():
+        return split.folds  # others must not choose by crossed photos alone: those may be few
     if len(split.val):
         return np.where(np.isin(chosen, split.val), 0, ALWAYS_TRAINS).astype(np.int32)
     return make_folds(prepared.dataset.labels[chosen], prepared.duplicates.groups[chosen], recipe)

@@ -11,7 +11,7 @@ from PIL import Image
 from tellapart.classifier.trained import Trained
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
-from tellapart.data.split import ALWAYS_TRAINS, Split
+from tellapart.data.split import ALWAYS_TRAINS, SPLIT_TYPE, Split
 from tellapart.evaluation.document import tested
 from tellapart.model.artifact import CARD, EVALUATION, REPORT, seal, to_json
 from tellapart.model.compose import compose
@@ -63,7 +63,7 @@ def given_dataset(
         called,
         called if on_disk else tuple(map(str, range(len(items)))),
         labels,
-        np.full(len(items), "", "U5"),
+        np.full(len(items), "", SPLIT_TYPE),
         archive=None if on_disk else given,
     )
 

@@ -91,10 +91,7 @@ def train(
     recipe, output, clock = _chosen(recipe, quality), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
     prepared = _trainable(source, group_by, probe_of(recipe).reading, wishes, progress, clock)
-    with clock("split"):
-        split = split_photos(prepared, recipe, may_cross=not robustness)
-    with clock("head"):
-        trained = fit(prepared, split, recipe, options, progress, wishes)
+    trained = _learned(prepared, recipe, options, wishes, progress, clock, may_cross=not robustness)
     model, description = _composed(trained, output.name, clock)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proving = beside.submit(proven, model, description, trained)
@@ -109,6 +106,62 @@ def train(
     pages, evaluation = _pages(evaluation, prepared, description, made_today(output.name, command), clock)
     files = model_files(model, trained, kept) | examples | pages
     return _written(output, description, files, trained, replace(evaluation, timings_s=clock.rounded()))
+
+
+def scored(
+    source: str | os.PathLike[str] | DataFrame | Prepared,
+    recipe: Recipe | None = None,
+    *,
+    quality: str | None = None,
+    wishes: Wishes = USUAL,
+    group_by: str | None = None,
+    progress: Progress = usual_progress,
+) -> tuple[Trained, Evaluation, KeptScores]:
+    """What `train` with the same arguments would write and say of the test photos, without writing anything.
+
+    For whoever shows the number before the model is written: the split, the head and the score are made by what `train`
+    makes them with, from the same photos in the same order. Features that were computed before are found in the cache.
+
+    Args:
+        source: as of `train`; or its photos prepared already, in the order that `scan` gives.
+        recipe: as of `train`, as are the others.
+        quality: of the bundled network, where no recipe says it.
+        wishes: what share of photos gets a name, and which classes must not be missed.
+        group_by: what says which photos belong together; of prepared photos their dataset says it.
+        progress: called with (stage, done, total).
+
+    Returns:
+        What was learned, whose `split` says who was tested; the evaluation, without advice; and the scores of each test
+        photo, in the order of `split.test`.
+
+    Raises:
+        InputError: something about the photos that the person can mend.
+    """
+    recipe, clock = _chosen(recipe, quality), Stopwatch()
+    if isinstance(source, Prepared):
+        require_trainable(source.dataset)
+        prepared = source
+    else:
+        prepared = _trainable(source, group_by, probe_of(recipe).reading, wishes, progress, clock)
+    trained = _learned(prepared, recipe, None, wishes, progress, clock, may_cross=True)
+    return trained, *_tested(trained, prepared, clock)
+
+
+def _learned(
+    prepared: Prepared,
+    recipe: Recipe,
+    options: TrainingOptions | None,
+    wishes: Wishes,
+    progress: Progress,
+    clock: Stopwatch,
+    *,
+    may_cross: bool,
+) -> Trained:
+    """What the recipe makes of these photos, divided as they say or as suits them."""
+    with clock("split"):
+        split = split_photos(prepared, recipe, may_cross=may_cross)
+    with clock("head"):
+        return fit(prepared, split, recipe, options, progress, wishes)
 
 
 def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Json]:

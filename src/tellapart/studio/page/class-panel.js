@@ -93,7 +93,7 @@ export class ClassPanel extends HTMLElement {
     const buttons = rows.map(([name, key, count]) =>
       make(
         "button",
-        { type: "button", click: () => this.#label(String(name)), "aria-label": `Label: ${name}, ${count} photos` },
+        { type: "button", click: () => this.#label(String(name)), "aria-description": "labels with this class; how many have it" },
         make("kbd", { "aria-hidden": "true" }, String(key)),
         named(String(name)),
         make("span", { class: "count" }, count.toLocaleString()),

@@ -6,7 +6,7 @@ import { events } from "./events.js";
 
 const ENDED = ["done", "failed", "cancelled"];
 /** What each kind of work is called while it goes on, where it has no stage to name. @type {Record<string, string>} */
-const NAMES = { read: "Reading the photos" };
+const NAMES = { read: "Reading the photos", doubts: "Looking for doubts", train: "Training", export: "Exporting" };
 
 /**
  * Does a piece of work; what it found.

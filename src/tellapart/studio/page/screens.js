@@ -2,6 +2,7 @@
 
 import "./doubts-screen.js";
 import "./label-screen.js";
+import "./share-screen.js";
 import "./strips-screen.js";
 
 /**
@@ -14,4 +15,5 @@ export const SCREENS = [
   { key: "label", title: "Label", element: "label-screen" },
   { key: "strips", title: "Strips", element: "strips-screen" },
   { key: "doubts", title: "Doubts", element: "doubts-screen" },
+  { key: "share", title: "Share", element: "share-screen" },
 ];

@@ -74,6 +74,11 @@ export class Store extends EventTarget {
     return whole.n_new;
   }
 
+  /** How many lines the journal has, as far as this page knows. */
+  get lines() {
+    return this.#n;
+  }
+
   /** @returns {Promise<void>} once all that was done is saved */
   async settled() {
     await this.#turn;
