@@ -21,7 +21,8 @@ import numpy as np
 
 import measure
 from suggest import BACKBONE, Photos, load
-from tellapart.studio.work.proposals import fit_head, is_drawn
+from tellapart.studio.draw import is_drawn
+from tellapart.studio.work.proposals import fit_head
 from tellapart.studio.work.strips import Strip, next_strips
 
 MOST_KEYS = 0.4  # a photo outside the test stacks

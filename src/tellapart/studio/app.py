@@ -18,13 +18,14 @@ from tellapart.server.shell.problem import Problem, bad_request, json_response
 from tellapart.studio.events import Events
 from tellapart.studio.heap import Photo
 from tellapart.studio.jobs import Job, Jobs
+from tellapart.studio.scoring import Scoring
 from tellapart.studio.session import Session
 from tellapart.studio.sharing import Sharing
 from tellapart.studio.thumbnails import Thumbnails
 
 GONE: Final = Response(status_code=499)  # nobody reads it
 # Asked for all the time: the log is silent about them while all is well.
-QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events"})
+QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events", "/v1/score"})
 SHARED: Final = ("/elements.js", "/icon.svg")  # of the files of `serve`
 # A thumbnail is asked for by its photo's content, so it never changes; nobody between may keep it.
 # A report has its style inside, its pictures too, and no script.
@@ -38,7 +39,13 @@ IMMUTABLE: Final = {"cache-control": "private, max-age=31536000, immutable", "va
 
 
 def make_studio_app(
-    session: Session, thumbnails: Thumbnails, jobs: Jobs, sharing: Sharing, events: Events, settings: Settings
+    session: Session,
+    thumbnails: Thumbnails,
+    jobs: Jobs,
+    sharing: Sharing,
+    scoring: Scoring,
+    events: Events,
+    settings: Settings,
 ) -> ASGIApp:
     """The application around one studio."""
     pages = read_pages(files("tellapart") / "studio" / "page")
@@ -46,7 +53,7 @@ def make_studio_app(
     paths = {page.path for page in pages}
     room = Budget()
     every = [
-        *_photos(session, thumbnails, events, room),
+        *_photos(session, thumbnails, scoring, events, room),
         *_work(jobs, sharing, events, room),
         *_shared(sharing),
         *routes(pages),
@@ -133,7 +140,7 @@ def _job(jobs: Jobs, number: Any) -> Job:
     return job
 
 
-def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budget) -> list[Route]:
+def _photos(session: Session, thumbnails: Thumbnails, scoring: Scoring, events: Events, room: Budget) -> list[Route]:
     """What is known of the photos, and what a person says of them."""
 
     async def state(_: Request) -> Response:
@@ -146,17 +153,26 @@ def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budg
         asked = await _asked(request, room)
         if asked is None:
             return GONE
-        await asyncio.to_thread(session.do, asked)
+        n_left = await asyncio.to_thread(session.do, asked)
         events.publish({"n": session.n_lines})
-        return json_response(session.changes(_since(asked.get("since"))))
+        scoring.touched()
+        return json_response({**session.changes(_since(asked.get("since"))), "left": n_left})
 
     async def look(_: Request) -> Response:
         n_new = await asyncio.to_thread(session.look)
         events.publish({"looked": n_new})
+        scoring.touched()
         return json_response({**session.whole(), "n_new": n_new})
 
-    async def write(_: Request) -> Response:
-        return json_response(await asyncio.to_thread(session.write))
+    async def write(request: Request) -> Response:
+        lines = request.query_params.get("lines")
+        return json_response(await asyncio.to_thread(session.write, None if lines is None else _since(lines)))
+
+    async def score(_: Request) -> Response:
+        return json_response(scoring.told())
+
+    async def answers(_: Request) -> Response:
+        return json_response(scoring.answers())
 
     async def thumbnail(request: Request) -> Response:
         photo = _photo(session, request)
@@ -172,6 +188,8 @@ def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budg
         Route("/v1/photo", large, methods=["GET"]),
         Route("/v1/state", state, methods=["GET"]),
         Route("/v1/changes", changes, methods=["GET"]),
+        Route("/v1/score", score, methods=["GET"]),
+        Route("/v1/answers", answers, methods=["GET"]),
         Route("/v1/do", do, methods=["POST"]),
         Route("/v1/look", look, methods=["POST"]),
         Route("/v1/write", write, methods=["POST"]),

@@ -9,7 +9,7 @@ import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -62,6 +62,9 @@ class Jobs:
     Args:
         session: the studio; the child follows its journal.
         events: where it is told how a job goes on.
+
+    Attributes:
+        on_end: called with each job that has ended, before a page is told.
     """
 
     def __init__(self, session: Session, events: Events) -> None:
@@ -73,6 +76,7 @@ class Jobs:
         self._child: Process | None = None
         self._sent: object = None  # the heap that the child knows
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_end: Callable[[Job], None] = lambda job: None
 
     def start(self, do: str, asked: Mapping[str, Any] | None = None) -> Job:
         """Put a job into the queue; it is told of by events, and `wait` waits for it."""
@@ -177,6 +181,7 @@ class Jobs:
         if not job.ended.is_set():
             job.state, job.message, job.hint = state, message, hint
             job.ended.set()
+            self.on_end(job)
             self._tell(job)
 
     def _tell(self, job: Job) -> None:

@@ -19,6 +19,7 @@ from tellapart.recipe import Reading
 from tellapart.studio.heap import Photo
 from tellapart.studio.journal import NAME, Follower
 from tellapart.studio.state import State
+from tellapart.studio.work.versions import Version, read_versions
 from tellapart.timing import Progress
 
 READING: Final = Reading()  # as `train` reads photos unless told otherwise
@@ -84,6 +85,8 @@ class Desk:
         self._stack = ExitStack()
         self._extractor: Extractor | None = None
         self._seen: Seen | None = None
+        self.at_hand: object = None  # what the last score rests on, for `score`
+        self._versions: list[Version] | None = None
 
     def __enter__(self) -> "Desk":
         return self
@@ -109,6 +112,13 @@ class Desk:
     def seed(self) -> str:
         """Of the journal: what is drawn by chance is drawn by it."""
         return self._follower.seed
+
+    @property
+    def versions(self) -> list[Version]:
+        """Of the score, as they are kept; who keeps another one adds it here."""
+        if self._versions is None:
+            self._versions = read_versions(self.folder)
+        return self._versions
 
     @property
     def extractor(self) -> Extractor:

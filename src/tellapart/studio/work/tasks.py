@@ -6,6 +6,7 @@ from typing import Any, Final
 from tellapart.studio.work.desk import Desk
 from tellapart.studio.work.doubts import doubts
 from tellapart.studio.work.queues import alike, strips, suggestions
+from tellapart.studio.work.score import advice, score
 from tellapart.studio.work.share import export_model, train_model
 from tellapart.studio.work.stacks import found_stacks
 from tellapart.timing import Progress
@@ -25,7 +26,7 @@ def read(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any]
 
 
 TASKS: Final[Mapping[str, Task]] = {
-    **{"read": read, "doubts": doubts},
+    **{"read": read, "doubts": doubts, "train": train_model, "export": export_model},
+    **{"score": score, "advice": advice},
     **{"strips": strips, "suggestions": suggestions, "alike": alike},
-    **{"train": train_model, "export": export_model},
 }
