@@ -268,7 +268,7 @@ def test_strips_are_named_mended_and_accepted_by_keys_alone(visit, studio, garme
     visited = visit(studio(garments).address.replace("/#", "/?screen=strips#"))
     page = visited.page
     row = page.locator(".strip [role=option]")
-    row.first.wait_for()
+    row.first.wait_for(timeout=30_000)  # photos are read first
     shown = row.all_inner_texts()
     press(visited, "ArrowRight", "ArrowRight", "x", "Escape")  # the second photo is taken out
     assert f"What are these {len(shown) - 1} photos?" in page.locator(".strip-of h2").inner_text()
@@ -293,7 +293,7 @@ def test_a_stack_is_one_tile_opened_split_and_looked_at_by_mouse(visit, studio, 
     page = visited.page
     tiles = page.locator(TILES)
     tiles.first.wait_for()
-    page.locator("[data-stack]").wait_for()
+    page.locator("[data-stack]").wait_for(timeout=30_000)
     assert page.locator(".count-line").inner_text() == "12 of 42 photos in 10 stacks"
     page.locator("[data-stack]").click()
     assert "3 chosen" in page.locator(".count-line").inner_text()
@@ -324,7 +324,7 @@ def test_strips_by_touch_at_390_px(visit, studio, garments):
     visited = visit(address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = visited.page
     row = page.locator(".strip [role=option]")
-    row.nth(1).wait_for()
+    row.nth(1).wait_for(timeout=30_000)
     n = row.count()
     row.nth(0).tap()
     assert page.locator(".strip [aria-selected=true]").count() == n - 1
