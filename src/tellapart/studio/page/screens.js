@@ -2,6 +2,7 @@
 
 import "./doubts-screen.js";
 import "./label-screen.js";
+import "./score-screen.js";
 import "./share-screen.js";
 import "./strips-screen.js";
 
@@ -15,5 +16,6 @@ export const SCREENS = [
   { key: "label", title: "Label", element: "label-screen" },
   { key: "strips", title: "Strips", element: "strips-screen" },
   { key: "doubts", title: "Doubts", element: "doubts-screen" },
+  { key: "score", title: "Score", element: "score-screen" },
   { key: "share", title: "Share", element: "share-screen" },
 ];

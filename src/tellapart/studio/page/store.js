@@ -103,6 +103,7 @@ export class Store extends EventTarget {
    */
   act(action, photos = [], mark = {}) {
     const number = ++this.#number;
+    this.dispatchEvent(new Event("act"));
     this.waiting++;
     for (const photo of photos) {
       photo.waiting++;
@@ -134,7 +135,9 @@ export class Store extends EventTarget {
     this.waiting--;
     for (const photo of photos) photo.waiting--;
     if (said) {
+      if (said.left) for (const photo of photos) if (!photo.waiting) Object.assign(photo, photo.saved);
       this.#take(said);
+      if (said.left) this.dispatchEvent(new CustomEvent("left", { detail: said.left }));
       this.dispatchEvent(new Event("saved"));
     } else {
       for (const photo of this.photos) if (!photo.waiting) Object.assign(photo, photo.saved);
@@ -179,10 +182,10 @@ export class Store extends EventTarget {
   /** @param {import("./studio-types").Whole} whole */
   #takeWhole(whole) {
     this.about = whole;
-    this.photos = whole.photos.map(([id, name, modified, split, copies, label, none, out, right, by, stack], rank) => ({
-      ...{ id, name, modified, split, copies, label, none, out, right, by, stack, rank },
+    this.photos = whole.photos.map(([id, name, modified, split, copies, label, none, out, right, by, stack, test], rank) => ({
+      ...{ id, name, modified, split, copies, label, none, out, right, by, stack, test, rank },
       folder: name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "",
-      saved: { label, none, out, right, by, stack },
+      saved: { label, none, out, right, by, stack, test },
       waiting: 0,
     }));
     const collator = new Intl.Collator(undefined, { numeric: true });
@@ -197,10 +200,10 @@ export class Store extends EventTarget {
     this.#n = n;
     Object.assign(this, { classes, undo, redo });
     this.#savedClasses = classes;
-    for (const [id, [label, none, out, right, by, stack]] of Object.entries(photos)) {
+    for (const [id, [label, none, out, right, by, stack, test]] of Object.entries(photos)) {
       const photo = this.byId.get(id);
       if (!photo) continue;
-      photo.saved = { label, none, out, right, by, stack };
+      photo.saved = { label, none, out, right, by, stack, test };
       if (!photo.waiting) Object.assign(photo, photo.saved); // else what is shown is newer
     }
     if (this.waiting) this.#addClasses(this.photos.filter((photo) => photo.waiting));
