@@ -224,7 +224,7 @@ def test_doubts_are_answered_by_keys(visit, studio, photos):
     with Image.open(first) as image:
         image.resize((160, 120)).save(photos / "hat" / "small.jpg", quality=90)
     visited = visit(studio(photos).address.replace("/#", "/?screen=doubts#"))
-    visited.page.locator(".pair-of figure").nth(1).wait_for()
+    visited.page.locator(".pair-of figure").nth(1).wait_for(timeout=30_000)  # photos are read first
     heading = visited.page.locator(".doubt h2").first
     assert heading.inner_text() == "Near copies"
     press(visited, "a")

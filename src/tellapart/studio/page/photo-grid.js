@@ -8,7 +8,7 @@ import { heldThumbnail, loadThumbnail } from "./thumbnails.js";
 const TILE_PX = { wide: 168, narrow: 112 }; // the least width of a tile
 const CAPTION_PX = 30;
 const GAP_PX = 8;
-const MORE_ROWS = 2; // above and below what is in sight
+const MORE_ROWS = 5; // above and below what is in sight: half a second of scrolling, in which thumbnails come
 
 /** Tells of "choice" when the cursor moves or the choice changes. */
 export class PhotoGrid extends HTMLElement {
