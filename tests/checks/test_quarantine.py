@@ -139,7 +139,7 @@ def test_no_photo_moves_before_the_list_says_where_it_was(photos, away, monkeypa
         assert [line["from"] for line in lines(away)] == moved
         move_file(origin, target)
 
-    monkeypatch.setattr("tellapart.checks.quarantine.move_file", move)
+    monkeypatch.setattr("tellapart.storage.moves.move_file", move)
     quarantine(scan(photos), [finding(f"{photos}/hat/0.jpg", f"{photos}/shoe/1.jpg")])
     assert moved == ["hat/0.jpg", "shoe/1.jpg"]
 

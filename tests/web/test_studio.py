@@ -124,8 +124,9 @@ def test_ranges_and_toggles_by_mouse(open_studio):
 def test_the_label_file_is_written_and_the_command_shown(open_studio, photos):
     visited = open_studio()
     press(visited, "1")
-    visited.page.get_by_role("button", name="Write photos.csv").click()
-    dialog = visited.page.get_by_role("dialog", name="Labels written")
+    visited.page.get_by_role("button", name="Write…").click()
+    visited.page.get_by_role("button", name="Write", exact=True).click()
+    dialog = visited.page.get_by_role("dialog", name="Done")
     dialog.wait_for()
     table = photos.with_name("photos.studio") / "photos.csv"
     assert "3 photos with their labels" in dialog.inner_text()

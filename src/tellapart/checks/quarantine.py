@@ -11,22 +11,30 @@ in the quarantine is a move that did not happen. Between two file systems a move
 only then the original goes; a kill between the two leaves both.
 """
 
-import errno
 import os
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tellapart.checks.finding import Finding
-from tellapart.checks.removal import LIST, Kept, Move, Quarantined, places, plan, refuse_other_source
+from tellapart.checks.removal import LIST, Kept, Quarantined, places, plan, refuse_other_source
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.storage.atomic import LEFT_BY_SYSTEMS, refuse_unwritable_file, write_file
-from tellapart.storage.moves import PARTIAL, Record, append_line, flush, in_words, inside, move_file, read_list, sha256
-from tellapart.text import for_shell, quoted, shown
+from tellapart.storage.moves import (
+    PARTIAL,
+    Record,
+    flush,
+    in_words,
+    inside,
+    lies_at,
+    move_listed,
+    put_back,
+    read_list,
+    refuse_read_only,
+)
+from tellapart.text import for_shell, shown
 from tellapart.timing import Progress, no_progress
 
 README = "README.txt"
@@ -72,7 +80,7 @@ def quarantine(
     if not planned.moves:
         return Quarantined(planned.folder, (), planned.kept)
     root = Path(os.path.realpath(dataset.source))
-    _refuse_read_only({(root / move.path).parent for move in planned.moves})
+    refuse_read_only({(root / move.path).parent for move in planned.moves})
     refuse_unwritable_file(planned.folder / LIST)
     (planned.folder / LIST).touch()
     flush([planned.folder])
@@ -80,7 +88,7 @@ def quarantine(
     moved, kept = [], list(planned.kept)
     for done, move in enumerate(planned.moves, start=1):
         try:
-            _move(root, planned.folder, move)
+            move_listed(planned.folder / LIST, (root, move.path), (planned.folder, move.path), why=move.reasons)
         except OSError as error:
             kept.append(Kept(move.photo, in_words(error)))
         else:
@@ -99,7 +107,7 @@ def held(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None =
     root, folder = places(source, folder)
     records = read_list(folder / LIST)
     refuse_other_source(records, root, folder)
-    return tuple(record.home for record in records if _lies_at(inside(folder, record.held)))
+    return tuple(record.home for record in records if lies_at(inside(folder, record.held)))
 
 
 def taken_out(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> tuple[Record, ...]:
@@ -113,7 +121,7 @@ def taken_out(source: str | os.PathLike[str], folder: str | os.PathLike[str] | N
         refuse_other_source(records, root, folder)
     except InputError:
         return ()
-    return tuple(record for record in records if not _lies_at(inside(root, record.home)))
+    return tuple(record for record in records if not lies_at(inside(root, record.home)))
 
 
 def undo(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Restored:
@@ -134,9 +142,9 @@ def undo(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None =
     kept: dict[str, str] = {}
     for record in reversed(records):  # of two photos that had one name, the later one was there last
         origin, home = inside(folder, record.held), inside(root, record.home)
-        if origin is None or not _lies_at(origin):
+        if origin is None or not lies_at(origin):
             continue
-        problem = _put_back(origin, home)
+        problem = put_back(origin, home)
         if problem:
             kept[record.held] = problem
         else:
@@ -148,64 +156,6 @@ def undo(source: str | os.PathLike[str], folder: str | os.PathLike[str] | None =
         tuple(reversed(paths)),
         tuple(Kept(name, kept.get(name, f"{LIST} does not say where it was")) for name in left),
     )
-
-
-def _refuse_read_only(folders: Iterable[Path]) -> None:
-    """Returns when files can be moved out of each folder; each is tried, because root may be refused as well."""
-    for folder in sorted(folders):
-        try:
-            tempfile.TemporaryFile(dir=folder).close()
-        except OSError as error:
-            raise InputError(
-                f"Photos cannot be moved out of {quoted(str(folder))}: {in_words(error)}.",
-                hint="Nothing was moved. Check the folder's permissions, or copy the photos and check the copy.",
-            ) from error
-
-
-def _lies_at(path: Path | None) -> bool:
-    return path is not None and os.path.lexists(path)
-
-
-def _move(root: Path, folder: Path, move: Move) -> None:
-    origin, target = inside(root, move.path), _free(folder, move.path)
-    if origin is None or target is None:
-        raise OSError(errno.ELOOP, "it lies behind a link to another folder")
-    record: dict[str, object] = {
-        "from": move.path,
-        "to": target.relative_to(folder).as_posix(),
-        "why": move.reasons,
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "sha256": sha256(origin),
-        "source": str(root),
-    }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    append_line(folder / LIST, record)
-    move_file(origin, target)
-
-
-def _free(folder: Path, path: str) -> Path | None:
-    """A path below `folder` that nothing has yet; None when it would lead elsewhere."""
-    wanted = inside(folder, path)
-    free, number = wanted, 1
-    while wanted is not None and _lies_at(free):
-        number += 1
-        free = wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")
-    return free
-
-
-def _put_back(origin: Path, home: Path | None) -> str:
-    """Moves a photo back; or says why it stays."""
-    if home is None:
-        return "the place where it was is now behind a link to another folder"
-    if os.path.lexists(home):
-        same = sha256(home) == sha256(origin) != ""
-        return "the same file is in its place already" if same else "there is a file of this name again"
-    try:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        move_file(origin, home)
-    except OSError as error:
-        return in_words(error)
-    return ""
 
 
 def _tidy(folder: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """`studio`: photos labelled on a page of this machine."""
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tellapart.studio.session import Session
 
 HOST = "127.0.0.1"
+MAX_LABELS_BYTES = 200_000_000  # of a file of labels; an export of 100,000 photos from Label Studio is half of it
 NEW = "studio"  # the folder that is made where none is named
 
 
@@ -27,21 +29,30 @@ NEW = "studio"  # the folder that is made where none is named
 tellapart studio photos/              a folder of photos, with or without class folders
 tellapart studio photos/ -o burgers   the model that is made of them goes to ./burgers
 tellapart studio photos.csv           the photos of a label file
-tellapart studio                      begin anew, in ./studio"""
+tellapart studio                      begin anew, in ./studio
+tellapart studio photos/ --labels export.json
+                                      labels of Label Studio, FiftyOne or a table"""
     )
 )
 @click.argument("photos", type=click.Path(), required=False)
 @click.option(
     "-o", "--output", type=click.Path(), metavar="MODEL", help="Folder for the model.  [default: PHOTOS.studio/model]"
 )
+@click.option(
+    "--labels",
+    type=click.Path(),
+    metavar="FILE",
+    help="Take the labels in FILE for photos that have none: a CSV, TSV or JSONL with path and label, or an export of "
+    "Label Studio or FiftyOne.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0, the default, takes any that is free.")
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
-def studio(photos: str | None, output: str | None, port: int, no_browser: bool) -> None:
+def studio(photos: str | None, output: str | None, labels: str | None, port: int, no_browser: bool) -> None:
     """Label PHOTOS on a page, mend what is doubtful, train, and share the model.
 
     In bulk, by mouse, touch or keys, with undo that outlives a restart. What you say is kept in PHOTOS.studio, a line
-    for each action; the photos themselves are neither moved nor changed, and nothing leaves this machine. Ctrl-C ends
-    it.
+    for each action; the photos stay as and where they are until you ask for it, and nothing leaves this machine.
+    Ctrl-C ends it.
     """
     import asyncio
     from functools import partial
@@ -67,10 +78,11 @@ def studio(photos: str | None, output: str | None, port: int, no_browser: bool) 
             session = Session(photos, folder, journal, beside=beside)
             with progress_bars() as progress:
                 session.look(progress)
+            taken = _take_labels(session, labels) if labels else []
             address = f"{url(HOST, listener.getsockname()[1])}/#token={token}"
             log_to_stderr(quiet=True)
             model = Path(output or folder / "model").absolute()
-            told = partial(_tell, session, address, not no_browser)
+            told = partial(_tell, session, address, taken, not no_browser)
             asyncio.run(run_server(listener, session, model, Settings(token=token), told))
     except PermissionError as error:
         raise InputError(
@@ -88,10 +100,27 @@ def _make(folder: "Path") -> None:
         ) from error
 
 
-def _tell(session: "Session", address: str, opens: bool) -> None:
+def _take_labels(session: "Session", path: str) -> list[str]:
+    """Give the labels in a file to photos that have none; what was done, and what was not, in sentences."""
+    from tellapart.studio.labels_in.taking import sentences
+
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_LABELS_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = (getattr(error, "strerror", None) or "the system refused").lower()
+        raise InputError(f"'{path}' cannot be read: {why}.", hint="Name a file of labels.") from error
+    if len(content) > MAX_LABELS_BYTES:
+        raise InputError(
+            f"'{path}' is larger than {MAX_LABELS_BYTES // 10**6} MB.", hint="Divide it, and take one after the other."
+        )
+    return sentences(session.labels(content, path, "new", os.path.dirname(path) or "."), path)
+
+
+def _tell(session: "Session", address: str, taken: list[str], opens: bool) -> None:
     """Where it is, and where what is said is kept, once it answers."""
     say(f"The studio of '{session.source}': {address}", bold=True)
-    for sentence in (*session.heap.notes, session.described()):
+    for sentence in (*session.heap.notes, *taken, session.described()):
         say(sentence)
     if not session.beside:
         say(f"There is no place for it beside the photos, so it is kept in {session.folder}.", fg="yellow")

@@ -3,6 +3,8 @@
 inside         the file that a relative path names, unless it leads out of its root
 move_file      moves one file or link to a free place, also to another file system
 append_line    adds a line to the list; on disk when it returns
+move_listed    both: the line first, then the move
+put_back       moves a file back where it was
 read_list      what the list says
 """
 
@@ -11,8 +13,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,12 +35,14 @@ class Record(NamedTuple):
         held: where it was moved to, below the quarantine, with "/".
         source: the real path of the source.
         why: the reasons, gravest first; none where the list does not say them.
+        sha256: of its content when it was moved; "" where the list does not say it.
     """
 
     home: str
     held: str
     source: str
     why: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 def inside(root: Path, path: str) -> Path | None:
@@ -127,6 +133,65 @@ def append_line(path: Path, record: dict[str, object]) -> None:
         os.fsync(file.fileno())
 
 
+def move_listed(
+    listed: Path, origin: tuple[Path, str], target: tuple[Path, str], why: Sequence[str] = ()
+) -> tuple[Path, Path]:
+    """Moves a file to a free place, once the list says so on disk.
+
+    Args:
+        listed: the list.
+        origin: a real path, and the file's path below it with "/".
+        target: a real path, and the path below it that is wanted; where something has it, a number is added.
+        why: the reasons, for the list.
+
+    Returns:
+        Where it was, and where it is.
+
+    Raises:
+        OSError: it cannot be moved, and is where it was.
+    """
+    whole, free = inside(*origin), free_place(*target)
+    if whole is None or free is None:
+        raise OSError(errno.ELOOP, "it lies behind a link to another folder")
+    record: dict[str, object] = {
+        "from": origin[1],
+        "to": free.relative_to(target[0]).as_posix(),
+        "why": why,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sha256": sha256(whole),
+        "source": str(origin[0]),
+    }
+    free.parent.mkdir(parents=True, exist_ok=True)
+    append_line(listed, record)
+    move_file(whole, free)
+    return whole, free
+
+
+def free_place(folder: Path, path: str) -> Path | None:
+    """A path below `folder` that nothing has yet; None when it would lead elsewhere."""
+    wanted = inside(folder, path)
+    free, number = wanted, 1
+    while wanted is not None and lies_at(free):
+        number += 1
+        free = wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")
+    return free
+
+
+def put_back(origin: Path, home: Path | None) -> str:
+    """Moves a file back to its home, overwriting nothing; or says why it stays."""
+    if home is None:
+        return "the place where it was is now behind a link to another folder"
+    if os.path.lexists(home):
+        same = sha256(home) == sha256(origin) != ""
+        return "the same file is in its place already" if same else "there is a file of this name again"
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        move_file(origin, home)
+    except OSError as error:
+        return in_words(error)
+    return ""
+
+
 def read_list(path: Path) -> list[Record]:
     """The list at `path`: of each place in the quarantine the last line, in order; empty when there is none.
 
@@ -155,7 +220,26 @@ def _understood(lines: Iterable[bytes]) -> Iterator[Record]:
                 if isinstance(home, str) and isinstance(held, str) and isinstance(source, str):
                     why = value.get("why")
                     reasons = why if isinstance(why, list) else []
-                    yield Record(home, held, source, tuple(r for r in reasons if isinstance(r, str)))
+                    sha = value.get("sha256")
+                    words = tuple(r for r in reasons if isinstance(r, str))
+                    yield Record(home, held, source, words, sha if isinstance(sha, str) else "")
+
+
+def refuse_read_only(folders: Iterable[Path]) -> None:
+    """Returns when files can be moved out of each folder; each is tried, because root may be refused as well."""
+    for folder in sorted(folders):
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise InputError(
+                f"Photos cannot be moved out of {quoted(str(folder))}: {in_words(error)}.",
+                hint="Nothing was moved. Check the folder's permissions, or copy the photos and check the copy.",
+            ) from error
+
+
+def lies_at(path: Path | None) -> bool:
+    """Whether anything is there, also a link that leads nowhere."""
+    return path is not None and os.path.lexists(path)
 
 
 def flush(folders: Iterable[Path]) -> None:

@@ -22,6 +22,7 @@ from tellapart.studio.scoring import Scoring
 from tellapart.studio.session import Session
 from tellapart.studio.sharing import Sharing
 from tellapart.studio.thumbnails import Thumbnails
+from tellapart.studio.writing.proposed import proposed
 
 GONE: Final = Response(status_code=499)  # nobody reads it
 # Asked for all the time: the log is silent about them while all is well.
@@ -174,6 +175,18 @@ def _photos(session: Session, thumbnails: Thumbnails, scoring: Scoring, events: 
     async def answers(_: Request) -> Response:
         return json_response(scoring.answers())
 
+    async def places(_: Request) -> Response:
+        return json_response(await asyncio.to_thread(proposed, session.source, session.folder))
+
+    async def labels(request: Request) -> Response:
+        content = await _file(request, room)
+        if content is None:
+            return GONE
+        name, how = (request.query_params.get(key, "") for key in ("name", "how"))
+        told = await asyncio.to_thread(session.labels, content, name or "the file", how)
+        events.publish({"n": session.n_lines})
+        return json_response(told)
+
     async def thumbnail(request: Request) -> Response:
         photo = _photo(session, request)
         jpeg = await thumbnails.get(photo.id, photo.place, request.is_disconnected)
@@ -193,6 +206,8 @@ def _photos(session: Session, thumbnails: Thumbnails, scoring: Scoring, events: 
         Route("/v1/do", do, methods=["POST"]),
         Route("/v1/look", look, methods=["POST"]),
         Route("/v1/write", write, methods=["POST"]),
+        Route("/v1/places", places, methods=["GET"]),
+        Route("/v1/labels", labels, methods=["POST"]),
         Route("/v1/thumbnail", thumbnail, methods=["GET"]),
     ]
 
@@ -210,20 +225,36 @@ async def _asked(request: Request, room: Budget) -> dict[str, Any] | None:
     Raises:
         Problem: it is no such thing, or too much.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Problem(415, "wrong_type", "The request is no JSON.", hint="Send application/json.")
-    with Reservation(room, Budget()) as reservation:
-        try:
-            body = await read_body(request, reservation)
-        except ClientDisconnect:
-            return None
-        try:
-            asked = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise bad_request("The request is no JSON.") from error
+    body = await _body(request, room, "application/json")
+    if body is None:
+        return None
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise bad_request("The request is no JSON.") from error
     if not isinstance(asked, dict):
         raise bad_request("The request is no JSON object.")
     return asked
+
+
+async def _file(request: Request, room: Budget) -> bytes | None:
+    """The bytes of a file that was sent, whatever they are; None where whoever sent it is gone.
+
+    Raises:
+        Problem: it is sent as something else, or too much.
+    """
+    body = await _body(request, room, "application/octet-stream")
+    return None if body is None else bytes(body)
+
+
+async def _body(request: Request, room: Budget, kind: str) -> bytearray | None:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+        raise Problem(415, "wrong_type", f"The request is no {kind}.", hint=f"Send {kind}.")
+    with Reservation(room, Budget()) as reservation:
+        try:
+            return await read_body(request, reservation)
+        except ClientDisconnect:
+            return None
 
 
 def _since(value: Any) -> int:

@@ -91,7 +91,7 @@ def read_heap(source: str, state: Path, progress: Progress | None = None) -> Hea
     Raises:
         InputError: it is neither, or it cannot be understood.
     """
-    placed, class_names, notes = _placed(source)
+    placed, class_names, notes = placed_files(source)
     given = sorted(file for file in placed if not file.reason)
     known = _load(state / INDEX)
     read = _read_all(given, known, progress)
@@ -102,8 +102,12 @@ def read_heap(source: str, state: Path, progress: Progress | None = None) -> Hea
     return Heap(_photos(pairs), class_names, tuple(sorted(unusable)), tuple(notes))
 
 
-def _placed(source: str) -> tuple[list[Placed], tuple[str, ...], list[str]]:
-    """Every file with its class, "" for none; the classes; and sentences."""
+def placed_files(source: str) -> tuple[list[Placed], tuple[str, ...], list[str]]:
+    """Every file with its class, "" for none; the classes; and sentences.
+
+    Raises:
+        InputError: the source is neither a folder nor a label file, or it cannot be understood.
+    """
     name = shown(source.rstrip("/") or source)
     try:
         mode = os.stat(source).st_mode
@@ -191,6 +195,17 @@ def _read(place: str, before: _Known | None) -> _Known | None:
 def identity(content: bytes) -> str:
     """What a photo of these bytes is known by."""
     return hashlib.sha256(content).hexdigest()[:ID_LETTERS]
+
+
+def identity_of_file(place: str) -> str:
+    """What the photo in a file is known by; "" where it cannot be read."""
+    found = _read(place, None)
+    return found.id if found else ""
+
+
+def known_files(state: Path) -> dict[str, str]:
+    """{place: identity} of every file that was read last, copies as well."""
+    return {place: known.id for place, known in _load(state / INDEX).items()}
 
 
 def _load(path: Path) -> dict[str, _Known]:

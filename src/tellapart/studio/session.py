@@ -11,6 +11,8 @@ from tellapart.studio.actions import ENOUGH_FOR_OTHER, line_for
 from tellapart.studio.draw import Draw, draw_of, firsts_of, groups_of, splits_of
 from tellapart.studio.heap import Heap, Photo, Progress, read_heap
 from tellapart.studio.journal import Journal
+from tellapart.studio.labels_in.reading import read_labels
+from tellapart.studio.labels_in.taking import Effect, match
 from tellapart.studio.state import DRAWN, FOUND, REDO, UNDO, Line, Mark, Side, state_of
 from tellapart.studio.table import NAME as TABLE
 from tellapart.studio.table import label_file
@@ -129,6 +131,27 @@ class Session:
         if by == "strip" and not self.draw.own:
             return [photo for photo in photos if photo not in self.draw.tests]
         return self.draw.without_tests(photos)
+
+    def labels(self, content: bytes, name: str, how: str, folder: str = "") -> dict[str, Any]:
+        """Take the labels in a file, or look at what taking them would do.
+
+        Args:
+            content: of the file.
+            name: how the person called it.
+            how: "look"; "new", only to photos without a label; or "all", also in the place of other labels.
+            folder: where the file lies, and its relative paths begin; "" where that is not known.
+
+        Raises:
+            InputError: it has no labels that can be understood, or they cannot be saved.
+        """
+        heap = self.heap
+        matched = match(read_labels(content, name), name, heap.photos, self.journal.state.classes, folder)
+        with self._turn:
+            effect = Effect(self.journal.state, matched)
+            line = effect.line(replacing=how == "all") if how in ("new", "all") else None
+            if line is not None:
+                self.journal.add(line)
+        return effect.told()
 
     @property
     def n_lines(self) -> int:

@@ -14,9 +14,10 @@ from typing import Any, Final
 FOUND: Final = "found"  # photos that were not known before; nobody's action, so it is not undone
 UNDO, REDO = "undo", "redo"
 DRAWN: Final = "drawn"  # which photos chance has given to the test and which to training; never undone
+LABELS: Final = "labels"  # of a file
 ACTIONS: Final = frozenset(
     {
-        *("label", "none", "out", "right", "split", "join"),
+        *("label", LABELS, "none", "out", "right", "split", "join"),
         *("class_new", "class_rename", "class_merge", "class_delete", "other"),
     }
 )

@@ -50,6 +50,15 @@ def read_text(path: str, name: str) -> str:
             content = file.read()
     except OSError as error:
         raise InputError(f"{quoted(name)} cannot be read: {error.strerror}.") from error
+    return text_of(content, name)
+
+
+def text_of(content: bytes, name: str) -> str:
+    """The text that these bytes are, as `read_text` gives it.
+
+    Raises:
+        InputError: they are no such text.
+    """
     if content.startswith(_OLD_OFFICE):
         refuse_spreadsheet("an Excel table", name)
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"

@@ -85,6 +85,14 @@ export const eventStream = async () => /** @type {any} */ ((await ask("/v1/event
 export const post = async (path, asked) =>
   (await ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked) })).json(); // prettier-ignore
 
+/**
+ * @param {string} path
+ * @param {Blob} file
+ * @returns {Promise<any>}
+ */
+export const sendFile = async (path, file) =>
+  (await ask(path, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file })).json();
+
 /** @param {string} path @returns {Promise<any>} */
 export const get = async (path) => (await ask(path)).json();
 

@@ -29,7 +29,7 @@ const KEYS = [
 ];
 
 /** @param {any} dialog */
-function opened(dialog) {
+export function opened(dialog) {
   document.body.append(dialog);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.showModal();
@@ -77,20 +77,4 @@ export function changeClasses(classes, act) {
   );
   opened(dialog);
   into.lastElementChild.selectedIndex = Math.min(1, classes.length - 1);
-}
-
-/** @param {{path: string, n_photos: number, left: string, command: string}} written */
-export function showWritten({ path, n_photos, left, command }) {
-  const photos = `${n_photos.toLocaleString()} ${n_photos === 1 ? "photo" : "photos"}`;
-  opened(
-    make(
-      "dialog",
-      { "aria-labelledby": "written-title", class: "written" },
-      make("h2", { id: "written-title" }, "Labels written"),
-      make("p", {}, `${photos} with their labels are in ${path}. ${left}`),
-      make("p", {}, "To train on them:"),
-      make("pre", { tabindex: "0" }, command),
-      make("form", { method: "dialog" }, make("button", { class: "main" }, "Close")),
-    ),
-  );
 }

@@ -1,20 +1,22 @@
 /** The screen on which photos are labelled: the grid, what narrows it, and what is said of the chosen photos. */
 
 import { classOfKey } from "./class-panel.js";
-import { changeClasses, showWritten } from "./dialogs.js";
+import { changeClasses } from "./dialogs.js";
 import { make } from "./elements.js";
 import { events } from "./events.js";
+import { openLabels } from "./labels-dialog.js";
 import { showLarge } from "./large-view.js";
 import { Orders } from "./orders.js";
 import "./photo-grid.js";
 import { SHOWN, SORTED } from "./store.js";
+import { openWrite } from "./write-dialog.js";
 
 const KEYS_OF_MOVES = /** @type {Record<string, string>} */ ({ h: "ArrowLeft", j: "ArrowDown", k: "ArrowUp", l: "ArrowRight" });
 const READ_AFTER_MS = 1_000; // so that the first photos are shown first
 const UNDONE = /** @type {Record<string, string>} */ ({
   label: "a label", none: "“none of these”", out: "leaving out", other: "the class of none of these",
   class_new: "a new class", class_rename: "a new name", class_merge: "a merge", class_delete: "a deleted class",
-  right: "“this is right”", split: "a split of stacks", join: "a join of stacks",
+  right: "“this is right”", split: "a split of stacks", join: "a join of stacks", labels: "the labels of a file",
 }); // prettier-ignore
 
 export class LabelScreen extends HTMLElement {
@@ -97,7 +99,8 @@ export class LabelScreen extends HTMLElement {
         ),
         make("button", { type: "button", click: () => this.#changeClasses() }, "Change classes…"),
         make("button", { type: "button", click: () => this.#lookAgain() }, "Look again"),
-        make("button", { type: "button", click: () => this.#write() }, "Write photos.csv"),
+        make("button", { type: "button", click: () => this.#write() }, "Write…"),
+        make("button", { type: "button", click: () => openLabels(this.#store, (kind, detail) => this.#tell(kind, detail)) }, "Take labels…"), // prettier-ignore
         this.#offer,
       ),
     );
@@ -233,7 +236,7 @@ export class LabelScreen extends HTMLElement {
 
   async #write() {
     try {
-      showWritten(await this.#store.write());
+      await openWrite(this.#store, (kind, detail) => this.#tell(kind, detail));
     } catch (error) {
       this.#tell("trouble", error);
     }

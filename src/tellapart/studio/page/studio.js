@@ -125,7 +125,7 @@ class StudioPage extends HTMLElement {
     if (waiting) this.#saved.textContent = "Saving…";
     const unusable = about.unusable.length ? this.#unusable(about.unusable) : "";
     const notes = about.notes.length ? `${about.notes.join(" ")} ` : "";
-    this.#foot.replaceChildren(make("p", {}, `Photos stay as and where they are, and nothing leaves this machine. ${notes}What you say is kept in ${about.kept_in}.`), unusable); // prettier-ignore
+    this.#foot.replaceChildren(make("p", {}, `Photos stay as and where they are unless you move them, and nothing leaves this machine. ${notes}What you say is kept in ${about.kept_in}.`), unusable); // prettier-ignore
   }
 
   /** @param {[string, string][]} pairs */

@@ -24,7 +24,7 @@ def stacks_of(seen: Seen, marks: Mapping[str, Mark]) -> NDArray[np.int32]:
     """(N,) the stack of each photo of `seen`, numbered in their order; photos of one scene share it.
 
     What a person has split or joined is so; else the look decides. A photo that comes later is where the first one of
-    its scene is. `page/stacks.js` says the same.
+    its scene is. The page's `stacks.js` says the same.
 
     Args:
         seen: the photos.

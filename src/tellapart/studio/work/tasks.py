@@ -9,6 +9,7 @@ from tellapart.studio.work.queues import alike, strips, suggestions
 from tellapart.studio.work.score import advice, score
 from tellapart.studio.work.share import export_model, train_model
 from tellapart.studio.work.stacks import found_stacks
+from tellapart.studio.work.write import copy_out, move, unmove, zip_out
 from tellapart.timing import Progress
 
 # Given the desk, what was asked, and whom to tell how it goes on; what comes back is JSON.
@@ -26,7 +27,9 @@ def read(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any]
 
 
 TASKS: Final[Mapping[str, Task]] = {
-    **{"read": read, "doubts": doubts, "train": train_model, "export": export_model},
+    **{"read": read, "doubts": doubts},
     **{"score": score, "advice": advice},
     **{"strips": strips, "suggestions": suggestions, "alike": alike},
+    **{"train": train_model, "export": export_model},
+    **{"copy_out": copy_out, "zip_out": zip_out, "move": move, "unmove": unmove},
 }

@@ -1,0 +1,1 @@
+"""Labels that were given elsewhere: read from files of other tools, matched to the studio's photos."""
