@@ -38,7 +38,7 @@ export class Stacks {
     return this.#found;
   }
 
-  /** Its stack; work/stacks.py says the same. @param {Photo} photo @returns {string} */
+  /** Its stack; studio/draw.py says the same. @param {Photo} photo @returns {string} */
   name(photo) {
     if (photo.stack) return photo.stack;
     const first = this.#first.get(photo.id);
