@@ -1,5 +1,6 @@
 """The life of a studio's server: it answers until a signal asks to end, and leaves the journal whole."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ async def serve(
     decoders.start()
     thumbnails, events = Thumbnails(session.folder, decoders), Events()
     jobs, sharing = Jobs(session, events), Sharing(model, session.folder)
+    rest = asyncio.create_task(thumbnails.make_rest(lambda: session.heap.photos))
     scoring = Scoring(session, jobs, events)
 
     async def tell() -> None:
@@ -44,6 +46,7 @@ async def serve(
         app = make_studio_app(session, thumbnails, jobs, sharing, scoring, events, decoders, settings)
         await lifecycle.serve(listener, app, starting=tell(), on_end=events.close)
     finally:
+        rest.cancel()
         scoring.close()
         await jobs.close()
         await sharing.end()

@@ -88,11 +88,15 @@ export class LabelScreen extends HTMLElement {
         make("button", { type: "button", click: meant(() => this.#label("")) }, "No label"),
         this.#undo,
         this.#redo,
-        make("button", { type: "button", click: meant(() => this.#moreLikeThis()) }, "More like this"),
-        make("button", { type: "button", click: () => this.#large() }, "Look at it large"),
-        make("button", { type: "button", click: meant(() => this.#toggleStack()) }, "Open or close stack"),
-        make("button", { type: "button", click: meant(() => this.#store.stacks.split(this.#grid.meant)) }, "Split stack"),
-        make("button", { type: "button", click: meant(() => this.#join()) }, "Join in one stack"),
+        make(
+          "div",
+          { class: "tools" },
+          make("button", { type: "button", click: meant(() => this.#moreLikeThis()) }, "More like this"),
+          make("button", { type: "button", click: () => this.#large() }, "Large"),
+          make("button", { type: "button", click: meant(() => this.#toggleStack()) }, "Stack"),
+          make("button", { type: "button", click: meant(() => this.#store.stacks.split(this.#grid.meant)) }, "Split"),
+          make("button", { type: "button", click: meant(() => this.#join()) }, "Join"),
+        ),
         make("button", { type: "button", click: () => this.#changeClasses() }, "Change classes…"),
         make("button", { type: "button", click: () => this.#lookAgain() }, "Look again"),
         make("button", { type: "button", click: () => this.#write() }, "Write…"),
@@ -181,7 +185,7 @@ export class LabelScreen extends HTMLElement {
     const photo = this.#grid.current;
     if (!photo) return;
     this.#grid.chooseNone();
-    this.#store.setFilter({ like: photo.id });
+    this.#store.setFilter({ like: photo.id, class: "", folder: "", find: "" });
   }
 
   #large() {

@@ -8,7 +8,7 @@ import { heldThumbnail, loadThumbnail } from "./thumbnails.js";
 const TILE_PX = { wide: 168, narrow: 112 }; // the least width of a tile
 const CAPTION_PX = 30;
 const GAP_PX = 8;
-const MORE_ROWS = 2; // above and below what is in sight
+const MORE_ROWS = 5; // above and below what is in sight: half a second of scrolling, in which thumbnails come
 
 /** Tells of "choice" when the cursor moves or the choice changes. */
 export class PhotoGrid extends HTMLElement {
@@ -70,13 +70,14 @@ export class PhotoGrid extends HTMLElement {
     const before = this.#view;
     this.#members = members;
     this.#isOpen = isOpen;
-    if (view !== before) {
+    const still = view[this.cursor] === before[this.cursor] && !this.chosen.size; // as after most keys
+    if (view !== before && !still) {
       // The photo with the cursor keeps it; where it is gone, the next one after it that is still there gets it.
       const at = new Map(view.map((photo, index) => [photo.id, index]));
       for (const [face, photos] of members) for (const photo of photos) at.set(photo.id, at.get(face) ?? 0);
       const next = before.slice(this.cursor, this.cursor + 500).find((photo) => at.has(photo.id));
       this.cursor = next ? (at.get(next.id) ?? 0) : Math.max(0, Math.min(this.cursor, view.length - 1));
-      this.#anchor = Math.min(this.#anchor, Math.max(0, view.length - 1));
+      if (view.length) this.#anchor = Math.min(this.#anchor, view.length - 1);
       // Nobody changes what is out of sight; what has become part of a stack is chosen with it.
       this.chosen = new Set([...this.chosen].flatMap((id) => view[at.get(id) ?? -1]?.id ?? []));
     }
