@@ -224,8 +224,9 @@ export class PhotoGrid extends HTMLElement {
     const labels = new Set(members.map((one) => (one.none ? "none of these" : one.label || "no label")));
     const words = labels.size > 1 ? [...labels].join(" / ") : [...labels][0];
     const several = members.length > 1 ? `, stack of ${members.length} photos` : open ? ", in an open stack" : "";
+    const beside = `${photo.split && `, ${photo.split}`}${photo.copies > 1 ? `, ${photo.copies} files` : ""}`;
     tile.setAttribute("aria-selected", String(this.chosen.has(photo.id)));
-    tile.setAttribute("aria-label", `${photo.name}, ${words}${photo.out ? ", left out" : ""}${photo.test ? ", for the test" : ""}${several}`);
+    tile.setAttribute("aria-label", `${photo.name}, ${words}${photo.out ? ", left out" : ""}${photo.test ? ", for the test" : ""}${beside}${several}`);
     tile.dataset.state = photo.none ? "none" : photo.label ? "labelled" : "";
     tile.toggleAttribute("data-out", photo.out);
     tile.toggleAttribute("data-waiting", members.some((one) => one.waiting > 0));
@@ -241,7 +242,7 @@ export class PhotoGrid extends HTMLElement {
   #make(photo) {
     const img = make("img", { alt: "", draggable: "false", decoding: "async" });
     const caption = make("bdi", { class: "caption" });
-    const marks = make("span", { class: "marks" });
+    const marks = make("span", { class: "marks", "aria-hidden": "true" });
     if (photo.split) marks.append(make("span", {}, photo.split));
     if (photo.copies > 1) marks.append(make("span", { title: "files with this very content" }, `×${photo.copies}`));
     const count = make("span", { class: "count-of", title: "photos of one scene" });
