@@ -124,3 +124,16 @@ def test_a_zip_that_train_would_refuse_is_told(write, tmp_path, monkeypatch):
     told = write("zip", tmp_path / "set.zip")
     assert told["command"] == ""
     assert "unpack it" in told["notes"][-1]
+
+
+def test_what_chance_drew_goes_with_the_copies(studio, tmp_path):
+    source, photos, marks = studio
+    splits = {
+        photo.id: ("crossed", "train")[number % 2] for number, photo in enumerate(photos) if marks[photo.id].label
+    }
+    groups = dict.fromkeys(list(splits)[:2], "scene")
+    told = write_folders(str(tmp_path / "set"), source, photos, marks, quiet, groups=groups, splits=splits)
+    assert "photos.csv" in told["command"]  # the folders would say nothing of it
+    dataset = scan(tmp_path / "set" / "photos.csv", group_by=None)
+    assert sorted(dataset.splits) == sorted(splits.values())
+    assert sorted(dataset.groups.names)[-2:] == ["scene", "scene"]

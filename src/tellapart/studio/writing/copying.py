@@ -37,7 +37,14 @@ class ChangedError(Exception):
 
 
 def write_folders(
-    out: str, source: str, photos: Sequence[Photo], marks: Mapping[str, Mark], progress: Progress
+    out: str,
+    source: str,
+    photos: Sequence[Photo],
+    marks: Mapping[str, Mark],
+    progress: Progress,
+    *,
+    groups: Mapping[str, str] | None = None,
+    splits: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Copy the labelled photos into class folders of a new folder, with photos.csv beside them.
 
@@ -47,6 +54,8 @@ def write_folders(
         photos: of the studio.
         marks: what is said of them.
         progress: called with (stage, done, total).
+        groups: {id: the name of its group}, as for `label_file`.
+        splits: {id: its split}, as for `label_file`.
 
     Returns:
         What was written, as the page is told of it.
@@ -70,17 +79,25 @@ def write_folders(
                 place.unlink()
                 lost.append(photo.name)
             progress("copying photos", done, len(layout.places))
-        table = _table(photos, written, marks)
+        table = _table(photos, written, marks, groups, splits)
         (partial / TABLE).write_bytes(table.content)
         _free(target)
         partial.rename(target)
         flush_folder(target.parent)
-    trained_on = target if layout.whole else target / TABLE
+    trained_on = target if layout.whole and not splits else target / TABLE
     return _told(target, len(written), [*layout.notes, *_lost(lost), table.left], str(trained_on))
 
 
 def write_zip(
-    out: str, source: str, photos: Sequence[Photo], marks: Mapping[str, Mark], journal: Path, progress: Progress
+    out: str,
+    source: str,
+    photos: Sequence[Photo],
+    marks: Mapping[str, Mark],
+    journal: Path,
+    progress: Progress,
+    *,
+    groups: Mapping[str, str] | None = None,
+    splits: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write the labelled photos in class folders, photos.csv and the journal as one zip.
 
@@ -91,6 +108,8 @@ def write_zip(
         marks: as for `write_folders`.
         journal: the studio's.
         progress: called with (stage, done, total).
+        groups: as for `write_folders`.
+        splits: as for `write_folders`.
 
     Raises:
         InputError: as for `write_folders`.
@@ -108,7 +127,7 @@ def write_zip(
                     lost.append(photo.name)
                 progress("writing photos", done, len(layout.places))
             now = time.localtime()[:6]
-            table = _table(photos, written, marks)
+            table = _table(photos, written, marks, groups, splits)
             for name, content in ((TABLE, table.content), (JOURNAL, journal.read_bytes())):
                 archive.writestr(_entry(name, now), content, zipfile.ZIP_DEFLATED)
         _publish(partial, target)
@@ -119,6 +138,8 @@ def write_zip(
             f"{MAX_TOTAL_BYTES // 10**9} GB, by their folders."
         )
         return _told(target, len(written), notes, "")
+    if splits:
+        notes.append(f"`train` reads the folders of a zip and draws its own test: for this page's, name its {TABLE}.")
     return _told(target, len(written), notes, str(target))
 
 
@@ -231,7 +252,13 @@ def _entry(name: str, when: tuple[int, ...]) -> zipfile.ZipInfo:
     return entry
 
 
-def _table(photos: Sequence[Photo], places: Sequence[tuple[Photo, str]], marks: Mapping[str, Mark]) -> Written:
+def _table(
+    photos: Sequence[Photo],
+    places: Sequence[tuple[Photo, str]],
+    marks: Mapping[str, Mark],
+    groups: Mapping[str, str] | None,
+    splits: Mapping[str, str] | None,
+) -> Written:
     """The label file with paths relative to the folder that it lies in.
 
     Raises:
@@ -245,7 +272,7 @@ def _table(photos: Sequence[Photo], places: Sequence[tuple[Photo, str]], marks: 
     others = [
         photo for photo in photos if photo.id not in written and (not marks[photo.id].label or marks[photo.id].out)
     ]
-    return label_file([*(photo._replace(place=path) for photo, path in places), *others], marks)
+    return label_file([*(photo._replace(place=path) for photo, path in places), *others], marks, groups, splits)
 
 
 def _lost(names: Sequence[str]) -> list[str]:
