@@ -12,18 +12,20 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from tellapart.data.preprocess import Preprocess
 from tellapart.sandbox.decoder_pool import DecoderPool
 from tellapart.server.shell.app import Settings, make_app
 from tellapart.server.shell.limits import Budget, Reservation, read_body
 from tellapart.server.shell.pages import read_pages, routes
 from tellapart.server.shell.problem import Problem, bad_request, json_response
+from tellapart.studio.collected import take_zip
 from tellapart.studio.events import Events
 from tellapart.studio.heap import Photo
 from tellapart.studio.jobs import Job, Jobs
 from tellapart.studio.scoring import Scoring
 from tellapart.studio.session import Session
 from tellapart.studio.sharing import Sharing
-from tellapart.studio.thumbnails import Thumbnails
+from tellapart.studio.thumbnails import SIDE_PX, Thumbnails
 from tellapart.studio.writing.proposed import proposed
 
 GONE: Final = Response(status_code=499)  # nobody reads it
@@ -53,6 +55,9 @@ def make_studio_app(
 ) -> ASGIApp:
     """The application around one studio."""
     pages = read_pages(files("tellapart") / "studio" / "page")
+    for page in pages:
+        if policy := page.headers.get("content-security-policy"):
+            page.headers["content-security-policy"] = f"{policy}; media-src blob:"  # videos that are handed over
     pages += [page for page in read_pages() if page.path in SHARED]
     paths = {page.path for page in pages}
     room = Budget()
@@ -62,10 +67,33 @@ def make_studio_app(
         *_work(jobs, sharing, events, room),
         *_shared(sharing),
         _trial(jobs, sharing, decoders, room),
+        *_collected(session, decoders, room),
         *_scored(scoring),
         *routes(pages),
     ]
     return make_app(every, settings, CollectorRegistry(), parts=paths | QUIET, free=paths | {"/report"})
+
+
+def _collected(session: Session, decoders: DecoderPool, room: Budget) -> list[Route]:
+    """Photos that the page hands over: each is stored as it is, once it is known that it can be read."""
+
+    async def photo(request: Request) -> Response:
+        with Reservation(room, Budget()) as reservation:
+            try:
+                body = bytes(await read_body(request, reservation))
+            except ClientDisconnect:
+                return GONE
+            await decoders.decode(body, Preprocess(SIDE_PX))
+            name = request.query_params.get("name", "photo.jpg")
+            return json_response(await asyncio.to_thread(session.keep, body, name))
+
+    async def zipped(request: Request) -> Response:
+        try:
+            return json_response({"zip": await take_zip(session.folder, request.stream())})
+        except ClientDisconnect:
+            return GONE
+
+    return [Route("/v1/photos", photo, methods=["POST"]), Route("/v1/zip", zipped, methods=["POST"])]
 
 
 def _trial(jobs: Jobs, sharing: Sharing, decoders: DecoderPool, room: Budget) -> Route:

@@ -25,6 +25,7 @@ from tellapart.storage.atomic import write_file
 from tellapart.text import quoted, shown
 
 ID_LETTERS: Final = 32  # 128 bits of SHA-256: among 100,000 photos two share them by chance once in 10^28 heaps
+COLLECTED: Final = "photos"  # below the studio's folder: photos that were handed to the page
 INDEX: Final = "photos.json"  # which content a file had when it was last read, so that it need not be read again
 NONE_OF_THESE: Final = "none of these"
 
@@ -92,6 +93,7 @@ def read_heap(source: str, state: Path, progress: Progress | None = None) -> Hea
         InputError: it is neither, or it cannot be understood.
     """
     placed, class_names, notes = placed_files(source)
+    placed += _collected(state)
     given = sorted(file for file in placed if not file.reason)
     known = _load(state / INDEX)
     read = _read_all(given, known, progress)
@@ -143,6 +145,13 @@ def placed_files(source: str) -> tuple[list[Placed], tuple[str, ...], list[str]]
     loose = (NOT_INSIDE_CLASS, NOT_INSIDE_SPLIT)  # a person who has not said a class yet
     placed = [file._replace(reason="") if file.reason in loose else file for file in arranged.placed]
     return placed, tuple(sorted(names)), [*left_out, *arranged.notes]
+
+
+def _collected(state: Path) -> list[Placed]:
+    """The photos that were handed to the page, without a class, as if they lay in a folder of the source."""
+    folder = state / COLLECTED
+    files = list_folder(str(folder)).files if folder.is_dir() else []
+    return [Placed("/".join(("collected", *file.parts)), file.place, reason=file.reason) for file in files]
 
 
 def _scanned(source: str) -> tuple[Dataset, list[str]]:

@@ -11,6 +11,7 @@ from tellapart.sandbox.decoder_pool import DecoderPool
 from tellapart.server.shell import lifecycle
 from tellapart.server.shell.app import Settings
 from tellapart.studio.app import make_studio_app
+from tellapart.studio.collected import clear_incoming
 from tellapart.studio.events import Events
 from tellapart.studio.jobs import Jobs
 from tellapart.studio.scoring import Scoring
@@ -32,6 +33,7 @@ async def serve(
         on_ready: called when the page can be opened.
     """
     jail.guard()
+    clear_incoming(session.folder)
     decoders = DecoderPool(n_cores())
     decoders.start()
     thumbnails, events = Thumbnails(session.folder, decoders), Events()

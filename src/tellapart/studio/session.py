@@ -8,8 +8,9 @@ from typing import Any
 
 from tellapart.storage.atomic import write_file
 from tellapart.studio.actions import ENOUGH_FOR_OTHER, line_for
+from tellapart.studio.collected import keep
 from tellapart.studio.draw import Draw, draw_of, firsts_of, groups_of, splits_of
-from tellapart.studio.heap import Heap, Photo, Progress, read_heap
+from tellapart.studio.heap import Heap, Photo, Progress, identity, read_heap
 from tellapart.studio.journal import Journal
 from tellapart.studio.labels_in.reading import read_labels
 from tellapart.studio.labels_in.taking import Effect, match
@@ -131,6 +132,20 @@ class Session:
         if by == "strip" and not self.draw.own:
             return [photo for photo in photos if photo not in self.draw.tests]
         return self.draw.without_tests(photos)
+
+    def keep(self, content: bytes, name: str) -> dict[str, Any]:
+        """Store a photo that was handed over; what it is known by, and whether it is here already.
+
+        It is shown once the source is looked at again.
+
+        Raises:
+            InputError: it cannot be stored.
+        """
+        photo = identity(content)
+        known = photo in self.by_id
+        if not known:
+            keep(self.folder, name, content, photo)
+        return {"photo": photo, "known": known}
 
     def labels(self, content: bytes, name: str, how: str, folder: str = "") -> dict[str, Any]:
         """Take the labels in a file, or look at what taking them would do.

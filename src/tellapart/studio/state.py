@@ -22,7 +22,7 @@ ACTIONS: Final = frozenset(
     }
 )
 # What it labelled only trains: the sure photos of a strip are easier than the heap, and close calls are harder.
-CHOSEN_BY: Final = frozenset({"strip", "suggest", "like"})
+CHOSEN_BY: Final = frozenset({"strip", "suggest", "like", "try"})
 
 
 @dataclass(frozen=True)

@@ -128,3 +128,15 @@ export const cancelJob = (number) => post("/v1/cancel", { number });
  */
 export const tryPhoto = async (photo, whole) =>
   (await ask(`/v1/try?whole=${whole}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: photo })).json(); // prettier-ignore
+
+/**
+ * @param {Blob} photo
+ * @param {string} name
+ * @returns {Promise<{photo: string, known: boolean}>} once it is stored
+ */
+export const handOver = async (photo, name) =>
+  (await ask(`/v1/photos?name=${encodeURIComponent(name.replace(/\p{Surrogate}/gu, "_"))}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: photo })).json(); // prettier-ignore
+
+/** @param {Blob} zip @returns {Promise<string>} what it is called until it is taken apart */
+export const handOverZip = async (zip) =>
+  (await (await ask("/v1/zip", { method: "POST", headers: { "Content-Type": "application/zip" }, body: zip })).json()).zip;

@@ -24,6 +24,7 @@ const KEYS = [
   ["A or Enter", "in Strips: accept what is proposed for the whole strip"],
   ["1 – 9, 0 or N; X", "in Strips: what the photo pointed at is, else the whole strip; take a photo out"],
   ["A or Enter, R", "in Doubts: do what is proposed; this is right, never ask again"],
+  ["Space, held", "in Collect: record from the camera"],
   ["[ and ]", "the screen before, the next screen"],
   ["?", "this list"],
 ];

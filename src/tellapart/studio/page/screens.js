@@ -1,5 +1,6 @@
 /** The screens of the studio, in the order of their tabs. */
 
+import "./collect-screen.js";
 import "./doubts-screen.js";
 import "./label-screen.js";
 import "./score-screen.js";
@@ -14,6 +15,7 @@ import "./try-screen.js";
  * @type {{key: string, title: string, element: string}[]}
  */
 export const SCREENS = [
+  { key: "collect", title: "Collect", element: "collect-screen" },
   { key: "label", title: "Label", element: "label-screen" },
   { key: "strips", title: "Strips", element: "strips-screen" },
   { key: "doubts", title: "Doubts", element: "doubts-screen" },

@@ -60,7 +60,9 @@ class StudioPage extends HTMLElement {
 
   /** @param {string} key of a screen; another word is the first one */
   #open(key) {
-    const { element, ...screen } = SCREENS.find((one) => one.key === key) ?? SCREENS[0];
+    const usual = this.#store.photos.length ? "label" : "collect"; // there is nothing to label yet
+    const wanted = (/** @type {string} */ name) => SCREENS.find((one) => one.key === name);
+    const { element, ...screen } = wanted(key) ?? wanted(usual) ?? SCREENS[0];
     this.#screens.get(this.#screen)?.close?.();
     const shown = this.#screens.get(screen.key) ?? document.createElement(element);
     this.#screens.set(screen.key, shown);
@@ -68,7 +70,7 @@ class StudioPage extends HTMLElement {
     for (const tab of this.#tabs) tab.setAttribute("aria-current", tab.dataset.screen === screen.key ? "page" : "false");
     const query = new URLSearchParams(location.search);
     query.set("screen", screen.key);
-    if (screen.key === SCREENS[0].key) query.delete("screen");
+    if (screen.key === "label") query.delete("screen");
     history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}${location.hash}`);
     this.#main.replaceChildren(shown);
     shown.open(this.#store);

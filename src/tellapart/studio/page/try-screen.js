@@ -1,20 +1,15 @@
 /** The model tried: a file or the live camera, with its answer, where it looked, and the labelled photos most alike. */
 
-import { tryPhoto } from "./client.js";
+import { Camera, frameOf } from "./camera.js";
+import { handOver, tryPhoto } from "./client.js";
 import { make, named } from "./elements.js";
 import { photoFigure } from "./photo-figure.js";
-import { HIDDEN, hidesPixels } from "./probe.js";
 
 /** @typedef {import("./studio-types").Answer} Answer */
 
+const NONE = "none of these";
 const LIVE_PX = 640; // of a frame of the moving picture: the network sees some 250
 const PAUSE_MS = 150; // between two of them, so that the rest of the page is not kept waiting
-const QUALITY = 0.95;
-const REFUSALS = /** @type {Record<string, string>} */ ({
-  NotAllowedError: "The camera was refused. Allow it in the browser’s address bar, or choose a file.",
-  NotFoundError: "No camera was found. Choose a file instead.",
-  NotReadableError: "Another program is using the camera. Close it, then try again.",
-});
 
 /** Never 100 of what is only nearly sure. @param {number} share */
 const percent = (share) => (share > 0.99 ? "> 99 %" : share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`);
@@ -27,23 +22,23 @@ class TryScreen extends HTMLElement {
   #said = make("div", { class: "said", "aria-live": "polite" });
   #near = make("div", { class: "near" });
   #file = make("input", { type: "file", accept: "image/*", id: "try-file", class: "file", change: () => this.#chosen() });
-  #live = make("button", { type: "button", click: () => (this.#stream ? this.#stop() : this.#start()) }, "Use the camera");
+  #camera = new Camera(/** @type {any} */ (this.#video));
+  #live = make("button", { type: "button", click: () => (this.#camera.stream ? this.#stop() : this.#start()) }, "Use the camera");
   #freeze = make("button", { type: "button", class: "main", hidden: true, click: () => this.#frozen() }, "Freeze"); // prettier-ignore
-  /** @type {MediaStream | null} */
-  #stream = null;
+  #is = make("select", { id: "it-is" });
+  #wrong = make("p", { class: "answers", hidden: true }, make("label", { for: "it-is" }, "That is wrong: it is"), this.#is, make("button", { type: "button", click: () => this.#add() }, "Put it into the set")); // prettier-ignore
   /** @type {Blob | null} what is answered about now */
-  photo = null;
+  #photo = null;
   #turn = 0;
 
   /** @param {import("./store").Store} store */
   open(store) {
     if (!this.#store) {
       this.#store = store;
-      this.#video.muted = true;
       const choose = make("label", { class: "button", for: "try-file" }, "Choose a photo");
       this.append(
         make("section", { class: "seen" }, make("div", { class: "answers" }, choose, this.#file, this.#live, this.#freeze), make("div", { class: "whole-photo" }, this.#video, this.#image, this.#heat)), // prettier-ignore
-        make("section", { class: "verdict" }, this.#said, this.#near),
+        make("section", { class: "verdict" }, this.#said, this.#wrong, this.#near),
       );
       this.addEventListener("dragover", (event) => event.preventDefault());
       this.addEventListener("drop", (event) => {
@@ -75,7 +70,8 @@ class TryScreen extends HTMLElement {
   async #ask(photo) {
     this.#stop();
     const turn = ++this.#turn;
-    this.photo = photo;
+    this.#photo = photo;
+    this.#wrong.hidden = true;
     URL.revokeObjectURL(this.#image.src);
     this.#image.src = URL.createObjectURL(photo);
     this.#image.hidden = false;
@@ -93,36 +89,25 @@ class TryScreen extends HTMLElement {
   }
 
   async #start() {
-    this.#trouble(null);
-    if (!navigator.mediaDevices?.getUserMedia) return this.#trouble(new Error("Browsers lend the camera only to this computer’s own pages and to https.")); // prettier-ignore
     try {
-      const video = { facingMode: { ideal: "environment" }, width: { ideal: 1920 } };
-      this.#stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
+      await this.#camera.start();
     } catch (error) {
-      const name = error instanceof DOMException ? error.name : "";
-      return this.#trouble(new Error(REFUSALS[name] ?? "The camera did not start. Choose a file instead."));
+      return this.#trouble(error);
     }
-    if (await hidesPixels()) {
-      this.#stop();
-      return this.#trouble(HIDDEN);
-    }
-    this.#video.srcObject = this.#stream;
-    const facing = this.#stream.getVideoTracks()[0].getSettings().facingMode;
-    this.#video.classList.toggle("mirror", facing !== "environment"); // as in a mirror; what is asked about is not
+    this.#trouble(null);
     this.#video.hidden = this.#freeze.hidden = false;
     this.#image.hidden = this.#heat.hidden = true;
     this.#near.replaceChildren();
     this.#live.textContent = "Stop the camera";
-    await this.#video.play();
     this.#freeze.focus();
     this.#watch(++this.#turn);
   }
 
   /** Asks about frame after frame, as fast as they are answered. @param {number} turn */
   async #watch(turn) {
-    while (turn === this.#turn && this.#stream) {
+    while (turn === this.#turn && this.#camera.stream) {
       try {
-        const answer = await tryPhoto(await this.#frame(LIVE_PX), false);
+        const answer = await tryPhoto(await frameOf(/** @type {any} */ (this.#video), LIVE_PX), false);
         if (turn === this.#turn) this.#show(answer);
       } catch (error) {
         if (turn !== this.#turn) return;
@@ -133,26 +118,31 @@ class TryScreen extends HTMLElement {
     }
   }
 
-  /** @param {number} longest @returns {Promise<Blob>} */
-  #frame(longest) {
-    const { videoWidth: width, videoHeight: height } = this.#video;
-    const scale = Math.min(1, longest / Math.max(width, height));
-    const canvas = document.createElement("canvas");
-    Object.assign(canvas, { width: Math.round(width * scale), height: Math.round(height * scale) });
-    /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).drawImage(this.#video, 0, 0, canvas.width, canvas.height);
-    return new Promise((done, failed) =>
-      canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error("The frame could not be kept."))), "image/jpeg", QUALITY),
-    ); // prettier-ignore
+  async #frozen() {
+    if (this.#camera.stream) this.#ask(await frameOf(/** @type {any} */ (this.#video)));
   }
 
-  async #frozen() {
-    if (this.#stream) this.#ask(await this.#frame(Infinity));
+  /** The photo becomes one of the set: it trains, and is never for the test, for it was chosen because it was wrong. */
+  async #add() {
+    const photo = this.#photo;
+    if (!photo) return;
+    const name = /** @type {any} */ (this.#is).value;
+    try {
+      const kept = await handOver(photo, /** @type {any} */ (photo).name ?? `tried-${new Date().toISOString().replace(/[:.]/g, "-")}.jpg`); // prettier-ignore
+      await this.#store.lookAgain();
+      const photos = [this.#store.byId.get(kept.photo)].filter((one) => one !== undefined);
+      const action = name === NONE ? { do: "none", by: "try" } : { do: "label", label: name, by: "try" };
+      await this.#store.act(action, photos, name === NONE ? { label: "", none: true } : { label: name, none: false });
+      this.#wrong.hidden = true;
+      this.dispatchEvent(new CustomEvent("say", { detail: `It is in the set as “${name}”.`, bubbles: true }));
+    } catch (error) {
+      this.#trouble(error);
+    }
   }
 
   #stop() {
     this.#turn++;
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    this.#stream = this.#video.srcObject = null;
+    this.#camera.stop();
     this.#video.hidden = this.#freeze.hidden = true;
     this.#live.textContent = "Use the camera";
   }
@@ -168,7 +158,10 @@ class TryScreen extends HTMLElement {
         make("div", { class: "bar" }, named(name), make("progress", { max: "1", value: String(share), "aria-label": name }), make("span", {}, percent(share))), // prettier-ignore
       ),
     );
+    this.#wrong.hidden = !alike;
     if (!alike) return;
+    const names = [...this.#store.classes, NONE];
+    this.#is.replaceChildren(...names.filter((name) => name !== answer).map((name) => make("option", {}, name)));
     this.#heat.hidden = !heatmap;
     if (heatmap) this.#heat.src = heatmap;
     const photos = alike.flatMap((id) => this.#store.byId.get(id) ?? []);

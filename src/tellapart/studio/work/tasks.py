@@ -10,6 +10,7 @@ from tellapart.studio.work.score import advice, score
 from tellapart.studio.work.share import export_model, train_model
 from tellapart.studio.work.stacks import found_stacks
 from tellapart.studio.work.trial import trial
+from tellapart.studio.work.unzip import unzip
 from tellapart.studio.work.write import copy_out, move, unmove, zip_out
 from tellapart.timing import Progress
 
@@ -31,6 +32,6 @@ TASKS: Final[Mapping[str, Task]] = {
     **{"read": read, "doubts": doubts},
     **{"score": score, "advice": advice},
     **{"strips": strips, "suggestions": suggestions, "alike": alike},
-    **{"train": train_model, "export": export_model, "try": trial},
+    **{"train": train_model, "export": export_model, "try": trial, "unzip": unzip},
     **{"copy_out": copy_out, "zip_out": zip_out, "move": move, "unmove": unmove},
 }

@@ -1,0 +1,77 @@
+"""Photos that were handed to the page: kept byte for byte beside the journal, and part of the heap from then on."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from tellapart.errors import InputError
+from tellapart.storage.atomic import write_file
+from tellapart.studio.heap import COLLECTED
+from tellapart.studio.writing.layout import safe_name
+
+INCOMING: Final = "incoming-"  # begins the name of a zip that is being taken apart
+MAX_ZIP_BYTES: Final = 4_000_000_000
+
+
+def keep(state: Path, name: str, content: bytes, identity: str) -> Path:
+    """Store a photo under its name, or one beside it where that is another photo's; where it lies.
+
+    Args:
+        state: the studio's folder.
+        name: as whoever sent it calls it; only the last part counts.
+        content: of the file.
+        identity: what the photo is known by.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    folder = state / COLLECTED
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            "The photo cannot be stored.", hint="Make room on the disk, or mend its permissions."
+        ) from error
+    stem, ending = os.path.splitext(safe_name(os.path.basename(name.replace("\\", "/")) or "photo.jpg"))
+    place = folder / f"{stem}{ending}"
+    if place.exists():
+        place = folder / f"{stem}-{identity[:12]}{ending}"
+    if not place.exists():
+        write_file(place, content)
+    return place
+
+
+async def take_zip(state: Path, parts: AsyncIterator[bytes]) -> str:
+    """Store a zip as it arrives; the name that `unzip` takes.
+
+    Raises:
+        InputError: it is too large, or cannot be written.
+    """
+    name = f"{INCOMING}{secrets.token_hex(8)}.zip"
+    try:
+        with (state / name).open("xb") as file:
+            async for part in parts:
+                file.write(part)
+                _refuse_large(file.tell())
+    except BaseException as error:
+        with suppress(OSError):
+            (state / name).unlink()
+        if isinstance(error, OSError):
+            raise InputError("The zip cannot be stored.", hint="Make room on the disk.") from error
+        raise
+    return name
+
+
+def _refuse_large(n_bytes: int) -> None:
+    if n_bytes > MAX_ZIP_BYTES:
+        raise InputError(f"The zip is larger than {MAX_ZIP_BYTES // 10**9} GB.", hint="Make two of it.")
+
+
+def clear_incoming(state: Path) -> None:
+    """Remove what a studio that was killed left of zips."""
+    for path in state.glob(f"{INCOMING}*.zip"):
+        with suppress(OSError):
+            path.unlink()
