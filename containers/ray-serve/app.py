@@ -1,6 +1,6 @@
 """A model folder behind Ray Serve: the page and the API of `tellapart serve`, in as many replicas as you like.
 
-    serve run app:application model=/nas/burgers replicas=2 cores=2 hosts=photos.example.org
+    serve run --working-dir . app:application model=/nas/burgers replicas=2 cores=2 hosts=photos.example.org
 
 Each replica has the model, decoding processes and rate limits of its own, as each `tellapart serve` has. It needs
 `pip install "tellapart[serve]" "ray[serve]"`. README.md says what differs from `tellapart serve`.

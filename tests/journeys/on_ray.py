@@ -18,7 +18,8 @@ def replicas():
     return [one["name"] for one in ray.util.list_named_actors(all_namespaces=True) if "REPLICA" in one["name"]]
 
 
-ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+environment = {"env_vars": {"PYTHONPATH": sys.argv[1]}}  # replicas import the application too
+ray.init(num_cpus=4, runtime_env=environment, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 serve.start(http_options={"port": int(sys.argv[3])}, logging_config={"log_level": "ERROR"})
 serve.run(application({"model": sys.argv[2], "replicas": "2", "cores": "1"}))
 print("ready", *replicas(), flush=True)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tellapart.data.groups import Groups
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
+from tellapart.features.extract import made_on
 from tellapart.shards import parquet
 from tellapart.storage.atomic import write_file
 
@@ -194,8 +195,9 @@ def begun(path: Path, dataset: Dataset, manifest: Manifest) -> Destination:
         _write_tables(path, dataset, manifest)
         write_file(path / MANIFEST, json.dumps(asdict(manifest), indent=2, sort_keys=True).encode())
     found = opened(path)
+    _, device = made_on(found.manifest.network)
     for name, what, option in (
-        ("network", "features of another network", f"--quality {found.manifest.quality} --fit {{}}"),
+        ("network", "features of another network", f"--quality {found.manifest.quality} --fit {{}} --device {device}"),
         ("precision", "features of another precision", "--precision {}"),
         ("shard_size", "shards of another size", "--shard-size {}"),
     ):
