@@ -24,7 +24,7 @@ def n_cores() -> int:
 def cores_of_time(groups: Path, own: str) -> int | None:
     """The cores whose time a control group of Linux may use, rounded up; None where nothing limits it.
 
-    A container with a limit sees all cores of its machine: with a thread for each, it would be stopped most of the time.
+    A container with a limit sees all cores of its machine; with a thread on each it would mostly stand still.
 
     Args:
         groups: where the hierarchy is mounted, such as /sys/fs/cgroup.
