@@ -21,7 +21,8 @@ import numpy as np
 
 import measure
 from suggest import BACKBONE, Photos, load
-from tellapart.studio.work.proposals import fit_head, is_drawn
+from tellapart.studio.draw import is_drawn
+from tellapart.studio.work.proposals import fit_head
 from tellapart.studio.work.strips import Strip, next_strips
 
 MOST_KEYS = 0.4  # a photo outside the test stacks
@@ -170,6 +171,34 @@ def curves(name: str, ways: dict[str, list[dict[str, object]]]) -> list[measure.
     return rows
 
 
+def drawn(rows: list[measure.Row]) -> str:
+    """Accuracy against keys a photo, as an SVG picture: a panel for each set, a line for each way."""
+    wide, high, left, top = 300, 200, 46, 34
+    colours = {"strips": "#0c6b68", "one by one": "#a9481f"}
+    parts = []
+    for panel, name in enumerate(dict.fromkeys(str(row["Photos"]) for row in rows)):
+        x0, steps = left + panel * (wide + left + 24), (0, 0.25, 0.5, 0.75, 1)
+        parts.append(f'<text x="{x0}" y="20" font-weight="600">{name}</text>')
+        for step in steps:
+            x, y = x0 + step * wide, top + (1 - step) * high
+            parts.append(f'<path d="M{x0} {y}h{wide}" stroke="#8885" fill="none"/>')
+            parts.append(f'<text x="{x0 - 6}" y="{y + 4}" text-anchor="end">{step:g}</text>')
+            parts.append(f'<text x="{x}" y="{top + high + 16}" text-anchor="middle">{step:g}</text>')
+        for row in (row for row in rows if row["Photos"] == name):
+            way = str(row["Labelled by"])
+            at = [(share, float(str(row[f"{share:g}"]))) for share in SHARES if row[f"{share:g}"]]
+            line = " ".join(f"{x0 + share * wide:.1f},{top + (1 - value) * high:.1f}" for share, value in at)
+            parts.append(f'<polyline points="{line}" fill="none" stroke="{colours[way]}" stroke-width="2.5"/>')
+            y = top + high - 12 - 18 * list(colours).index(way)
+            parts.append(f'<text x="{x0 + wide - 6}" y="{y}" text-anchor="end" fill="{colours[way]}">{way}</text>')
+    caption = (
+        f'<text x="{left}" y="{top + high + 38}">accuracy on the test stacks, by keys a photo outside the test</text>'
+    )
+    size = f'viewBox="0 0 {2 * (wide + left + 24)} {top + high + 50}"'
+    look = 'font-family="sans-serif" font-size="12" fill="#777"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {look}>\n' + "\n".join([*parts, caption]) + "\n</svg>\n"
+
+
 def main() -> None:
     options = measure.arguments(__doc__, repeats=5)
     tables: dict[str, list[measure.Row]] = {"Keys": [], "Accuracy on the test stacks by keys a photo": []}
@@ -181,6 +210,9 @@ def main() -> None:
         tables["Keys"] += costs(name, ways)
         tables["Accuracy on the test stacks by keys a photo"] += curves(name, ways)
     measure.report(options, tables)
+    if options.json:
+        picture = drawn(tables["Accuracy on the test stacks by keys a photo"])
+        options.json.with_suffix(".svg").write_text(picture, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -74,7 +75,9 @@ def serving(hub: Hub) -> Iterator[Hub]:
                     {"type": "file", "path": file, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
                     for file, content in hub.sets[name].items()
                 ]
-                self.send(200, json.dumps(found).encode())
+                if rest[2:] and "recursive=true" not in self.path.lower():
+                    found = self.inside("/".join(rest[2:]), found)
+                self.send(200 if found else 404, json.dumps(found).encode())
             elif api:
                 siblings = [{"rfilename": file} for file in hub.sets[name]]
                 info = {"id": name, "sha": hub.revision(name), "siblings": siblings, "private": False, "tags": []}
@@ -84,11 +87,22 @@ def serving(hub: Hub) -> Iterator[Hub]:
             else:
                 self.send(404, b"{}")
 
+        def inside(self, folder: str, files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            """What lies directly in a folder."""
+            found = [file for file in files if file["path"].rpartition("/")[0] == folder]
+            rest = [file["path"][len(folder) + 1 :] for file in files if file["path"].startswith(f"{folder}/")]
+            names = sorted({path.partition("/")[0] for path in rest if "/" in path})
+            return found + [
+                {"type": "directory", "path": f"{folder}/{one}", "oid": "0" * 40, "size": 0} for one in names
+            ]
+
         def resolve(self, name: str, file: str) -> None:
             commit = {"X-Repo-Commit": hub.revision(name)}
             content = hub.sets[name].get(file)
             if content is None:
                 self.send(404, b"", **{"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found", **commit})
+            elif asked := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or ""):
+                self.send(206, content[int(asked[1]) : int(asked[2]) + 1], **commit)
             else:
                 self.send(200, content, ETag=f'"{hashlib.sha1(content).hexdigest()}"', **commit)
             if file == "README.md" and self.command == "GET" and name in hub.later:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tellapart.data.label_file import Row, locate, place_rows, read_label_file, split_names
+from tellapart.data.label_file import Row, locate, place_rows, read_label_file
+from tellapart.data.meaning.split_columns import split_names
 from tellapart.errors import InputError
 
 
@@ -55,12 +56,12 @@ def row(line, path="hat/1.jpg", label="hat", split="", size_bytes=5):
 
 
 def test_splits_by_their_common_names_on_all_rows_or_none():
-    assert split_names([row(1), row(2)], "It", "line") == ["", ""]
-    assert split_names([row(1, split="Dev"), row(2, split="training")], "It", "line") == ["val", "train"]
+    assert split_names([(1, ""), (2, "")], "It", "line") == ["", ""]
+    assert split_names([(1, "Dev"), (2, "training")], "It", "line") == ["val", "train"]
     with pytest.raises(InputError, match=r"It gives line 2 no split\."):
-        split_names([row(1, split="test"), row(2)], "It", "line")
+        split_names([(1, "test"), (2, "")], "It", "line")
     with pytest.raises(InputError, match=r'It gives line 1 the split "mine"\.'):
-        split_names([row(1, split="mine")], "It", "line")
+        split_names([(1, "mine")], "It", "line")
 
 
 def test_a_photo_listed_twice_is_used_once_and_has_one_label():

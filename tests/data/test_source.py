@@ -226,8 +226,8 @@ def test_there_is_no_such_source() -> None:
 
 
 def test_a_file_of_another_kind() -> None:
-    make("photos.tar", "hat.jpg")
-    for name in ("photos.tar", "hat.jpg"):
+    make("photos.rar", "hat.jpg")
+    for name in ("photos.rar", "hat.jpg"):
         assert refused(name) == (
             f'"{name}" is not a folder, a zip, a CSV or a JSONL file.',
             "Name the folder that holds one folder of photos for each class.",
@@ -474,9 +474,16 @@ def test_a_label_file_names_no_photo_elsewhere(header: str) -> None:
             f'Line {2 if header else 1} of "set/labels.csv" names a photo on another machine: "{way}".',
             "Copy the photos to this one.",
         )
-    for way in ("http://127.0.0.1:1/1.jpg", "hf://datasets/a/b@main/1.jpg", "zip://1.jpg::a.zip", "~/1.jpg"):
+    make("set/labels.csv", content=b"path,label\n~/1.jpg,hat\n")
+    assert refused("set/labels.csv")[0] == '"set/labels.csv" names 1 photo that cannot be found: "~/1.jpg" (line 2).'
+    for way in ("file:///etc/passwd", "zip://1.jpg::a.zip", "memory://1.jpg", "s3://h/a.zip::zip://1.jpg"):
         make("set/labels.csv", content=f"path,label\n{way},hat\n".encode())
-        assert refused("set/labels.csv")[0] == f'"set/labels.csv" names 1 photo that cannot be found: "{way}" (line 2).'
+        assert refused("set/labels.csv")[0] == f'"{way}" is no address that photos are read from.'
+    make("set/labels.csv", content=b"path,label\nhttps://h/1.jpg,hat\n1.jpg,hat\n")
+    assert refused("set/labels.csv") == (
+        '"set/labels.csv" names addresses, and a file of this machine: "1.jpg" (line 3).',
+        "Make two tables of it: one of addresses, one of paths.",
+    )
 
 
 def test_a_photo_listed_twice_or_empty_is_skipped_aloud() -> None:

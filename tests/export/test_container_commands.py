@@ -38,6 +38,7 @@ ANSWERS = {
     "cache": ["cache"],
     "backbones": ["backbones"],
     "doctor": ["doctor"],
+    "collect": ["collect", "--help"],
 }
 REFUSES = {
     "evaluate": ["evaluate", "MODEL", "PHOTOS"],

@@ -18,7 +18,8 @@ from tellapart.shards.state import state_of
 def test_two_kinds_of_processor_are_named_and_differ_by_millionths(photos, filled, tmp_path):
     """The older kind is made by the engine's own switch, in a process of its own."""
     older = tmp_path / "older"
-    program = "import sys; from tellapart.shards.embedding import *; embed(sys.argv[1], Path(sys.argv[2]), "
+    program = "import sys; from pathlib import Path; from tellapart.shards.embedding import *; "
+    program += "embed(sys.argv[1], Path(sys.argv[2]), "
     program += "How('fast', shard_size=9), part=Part(1, 2))"
     env = {**os.environ, "ONEDNN_MAX_CPU_ISA": "SSE41"}
     subprocess.run([sys.executable, "-c", program, str(photos), str(older)], env=env, check=True)

@@ -98,3 +98,32 @@ def test_what_cannot_be_done_is_a_sentence(state, asked, sentence):
         do(state, **asked)
     assert refused.value.message == sentence
     assert len(state.lines) == n
+
+
+def test_stacks_are_split_and_joined_in_one_line_each_and_taken_back(state):
+    line = do(state, do="split", photos=["p0", "p1", "p2"], stacks=["p0", "p1", "p1"])
+    assert [state.marks[photo].stack for photo in ("p0", "p1", "p2", "p3")] == ["p0", "p1", "p1", ""]
+    assert set(line.after.photos) == {"p0", "p1", "p2"}
+    do(state, do="join", photos=["p0", "p1", "p2", "a"], stacks=["p1"] * 4)
+    assert state.marks["a"] == Mark("hat", stack="p1")
+    do(state, do="undo")
+    do(state, do="undo")
+    assert {mark.stack for mark in state.marks.values()} == {""}
+    for stacks in (["p0"], ["nobody", "p1"], "p0", None):
+        with pytest.raises(InputError):
+            do(state, do="split", photos=["p0", "p1"], stacks=stacks)
+
+
+def test_what_chose_a_photo_is_remembered_until_nothing_is_said_of_it(state):
+    do(state, do="label", photos=["p0", "a"], label="shoe", by="strip")
+    assert state.marks["p0"] == Mark("shoe", by="strip")
+    assert state.marks["a"] == Mark("shoe")  # it had a label that nothing chose
+    do(state, do="label", photos=["p0"], label="hat")
+    assert state.marks["p0"].by == "strip"
+    do(state, do="label", photos=["p0"], label="")
+    assert state.marks["p0"] == Mark()
+    do(state, do="none", photos=["p0"], by="suggest")
+    assert state.marks["p0"] == Mark(none=True, by="suggest")
+    for by in ("chance", ["strip"], None):
+        with pytest.raises(InputError):
+            do(state, do="label", photos=["p1"], label="hat", by=by)

@@ -60,20 +60,22 @@ def test_what_is_written_says_groups_and_splits_as_train_reads_them(opened):
     def write(session):
         by_name = {photo.name: photo.id for photo in session.heap.photos}
         plain = scan(session.write()["path"])
-        session.groups = {by_name["hat/1.jpg"]: "=1+1", by_name["hat/2.jpg"]: "=1+1"}
-        session.splits = {by_name["hat/1.jpg"]: "crossed", by_name["hat/2.jpg"]: "crossed"}
+        session.do({"do": "label", "photos": [by_name["0.jpg"]], "label": "hat", "by": "strip"})
+        session.drew([[by_name["hat/1.jpg"], by_name["hat/2.jpg"]]])
         return plain, scan(session.write()["path"])
 
     plain, told = opened(write)
     assert (plain.groups, set(plain.splits)) == (None, {""})
     assert told.groups is not None
     assert told.groups.kind == "column"
+    (first,) = {*told.groups.names} - {""}
     rows = zip(told.places, told.splits.tolist(), told.groups.names, strict=True)
     assert {"/".join(place.split(os.sep)[-2:]): said for place, *said in rows} == {
-        "hat/1.jpg": ["crossed", "=1+1"],
-        "hat/2.jpg": ["crossed", "=1+1"],
-        "shoe/1.jpg": ["train", ""],
-        "shoe/2.jpg": ["train", ""],
+        "hat/1.jpg": ["crossed", first],
+        "hat/2.jpg": ["crossed", first],
+        "shoe/1.jpg": ["crossed", ""],
+        "shoe/2.jpg": ["crossed", ""],
+        "photos/0.jpg": ["train", ""],
     }
 
 
@@ -103,7 +105,7 @@ def test_a_page_is_told_what_changed_since(opened):
         return session.changes(told["n"]), photo
 
     said, photo = opened(work)
-    assert said["photos"] == {photo: ["", True, False, [], "", ""]}
+    assert said["photos"] == {photo: ["", True, False, [], "", "", False]}
     assert (said["undo"], said["redo"], said["classes"]) == ("none", None, ["hat", "shoe"])
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from tellapart.errors import PhotoError
 from tellapart.sandbox.decoder_pool import DecoderPool
-from tellapart.studio.heap import identity
-from tellapart.studio.thumbnails import NAME, SIDE_PX, Thumbnails
+from tellapart.studio.heap import identity, read_heap
+from tellapart.studio.thumbnails import LARGE_PX, NAME, SIDE_PX, Thumbnails
 
 
 async def here():
@@ -77,3 +77,46 @@ def test_a_store_that_cannot_be_used_costs_time_alone(photo, tmp_path, spoiled):
         (tmp_path / NAME).mkdir()
     (jpeg,) = made(tmp_path, photo)
     assert jpeg[:2] == b"\xff\xd8"
+
+
+def test_those_that_nobody_has_asked_for_are_made_as_well(photos, tmp_path):
+    (photos / "broken.jpg").write_bytes((photos / "0.jpg").read_bytes()[:200])
+    heap = read_heap(str(photos), tmp_path).photos
+
+    async def run():
+        pool = DecoderPool(1)
+        pool.start()
+        thumbnails = Thumbnails(tmp_path, pool)
+        rest = asyncio.create_task(thumbnails.make_rest(lambda: heap))
+        while len(thumbnails._kept()) < len(heap) - 1:
+            await asyncio.sleep(0.02)
+        rest.cancel()
+        await asyncio.gather(rest, return_exceptions=True)
+        thumbnails.close()
+        await pool.close()
+
+    asyncio.run(run())
+    for photo in heap:
+        if photo.name != "broken.jpg":
+            os.unlink(photo.place)
+            assert made(tmp_path, (photo.id, photo.place))[0][:2] == b"\xff\xd8"
+
+
+def test_a_large_one_keeps_its_shape_and_is_no_larger_than_it_may_be(tmp_path):
+    Image.effect_noise((4_000, 1_000), 60).convert("RGB").save(tmp_path / "wide.png")
+    Image.effect_noise((30, 50), 60).convert("RGB").save(tmp_path / "tiny.png")
+
+    async def run():
+        pool = DecoderPool(1)
+        pool.start()
+        thumbnails = Thumbnails(tmp_path, pool)
+        places = [tmp_path / "wide.png", tmp_path / "tiny.png"]
+        try:
+            return [await thumbnails.large(identity(place.read_bytes()), str(place)) for place in places]
+        finally:
+            thumbnails.close()
+            await pool.close()
+
+    wide, tiny = asyncio.run(run())
+    assert Image.open(io.BytesIO(wide)).size == (LARGE_PX, LARGE_PX // 4)
+    assert Image.open(io.BytesIO(tiny)).size == (30, 50)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def open_studio(photos, visit, studio):
 
 
 def journal(photos):
-    lines = (photos.with_name("photos.studio") / NAME).read_text().splitlines()[1:]
+    lines = (photos.with_name(f"{photos.name}.studio") / NAME).read_text().splitlines()[1:]
     return [json.loads(line) for line in lines]
 
 
@@ -224,7 +225,7 @@ def test_doubts_are_answered_by_keys(visit, studio, photos):
     with Image.open(first) as image:
         image.resize((160, 120)).save(photos / "hat" / "small.jpg", quality=90)
     visited = visit(studio(photos).address.replace("/#", "/?screen=doubts#"))
-    visited.page.locator(".pair-of figure").nth(1).wait_for()
+    visited.page.locator(".pair-of figure").nth(1).wait_for(timeout=30_000)  # photos are read first
     heading = visited.page.locator(".doubt h2").first
     assert heading.inner_text() == "Near copies"
     press(visited, "a")
@@ -235,7 +236,100 @@ def test_doubts_are_answered_by_keys(visit, studio, photos):
     visited.page.locator(".pair-of figure").nth(1).wait_for()
     press(visited, "r")
     visited.until("!document.querySelector('.pair-of')")
+    saved(visited)
     assert journal(photos)[-1]["do"] == "right"
     press(visited, "[", "[")
     visited.page.locator(TILES).first.wait_for()
     assert "screen=" not in visited.page.url
+
+
+@pytest.fixture
+def garments(shared_data, tmp_path):
+    """Hats and shoes without labels; one hat is there three times, smaller each time."""
+    folder = tmp_path / "garments"
+    folder.mkdir()
+    for name in ("hat", "shoes"):
+        for number, path in enumerate(sorted((shared_data / "clothing" / "train" / name).iterdir())[:20]):
+            shutil.copy(path, folder / f"{name}-{number:02}.jpg")
+    with Image.open(folder / "hat-00.jpg") as image:
+        for n in (2, 3):
+            image.convert("RGB").resize((image.width // n, image.height // n)).save(folder / f"hat-00-{n}.png")
+    return folder
+
+
+def marks(photos):
+    """What the journal says of each photo, by identity."""
+    said = {}
+    for line in journal(photos):
+        said |= line["after"]["photos"]
+    return said
+
+
+def test_strips_are_named_mended_and_accepted_by_keys_alone(visit, studio, garments):
+    visited = visit(studio(garments).address.replace("/#", "/?screen=strips#"))
+    page = visited.page
+    row = page.locator(".strip [role=option]")
+    row.first.wait_for(timeout=30_000)  # photos are read first
+    shown = row.all_inner_texts()
+    press(visited, "ArrowRight", "ArrowRight", "x", "Escape")  # the second photo is taken out
+    assert f"What are these {len(shown) - 1} photos?" in page.locator(".strip-of h2").inner_text()
+    press(visited, "c", *"thing", "Enter")
+    saved(visited)
+    said = [mark for mark in marks(garments).values() if mark]
+    assert said
+    assert all(mark == {"label": "thing", "by": "strip"} for mark in said)
+    visited.until("document.querySelector('.strip [role=option]')")
+    press(visited, "ArrowRight", "1")  # this one alone
+    visited.until("document.querySelector('.strip [role=option][aria-selected=false] b')?.textContent === 'thing'")
+    saved(visited)
+    assert sum(bool(mark) for mark in marks(garments).values()) > len(said)
+    press(visited, "u", "u")
+    saved(visited)
+    assert not any(marks(garments).values())
+    visited.leaves_no_trace(visited.page.url.split("/?")[0], "blob:")
+
+
+def test_a_stack_is_one_tile_opened_split_and_looked_at_by_mouse(visit, studio, garments):
+    visited = visit(studio(garments).address.replace("/#", "/?find=hat-0#"))
+    page = visited.page
+    tiles = page.locator(TILES)
+    tiles.first.wait_for()
+    page.locator("[data-stack]").wait_for(timeout=30_000)
+    assert page.locator(".count-line").inner_text() == "12 of 42 photos in 10 stacks"
+    page.locator("[data-stack]").click()
+    assert "3 chosen" in page.locator(".count-line").inner_text()
+    page.get_by_role("button", name="Stack", exact=True).click()
+    assert page.locator("[data-open]").count() == 3
+    page.locator("[title='hat-00-2.png']").click()
+    page.get_by_role("button", name="Split", exact=True).click()
+    saved(visited)
+    assert page.locator("[data-open]").count() == 2
+    assert journal(garments)[-1]["do"] == "split"
+    page.get_by_role("button", name="Undo").click()
+    page.locator("[data-open]").nth(2).wait_for()
+    page.locator("[title='hat-00.jpg']").dblclick()
+    page.locator(".square:not([hidden])").wait_for()
+    box, whole = (page.locator(one).bounding_box() for one in (".square", ".whole-photo"))
+    assert box["width"] == pytest.approx(box["height"], abs=1)
+    assert min(whole["width"], whole["height"]) == pytest.approx(box["width"], abs=1)
+    press(visited, "Escape")
+    page.get_by_role("button", name="More like this").click()
+    visited.until("document.querySelectorAll('photo-grid [role=option]').length > 12")
+    assert "like=" in page.url
+    assert "find=" not in page.url
+
+
+def test_strips_by_touch_at_390_px(visit, studio, garments):
+    """As Chromium emulates a phone."""
+    address = studio(garments).address.replace("/#", "/?screen=strips#")
+    visited = visit(address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = visited.page
+    row = page.locator(".strip [role=option]")
+    row.nth(1).wait_for(timeout=30_000)
+    n = row.count()
+    row.nth(0).tap()
+    assert page.locator(".strip [aria-selected=true]").count() == n - 1
+    page.get_by_role("button", name="None of these").tap()
+    saved(visited)
+    assert sum(mark == {"none": True, "by": "strip"} for mark in marks(garments).values()) >= n - 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -11,7 +11,8 @@ import numpy as np
 
 from tellapart.checks.finding import Finding
 from tellapart.data.listing import list_folder
-from tellapart.data.source import MIN_PHOTOS_PER_CLASS, Dataset
+from tellapart.data.meaning.trainable import MIN_PHOTOS_PER_CLASS
+from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.storage.atomic import LEFT_BY_SYSTEMS
 from tellapart.storage.moves import Record, in_words, inside, read_list

@@ -6,6 +6,7 @@ import click
 
 from tellapart.cli.options import (
     INTERRUPTED,
+    allow_private_option,
     examples,
     group_by_option,
     json_option,
@@ -28,12 +29,16 @@ tellapart embed photos/ --plan                      how many photos, how large, 
 tellapart embed photos/ -o shards                   the same again goes on where it was stopped
 tellapart embed photos/ -o /nas/shards --shard 1/2  on one machine, 2/2 on another; or the same on both
 tellapart embed photos/ -o shards --retry-failed    once more the photos that could not be read
+tellapart embed s3://bucket/photos -o s3://bucket/shards
+tellapart embed 's3://bucket/train-{0000..0127}.tar' -o shards
 tellapart status shards
 tellapart train shards -o burgers"""
     )
 )
 @click.argument("photos", type=click.Path())
-@click.option("-o", "--output", metavar="DEST", type=click.Path(), help="Folder of shards, new or to go on with.")
+@click.option(
+    "-o", "--output", metavar="DEST", type=click.Path(), help="Folder of shards, or its address; new or to go on with."
+)
 @quality_option
 @click.option(
     "--fit", type=click.Choice(["crop", "squash"]), default="crop", show_default=True,
@@ -58,6 +63,7 @@ tellapart train shards -o burgers"""
 @click.option("--retry-failed", is_flag=True, help="Read photos that were skipped once more.")
 @click.option("--plan", "only_plan", is_flag=True, help="Try 200 photos, say what all would take, and write nothing.")
 @group_by_option
+@allow_private_option
 @json_option
 def embed(
     photos: str,
@@ -72,21 +78,22 @@ def embed(
     retry_failed: bool,
     only_plan: bool,
     group_by: str | None,
+    allow_private: bool,
     as_json: bool,
 ) -> None:
     """Compute the features of PHOTOS once and keep them in DEST, as shards that any number of processes fill.
 
     A shard is written when all of it is done, so a stop or a kill leaves whole shards, and the same command makes the
-    others. PHOTOS is what `train` takes. Needs the extra shards.
+    others. PHOTOS is what `train` takes, and both may lie elsewhere: s3://, gs://, az://, and for PHOTOS hf://, https://
+    and tars. Needs the extra shards, or cloud.
     """
-    from pathlib import Path
-
+    from tellapart.data.remote.place import place_named
     from tellapart.shards.embedding import How, Part, embed, plan
 
     how = How(quality, fit, precision, shard_size, device)
     if only_plan:
         with progress_bars() as progress:
-            planned = plan(photos, how, n_workers=workers, progress=progress)
+            planned = plan(photos, how, n_workers=workers, allow_private=allow_private, progress=progress)
         _print_plan(planned, as_json=as_json)
         return
     if output is None:
@@ -95,8 +102,8 @@ def embed(
     try:
         with progress_bars() as progress:
             done = embed(
-                photos, Path(output), how, part=own, n_workers=workers, retry_failed=retry_failed, group_by=group_by,
-                progress=progress,
+                photos, place_named(output), how, part=own, n_workers=workers, retry_failed=retry_failed,
+                group_by=group_by, allow_private=allow_private, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
         say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
@@ -107,7 +114,7 @@ def embed(
     from tellapart.cli.status import as_lines
     from tellapart.shards.state import state_of
 
-    state = state_of(Path(output))
+    state = state_of(place_named(output))
     if as_json:
         print_json({"made": done.made, "changed": done.changed, **state.to_json()})
         return
@@ -131,6 +138,8 @@ def _print_plan(planned: "Plan", *, as_json: bool) -> None:
     size = "of unknown size" if planned.bytes < 0 else f"of {_size(planned.bytes)}"
     say(f"{counted(planned.photos, 'photo')} {size}: {counted(planned.shards, 'shard')}, about "
         f"{_size(planned.shard_bytes)}.", bold=True)  # fmt: skip
+    if planned.requests:
+        say(f"About {counted(planned.requests, 'request')} to the storage.")
     took = f"{planned.hours:,.1f} hours" if planned.hours >= 1 else f"{planned.hours * 60:,.1f} minutes"
     say(f"{took} of this machine, at the {planned.rate:,.0f} photos/s of the {planned.tried:,} tried now.")
 

@@ -5,6 +5,7 @@ import click
 from tellapart.cli.backbones import backbones
 from tellapart.cli.cache import cache
 from tellapart.cli.check import check
+from tellapart.cli.collect import collect
 from tellapart.cli.compare import compare
 from tellapart.cli.demo import demo
 from tellapart.cli.doctor import doctor
@@ -48,6 +49,7 @@ COMMANDS = (
     compare,
     threshold,
     name,
+    collect,
     check,
     suggest,
     explain,

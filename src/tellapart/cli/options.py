@@ -158,6 +158,10 @@ group_by_option = click.option(
     help="Keep photos of one group together, by a glob over paths with {group} in it, a column of a table, or none. "
     "A column group, scene, session, subject, patient or lot groups unasked.",
 )  # fmt: skip
+allow_private_option = click.option(
+    "--allow-private", is_flag=True,
+    help="Let addresses of the web lead to hosts of this network: 127.0.0.1, 192.168.…, names that resolve to such.",
+)  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Replace an existing folder once the new one is complete.")
 robustness_option = click.option(
     "--robustness", is_flag=True,

@@ -1,13 +1,13 @@
 """`predict`: what a model says about photos."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 import click
 
-from tellapart.cli.options import FILE_TO_WRITE, examples, progress_bars
+from tellapart.cli.options import FILE_TO_WRITE, allow_private_option, examples, progress_bars
 from tellapart.cli.output import TAKEN, print_json, print_prediction, say, say_written, write_csv
 from tellapart.cli.streams import is_stdout
 from tellapart.errors import InputError, PhotoError
@@ -24,6 +24,7 @@ tellapart predict burgers lunch.jpg album/ '*.png'
 find . -name '*.jpg' | tellapart predict burgers - --json
 tellapart predict burgers album/ --csv answers.csv
 tellapart predict burgers album/ --sort-into sorted
+tellapart predict burgers s3://bucket/new https://example.org/lunch.jpg   (pip install "tellapart[cloud]")
 tellapart predict imagenet cat.jpg --top 5"""
     )
 )
@@ -35,17 +36,24 @@ tellapart predict imagenet cat.jpg --top 5"""
     "--sort-into", metavar="DIR", type=click.Path(),
     help="Copy each photo into a folder of its answer in DIR; nothing is moved or overwritten.",
 )  # fmt: skip
+@allow_private_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
 def predict(
-    model: str, photos: tuple[str, ...], top: int, csv_file: str | None, sort_into: str | None, as_json: bool
+    model: str,
+    photos: tuple[str, ...],
+    top: int,
+    csv_file: str | None,
+    sort_into: str | None,
+    allow_private: bool,
+    as_json: bool,
 ) -> None:
-    """Ask MODEL what is in PHOTOS: files, folders, globs, or "-" for paths on standard input.
+    """Ask MODEL what is in PHOTOS: files, folders, globs, addresses, tables of these, or "-" for standard input.
 
     MODEL is a folder that `tellapart train` wrote, or "imagenet" for the bundled network's 1,000 everyday classes.
     """
     from pathlib import Path
 
-    from tellapart.data.meaning.named_photos import scan_photos
+    from tellapart.data.remote.named import Named
     from tellapart.model.naming import refuse_swapped
     from tellapart.model.prediction import load
     from tellapart.storage.atomic import refuse_unwritable_file
@@ -56,11 +64,10 @@ def predict(
         raise InputError("--json and --csv cannot both print.", hint="Name a file for --csv.")
     if csv_file and csv_file != "-":
         refuse_unwritable_file(Path(csv_file))
-    named = scan_photos(p for p in photos if p != "-")
-    from_stdin = "-" in photos
+    source, from_stdin = Named((p for p in photos if p != "-"), allow_private=allow_private), "-" in photos
     predictor = load(model)
     sorter = _sorter(sort_into, predictor.class_names)
-    named = sorter.outside(named) if sorter else named
+    named = sorter.outside(source.photos) if sorter else source.photos
     paths: Iterable[str] = _then_stdin(named, sys.stdin, sorter) if from_stdin else named
     alone = len(named) == 1 and not from_stdin
     width = 0 if alone else max((len(shown(name)) for name in named), default=1)
@@ -68,7 +75,7 @@ def predict(
     taken: list[tuple[str, str]] = []
     n_answered = 0
     with progress_bars() as progress:
-        for done, prediction in enumerate(predictor.predict_many(paths), start=1):
+        for done, prediction in enumerate(predictor.predict_many(source.fetched(paths)), start=1):
             if sorter or (csv_file and not from_stdin):
                 progress("predicting", done, done if from_stdin else len(named))
             n_answered += prediction.error is None
@@ -76,9 +83,11 @@ def predict(
                 sorter.sort(prediction)
             if csv_file:
                 rows.append(prediction)
-                taken.append(_taken(prediction))
+                taken.append(_taken(prediction, source.taken))
             if as_json:
-                print_json(prediction.to_json() | dict(zip(TAKEN, _taken(prediction), strict=True)), indent=None)
+                print_json(
+                    prediction.to_json() | dict(zip(TAKEN, _taken(prediction, source.taken), strict=True)), indent=None
+                )
             elif not csv_file and (prediction.error is not None or not sorter):
                 print_prediction(prediction, top, width)
     for line in sorter.sentences() if sorter else ():
@@ -99,13 +108,15 @@ def _sorter(target: str | None, class_names: Sequence[str]) -> "Sorter | None":
     return sorter(target, class_names)
 
 
-def _taken(prediction: "Prediction") -> tuple[str, str]:
+def _taken(prediction: "Prediction", known: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
     """The day and the camera of a photo that was answered, as its EXIF says them."""
     from tellapart.data import photo
     from tellapart.formats.metadata import taken
 
     if prediction.error is not None:
         return "", ""
+    if prediction.photo in known:
+        return known[prediction.photo]
     with suppress(PhotoError):  # it is gone meanwhile
         return taken(photo.read(prediction.photo))
     return "", ""

@@ -23,11 +23,10 @@ def status(dest: str, as_json: bool) -> None:
 
     Every file that was found is used, skipped or waiting.
     """
-    from pathlib import Path
-
+    from tellapart.data.remote.place import place_named
     from tellapart.shards.state import state_of
 
-    state = state_of(Path(dest))
+    state = state_of(place_named(dest))
     if as_json:
         print_json(state.to_json())
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.options import (
+    allow_private_option,
     examples,
     force_option,
     group_by_option,
@@ -52,6 +53,7 @@ tellapart train photos/ -o burgers --recipe scratch --network first-cnn --epochs
     help="Fraction of photos kept for the test, where PHOTOS has no test folder.",
 )  # fmt: skip
 @group_by_option
+@allow_private_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split and the folds.")
 @click.option("--no-advice", is_flag=True, help="Do not measure what to do next; saves half a second.")
 @click.option(
@@ -70,6 +72,7 @@ def train(
     fit: "ResizeMode",
     test_share: float | None,
     group_by: str | None,
+    allow_private: bool,
     seed: int,
     no_advice: bool,
     shortcuts: bool,
@@ -85,7 +88,8 @@ def train(
 
     PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, a CSV or JSONL
     file of path,label[,split][,group], hf:NAME[:SPLIT], a Hugging Face data set, or a folder of shards that
-    `tellapart embed` filled.
+    `tellapart embed` filled. Folders, tables and shards may lie elsewhere (s3://, gs://, az://, hf://, https://),
+    tables may name addresses, in parquet too, and photos may lie in tars.
     """
     from tellapart.recipe import Reading
     from tellapart.workflow.train import train as train_model
@@ -106,6 +110,7 @@ def train(
             shortcuts=shortcuts,
             robustness=robustness,
             group_by=group_by,
+            allow_private=allow_private,
             command=_as_typed(sys.argv),
             progress=progress,
         )

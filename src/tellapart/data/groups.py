@@ -230,6 +230,19 @@ def refuse_unkeepable(groups: Groups, labels: NDArray[np.int32], class_names: Se
     )
 
 
+def refuse_column(column: str | None, name: str) -> None:
+    """Returns unless a column is to say the groups of `name`, which has none.
+
+    Raises:
+        InputError: it is.
+    """
+    if column not in (None, NONE):
+        raise InputError(
+            f"{quoted(name)} has no columns, so it cannot be grouped by {quoted(str(column))}.",
+            hint="Write a pattern over paths, like --group-by '{group}_*', or a label file with such a column.",
+        )
+
+
 def named_column(group_by: str | None, columns: Sequence[str], usual: Sequence[str], where: str) -> str | None:
     """Which of a table's columns says the groups; None for none.
 

@@ -3,8 +3,8 @@
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from tellapart.data.groups import as_text, named_column
 from tellapart.data.layout import Placed
@@ -18,10 +18,9 @@ from tellapart.data.meaning.class_names import (
     whole_numbers_note,
 )
 from tellapart.data.meaning.same_look import same_look
-from tellapart.data.meaning.split_columns import SPLIT_COLUMNS, columns_said, folders_said
-from tellapart.data.meaning.split_words import plain_split
-from tellapart.data.meaning.table_text import cells_of, read_text
-from tellapart.data.split import CROSSED
+from tellapart.data.meaning.split_columns import SPLIT_COLUMNS, columns_said, folders_said, split_names
+from tellapart.data.meaning.table_text import cells_of, json_lines, plain_text, read_text, whole_text
+from tellapart.data.remote.address import from_table, is_address, refuse_mixed, without_secrets
 from tellapart.data.spreadsheet import unguarded
 from tellapart.errors import InputError
 from tellapart.text import counted, quoted, shown, some
@@ -29,7 +28,7 @@ from tellapart.text import counted, quoted, shown, some
 TABLE_EXTENSIONS = frozenset({"csv", "tsv", "txt", "tab"})
 JSON_EXTENSIONS = frozenset({"jsonl", "ndjson"})
 
-PATH_COLUMNS = ("path", "photo", "file", "filename", "file_name", "filepath", "image")
+PATH_COLUMNS = ("path", "photo", "file", "filename", "file_name", "filepath", "image", "uri", "url")
 LABEL_COLUMNS = ("label", "class", "category", "class_name")
 GROUP_COLUMNS = ("group", "scene", "session", "subject", "patient", "lot")
 
@@ -40,7 +39,10 @@ _COLUMN_HINT = (
 
 
 class Row(NamedTuple):
-    """One labelled photo: `path` as written, `place` where it is on disk, `line` counted from 1."""
+    """One labelled photo: `path` as written, `place` where it is on disk, `line` counted from 1.
+
+    Of a photo elsewhere, path and place are its address as it is kept, and `whole` is the one to ask.
+    """
 
     line: int
     path: str
@@ -49,6 +51,7 @@ class Row(NamedTuple):
     place: str
     size_bytes: int  # -1 when there is no such photo
     group: str = ""
+    whole: str = ""
 
 
 class Table(NamedTuple):
@@ -83,12 +86,34 @@ def read_label_file(path: str, name: str, group_by: str | None = None) -> Table:
         InputError: the file is not UTF-8 text, or a line of it, which is named, cannot be understood or names a photo
             that a stranger's file must not name; or there is no such column.
     """
-    text = read_text(path, name)
-    folder = os.path.dirname(path)
-    raw = (_json_cells if extension(path) in JSON_EXTENSIONS else _table_cells)(text, folder, name, group_by)
-    table = _table(raw, folder, name)
-    _refuse_outside(table.rows, folder, name)
-    return table
+    return table_in(read_text(path, name), extension(path), os.path.dirname(path), name, group_by)
+
+
+def table_in(text: str, kind: str, folder: str, name: str, group_by: str | None = None) -> Table:
+    """The same of a label file's text, whose name ends with `kind` and whose paths are relative to `folder`."""
+    raw = (_json_cells if kind in JSON_EXTENSIONS else _table_cells)(text, folder, name, group_by)
+    return _table(raw, folder, name)
+
+
+def table_of_cells(cells: dict[str, list[str]], folder: str, name: str, group_by: str | None = None) -> Table:
+    """The same of a table {column: (N,) its texts}; its rows are counted from 1.
+
+    Raises:
+        InputError: there is no column of paths or of labels, or a row cannot be understood.
+    """
+    folded = {column.lower(): column for column in reversed(cells)}
+    path, label, split = (
+        next((folded[usual] for usual in names if usual in folded), "")
+        for names in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)
+    )
+    if not path or not label:
+        raise InputError(
+            f"{quoted(name)} must have a column of paths and one of labels. It has: {some(list(cells))}.",
+            hint="Name the columns uri, label and, if you have one, split or group.",
+        )
+    group = named_column(group_by, list(cells), GROUP_COLUMNS, name) or ""
+    lines = list(range(1, len(cells[path]) + 1))
+    return _table(_Raw(lines, cells, path, label, split, group), folder, name)
 
 
 def locate(line: int, path: str, label: str, split: str, folder: str = "") -> Row:
@@ -96,6 +121,10 @@ def locate(line: int, path: str, label: str, split: str, folder: str = "") -> Ro
 
     A table that `tellapart suggest` wrote may have apostrophes in it, which keep a spreadsheet from running names.
     """
+    if is_address(path) or is_address(folder):
+        whole = from_table(path, folder)
+        kept = without_secrets(whole)
+        return Row(line, kept, label, split, kept, 1, whole=whole)
     for spelling in dict.fromkeys((path, path.replace("\\", "/"), unguarded(path))):
         if row := _found(line, spelling, label, split, folder):
             return row
@@ -141,6 +170,9 @@ def _refuse_outside(rows: Sequence[Row], folder: str, name: str) -> None:
     A stranger's set brings photos of its own, by relative paths; one among them that leads to photos of yours would
     be learned from, shown and shared. A list of absolute paths was made on this machine, of photos that are here.
     """
+    if any(row.whole for row in rows):
+        refuse_mixed(((row.path, row.whole, row.line) for row in rows), folder, name)
+        return
     if all(os.path.isabs(row.path) for row in rows):
         return
     below = os.path.join(os.path.abspath(folder), "")
@@ -150,32 +182,6 @@ def _refuse_outside(rows: Sequence[Row], folder: str, name: str) -> None:
                 f"{quoted(name)} names a photo outside its folder: {quoted(row.path)} (line {row.line}).",
                 hint="Put it above its photos. Only a label file with absolute paths alone may name photos anywhere.",
             )
-
-
-def split_names(rows: Sequence[Row], name: str, line: str) -> list[str]:
-    """The split of every row by its normal name; "" everywhere when no row has one.
-
-    Raises:
-        InputError: a split has no common name, or only some rows have one.
-    """
-    if not any(row.split for row in rows):
-        return [""] * len(rows)
-    names = [CROSSED if row.split.strip().casefold() == CROSSED else plain_split(row.split) for row in rows]
-    wanted = f"{CROSSED} or train" if CROSSED in names else "train, val or test"
-    for row, split in zip(rows, names, strict=True):
-        if not split:
-            got = f"the split {quoted(row.split)}" if row.split else "no split"
-            raise InputError(
-                f"{name} gives {line} {row.line} {got}.",
-                hint=f"Write {wanted} on every {line}, or give no splits at all.",
-            )
-        if CROSSED in names and split not in (CROSSED, "train"):
-            raise InputError(
-                f"{name} says {CROSSED} and {split} ({line} {row.line}). One score is of photos that never train, the "
-                "other of photos that are tested in turn, and no number is both.",
-                hint=f"Write {CROSSED} and train alone, or train, val and test.",
-            )
-    return names
 
 
 def place_rows(rows: Sequence[Row], name: str, folder: str, line: str = "line") -> list[Placed]:
@@ -193,12 +199,12 @@ def place_rows(rows: Sequence[Row], name: str, folder: str, line: str = "line") 
     refuse_missing(rows, quoted(name), line, folder)
     firsts: dict[str, Row] = {}
     placed = []
-    for row, split in zip(rows, split_names(rows, quoted(name), line), strict=True):
-        photo = shown(os.path.join(folder, row.path).replace(os.sep, "/"))
+    for row, split in zip(rows, split_names([(row.line, row.split) for row in rows], quoted(name), line), strict=True):
+        photo = shown(row.path if row.whole else os.path.join(folder, row.path).replace(os.sep, "/"))
         if is_missing(row.label):
             placed.append(Placed(photo, row.place, reason=NO_LABEL))  # "nan", as programs write it
             continue
-        first = firsts.setdefault(os.path.normpath(row.place), row)
+        first = firsts.setdefault(row.place if row.whole else os.path.normpath(row.place), row)
         if normal(first.label) != normal(row.label):
             raise InputError(
                 f"{quoted(name)} gives {quoted(row.path)} two labels: "
@@ -262,6 +268,7 @@ def _table(raw: _Raw, folder: str, name: str) -> Table:
         for line, path, label, split, group in zip(raw.lines, paths, labels, splits, groups, strict=True)
     ]
     used = {raw.path, raw.label, raw.split, raw.group}
+    _refuse_outside(rows, folder, name)
     table = told_splits(raw.cells if raw.named else {}, rows, used, name)
     return table._replace(grouped_by=raw.group or None)
 
@@ -306,23 +313,26 @@ def _columns(row: Sequence[str], folder: str, where: str) -> tuple[tuple[int, in
     if path >= 0 and label >= 0:
         return (path, label, split), True
     remote = row[0][:2].replace("\\", "/") == "//"
-    if len(row) >= 2 and (remote or locate(0, row[0], "", "", folder).size_bytes >= 0):
+    remote = remote or is_address(row[0])
+    if len(row) >= 2 and (remote or (not is_address(folder) and locate(0, row[0], "", "", folder).size_bytes >= 0)):
         return (0, 1, 2), False
-    got = ", ".join(quoted(cell, longest=40) for cell in row[:4])
+    got = ", ".join(quoted(without_secrets(cell), longest=40) for cell in row[:4])
     raise InputError(f"{where} must name a path column and a label column. Got {got}.", hint=_COLUMN_HINT)
 
 
 def _json_cells(text: str, folder: str, name: str, group_by: str | None) -> _Raw:
-    found = list(_json_lines(text, name))
+    found = list(json_lines(text, name))
     columns = list(dict.fromkeys(key for _, row in found for key in row))
     group = named_column(group_by, columns, GROUP_COLUMNS, name) or ""
-    cells = {column: [_plain_text(row.get(column)) for _, row in found] for column in columns}
+    cells = {column: [plain_text(row.get(column)) for _, row in found] for column in columns}
     taken: list[str] = []
     for usual in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS):  # rows of one file may use several names
         those = [column for column in usual if column in cells]
         taken.append(those[0] if those else "")
         if those:
-            cells[those[0]] = [next((_text(row[column]) for column in those if column in row), "") for _, row in found]
+            cells[those[0]] = [
+                next((whole_text(row[column]) for column in those if column in row), "") for _, row in found
+            ]
         for column in those[1:]:
             del cells[column]
     if group:
@@ -332,37 +342,6 @@ def _json_cells(text: str, folder: str, name: str, group_by: str | None) -> _Raw
         if not label and isinstance(value, list | dict):
             refuse_list(json.dumps(value), f"Line {line} of {quoted(name)}")
     return _Raw([line for line, _ in found], cells, taken[0], taken[1], taken[2], group)
-
-
-def _json_lines(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each line's number from 1, and its object with small letters in its keys."""
-    for line, content in enumerate(text.split("\n"), start=1):
-        if not content.strip():
-            continue
-        try:
-            value = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"Line {line} of {quoted(name)} is not valid JSON.") from error
-        if not isinstance(value, dict):
-            raise InputError(
-                f"Line {line} of {quoted(name)} must be a JSON object.",
-                hint='Write lines like {"path": "hat/1.jpg", "label": "hat"}.',
-            )
-        yield line, {key.lower(): cell for key, cell in value.items()}
-
-
-def _text(value: object) -> str:
-    """Text and whole numbers as text, 1.0 as well; anything else (true, 1.5, null, a list) counts as missing."""
-    if isinstance(value, float) and value.is_integer():
-        return as_text(value)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return str(value).strip()
-
-
-def _plain_text(value: object) -> str:
-    """Any value as text, of a column that may say a split; a list says none."""
-    return "" if isinstance(value, list | dict) else as_text(value)
 
 
 def _complete(line: int, path: str, label: str, split: str, folder: str, name: str) -> Row:

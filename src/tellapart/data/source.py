@@ -1,7 +1,7 @@
 """What the person named -> a `Dataset`: every photo with its label and split, every other file with a reason.
 
     scan                a folder of class folders, perhaps inside train/val/test; a zip of them; a label file; a data
-                        frame; `hf:NAME`
+                        frame; `hf:NAME`; a folder of a store elsewhere, or a table of addresses
     require_trainable   refuses a dataset that no classifier can be trained on
 
 Nothing found is dropped without a word: `n_found` is always the photos used plus the files skipped.
@@ -28,6 +28,7 @@ from tellapart.data.groups import (
     by_pattern,
     is_no_value,
     is_pattern,
+    refuse_column,
     refuse_unkeepable,
 )
 from tellapart.data.hub import PREFIX, scan_hub
@@ -39,26 +40,22 @@ from tellapart.data.label_file import (
     place_rows,
     read_label_file,
     refuse_missing,
-    split_names,
 )
 from tellapart.data.layout import NOT_INSIDE_CLASS, Placed, arrange
 from tellapart.data.listing import extension, list_folder
 from tellapart.data.meaning.class_names import NO_LABEL, check_class_names, label_notes, normal
 from tellapart.data.meaning.named_photos import nearest
 from tellapart.data.meaning.own_folders import refuse_no_photos, without_own
+from tellapart.data.meaning.split_columns import split_names
 from tellapart.data.meaning.table_text import SPREADSHEETS, refuse_spreadsheet
+from tellapart.data.meaning.trainable import WANTED_LAYOUT, refuse_untrainable
+from tellapart.data.remote.photos import photos_named
+from tellapart.data.remote.scan import is_elsewhere, scan_elsewhere
 from tellapart.data.split import CROSSED, SPLIT_TYPE, tested_part
 from tellapart.errors import InputError, PhotoError
-from tellapart.text import counted, quoted, shown, some
-
-MIN_PHOTOS_PER_CLASS = 2  # one to learn from, one to check with
+from tellapart.text import counted, quoted, shown
 
 _Value = TypeVar("_Value", bound=np.generic)
-
-_WANTED_LAYOUT = """Make one folder for each class and put its photos inside:
-  photos/
-    hat/   1.jpg  2.jpg
-    shoe/  3.jpg  4.jpg"""
 
 
 @dataclass(frozen=True)
@@ -145,12 +142,13 @@ class Dataset:
             for item, (path, label, split) in enumerate(zip(paths, labels, given, strict=True))
         ]
         refuse_missing(rows, "The list", "item")
-        chosen = split_names(rows, "The list", "item")
+        chosen = split_names([(row.line, row.split) for row in rows], "The list", "item")
         placed = [
             Placed(shown(row.path), row.place, normal(row.label), split)
             for row, split in zip(rows, chosen, strict=True)
         ]
-        dataset = _dataset("the list", placed, {file.class_name for file in placed}, None)
+        archive = photos_named(((row.place, row.whole) for row in rows), allow_private=False)
+        dataset = _dataset("the list", placed, {file.class_name for file in placed}, archive)
         if groups is None:
             return dataset
         names = [normal(as_text(group)) for group in groups]
@@ -227,13 +225,16 @@ class Dataset:
         return bool((self.splits == CROSSED).any())
 
 
-def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = None) -> Dataset:
+def scan(
+    source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = None, allow_private: bool = False
+) -> Dataset:
     """The dataset in a folder, a zip, a label file, a data frame or a Hugging Face data set; no photo is opened.
 
     Args:
         source: what holds the photos, or names them.
         group_by: what says which photos belong together: a glob over paths with `{group}` in it, or a column of a
             table; `none` for nothing. None takes a column of the table that is called like one, if there is any.
+        allow_private: whether addresses of the web may lead to hosts of this network.
 
     Raises:
         InputError: there is no such source, no photo or no class in it, or it is a zip that could do harm; or it cannot
@@ -243,8 +244,13 @@ def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = N
     column, asked = NONE if pattern else group_by, group_by not in (None, NONE)
     if not isinstance(source, str | os.PathLike):
         table = read_frame(source, column)
-        return _by_paths(_of_rows(table, NAME, "", "row", asked=asked), pattern, "")
+        return _by_paths(_of_rows(table, NAME, "", "row", asked, allow_private), pattern, "")
     path = os.fspath(source)
+    if is_elsewhere(path):
+        elsewhere = scan_elsewhere(path, column, allow_private=allow_private)
+        of_it = elsewhere.placed
+        dataset = _from_placed(of_it, elsewhere.class_names, elsewhere.name, elsewhere.photos, elsewhere.notes)
+        return _by_paths(_grouped(dataset, of_it, elsewhere.grouped_by, asked=asked), pattern, elsewhere.prefix)
     if path.startswith(PREFIX):
         if pattern:
             raise InputError(
@@ -261,13 +267,9 @@ def scan(source: str | os.PathLike[str] | DataFrame, *, group_by: str | None = N
         refuse_spreadsheet(SPREADSHEETS[extension(path)], name)
     if is_file and extension(path) in TABLE_EXTENSIONS | JSON_EXTENSIONS and not is_zip(path, name):
         folder = os.path.dirname(name)
-        dataset = _of_rows(read_label_file(path, name, column), name, folder, "line", asked=asked)
+        dataset = _of_rows(read_label_file(path, name, column), name, folder, "line", asked, allow_private)
         return _by_paths(dataset, pattern, f"{folder}/" if folder else "")
-    if column not in (None, NONE):
-        raise InputError(
-            f"{quoted(name)} has no columns, so it cannot be grouped by {quoted(str(column))}.",
-            hint="Write a pattern over paths, like --group-by '{group}_*', or a label file with such a column.",
-        )
+    refuse_column(column, name)
     return _of_folders(path, mode, name, pattern)
 
 
@@ -279,33 +281,17 @@ def require_trainable(dataset: Dataset) -> None:
     Raises:
         InputError: says which classes fall short, and by how many photos.
     """
-    where = quoted(dataset.source)
-    names = dataset.class_names
-    if len(names) < 2:
-        raise InputError(
-            f"There is only one class in {where}: {quoted(names[0])}.",
-            hint="A classifier needs at least two classes. " + _WANTED_LAYOUT,
-        )
-    usable = np.isin(dataset.splits, ["", "train", CROSSED])
-    counts = np.bincount(dataset.labels[usable], minlength=len(names))
-    kind = "training photos" if dataset.given_split else "photos"
-    for least, sense in ((1, "no"), (MIN_PHOTOS_PER_CLASS, f"fewer than {MIN_PHOTOS_PER_CLASS}")):
-        short = [quoted(name) for name, count in zip(names, counts, strict=True) if count < least]
-        if short:
-            verb = "has" if len(short) == 1 else "have"
-            raise InputError(
-                f"{counted(len(short), 'class', 'classes')} in {where} {verb} {sense} {kind}: {some(short)}.",
-                hint="Add photos, or remove the class.",
-            )
+    refuse_untrainable(dataset.source, dataset.class_names, dataset.labels, dataset.splits)
     if dataset.groups and dataset.groups.asked and not dataset.given_split:
-        refuse_unkeepable(dataset.groups, dataset.labels, names)
+        refuse_unkeepable(dataset.groups, dataset.labels, dataset.class_names)
 
 
-def _of_rows(table: Table, name: str, folder: str, line: str, *, asked: bool) -> Dataset:
+def _of_rows(table: Table, name: str, folder: str, line: str, asked: bool, allow_private: bool) -> Dataset:
     """The dataset of a table's rows."""
     placed = place_rows(table.rows, name, folder, line)
     class_names = {file.class_name for file in placed} - {""}
-    dataset = _from_placed(placed, class_names, name, None, table.notes)
+    archive = photos_named(((row.place, row.whole) for row in table.rows), allow_private=allow_private)
+    dataset = _from_placed(placed, class_names, name, archive, table.notes)
     return _grouped(dataset, placed, table.grouped_by, asked=asked)
 
 
@@ -341,12 +327,10 @@ def _from_placed(
         return replace(dataset, notes=(*notes, *label_notes(dataset.class_names, n_without)))
     loose = [file for file in placed if file.reason == NOT_INSIDE_CLASS]
     if loose:
-        raise InputError(
-            f"{quoted(name)} has {counted(len(loose), 'photo')} but no class folders.", hint=_WANTED_LAYOUT
-        )
+        raise InputError(f"{quoted(name)} has {counted(len(loose), 'photo')} but no class folders.", hint=WANTED_LAYOUT)
     first = min(placed, default=None)
     example = f" For example, {quoted(first.photo)}: {first.reason}." if first else ""
-    raise InputError(f"There are no photos in {quoted(name)}.{example}", hint=_WANTED_LAYOUT)
+    raise InputError(f"There are no photos in {quoted(name)}.{example}", hint=WANTED_LAYOUT)
 
 
 def _by_paths(dataset: Dataset, pattern: str | None, prefix: str) -> Dataset:

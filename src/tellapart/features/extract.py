@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from tellapart.data import photo
 from tellapart.data.grey_picture import SIDE_PX, grey_picture
 from tellapart.data.preprocess import Preprocess, ResizeMode, preprocess
+from tellapart.data.remote.door import READERS
+from tellapart.data.remote.held import lies_elsewhere
 from tellapart.engine.backbone import QUALITIES, Backbone, build_graph
 from tellapart.engine.device import PROCESSOR, Runner, device_in, device_key, runner_on, waiting_photos
 from tellapart.errors import InputError, PhotoError
@@ -136,7 +138,8 @@ class Extractor:
         def embed(start: int) -> _Chunk:
             return self._embed_chunk(photos, range(start, min(start + CHUNK, n)))
 
-        starts, workers = range(0, n, CHUNK), self.n_workers + SPARE_WORKERS
+        spare = READERS if lies_elsewhere(getattr(photos, "archive", None)) else SPARE_WORKERS
+        starts, workers = range(0, n, CHUNK), self.n_workers + spare
         chunks = map_in_order(embed, starts, n_workers=workers, ahead=CHUNKS_AHEAD, name="embed")
         try:
             progress(STAGE, 0, n)

@@ -132,6 +132,8 @@ def _content(file: Any, read: Callable[[int], object]) -> bytes:
             size += len(parts[-1])
         if goes_back:
             file.seek(stood)
+    except PhotoError:
+        raise
     except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:  # of a packed file that is cut off, too
         raise PhotoError(
             "The open file cannot be read, or was closed.", code="unreadable", hint="Give it while it is open."

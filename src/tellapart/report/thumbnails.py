@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data.photo import decode
+from tellapart.data.remote.door import READERS
+from tellapart.data.remote.held import lies_elsewhere
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
 from tellapart.model.thumbnail import make_thumbnail
@@ -34,7 +36,8 @@ def thumbnails(dataset: Dataset, photos: Iterable[str]) -> dict[str, str]:
         return "" if image is None else make_thumbnail(image, THUMBNAIL_PX)
 
     distinct = list(dict.fromkeys(wanted))
-    uris = dict(zip(distinct, map_in_order(make, distinct, name="thumbnail"), strict=True))
+    n_workers = READERS if lies_elsewhere(dataset.archive) else None
+    uris = dict(zip(distinct, map_in_order(make, distinct, n_workers=n_workers, name="thumbnail"), strict=True))
     made, room = {}, MAX_BYTES
     for name in distinct:
         room -= wanted.count(name) * len(uris[name])

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from tellapart.data.remote.place import Place
 from tellapart.errors import InputError
 
 if sys.platform == "win32":
@@ -19,6 +20,18 @@ else:
     import fcntl
 
 TAKEN: Final = (errno.EACCES, errno.EAGAIN)  # POSIX allows either
+
+
+class NoClaims:
+    """Of a folder elsewhere, where nothing can be locked: whoever comes makes all that is not done."""
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    @contextmanager
+    def claimed(self, number: int) -> Iterator[bool]:
+        """Always."""
+        yield True
 
 
 class Claims:
@@ -62,3 +75,12 @@ class Claims:
         except OSError as error:
             return error.errno not in TAKEN  # a disk without locks
         return True
+
+
+def claims_at(place: Place) -> Claims | NoClaims:
+    """The locks of a folder of shards.
+
+    Raises:
+        InputError: they cannot be made.
+    """
+    return Claims(place) if isinstance(place, Path) else NoClaims()

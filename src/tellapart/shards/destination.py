@@ -22,11 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.groups import Groups
+from tellapart.data.remote.address import STORES, below, is_address, scheme_of
+from tellapart.data.remote.door import READERS
+from tellapart.data.remote.held import etag_in, lies_in_order, size_in
+from tellapart.data.remote.place import Place, bytes_at, place_named, write_at
+from tellapart.data.remote.tables import kind_of_table
+from tellapart.data.remote.tars import is_tars
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.features.extract import made_on
+from tellapart.parallel import map_in_order
 from tellapart.shards import parquet
-from tellapart.storage.atomic import write_file
 
 FORMAT: Final = 1  # raised when an older reader would misunderstand
 KIND: Final = "tellapart shards"
@@ -53,7 +59,8 @@ class Manifest:
         precision: of the features.
         n_features: D.
         source: how the person called the photos.
-        root: the folder that uris are relative to, or the file that holds the photos, as an absolute path.
+        root: the folder that uris are relative to, or the file that holds the photos, as an absolute path or an
+            address; "" where uris are addresses.
         shard_size: photos in a shard, but for the last.
         n_photos: in all shards.
         n_left_out: files that were found and could not be photos, by their names or their labels.
@@ -114,7 +121,7 @@ class Listed:
 class Destination:
     """An open folder of shards."""
 
-    path: Path
+    path: Place
     manifest: Manifest
 
     @cached_property
@@ -133,7 +140,7 @@ class Destination:
             columns["skipped"],
         )
 
-    def place(self, shard: int) -> Path:
+    def place(self, shard: int) -> Place:
         """Where the file of a shard is, or is to be."""
         return self.path / FEATURES / f"{shard:06d}.parquet"
 
@@ -155,12 +162,21 @@ class Destination:
         return said if said and self.wanted(shard).items() <= said.items() else None
 
 
+def all_done(destination: Destination, shards: Sequence[int]) -> list[Json | None]:
+    """`done` of each of these shards; several are asked for at once, since each may be a question to a network."""
+    n_workers = 1 if isinstance(destination.path, Path) else READERS
+    return list(map_in_order(destination.done, shards, n_workers=n_workers, name="done"))
+
+
 def is_shards(path: str | os.PathLike[str]) -> bool:
     """Whether a folder is one of shards."""
-    return _read(Path(path)) is not None
+    name = os.fspath(path)
+    if is_address(name) and (scheme_of(name) not in STORES or is_tars(name) or kind_of_table(name)):
+        return False
+    return _read(place_named(name)) is not None
 
 
-def opened(path: Path) -> Destination:
+def opened(path: Place) -> Destination:
     """The folder of shards that is there.
 
     Raises:
@@ -182,7 +198,7 @@ def opened(path: Path) -> Destination:
     return Destination(path, manifest)
 
 
-def begun(path: Path, dataset: Dataset, manifest: Manifest) -> Destination:
+def begun(path: Place, dataset: Dataset, manifest: Manifest) -> Destination:
     """The folder of shards for these photos, made if it is not there.
 
     Two runs that begin at once write the same bytes.
@@ -193,7 +209,7 @@ def begun(path: Path, dataset: Dataset, manifest: Manifest) -> Destination:
     if _read(path) is None:
         _refuse_other(path)
         _write_tables(path, dataset, manifest)
-        write_file(path / MANIFEST, json.dumps(asdict(manifest), indent=2, sort_keys=True).encode())
+        write_at(path / MANIFEST, json.dumps(asdict(manifest), indent=2, sort_keys=True).encode())
     found = opened(path)
     _, device = made_on(found.manifest.network)
     for name, what, option in (
@@ -208,15 +224,17 @@ def begun(path: Path, dataset: Dataset, manifest: Manifest) -> Destination:
                 hint=f"Go on with {option.format(own)}, or choose another folder with -o.",
             )
     if not (path / LABELS).is_dir():  # whoever wants the labels of now deletes those of then
-        root, listed = Path(manifest.root), set(found.listed.uris)
+        root, listed = manifest.root, set(found.listed.uris)
         known = [i for i, place in enumerate(dataset.places) if uri_of(place, root) in listed]
         parquet.save(path / LABELS / "part-0.parquet", *_labels(dataset.subset(known), root))
     return found
 
 
-def uri_of(place: str, root: Path) -> str:
+def uri_of(place: str, root: str | Path) -> str:
     """How a file is called in all tables: its path below the folder `root`, or its name in the file `root`."""
-    name = os.path.relpath(place, root).replace(os.sep, "/") if root.is_dir() else place
+    if is_address(place):
+        return place.removeprefix(f"{root}/")
+    name = os.path.relpath(place, root).replace(os.sep, "/") if os.path.isdir(root) else place
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -224,30 +242,40 @@ def uri_of(place: str, root: Path) -> str:
     return _BYTES + os.fsencode(name).hex() if name.startswith(_BYTES) else name
 
 
-def place_of(uri: str, root: Path) -> str:
+def place_of(uri: str, root: str | Path) -> str:
     """Where the bytes of `uri` are: the other way round."""
+    if is_address(uri) or is_tars(str(root)):
+        return uri
+    if is_address(str(root)):
+        return below(str(root), uri)
     name = os.fsdecode(bytes.fromhex(uri.removeprefix(_BYTES))) if uri.startswith(_BYTES) else uri
-    return os.path.normpath(root / name) if root.is_dir() else name
+    return os.path.normpath(os.path.join(root, name)) if os.path.isdir(root) else name
 
 
-def dealt(uris: Sequence[str], shard_size: int) -> NDArray[np.int32]:
-    """(N,) the shard of each photo: sorted by a hash of their uris, cut into pieces of `shard_size`."""
+def dealt(uris: Sequence[str], shard_size: int, *, in_order: bool = False) -> NDArray[np.int32]:
+    """(N,) the shard of each photo: sorted by a hash of their uris, or as they are, cut into pieces of `shard_size`."""
+    if in_order:
+        return np.arange(len(uris), dtype=np.int32) // shard_size
     digests = [hashlib.sha256(uri.encode()).digest() for uri in uris]
     shards = np.zeros(len(uris), np.int32)
     shards[sorted(range(len(uris)), key=digests.__getitem__)] = np.arange(len(uris)) // shard_size
     return shards
 
 
-def _write_tables(path: Path, dataset: Dataset, manifest: Manifest) -> None:
-    pa, root = parquet.arrow(), Path(manifest.root)
+def _write_tables(path: Place, dataset: Dataset, manifest: Manifest) -> None:
+    pa, root = parquet.arrow(), manifest.root
     uris = [uri_of(place, root) for place in dataset.places]
-    n_out = len(dataset.skipped)
+    n_out, in_order = len(dataset.skipped), lies_in_order(dataset.archive)
+    etags = [etag_in(dataset.archive, place) for place in dataset.places]
     table = pa.table(
         {
             "uri": pa.array(uris + [None] * n_out, pa.string()),
             "photo": pa.array([*dataset.photos, *(skipped.photo for skipped in dataset.skipped)], pa.string()),
-            "shard": pa.array(dealt(uris, manifest.shard_size).tolist() + [-1] * n_out, pa.int32()),
+            "shard": pa.array(
+                [*dealt(uris, manifest.shard_size, in_order=in_order).tolist(), *[-1] * n_out], pa.int32()
+            ),
             "bytes": pa.array([_size(dataset, place) for place in dataset.places] + [-1] * n_out, pa.int64()),
+            "etag": pa.array(etags + [None] * n_out, pa.string()),
             "skipped": pa.array([None] * dataset.n + [skipped.reason for skipped in dataset.skipped], pa.string()),
         }
     )
@@ -255,7 +283,7 @@ def _write_tables(path: Path, dataset: Dataset, manifest: Manifest) -> None:
     parquet.save(path / LABELS / "part-0.parquet", *_labels(dataset, root))
 
 
-def _labels(dataset: Dataset, root: Path) -> tuple[Any, Json, list[str]]:
+def _labels(dataset: Dataset, root: str) -> tuple[Any, Json, list[str]]:
     """The table of labels, what its footer says, and the columns in which values repeat."""
     pa, groups = parquet.arrow(), dataset.groups
     table = pa.table(
@@ -285,25 +313,29 @@ def groups_of(names: Sequence[str], said: Json | None) -> Groups | None:
 
 def _size(dataset: Dataset, place: str) -> int:
     if dataset.archive is not None:
-        return -1
+        return size_in(dataset.archive, place)
     try:
         return os.stat(place).st_size
     except (OSError, ValueError):
         return -1
 
 
-def _read(path: Path) -> Json | None:
+def _read(path: Place) -> Json | None:
     try:
-        said = json.loads((path / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        said = json.loads(bytes_at(path / MANIFEST) or b"")
+    except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) and said.get("kind") == KIND else None
 
 
-def _refuse_other(path: Path) -> None:
-    if not os.path.lexists(path):
+def _refuse_other(path: Place) -> None:
+    if isinstance(path, Path) and not os.path.lexists(path):
         return
-    foreign = sorted({entry.name for entry in path.iterdir()} - {"list", LABELS, LOCKS}) if path.is_dir() else [""]
+    foreign = (
+        sorted({entry.name for entry in path.iterdir()} - {"list", LABELS, LOCKS})
+        if path.is_dir() or not isinstance(path, Path)
+        else [""]
+    )
     foreign = [name for name in foreign if ".partial-tellapart-" not in name]
     if foreign:
         what = f"holds '{foreign[0]}'" if foreign[0] else "is a file"

@@ -4,23 +4,35 @@ A photo's row follows from its content and the network alone, and a shard's byte
 which process makes which shard, how many threads it has, or how often it was stopped before.
 """
 
-import os
 import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from tellapart.data.preprocess import ResizeMode
+from tellapart.data.remote.door import READERS
+from tellapart.data.remote.held import lies_elsewhere, requests_for
+from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.extract import SPARE_WORKERS, STAGE, Extractor, bundled_extractor
 from tellapart.parallel import map_in_order
 from tellapart.shards import parquet
-from tellapart.shards.claims import Claims
-from tellapart.shards.destination import LOCKS, PRECISIONS, SHARD_SIZE, Destination, Manifest, begun, opened, uri_of
+from tellapart.shards.claims import Claims, NoClaims, claims_at
+from tellapart.shards.destination import (
+    LOCKS,
+    PRECISIONS,
+    SHARD_SIZE,
+    Destination,
+    Manifest,
+    all_done,
+    begun,
+    opened,
+    uri_of,
+)
+from tellapart.shards.origin import bytes_of, refuse_inside, root_of
 from tellapart.shards.rows import REPEATING, Row, processor, row_of, table_of
 from tellapart.timing import Progress, usual_progress
 
@@ -28,6 +40,8 @@ WAIT_S = 0.2  # between two looks at shards that another process is making
 MOST_GONE = 0.5  # share of the listed photos that must be there; with fewer, other photos were named
 MANY = 16  # photos that are all gone by no chance
 GONE = frozenset({"missing", "unreadable"})
+NOT_GIVEN = frozenset({"unreachable", "forbidden", "refused"})  # by storage elsewhere
+AWAY = 64  # photos in a row that storage elsewhere does not give, each asked for some times: it is down, or the network
 TRIED = 200  # photos of a plan: under 3 s on two cores, and the rate to 10 %
 
 Json = dict[str, Any]
@@ -100,6 +114,7 @@ class Plan:
     Args:
         photos: to be read.
         bytes: in their files; -1 where only reading would tell.
+        requests: to storage elsewhere, about; 0 for files of this machine.
         shards: to be made.
         rate: photos a second on this machine, of those tried.
         tried: how many were.
@@ -108,6 +123,7 @@ class Plan:
 
     photos: int
     bytes: int
+    requests: int
     shards: int
     rate: float
     tried: int
@@ -121,49 +137,58 @@ class Plan:
 
 def embed(
     source: str,
-    output: Path,
+    output: Place,
     how: How,
     *,
     part: Part = Part(),  # noqa: B008  a value that nobody can change
     n_workers: int | None = None,
     retry_failed: bool = False,
     group_by: str | None = None,
+    allow_private: bool = False,
     progress: Progress = usual_progress,
 ) -> Embedded:
     """Make those shards of `output` that are not done yet; returns when all of this part are.
 
     Args:
         source: labelled photos, as for `train`.
-        output: the folder of shards.
+        output: the folder of shards, or its address.
         how: what to make of a photo.
         part: which of the shards are this run's.
         n_workers: threads; None is one a core, and for a GPU a batch more.
         retry_failed: whether photos that were skipped are read once more.
         group_by: what says which photos belong together, as for `scan`.
+        allow_private: whether addresses of the web may lead to hosts of this network.
         progress: called with (stage, done, total).
 
     Raises:
         InputError: there are no photos, or `output` is something else, or cannot be written; shards are kept.
     """
     parquet.arrow()
-    _refuse_inside(source, output)
-    dataset = scan(source, group_by=group_by)
+    refuse_inside(source, output)
+    dataset = scan(source, group_by=group_by, allow_private=allow_private)
     with bundled_extractor(how.quality, how.resize_mode, keep=False, device=how.device) as extractor:
         found = begun(output, dataset, _manifest(source, output, dataset, extractor, how))
-        with closing(Claims(output / LOCKS)) as claims:
+        with closing(claims_at(output / LOCKS)) as claims:
             run = _Run(found, dataset, extractor, n_workers or extractor.n_workers, retry_failed, progress)
             made, photos = run.make([i for i in range(found.manifest.n_shards) if part.has(i)], claims)
     return Embedded(made, photos, run.changed)
 
 
-def plan(source: str, how: How, *, n_workers: int | None = None, progress: Progress = usual_progress) -> Plan:
+def plan(
+    source: str,
+    how: How,
+    *,
+    n_workers: int | None = None,
+    allow_private: bool = False,
+    progress: Progress = usual_progress,
+) -> Plan:
     """What embedding `source` would take, at the rate at which some of its photos are read now; nothing is written.
 
     Raises:
         InputError: there are no photos, or a file is not what it is taken for.
     """
     parquet.arrow()
-    dataset = scan(source)
+    dataset = scan(source, allow_private=allow_private)
     with bundled_extractor(how.quality, how.resize_mode, keep=False, device=how.device) as extractor:
         processor(extractor)  # compiles
         step = max(1, dataset.n // TRIED)
@@ -180,7 +205,8 @@ def plan(source: str, how: How, *, n_workers: int | None = None, progress: Progr
     size = how.shard_size or SHARD_SIZE
     return Plan(
         photos=dataset.n,
-        bytes=_bytes_of(dataset),
+        bytes=bytes_of(dataset),
+        requests=requests_for(dataset.archive, dataset.places),
         shards=-(-dataset.n // size),
         rate=rate,
         tried=len(tried),
@@ -202,7 +228,7 @@ class _Run:
     ) -> None:
         self._found, self._dataset, self._extractor = found, dataset, extractor
         self._n_workers, self._retry_failed, self._progress = n_workers, retry_failed, progress
-        root = Path(found.manifest.root)
+        root = found.manifest.root
         self._index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
         listed = {uri for uri in found.listed.uris if uri is not None}
         self.changed = len(listed ^ self._index.keys())
@@ -215,10 +241,11 @@ class _Run:
         self._retried: set[int] = set()
         self._processor = ""
 
-    def make(self, shards: Sequence[int], claims: Claims) -> tuple[int, int]:
+    def make(self, shards: Sequence[int], claims: Claims | NoClaims) -> tuple[int, int]:
         """How many shards were made, and the photos in them, when all of `shards` are done, by whomever."""
         sizes = [len(members) for members in self._found.listed.of_shards]
-        waiting = [shard for shard in shards if not self._is_done(shard)]
+        said = zip(shards, all_done(self._found, shards), strict=True)
+        waiting = [shard for shard, footer in said if not self._counts(shard, footer)]
         total, done, made, photos = sum(sizes[shard] for shard in waiting), 0, 0, 0
         self._progress(STAGE, 0, total)
         while waiting:
@@ -239,7 +266,10 @@ class _Run:
         return made, photos
 
     def _is_done(self, shard: int) -> bool:
-        said = self._found.done(shard)
+        return self._counts(shard, self._found.done(shard))
+
+    def _counts(self, shard: int, said: Json | None) -> bool:
+        """Whether a shard whose footer says this is not to be made by this run."""
         if said is None:
             return False
         return not (self._retry_failed and said.get("skipped") and shard not in self._retried)
@@ -297,10 +327,20 @@ def _rows(
         return row_of(uri, lambda: _read(dataset, index), extractor)
 
     rows: list[Row] = []
-    for row in map_in_order(work, wanted, n_workers=n_workers + SPARE_WORKERS, name="embed"):
+    spare = READERS if lies_elsewhere(dataset.archive) else SPARE_WORKERS
+    for row in map_in_order(work, wanted, n_workers=n_workers + spare, name="embed"):
         rows.append(row)
         tell(len(rows))
+        if len(rows) >= AWAY and all(one.code == "unreachable" for one in rows[-AWAY:]):
+            raise InputError(
+                f"None of the last {AWAY} photos of '{dataset.source}' could be had: {_lower(row.skipped or '')}",
+                hint="When the storage answers again, the same command goes on. Shards that are done are kept.",
+            )
     return rows
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _read(dataset: Dataset, index: int | None) -> bytes:
@@ -311,6 +351,11 @@ def _read(dataset: Dataset, index: int | None) -> bytes:
 
 def _refuse_vanished(rows: Sequence[Row], source: str) -> None:
     """Returns where some photo of a shard is there; each shard is a sample of all, so otherwise a disk has gone."""
+    if len(rows) >= MANY and all(row.code in NOT_GIVEN for row in rows):
+        raise InputError(
+            f"None of {len(rows):,} photos in a row of '{source}' could be had: {_lower(rows[0].skipped or '')}",
+            hint="When that is mended, the same command goes on. Shards that are done are kept.",
+        )
     if len(rows) >= MANY and all(row.code in GONE for row in rows):
         raise InputError(
             f"None of {len(rows):,} photos in a row can be read any more: is the disk of '{source}' still there?",
@@ -318,7 +363,7 @@ def _refuse_vanished(rows: Sequence[Row], source: str) -> None:
         )
 
 
-def _manifest(source: str, output: Path, dataset: Dataset, extractor: Extractor, how: How) -> Manifest:
+def _manifest(source: str, output: Place, dataset: Dataset, extractor: Extractor, how: How) -> Manifest:
     if how.precision not in PRECISIONS:
         raise InputError(f"There is no precision '{how.precision}'.", hint=f"Choose one of: {', '.join(PRECISIONS)}.")
     size = how.shard_size
@@ -327,8 +372,6 @@ def _manifest(source: str, output: Path, dataset: Dataset, extractor: Extractor,
             size = opened(output).manifest.shard_size
         except InputError:  # it is begun now
             size = SHARD_SIZE
-    path = Path(os.path.abspath(source))
-    holds_all = path.is_dir() or dataset.archive is not None
     return Manifest(
         network=extractor.extractor_key,
         quality=how.quality,
@@ -336,26 +379,8 @@ def _manifest(source: str, output: Path, dataset: Dataset, extractor: Extractor,
         precision=how.precision,
         n_features=extractor.backbone.n_features,
         source=dataset.source,
-        root=str(path if holds_all else path.parent),
+        root=root_of(source, dataset),
         shard_size=size,
         n_photos=dataset.n,
         n_left_out=len(dataset.skipped),
     )
-
-
-def _refuse_inside(source: str, output: Path) -> None:
-    root, own = Path(source).resolve(), output.resolve()
-    if root.is_dir() and own.is_relative_to(root):
-        raise InputError(
-            f"'{output}' lies within the photos, and would be found among them the next time.",
-            hint="Choose a folder beside them with -o.",
-        )
-
-
-def _bytes_of(dataset: Dataset) -> int:
-    if dataset.archive is not None:
-        return -1
-    try:
-        return sum(os.stat(place).st_size for place in dataset.places)
-    except OSError:
-        return -1

@@ -6,15 +6,17 @@ before it is written, and nothing in the file says when or where it was made.
 
 import json
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+from tellapart.data.remote.place import Elsewhere, Place, write_at
 from tellapart.errors import InputError
 from tellapart.extras import require
-from tellapart.storage.atomic import write_file
 
 ROWS_IN_GROUP: Final = 1024
 COMPRESSION_LEVEL: Final = 3
+TAIL_BYTES: Final = 1 << 16  # holds the footer of 4,096 photos three times
 OURS: Final = b"tellapart"  # the key of what we say about a file, in its footer
 
 Table = Any  # of pyarrow, which says nothing of its types
@@ -36,7 +38,7 @@ def _parquet() -> Any:
     return import_module("pyarrow.parquet")
 
 
-def save(path: Path, table: Table, said: Json, repeating: list[str]) -> None:
+def save(path: Place, table: Table, said: Json, repeating: list[str]) -> None:
     """Write `table` to `path` as a whole, with what is to be said of it in the footer.
 
     Args:
@@ -48,7 +50,7 @@ def save(path: Path, table: Table, said: Json, repeating: list[str]) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    write_file(path, _encoded(table, said, repeating).to_pybytes())
+    write_at(path, _encoded(table, said, repeating).to_pybytes())
 
 
 def size(table: Table, repeating: list[str]) -> int:
@@ -73,16 +75,23 @@ def _encoded(table: Table, said: Json, repeating: list[str]) -> Any:
     return sink.getvalue()
 
 
-def about(path: Path) -> Json | None:
+def about(path: Place) -> Json | None:
     """What its footer says of a file, with its number of `rows`; None where there is no whole file of ours."""
     try:
-        footer = _parquet().read_metadata(path)
+        footer = _parquet().read_metadata(path if isinstance(path, Path) else BytesIO(_tail(path)))
         return {**json.loads((footer.metadata or {})[OURS]), "rows": footer.num_rows}
     except (OSError, ValueError, LookupError, TypeError):  # pyarrow's errors are kinds of the first two
         return None
 
 
-def load(path: Path, columns: list[str] | None = None) -> Table:
+def _tail(place: Elsewhere) -> bytes:
+    """The end of a file elsewhere, with all of its footer; nothing where there is no file."""
+    tail = place.read_end(TAIL_BYTES)
+    needed = int.from_bytes(tail[-8:-4], "little") + 8
+    return tail if needed <= len(tail) or len(tail) < TAIL_BYTES else place.read_end(needed)
+
+
+def load(path: Place, columns: list[str] | None = None) -> Table:
     """The rows of a file, or some columns of them, each page held against its checksum.
 
     Raises:
@@ -90,7 +99,11 @@ def load(path: Path, columns: list[str] | None = None) -> Table:
     """
     try:
         return _parquet().read_table(
-            path, columns=columns, partitioning=None, page_checksum_verification=True, use_threads=False
+            path if isinstance(path, Path) else BytesIO(path.read_bytes()),
+            columns=columns,
+            partitioning=None,
+            page_checksum_verification=True,
+            use_threads=False,
         )
     except (OSError, ValueError, KeyError) as error:
         raise InputError(

@@ -1,20 +1,22 @@
 """Shards read back: the photos with their labels of now, and their features as if they had just been made."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.grey_picture import SIDE_PX
-from tellapart.data.source import Dataset, Skipped, scan
+from tellapart.data.remote.held import held_at
+from tellapart.data.remote.place import Place
+from tellapart.data.source import Container, Dataset, Skipped, scan
 from tellapart.data.split import CROSSED, SPLIT_TYPE
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
 from tellapart.features.extract import Features, made_on, memory_mapped
 from tellapart.shards import parquet
-from tellapart.shards.destination import LABELS, Destination, groups_of, opened, place_of
+from tellapart.shards.destination import LABELS, Destination, all_done, groups_of, opened, place_of
 from tellapart.shards.rows import vectors_in
 from tellapart.timing import Progress, no_progress
 
@@ -66,13 +68,14 @@ class Photos:
             yield parquet.load(self.destination.place(shard), COLUMNS)
 
 
-def photos_of(path: Path, network: str, group_by: str | None = None) -> Photos:
+def photos_of(path: Place, network: str, group_by: str | None = None, *, allow_private: bool = False) -> Photos:
     """The photos of the shards at `path`, with the labels that their table gives now.
 
     Args:
         path: a folder of shards, all done.
         network: that is asked for, as `Extractor.extractor_key` names it.
         group_by: must be None: the table of labels says what belongs together.
+        allow_private: whether photos by addresses of the web may lead to hosts of this network.
 
     Raises:
         InputError: shards are missing, or of another network, or the labels name photos that are in none.
@@ -89,18 +92,18 @@ def photos_of(path: Path, network: str, group_by: str | None = None) -> Photos:
             "Which photos of shards belong together stands in the column group of their labels.",
             hint=f"Say --group-by to `tellapart embed`, or change the table in '{path / LABELS}'.",
         )
-    not_done = [shard for shard in range(own.n_shards) if found.done(shard) is None]
+    not_done = [shard for shard, said in enumerate(all_done(found, range(own.n_shards))) if said is None]
     if not_done:
         raise InputError(
             f"{len(not_done):,} of {own.n_shards:,} shards in '{path}' are not done.",
             hint="Run the same `tellapart embed` again: it makes what is not there.",
         )
-    return Photos(*_dataset(found), found)
+    return Photos(*_dataset(found, allow_private=allow_private), found)
 
 
-def _dataset(found: Destination) -> tuple[Dataset, list[str]]:
+def _dataset(found: Destination, *, allow_private: bool) -> tuple[Dataset, list[str]]:
     """The photos that the table of labels names, in the order of the list, and their uris."""
-    own, listed, root = found.manifest, found.listed, Path(found.manifest.root)
+    own, listed, root = found.manifest, found.listed, found.manifest.root
     rows, groups, notes, empty = _labels(found)
     order = [i for i, uri in enumerate(listed.uris) if uri in rows]
     if len(order) < len(rows):
@@ -115,7 +118,6 @@ def _dataset(found: Destination) -> tuple[Dataset, list[str]]:
     splits = np.array([rows[uri][1] for uri in uris], SPLIT_TYPE)
     for array in (labels, splits):
         array.setflags(write=False)
-    archive = None if root.is_dir() else scan(root).archive
     dataset = Dataset(
         source=own.source,
         class_names=names,
@@ -126,11 +128,16 @@ def _dataset(found: Destination) -> tuple[Dataset, list[str]]:
         skipped=tuple(
             Skipped(photo, why) for photo, why in zip(listed.photos, listed.reasons, strict=True) if why is not None
         ),
-        archive=archive,
+        archive=_container(root, allow_private=allow_private),
         groups=groups_of([rows[uri][2] for uri in uris], groups),
         notes=tuple(notes),
     )
     return dataset, uris
+
+
+def _container(root: str, *, allow_private: bool) -> Container | None:
+    """What holds the photos, opened again; None where they are files."""
+    return held_at(root, allow_private=allow_private) or (None if os.path.isdir(root) else scan(root).archive)
 
 
 _Labels = tuple[dict[str, tuple[str, str, str]], dict[str, object] | None, list[str], set[str]]
@@ -140,7 +147,8 @@ def _labels(found: Destination) -> _Labels:
     """{uri: (label, split, group)}, how groups came about, notes, and classes without a photo."""
     rows: dict[str, tuple[str, str, str]] = {}
     groups, notes, empty = None, [], set()
-    for path in sorted((found.path / LABELS).glob("*.parquet")):
+    files: list[Place] = [*(found.path / LABELS).glob("*.parquet")]
+    for path in sorted(files, key=str):
         columns = parquet.load(path).to_pydict()
         if not {"uri", "label"} <= columns.keys():
             raise InputError(f"'{path}' has no columns uri and label.", hint="Put them back; split and group may lack.")

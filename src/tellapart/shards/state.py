@@ -2,11 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from tellapart.data.remote.place import Place
 from tellapart.shards import parquet
-from tellapart.shards.destination import opened
+from tellapart.shards.destination import all_done, opened
 
 Json = dict[str, Any]
 
@@ -46,7 +46,7 @@ class State:
         return {**vars(self), "not_done": list(self.not_done)}
 
 
-def state_of(path: Path) -> State:
+def state_of(path: Place) -> State:
     """Where the folder of shards at `path` stands.
 
     Raises:
@@ -57,8 +57,7 @@ def state_of(path: Path) -> State:
     reasons = Counter(reason for reason in listed.reasons if reason is not None)
     processors: Counter[str] = Counter()
     used, skipped, not_done = 0, sum(reasons.values()), []
-    for shard in range(own.n_shards):
-        said = destination.done(shard)
+    for shard, said in enumerate(all_done(destination, range(own.n_shards))):
         if said is None:
             not_done.append(shard)
             continue

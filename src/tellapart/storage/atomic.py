@@ -5,6 +5,7 @@ leads to is replaced. A device, a pipe or this program's own output is written i
 """
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -22,6 +23,7 @@ NEW_FILE = 0o666  # less what the umask forbids, as everywhere
 PRIVATE_FILE = 0o600  # until it has the mode of the one that it replaces
 SWAP_ATTEMPTS = 20  # a reader that looks between the two renames puts the old folder back
 SWAP_PAUSE_S = 0.002  # more after each attempt, so about 0.4 s in all
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/")  # as a path keeps s3://bucket/name: with one slash
 LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # nobody misses these
 
 
@@ -33,6 +35,7 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     Raises:
         InputError: the folder cannot be written.
     """
+    _refuse_address(target)
     try:
         place = _followed(target)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +67,7 @@ def refuse_unwritable(target: Path, *, force: bool, ours: Set[str] = frozenset()
     Raises:
         InputError: something is there already and may not be replaced, or the place cannot be written to.
     """
+    _refuse_address(target)
     if target.name in ("", "..", "-"):  # which elsewhere means standard output
         raise InputError(f"'{target}' is not a name for a new folder.", hint="Choose a name with -o, such as my-model.")
     restore(target)
@@ -81,6 +85,7 @@ def refuse_unwritable_file(target: Path) -> None:
     Raises:
         InputError: it is a folder, or a disk, or the place cannot be written to.
     """
+    _refuse_address(target)
     try:
         if _own_stream(target) is not None:
             return
@@ -95,6 +100,16 @@ def refuse_unwritable_file(target: Path) -> None:
     if place.is_dir():
         raise InputError(f"'{target}' is a folder.", hint="Name a file.")
     _refuse_unwritable_place(place)
+
+
+def _refuse_address(target: Path) -> None:
+    """Models, reports and exports go to disks; a folder that is called like an address would surprise everybody."""
+    if _ADDRESS.match(str(target)) and not target.parent.is_dir():
+        bucket = str(target).split("?", 1)[0].replace(":/", "://", 1)
+        raise InputError(
+            f"'{bucket}' is an address, and this is written to a disk only.",
+            hint="Name a folder or file of this machine, and copy it there with the tools of that storage.",
+        )
 
 
 def _refuse_kind(target: Path, kind: int) -> None:
@@ -136,6 +151,7 @@ def write_file(target: Path, content: bytes) -> None:
         InputError: the file cannot be written.
         BrokenPipeError: it is this program's own output, and its reader has gone.
     """
+    _refuse_address(target)
     own = None
     try:
         own = _own_stream(target)

@@ -1,6 +1,7 @@
 """The routes of the studio: literal paths, and a token for all but the page's own files."""
 
 import asyncio
+import base64
 import json
 from importlib.resources import files
 from typing import Any, Final
@@ -11,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from tellapart.sandbox.decoder_pool import DecoderPool
 from tellapart.server.shell.app import Settings, make_app
 from tellapart.server.shell.limits import Budget, Reservation, read_body
 from tellapart.server.shell.pages import read_pages, routes
@@ -18,6 +20,7 @@ from tellapart.server.shell.problem import Problem, bad_request, json_response
 from tellapart.studio.events import Events
 from tellapart.studio.heap import Photo
 from tellapart.studio.jobs import Job, Jobs
+from tellapart.studio.scoring import Scoring
 from tellapart.studio.session import Session
 from tellapart.studio.sharing import Sharing
 from tellapart.studio.thumbnails import Thumbnails
@@ -25,8 +28,8 @@ from tellapart.studio.writing.proposed import proposed
 
 GONE: Final = Response(status_code=499)  # nobody reads it
 # Asked for all the time: the log is silent about them while all is well.
-QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events"})
-SHARED: Final = ("/elements.js", "/icon.svg")  # of the files of `serve`
+QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events", "/v1/try", "/v1/score"})
+SHARED: Final = ("/elements.js", "/icon.svg", "/probe.js")  # of the files of `serve`
 # A thumbnail is asked for by its photo's content, so it never changes; nobody between may keep it.
 # A report has its style inside, its pictures too, and no script.
 OF_REPORT: Final = {
@@ -39,7 +42,14 @@ IMMUTABLE: Final = {"cache-control": "private, max-age=31536000, immutable", "va
 
 
 def make_studio_app(
-    session: Session, thumbnails: Thumbnails, jobs: Jobs, sharing: Sharing, events: Events, settings: Settings
+    session: Session,
+    thumbnails: Thumbnails,
+    jobs: Jobs,
+    sharing: Sharing,
+    scoring: Scoring,
+    events: Events,
+    decoders: DecoderPool,
+    settings: Settings,
 ) -> ASGIApp:
     """The application around one studio."""
     pages = read_pages(files("tellapart") / "studio" / "page")
@@ -47,12 +57,36 @@ def make_studio_app(
     paths = {page.path for page in pages}
     room = Budget()
     every = [
-        *_photos(session, thumbnails, events, room),
+        *_photos(session, scoring, events, room),
+        *_pictures(session, thumbnails),
         *_work(jobs, sharing, events, room),
         *_shared(sharing),
+        _trial(jobs, sharing, decoders, room),
+        *_scored(scoring),
         *routes(pages),
     ]
     return make_app(every, settings, CollectorRegistry(), parts=paths | QUIET, free=paths | {"/report"})
+
+
+def _trial(jobs: Jobs, sharing: Sharing, decoders: DecoderPool, room: Budget) -> Route:
+    """A photo that is tried: the body, answered and forgotten."""
+
+    async def answer(request: Request) -> Response:
+        with Reservation(room, Budget()) as reservation:
+            try:
+                body = await read_body(request, reservation)
+            except ClientDisconnect:
+                return GONE
+            preprocessing = await asyncio.to_thread(sharing.preprocessing)
+            pixels = await decoders.decode(bytes(body), preprocessing)
+        asked = {
+            "pixels": base64.b64encode(pixels.tobytes()).decode(),
+            "whole": request.query_params.get("whole") == "true",
+            "model": str(sharing.model),
+        }
+        return json_response(await jobs.wait(jobs.start("try", asked, quiet=True)))
+
+    return Route("/v1/try", answer, methods=["POST"])
 
 
 def _shared(sharing: Sharing) -> list[Route]:
@@ -134,7 +168,7 @@ def _job(jobs: Jobs, number: Any) -> Job:
     return job
 
 
-def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budget) -> list[Route]:
+def _photos(session: Session, scoring: Scoring, events: Events, room: Budget) -> list[Route]:
     """What is known of the photos, and what a person says of them."""
 
     async def state(_: Request) -> Response:
@@ -147,17 +181,20 @@ def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budg
         asked = await _asked(request, room)
         if asked is None:
             return GONE
-        await asyncio.to_thread(session.do, asked)
+        n_left = await asyncio.to_thread(session.do, asked)
         events.publish({"n": session.n_lines})
-        return json_response(session.changes(_since(asked.get("since"))))
+        scoring.touched()
+        return json_response({**session.changes(_since(asked.get("since"))), "left": n_left})
 
     async def look(_: Request) -> Response:
         n_new = await asyncio.to_thread(session.look)
         events.publish({"looked": n_new})
+        scoring.touched()
         return json_response({**session.whole(), "n_new": n_new})
 
-    async def write(_: Request) -> Response:
-        return json_response(await asyncio.to_thread(session.write))
+    async def write(request: Request) -> Response:
+        lines = request.query_params.get("lines")
+        return json_response(await asyncio.to_thread(session.write, None if lines is None else _since(lines)))
 
     async def places(_: Request) -> Response:
         return json_response(await asyncio.to_thread(proposed, session.source, session.folder))
@@ -171,6 +208,20 @@ def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budg
         events.publish({"n": session.n_lines})
         return json_response(told)
 
+    return [
+        Route("/v1/state", state, methods=["GET"]),
+        Route("/v1/changes", changes, methods=["GET"]),
+        Route("/v1/do", do, methods=["POST"]),
+        Route("/v1/look", look, methods=["POST"]),
+        Route("/v1/write", write, methods=["POST"]),
+        Route("/v1/places", places, methods=["GET"]),
+        Route("/v1/labels", labels, methods=["POST"]),
+    ]
+
+
+def _pictures(session: Session, thumbnails: Thumbnails) -> list[Route]:
+    """Photos as the page shows them: never their own bytes."""
+
     async def thumbnail(request: Request) -> Response:
         photo = _photo(session, request)
         jpeg = await thumbnails.get(photo.id, photo.place, request.is_disconnected)
@@ -183,14 +234,22 @@ def _photos(session: Session, thumbnails: Thumbnails, events: Events, room: Budg
 
     return [
         Route("/v1/photo", large, methods=["GET"]),
-        Route("/v1/state", state, methods=["GET"]),
-        Route("/v1/changes", changes, methods=["GET"]),
-        Route("/v1/do", do, methods=["POST"]),
-        Route("/v1/look", look, methods=["POST"]),
-        Route("/v1/write", write, methods=["POST"]),
-        Route("/v1/places", places, methods=["GET"]),
-        Route("/v1/labels", labels, methods=["POST"]),
         Route("/v1/thumbnail", thumbnail, methods=["GET"]),
+    ]
+
+
+def _scored(scoring: Scoring) -> list[Route]:
+    """The score, and what the network says of every photo."""
+
+    async def score(_: Request) -> Response:
+        return json_response(scoring.told())
+
+    async def answers(_: Request) -> Response:
+        return json_response(scoring.answers())
+
+    return [
+        Route("/v1/score", score, methods=["GET"]),
+        Route("/v1/answers", answers, methods=["GET"]),
     ]
 
 

@@ -115,6 +115,11 @@ def placed_files(source: str) -> tuple[list[Placed], tuple[str, ...], list[str]]
         raise InputError(f"There is no {quoted(name)}.", hint="Name a folder of photos.") from error
     if stat.S_ISREG(mode) and extension(source) in TABLE_EXTENSIONS | JSON_EXTENSIONS:
         dataset, notes = _scanned(source)
+        if dataset.archive is not None:
+            raise InputError(
+                f"{quoted(name)} names photos that lie elsewhere.",
+                hint="The studio takes photos that are files on this machine: it is a server, and fetches nothing.",
+            )
         groups = dataset.groups.names if dataset.groups else [""] * dataset.n
         used = [
             Placed(photo, place, dataset.class_names[label], str(split), group=group)

@@ -9,7 +9,7 @@ import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -36,6 +36,7 @@ class Job:
         stage: what it is at, in words; with `done` of `total` of it.
         result: what it found, once it is done.
         message: why it failed; `hint`: what to do then.
+        quiet: not told of: it is over at once, and whoever asked waits.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Job:
     result: Any = None
     message: str = ""
     hint: str = ""
+    quiet: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def told(self) -> dict[str, Any]:
@@ -62,6 +64,9 @@ class Jobs:
     Args:
         session: the studio; the child follows its journal.
         events: where it is told how a job goes on.
+
+    Attributes:
+        on_end: called with each job that has ended, before a page is told.
     """
 
     def __init__(self, session: Session, events: Events) -> None:
@@ -73,11 +78,12 @@ class Jobs:
         self._child: Process | None = None
         self._sent: object = None  # the heap that the child knows
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_end: Callable[[Job], None] = lambda job: None
 
-    def start(self, do: str, asked: Mapping[str, Any] | None = None) -> Job:
+    def start(self, do: str, asked: Mapping[str, Any] | None = None, *, quiet: bool = False) -> Job:
         """Put a job into the queue; it is told of by events, and `wait` waits for it."""
         self._number += 1
-        job = Job(self._number, do, dict(asked or {}))
+        job = Job(self._number, do, dict(asked or {}), quiet=quiet)
         self._jobs[job.number] = job
         while len(self._jobs) > KEPT and next(iter(self._jobs.values())).ended.is_set():
             self._jobs.popitem(last=False)
@@ -103,7 +109,7 @@ class Jobs:
 
     def unended(self) -> list[Job]:
         """Jobs that run or wait."""
-        return [job for job in self._jobs.values() if not job.ended.is_set()]
+        return [job for job in self._jobs.values() if not job.ended.is_set() and not job.quiet]
 
     async def cancel(self, job: Job) -> None:
         """End a job; one that has ended stays as it is."""
@@ -116,7 +122,7 @@ class Jobs:
 
     async def close(self) -> None:
         """End all of them."""
-        for job in self.unended():
+        for job in [*self._jobs.values()]:
             self._end(job, CANCELLED)
         await self._drop_child()
         for task in [*self._tasks]:
@@ -177,7 +183,9 @@ class Jobs:
         if not job.ended.is_set():
             job.state, job.message, job.hint = state, message, hint
             job.ended.set()
+            self.on_end(job)
             self._tell(job)
 
     def _tell(self, job: Job) -> None:
-        self._events.publish({"job": job.told()})
+        if not job.quiet:
+            self._events.publish({"job": job.told()})

@@ -1,5 +1,6 @@
 """The life of a studio's server: it answers until a signal asks to end, and leaves the journal whole."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from tellapart.server.shell.app import Settings
 from tellapart.studio.app import make_studio_app
 from tellapart.studio.events import Events
 from tellapart.studio.jobs import Jobs
+from tellapart.studio.scoring import Scoring
 from tellapart.studio.session import Session
 from tellapart.studio.sharing import Sharing
 from tellapart.studio.thumbnails import Thumbnails
@@ -34,14 +36,18 @@ async def serve(
     decoders.start()
     thumbnails, events = Thumbnails(session.folder, decoders), Events()
     jobs, sharing = Jobs(session, events), Sharing(model, session.folder)
+    rest = asyncio.create_task(thumbnails.make_rest(lambda: session.heap.photos))
+    scoring = Scoring(session, jobs, events)
 
     async def tell() -> None:
         on_ready()
 
     try:
-        app = make_studio_app(session, thumbnails, jobs, sharing, events, settings)
+        app = make_studio_app(session, thumbnails, jobs, sharing, scoring, events, decoders, settings)
         await lifecycle.serve(listener, app, starting=tell(), on_end=events.close)
     finally:
+        rest.cancel()
+        scoring.close()
         await jobs.close()
         await sharing.end()
         await decoders.close()

@@ -1,18 +1,19 @@
 """One studio at work: its photos, its journal, and what its page is told."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from tellapart.storage.atomic import write_file
 from tellapart.studio.actions import ENOUGH_FOR_OTHER, line_for
+from tellapart.studio.draw import Draw, draw_of, firsts_of, groups_of, splits_of
 from tellapart.studio.heap import Heap, Photo, Progress, read_heap
 from tellapart.studio.journal import Journal
 from tellapart.studio.labels_in.reading import read_labels
 from tellapart.studio.labels_in.taking import Effect, match
-from tellapart.studio.state import FOUND, Line, Mark, Side
+from tellapart.studio.state import DRAWN, FOUND, REDO, UNDO, Line, Mark, Side, state_of
 from tellapart.studio.table import NAME as TABLE
 from tellapart.studio.table import label_file
 from tellapart.text import counted, for_shell, shown
@@ -28,10 +29,6 @@ class Session:
         folder: where the journal is.
         journal: open.
         beside: whether it lies beside the photos, where a person looks for it.
-
-    Attributes:
-        groups: {photo id: the name of its group}, where that is not what the source says.
-        splits: {photo id: train, val, test or crossed}, where that is not what the source says.
     """
 
     def __init__(self, source: str, folder: Path, journal: Journal, *, beside: bool) -> None:
@@ -41,8 +38,9 @@ class Session:
         self.beside = beside
         self.heap = Heap((), (), (), ())
         self.by_id: dict[str, Photo] = {}
-        self.groups: Mapping[str, str] = {}
-        self.splits: Mapping[str, str] = {}
+        self._first: Mapping[str, str] = {}  # of the scene of a photo, once the photos were read
+        self._first_known = False
+        self._draw: Draw | None = None
         self._turn = Lock()  # one line after the other, whatever becomes of who asked
 
     def look(self, progress: Progress | None = None) -> int:
@@ -66,20 +64,73 @@ class Session:
             same = tuple(classes) == state.classes
             before = Side({}, None if same else state.classes)
             self.journal.add(Line(FOUND, before, Side(marks, None if same else tuple(classes))))
-        self.heap = heap
+        if new or len(heap.photos) != len(self.heap.photos):
+            self._first_known = False  # what is new has no stack yet
+        self.heap, self._draw = heap, None
         self.by_id = {photo.id: photo for photo in heap.photos}
         return len(new)
 
-    def do(self, asked: Mapping[str, Any]) -> None:
-        """Do what a page asks for; it is on the disk when this returns.
+    @property
+    def draw(self) -> Draw:
+        """Which photos are for the test; before the photos were read, what was written down of it."""
+        if self._draw is None:
+            state = self.journal.state
+            fixed = state.drawn if self._first_known else {**dict.fromkeys(state.marks, False), **state.drawn}
+            self._draw = draw_of(self.heap.photos, state.marks, self._first, fixed, self.journal.seed)
+        return self._draw
+
+    @property
+    def read(self) -> bool:
+        """Whether the photos were read, so that it is known what is a stack."""
+        return self._first_known
+
+    def drew(self, found: Sequence[Sequence[str]]) -> None:
+        """The photos were read, and show these stacks: what chance makes of them is written down.
+
+        Raises:
+            InputError: it cannot be saved.
+        """
+        with self._turn:
+            self._first, self._first_known, self._draw = firsts_of(found), True, None
+            draw, state = self.draw, self.journal.state
+            new = [photo.id for photo in self.heap.photos if photo.id not in state.drawn]
+            if new and not draw.own:
+                drawn = {photo: photo in draw.tests for photo in new}
+                self.journal.add(Line(DRAWN, Side(), Side(), drawn=drawn))
+                self._draw = None
+
+    def do(self, asked: Mapping[str, Any]) -> int:
+        """Do what a page asks for; it is on the disk when this returns. How many photos were left as they are.
+
+        What one word is said of at once leaves out the photos of the test: each takes a look of its own.
 
         Raises:
             InputError: it cannot be done, or not be saved.
         """
         with self._turn:
+            photos = asked.get("photos")
+            n_left, asked = 0, dict(asked)
+            if asked.get("do") in ("label", "none") and isinstance(photos, list):
+                named = [photo for photo in photos if isinstance(photo, str)]
+                kept = self._sayable(named, by=str(asked.get("by", "")))
+                n_left = len(named) - len(kept)
+                if n_left and not kept:
+                    return n_left
+                if n_left:
+                    asked["photos"] = kept
+                elif any(photo in self.draw.tests for photo in named):
+                    asked.pop("by", None)  # chance chose them
             line = line_for(self.journal.state, asked)
             if line is not None:
                 self.journal.add(line)
+                if line.do in ("split", "join", UNDO, REDO):
+                    self._draw = None
+            return n_left
+
+    def _sayable(self, photos: Sequence[str], *, by: str) -> list[str]:
+        if by == "strip" and not self.draw.own:
+            return [photo for photo in photos if photo not in self.draw.tests]
+        return self.draw.without_tests(photos)
 
     def labels(self, content: bytes, name: str, how: str, folder: str = "") -> dict[str, Any]:
         """Take the labels in a file, or look at what taking them would do.
@@ -107,15 +158,28 @@ class Session:
         """How many lines the journal has."""
         return len(self.journal.state.lines)
 
-    def write(self) -> dict[str, Any]:
+    def _marks(self, n_lines: int | None) -> Mapping[str, Mark]:
+        """What was said of each photo; after so many lines, or now."""
+        state = self.journal.state
+        if n_lines is None:
+            return state.marks
+        return {**dict.fromkeys(state.marks, Mark()), **state_of(state.lines[:n_lines]).marks}
+
+    def write(self, n_lines: int | None = None) -> dict[str, Any]:
         """Write what was said as a label file; where it is, what is in it, and the command that trains on it.
+
+        Args:
+            n_lines: what was said after so many lines of the journal, into a file of its own; None for what holds now.
 
         Raises:
             InputError: no photo has a label, or it cannot be written.
         """
         with self._turn:
-            written = label_file(self.heap.photos, self.journal.state.marks, self.groups, self.splits)
-        path = self.folder / TABLE
+            marks = self._marks(n_lines)
+            groups = groups_of(self.heap.photos, self.draw)
+            splits = splits_of(marks, self.draw) if self._first_known or self.journal.state.drawn else {}
+            written = label_file(self.heap.photos, marks, groups, splits)
+        path = self.folder / (TABLE if n_lines is None else f"photos-{n_lines}.csv")
         write_file(path, written.content)
         return {
             "path": shown(str(path)),
@@ -135,7 +199,7 @@ class Session:
         """All that a page shows."""
         marks = self.journal.state.marks
         photos = [
-            [photo.id, photo.name, photo.modified_s, photo.split, photo.n_files, *_told(marks[photo.id])]
+            [photo.id, photo.name, photo.modified_s, photo.split, photo.n_files, *self._told(photo.id, marks)]
             for photo in self.heap.photos
         ]
         return {
@@ -153,7 +217,7 @@ class Session:
         """What the lines from number `n_lines` on have changed."""
         state = self.journal.state
         touched = state.touched_since(max(n_lines, 0))
-        photos = {photo: _told(state.marks[photo]) for photo in touched if photo in self.by_id}
+        photos = {photo: self._told(photo, state.marks) for photo in touched if photo in self.by_id}
         return {**self._common(), "photos": photos}
 
     def _common(self) -> dict[str, Any]:
@@ -161,6 +225,8 @@ class Session:
         undo, redo = (state.lines[at[-1]].do if at else None for at in (state.done, state.undone))
         return {"n": len(state.lines), "classes": list(state.classes), "undo": undo, "redo": redo}
 
-
-def _told(mark: Mark) -> list[Any]:
-    return [mark.label, mark.none, mark.out, list(mark.right), mark.by, mark.stack]
+    def _told(self, photo: str, marks: Mapping[str, Mark]) -> list[Any]:
+        """What a page may know of a photo: that it is for the test only once it has a word."""
+        mark = marks[photo]
+        test = photo in self.draw.tests and bool(mark.label or mark.none)
+        return [mark.label, mark.none, mark.out, list(mark.right), mark.by, mark.stack, test]

@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from tellapart.data.preprocess import Preprocess
 from tellapart.errors import InputError
-from tellapart.model.artifact import REPORT
+from tellapart.model.artifact import REPORT, load_artifact
 from tellapart.model.naming import MANIFEST
 from tellapart.text import for_shell, shown
 
@@ -33,6 +34,7 @@ class Sharing:
         self._server: Process | None = None
         self._address = ""
         self._starting = asyncio.Lock()
+        self._preprocessing: tuple[int, Preprocess] | None = None
 
     def told(self) -> dict[str, Any]:
         """Where the model is, whether it is there, and the commands that do more with it."""
@@ -48,6 +50,21 @@ class Sharing:
                 ["Test it on other photos", f"tellapart evaluate {name} other-photos/"],
             ],
         }
+
+    def preprocessing(self) -> Preprocess:
+        """How a photo becomes the pixels that the model gets.
+
+        Raises:
+            InputError: there is no model.
+            ArtifactError: it cannot be trusted or understood.
+        """
+        try:
+            mark = (self.model / MANIFEST).stat().st_mtime_ns
+        except OSError as error:
+            raise InputError("There is no model yet.", hint="Write it first, on the screen Share.") from error
+        if self._preprocessing is None or self._preprocessing[0] != mark:
+            self._preprocessing = mark, load_artifact(self.model).preprocess
+        return self._preprocessing[1]
 
     def ticket(self) -> str:
         """A word that opens the report once; a page that is gone to by its address sends no token.

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 FOUND: Final = "found"  # photos that were not known before; nobody's action, so it is not undone
 UNDO, REDO = "undo", "redo"
+DRAWN: Final = "drawn"  # which photos chance has given to the test and which to training; never undone
 LABELS: Final = "labels"  # of a file
 ACTIONS: Final = frozenset(
     {
@@ -107,16 +108,21 @@ class Line:
         before: of what it changes.
         after: the same once it is done.
         of: for undo and redo, the number of the line that is taken back or done again.
+        drawn: of DRAWN, {identity: whether it is for the test}.
     """
 
     do: str
     before: Side
     after: Side
     of: int | None = None
+    drawn: Mapping[str, bool] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a journal."""
         said = {"do": self.do, "before": self.before.to_json(), "after": self.after.to_json()}
+        if self.drawn is not None:
+            parts = ("test", True), ("train", False)
+            said |= {name: [photo for photo, test in self.drawn.items() if test is part] for name, part in parts}
         return said if self.of is None else {**said, "of": self.of}
 
     @classmethod
@@ -126,12 +132,20 @@ class Line:
         Raises:
             ValueError: it wrote no such thing.
         """
-        if not isinstance(value, dict) or value.get("do") not in ACTIONS | {FOUND, UNDO, REDO}:
+        if not isinstance(value, dict) or value.get("do") not in ACTIONS | {FOUND, DRAWN, UNDO, REDO}:
             raise ValueError
         of = value.get("of")
         if (value["do"] in (UNDO, REDO)) != (type(of) is int):
             raise ValueError
-        return cls(value["do"], Side.from_json(value.get("before")), Side.from_json(value.get("after")), of)
+        drawn = _drawn(value) if value["do"] == DRAWN else None
+        return cls(value["do"], Side.from_json(value.get("before")), Side.from_json(value.get("after")), of, drawn)
+
+
+def _drawn(value: Mapping[str, Any]) -> dict[str, bool]:
+    test, train = value.get("test"), value.get("train")
+    if not (isinstance(test, list) and isinstance(train, list) and all(isinstance(one, str) for one in test + train)):
+        raise ValueError
+    return {**dict.fromkeys(test, True), **dict.fromkeys(train, False)}
 
 
 class State:
@@ -140,6 +154,7 @@ class State:
     Attributes:
         classes: in the order in which their keys are.
         marks: {identity: what is said of it} of every photo that was ever found.
+        drawn: {identity: whether it is for the test} of those of which it was written down.
         lines: all of them.
         done: numbers of the lines that an undo would take back, the next one last.
         undone: numbers of the lines that a redo would do again, the next one last.
@@ -148,6 +163,7 @@ class State:
     def __init__(self) -> None:
         self.classes: tuple[str, ...] = ()
         self.marks: dict[str, Mark] = {}
+        self.drawn: dict[str, bool] = {}
         self.lines: list[Line] = []
         self.done: list[int] = []
         self.undone: list[int] = []
@@ -168,6 +184,8 @@ class State:
             self.undone.clear()
         self.lines.append(line)
         self.marks.update(line.after.photos)
+        for photo, test in (line.drawn or {}).items():
+            self.drawn.setdefault(photo, test)
         if line.after.classes is not None:
             self.classes = line.after.classes
 
@@ -180,8 +198,8 @@ class State:
         return self._turned(REDO, self.undone[-1]) if self.undone else None
 
     def touched_since(self, n_lines: int) -> set[str]:
-        """The identities of photos whose marks the lines from number `n_lines` on have set."""
-        return {photo for line in self.lines[n_lines:] for photo in line.after.photos}
+        """The identities of photos that the lines from number `n_lines` on say something of."""
+        return {photo for line in self.lines[n_lines:] for photo in (*line.after.photos, *(line.drawn or {}))}
 
     def _turned(self, do: str, of: int) -> Line:
         line = self.lines[of]

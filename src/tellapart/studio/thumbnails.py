@@ -3,7 +3,7 @@
 import asyncio
 import io
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -17,12 +17,13 @@ from tellapart.data import photo
 from tellapart.data.preprocess import Preprocess
 from tellapart.errors import PhotoError
 from tellapart.sandbox.decoder_pool import DecoderPool
-from tellapart.studio.heap import identity
+from tellapart.studio.heap import Photo, identity
 
 SIDE_PX: Final = 256
 JPEG_QUALITY: Final = 80  # 8 to 15 KB
 LARGE_PX: Final = 1_600  # of a photo that is looked at by itself
 LARGE_QUALITY: Final = 88
+REST_S: Final = 0.5  # before it is looked again whether there are other photos
 NAME: Final = "thumbnails.sqlite"  # one file: a folder of pictures might be taken for a class
 _VERSION: Final = 1  # raised when what a thumbnail shows changes
 
@@ -72,10 +73,39 @@ class Thumbnails:
             pixels = await self._pool.decode_whole(data, LARGE_PX)
         return await asyncio.to_thread(_jpeg, pixels, LARGE_QUALITY)
 
+    async def make_rest(self, photos: Callable[[], Sequence[Photo]]) -> None:
+        """Make what is not there yet, one at a time, resting as long as each takes; it ends when it is cancelled.
+
+        So that scrolling meets no photo that has to be decoded first.
+
+        Args:
+            photos: those there are, asked again and again.
+        """
+        clock = asyncio.get_running_loop().time
+        made: Sequence[Photo] = ()
+        while True:
+            await asyncio.sleep(REST_S)
+            asked = photos()
+            if asked is made:
+                continue
+            kept = await asyncio.to_thread(self._kept)
+            for one in asked:
+                if one.id not in kept:
+                    begun = clock()
+                    with suppress(PhotoError):  # whoever looks at it is told why
+                        await self.get(one.id, one.place, _nobody_is_gone)
+                    await asyncio.sleep(clock() - begun)
+            made = asked
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
             self._store.close()
+
+    def _kept(self) -> set[str]:
+        with self._lock, suppress(sqlite3.Error):
+            return {photo for (photo,) in self._store.execute("SELECT photo FROM thumbnails")}
+        return set()
 
     def _load(self, photo_id: str) -> bytes | None:
         with self._lock, suppress(sqlite3.Error):
@@ -87,6 +117,10 @@ class Thumbnails:
         with self._lock, suppress(sqlite3.Error):
             self._store.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", (photo_id, jpeg))
             self._store.commit()
+
+
+async def _nobody_is_gone() -> bool:
+    return False
 
 
 def _jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:

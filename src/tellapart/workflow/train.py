@@ -9,6 +9,7 @@ from typing import Any
 from tellapart.classifier.kept_scores import KeptScores
 from tellapart.classifier.trained import Trained
 from tellapart.data.data_frame import DataFrame
+from tellapart.data.remote.place import place_named
 from tellapart.data.source import Dataset, require_trainable, scan
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
@@ -37,6 +38,7 @@ from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_ph
 from tellapart.workflow.model_folder import (
     card,
     describe,
+    fetched_again,
     made_today,
     model_facts,
     model_files,
@@ -63,14 +65,14 @@ def train(
     shortcuts: bool = False,
     robustness: bool = False,
     group_by: str | None = None,
+    allow_private: bool = False,
     command: str = "",
     progress: Progress = usual_progress,
 ) -> Evaluation:
     """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
 
     Args:
-        source: what `scan` takes: class folders, train/val/test folders, a zip, a table, a data frame, `hf:NAME`; or a
-            folder of shards.
+        source: what `scan` takes: folders of classes, a zip, a table, a data frame, `hf:NAME`, an address; or shards.
         output: the model folder; written as a whole at the very end, so a stopped run changes nothing.
         recipe: a `LinearProbe`, `FineTune` or `Scratch` with its hyper-parameters; the default, a probe, suits most.
         quality: `fast`, `balanced` or `best`: which bundled network looks at the photos, where no recipe says it.
@@ -81,6 +83,7 @@ def train(
         shortcuts: whether it also says what gives classes away: format, size, brightness, border.
         robustness: whether to ask about corrupted test photos too.
         group_by: what says which photos belong together, as for `scan`; no split divides a group.
+        allow_private: whether addresses of the web may lead to hosts of this network.
         command: what a person typed for it, for the report.
         progress: called with (stage, done, total).
 
@@ -90,7 +93,7 @@ def train(
     """
     recipe, output, clock = _chosen(recipe, quality), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
-    prepared = _trainable(source, group_by, probe_of(recipe).reading, wishes, progress, clock)
+    prepared = _trainable(source, group_by, allow_private, probe_of(recipe).reading, wishes, progress, clock)
     trained = _learned(prepared, recipe, options, wishes, progress, clock, may_cross=not robustness)
     model, description = _composed(trained, output.name, clock)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
@@ -100,9 +103,9 @@ def train(
             evaluation = _advised(trained, evaluation, prepared, progress, clock, look=shortcuts)
         with clock("proof"):
             proof, examples = proving.result()
+    spoiled = _corrupted(model, trained, progress, clock) if robustness else evaluation.robustness
     evaluation = replace(evaluation, model=model_facts(model, description), proof=proof, training=trained.history)
-    if robustness:
-        evaluation = replace(evaluation, robustness=_corrupted(model, trained, progress, clock))
+    evaluation = replace(evaluation, robustness=spoiled)
     pages, evaluation = _pages(evaluation, prepared, description, made_today(output.name, command), clock)
     files = model_files(model, trained, kept) | examples | pages
     return _written(output, description, files, trained, replace(evaluation, timings_s=clock.rounded()))
@@ -142,7 +145,7 @@ def scored(
         require_trainable(source.dataset)
         prepared = source
     else:
-        prepared = _trainable(source, group_by, probe_of(recipe).reading, wishes, progress, clock)
+        prepared = _trainable(source, group_by, False, probe_of(recipe).reading, wishes, progress, clock)
     trained = _learned(prepared, recipe, None, wishes, progress, clock, may_cross=True)
     return trained, *_tested(trained, prepared, clock)
 
@@ -177,6 +180,7 @@ def _pages(
     """What people read of the model, and the evaluation with the pictures that a notebook shows."""
     with clock("report"):
         pictures = pictures_of(prepared.dataset, shown_photos(evaluation))
+        evaluation = fetched_again(evaluation, prepared.dataset)
         report = page(evaluation, pictures, description["name"], made)
         return {REPORT: report, CARD: card(evaluation, description)}, pictured(evaluation, pictures)
 
@@ -228,6 +232,7 @@ def _written(output: Path, description: Json, files: Json, trained: Trained, eva
 def _trainable(
     source: str | os.PathLike[str] | DataFrame,
     group_by: str | None,
+    allow_private: bool,
     reading: Reading,
     wishes: Wishes,
     progress: Progress,
@@ -237,14 +242,15 @@ def _trainable(
     if isinstance(source, str | os.PathLike) and is_shards(source):
         with bundled_extractor(reading.quality, reading.resize_mode, keep=False) as extractor:
             with clock("scan"):
-                photos = photos_of(Path(source), extractor.extractor_key, group_by)
+                place = place_named(os.fspath(source))
+                photos = photos_of(place, extractor.extractor_key, group_by, allow_private=allow_private)
                 _refuse_hopeless(photos.dataset, wishes)
             with clock("features"):
                 known = photos.features(progress)
             prepared = prepare(photos.dataset, extractor, progress, clock, known=known)
     else:
         with clock("scan"):
-            dataset = scan(source, group_by=group_by)
+            dataset = scan(source, group_by=group_by, allow_private=allow_private)
             _refuse_hopeless(dataset, wishes)
         with bundled_extractor(reading.quality, reading.resize_mode) as extractor:
             prepared = prepare(dataset, extractor, progress, clock)

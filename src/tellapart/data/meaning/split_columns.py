@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tellapart.data.meaning.split_words import PARTS, plain_split, split_word
+from tellapart.data.split import CROSSED
 from tellapart.errors import InputError
 from tellapart.text import quoted, some
 
@@ -98,6 +99,32 @@ def folders_said(paths: Sequence[str], labels: Sequence[str]) -> Said:
         )
     splits = [next(iter(of_one)) for of_one in found]
     return Said(splits, [f"The split is that of the folders {folders}: {_counts(splits)}"])
+
+
+def split_names(rows: Sequence[tuple[int, str]], name: str, line: str) -> list[str]:
+    """The split of every row by its normal name; "" everywhere when no row has one.
+
+    Raises:
+        InputError: a split has no common name, or only some rows have one.
+    """
+    if not any(given for _, given in rows):
+        return [""] * len(rows)
+    names = [CROSSED if given.strip().casefold() == CROSSED else plain_split(given) for _, given in rows]
+    wanted = f"{CROSSED} or train" if CROSSED in names else "train, val or test"
+    for (number, given), split in zip(rows, names, strict=True):
+        if not split:
+            got = f"the split {quoted(given)}" if given else "no split"
+            raise InputError(
+                f"{name} gives {line} {number} {got}.",
+                hint=f"Write {wanted} on every {line}, or give no splits at all.",
+            )
+        if CROSSED in names and split not in (CROSSED, "train"):
+            raise InputError(
+                f"{name} says {CROSSED} and {split} ({line} {number}). One score is of photos that never train, the "
+                "other of photos that are tested in turn, and no number is both.",
+                hint=f"Write {CROSSED} and train alone, or train, val and test.",
+            )
+    return names
 
 
 def _by_words(column: str, cells: Sequence[str]) -> list[str] | None:

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
+from tellapart.data.groups import as_text
 from tellapart.errors import InputError
 from tellapart.text import quoted
 
@@ -99,3 +101,34 @@ def cells_of(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
     except csv.Error as error:
         line = reader.line_num + skipped
         raise InputError(f"Line {line} of {quoted(name)} is not a valid table row: {error}.") from error
+
+
+def json_lines(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each line's number from 1, and its object with small letters in its keys."""
+    for line, content in enumerate(text.split("\n"), start=1):
+        if not content.strip():
+            continue
+        try:
+            value = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"Line {line} of {quoted(name)} is not valid JSON.") from error
+        if not isinstance(value, dict):
+            raise InputError(
+                f"Line {line} of {quoted(name)} must be a JSON object.",
+                hint='Write lines like {"path": "hat/1.jpg", "label": "hat"}.',
+            )
+        yield line, {key.lower(): cell for key, cell in value.items()}
+
+
+def whole_text(value: object) -> str:
+    """Text and whole numbers as text, 1.0 as well; anything else (true, 1.5, null, a list) counts as missing."""
+    if isinstance(value, float) and value.is_integer():
+        return as_text(value)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value).strip()
+
+
+def plain_text(value: object) -> str:
+    """Any value as text, of a column that may say a split; a list says none."""
+    return "" if isinstance(value, list | dict) else as_text(value)

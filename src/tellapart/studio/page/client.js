@@ -14,6 +14,19 @@ export class Refused extends Error {
   }
 }
 
+/** What the page itself cannot do; probe.js, which other pages have too, tells of it so. */
+export class Failure extends Refused {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {string} hint
+   */
+  constructor(code, message, hint = "") {
+    super(message, hint);
+    this.code = code;
+  }
+}
+
 /**
  * @param {string} path
  * @param {RequestInit} [options]
@@ -107,3 +120,11 @@ export const unendedJobs = () => get("/v1/jobs");
 
 /** @param {number} number */
 export const cancelJob = (number) => post("/v1/cancel", { number });
+
+/**
+ * @param {Blob} photo
+ * @param {boolean} whole with the heatmap and the photos most alike
+ * @returns {Promise<import("./studio-types").Answer>}
+ */
+export const tryPhoto = async (photo, whole) =>
+  (await ask(`/v1/try?whole=${whole}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: photo })).json(); // prettier-ignore

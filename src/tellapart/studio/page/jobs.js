@@ -4,9 +4,10 @@ import { beginJob, cancelJob, jobOf, Refused, unendedJobs } from "./client.js";
 import { make } from "./elements.js";
 import { events } from "./events.js";
 
+const QUIET = "score"; // made after each action, in the background: the header says that it is being made
 const ENDED = ["done", "failed", "cancelled"];
 /** What each kind of work is called while it goes on, where it has no stage to name. @type {Record<string, string>} */
-const NAMES = { read: "Reading the photos", doubts: "Looking for doubts", train: "Training", export: "Exporting", move: "Moving photos", unmove: "Putting photos back" };
+const NAMES = { read: "Reading the photos", strips: "Looking for strips", suggestions: "Looking for what to label", alike: "Looking for what is like it", doubts: "Looking for doubts", train: "Training", export: "Exporting", move: "Moving photos", unmove: "Putting photos back" };
 
 /**
  * Does a piece of work; what it found.
@@ -61,7 +62,7 @@ class JobLine extends HTMLElement {
   }
 
   get #running() {
-    return [...this.#jobs.values()].find((job) => job.state === "running");
+    return [...this.#jobs.values()].find((job) => job.state === "running" && job.do !== QUIET);
   }
 
   #end() {

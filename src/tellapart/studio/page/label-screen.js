@@ -31,7 +31,7 @@ export class LabelScreen extends HTMLElement {
   #undo = make("button", { type: "button", click: () => this.#act({ do: "undo" }) }, "Undo");
   #redo = make("button", { type: "button", click: () => this.#act({ do: "redo" }) }, "Redo");
   #find = make("input", { type: "search", id: "find", placeholder: "Search names", "aria-label": "Search photos by name", autocomplete: "off" }); // prettier-ignore
-  #selects = { show: make("select", { id: "show" }), class: make("select", { id: "of-class" }), folder: make("select", { id: "folder" }), sort: make("select", { id: "sort" }) }; // prettier-ignore
+  #selects = { show: make("select", { id: "show" }), class: make("select", { id: "of-class" }), answer: make("select", { id: "of-answer" }), folder: make("select", { id: "folder" }), sort: make("select", { id: "sort" }) }; // prettier-ignore
 
   /** @param {import("./store").Store} store */
   open(store) {
@@ -53,7 +53,7 @@ export class LabelScreen extends HTMLElement {
   }
 
   #filters() {
-    /** @type {(key: "show" | "class" | "folder" | "sort", text: string) => any} */
+    /** @type {(key: "show" | "class" | "answer" | "folder" | "sort", text: string) => any} */
     const filter = (key, text) => {
       const select = this.#selects[key];
       select.addEventListener("change", () => this.#store.setFilter({ [key]: select.value }));
@@ -69,7 +69,7 @@ export class LabelScreen extends HTMLElement {
     return make(
       "div",
       { class: "narrow" },
-      make("div", { class: "filters" }, filter("show", "Show"), filter("class", "Class"), filter("folder", "Folder"), filter("sort", "Sort"), this.#find), // prettier-ignore
+      make("div", { class: "filters" }, filter("show", "Show"), filter("class", "Class"), filter("answer", "Answer"), filter("folder", "Folder"), filter("sort", "Sort"), this.#find), // prettier-ignore
       make("div", { class: "choice" }, this.#count, this.#like, make("span", { class: "buttons" }, "Choose ", all, none, range)),
     );
   }
@@ -88,11 +88,15 @@ export class LabelScreen extends HTMLElement {
         make("button", { type: "button", click: meant(() => this.#label("")) }, "No label"),
         this.#undo,
         this.#redo,
-        make("button", { type: "button", click: meant(() => this.#moreLikeThis()) }, "More like this"),
-        make("button", { type: "button", click: () => this.#large() }, "Look at it large"),
-        make("button", { type: "button", click: meant(() => this.#toggleStack()) }, "Open or close stack"),
-        make("button", { type: "button", click: meant(() => this.#store.stacks.split(this.#grid.meant)) }, "Split stack"),
-        make("button", { type: "button", click: meant(() => this.#join()) }, "Join in one stack"),
+        make(
+          "div",
+          { class: "tools" },
+          make("button", { type: "button", click: meant(() => this.#moreLikeThis()) }, "More like this"),
+          make("button", { type: "button", click: () => this.#large() }, "Large"),
+          make("button", { type: "button", click: meant(() => this.#toggleStack()) }, "Stack"),
+          make("button", { type: "button", click: meant(() => this.#store.stacks.split(this.#grid.meant)) }, "Split"),
+          make("button", { type: "button", click: meant(() => this.#join()) }, "Join"),
+        ),
         make("button", { type: "button", click: () => this.#changeClasses() }, "Change classes…"),
         make("button", { type: "button", click: () => this.#lookAgain() }, "Look again"),
         make("button", { type: "button", click: () => this.#write() }, "Write…"),
@@ -181,7 +185,7 @@ export class LabelScreen extends HTMLElement {
     const photo = this.#grid.current;
     if (!photo) return;
     this.#grid.chooseNone();
-    this.#store.setFilter({ like: photo.id });
+    this.#store.setFilter({ like: photo.id, class: "", folder: "", find: "" });
   }
 
   #large() {
@@ -252,6 +256,7 @@ export class LabelScreen extends HTMLElement {
     if (!about || !this.isConnected) return;
     this.#fill("show", Object.entries(SHOWN));
     this.#fill("class", [["", "Any class"], ...classes.map((name) => /** @type {[string, string]} */ ([name, name]))]);
+    this.#fill("answer", [["", "Any answer"], ...classes.map((name) => /** @type {[string, string]} */ ([name, name]))]);
     this.#fill("folder", [["", "Any folder"], ...store.folders().filter(Boolean).map((name) => /** @type {[string, string]} */ ([name, name]))]); // prettier-ignore
     this.#fill("sort", Object.entries(SORTED));
     if (document.activeElement !== this.#find) this.#find.value = store.filter.find;
@@ -273,7 +278,7 @@ export class LabelScreen extends HTMLElement {
   }
 
   /**
-   * @param {"show" | "class" | "folder" | "sort"} key
+   * @param {"show" | "class" | "answer" | "folder" | "sort"} key
    * @param {[string, string][]} options
    */
   #fill(key, options) {

@@ -8,7 +8,7 @@ import { heldThumbnail, loadThumbnail } from "./thumbnails.js";
 const TILE_PX = { wide: 168, narrow: 112 }; // the least width of a tile
 const CAPTION_PX = 30;
 const GAP_PX = 8;
-const MORE_ROWS = 2; // above and below what is in sight
+const MORE_ROWS = 5; // above and below what is in sight: half a second of scrolling, in which thumbnails come
 
 /** Tells of "choice" when the cursor moves or the choice changes. */
 export class PhotoGrid extends HTMLElement {
@@ -70,13 +70,14 @@ export class PhotoGrid extends HTMLElement {
     const before = this.#view;
     this.#members = members;
     this.#isOpen = isOpen;
-    if (view !== before) {
+    const still = view[this.cursor] === before[this.cursor] && !this.chosen.size; // as after most keys
+    if (view !== before && !still) {
       // The photo with the cursor keeps it; where it is gone, the next one after it that is still there gets it.
       const at = new Map(view.map((photo, index) => [photo.id, index]));
       for (const [face, photos] of members) for (const photo of photos) at.set(photo.id, at.get(face) ?? 0);
       const next = before.slice(this.cursor, this.cursor + 500).find((photo) => at.has(photo.id));
       this.cursor = next ? (at.get(next.id) ?? 0) : Math.max(0, Math.min(this.cursor, view.length - 1));
-      this.#anchor = Math.min(this.#anchor, Math.max(0, view.length - 1));
+      if (view.length) this.#anchor = Math.min(this.#anchor, view.length - 1);
       // Nobody changes what is out of sight; what has become part of a stack is chosen with it.
       this.chosen = new Set([...this.chosen].flatMap((id) => view[at.get(id) ?? -1]?.id ?? []));
     }
@@ -210,7 +211,7 @@ export class PhotoGrid extends HTMLElement {
     const { tile } = parts;
     const members = this.#members.get(photo.id) ?? [photo];
     const open = this.#isOpen(photo);
-    const states = members.map(({ label, none, out, waiting }) => [label, none, out, waiting > 0].join("|"));
+    const states = members.map(({ label, none, out, test, waiting }) => [label, none, out, test, waiting > 0].join("|"));
     const said = [this.chosen.has(photo.id), open, ...states].join("\n");
     tile.style.transform = `translate(${GAP_PX + column * (this.#tilePx + GAP_PX)}px, ${GAP_PX + row * this.#rowPx}px)`;
     tile.style.width = `${this.#tilePx}px`;
@@ -223,14 +224,16 @@ export class PhotoGrid extends HTMLElement {
     const labels = new Set(members.map((one) => (one.none ? "none of these" : one.label || "no label")));
     const words = labels.size > 1 ? [...labels].join(" / ") : [...labels][0];
     const several = members.length > 1 ? `, stack of ${members.length} photos` : open ? ", in an open stack" : "";
+    const beside = `${photo.split && `, ${photo.split}`}${photo.copies > 1 ? `, ${photo.copies} files` : ""}`;
     tile.setAttribute("aria-selected", String(this.chosen.has(photo.id)));
-    tile.setAttribute("aria-label", `${photo.name}, ${words}${photo.out ? ", left out" : ""}${several}`);
+    tile.setAttribute("aria-label", `${photo.name}, ${words}${photo.out ? ", left out" : ""}${photo.test ? ", for the test" : ""}${beside}${several}`);
     tile.dataset.state = photo.none ? "none" : photo.label ? "labelled" : "";
     tile.toggleAttribute("data-out", photo.out);
     tile.toggleAttribute("data-waiting", members.some((one) => one.waiting > 0));
     tile.toggleAttribute("data-stack", members.length > 1);
     tile.toggleAttribute("data-open", open);
     parts.count.hidden = members.length < 2;
+    parts.test.hidden = !photo.test || photo.split !== "";
     parts.count.textContent = members.length.toLocaleString();
     parts.caption.textContent = `${photo.out ? "left out · " : ""}${words}`;
   }
@@ -239,14 +242,15 @@ export class PhotoGrid extends HTMLElement {
   #make(photo) {
     const img = make("img", { alt: "", draggable: "false", decoding: "async" });
     const caption = make("bdi", { class: "caption" });
-    const marks = make("span", { class: "marks" });
+    const marks = make("span", { class: "marks", "aria-hidden": "true" });
     if (photo.split) marks.append(make("span", {}, photo.split));
     if (photo.copies > 1) marks.append(make("span", { title: "files with this very content" }, `×${photo.copies}`));
     const count = make("span", { class: "count-of", title: "photos of one scene" });
-    marks.append(count);
+    const test = make("span", { title: "for the test: it never trains", hidden: true }, "test");
+    marks.append(count, test);
     const frame = make("div", { class: "frame" }, img, marks);
     const tile = make("div", { role: "option", id: `photo-${photo.id}`, title: photo.name }, frame, caption);
-    const parts = { tile, img, caption, count, abort: new AbortController(), said: "" };
+    const parts = { tile, img, caption, count, test, abort: new AbortController(), said: "" };
     this.#tiles.set(photo.id, parts);
     this.#space.append(tile);
     const here = heldThumbnail(photo.id);

@@ -2,8 +2,10 @@
 
 import "./doubts-screen.js";
 import "./label-screen.js";
+import "./score-screen.js";
 import "./share-screen.js";
 import "./strips-screen.js";
+import "./try-screen.js";
 
 /**
  * A screen is an element with `open(store)`, called each time it is shown, and perhaps `close()`. It tells of "trouble"
@@ -15,5 +17,7 @@ export const SCREENS = [
   { key: "label", title: "Label", element: "label-screen" },
   { key: "strips", title: "Strips", element: "strips-screen" },
   { key: "doubts", title: "Doubts", element: "doubts-screen" },
+  { key: "score", title: "Score", element: "score-screen" },
+  { key: "try", title: "Try", element: "try-screen" },
   { key: "share", title: "Share", element: "share-screen" },
 ];

@@ -11,6 +11,8 @@ export class Stacks {
   #first = new Map();
   /** @type {Set<string>} names of those whose photos are shown one by one */
   #opened = new Set();
+  /** @type {Map<string, number>} how many photos of each of these are shown */
+  #apart = new Map();
   /** @type {Promise<void> | null} */
   #found = null;
   #store;
@@ -36,16 +38,16 @@ export class Stacks {
     return this.#found;
   }
 
-  /** Its stack; work/stacks.py says the same. @param {Photo} photo @returns {string} */
+  /** Its stack; studio/draw.py says the same. @param {Photo} photo @returns {string} */
   name(photo) {
     if (photo.stack) return photo.stack;
     const first = this.#first.get(photo.id);
     return first === undefined ? photo.id : this.#store.byId.get(first)?.stack || first;
   }
 
-  /** @param {Photo} photo */
+  /** Whether it is shown by itself although others are in its stack. @param {Photo} photo */
   isOpen(photo) {
-    return this.#opened.has(this.name(photo));
+    return (this.#apart.get(this.name(photo)) ?? 0) > 1;
   }
 
   /**
@@ -57,9 +59,11 @@ export class Stacks {
     /** @type {Map<string, Photo>} */
     const faces = new Map();
     this.members = new Map();
+    this.#apart = new Map();
     return photos.filter((photo) => {
+      if (!photo.stack && !this.#first.has(photo.id)) return true; // it is alone, as most are
       const name = this.name(photo);
-      if (this.#opened.has(name)) return true;
+      if (this.#opened.has(name)) return this.#apart.set(name, (this.#apart.get(name) ?? 0) + 1);
       const face = faces.get(name);
       if (!face) return faces.set(name, photo);
       const members = this.members.get(face.id);
@@ -82,16 +86,22 @@ export class Stacks {
     this.#store.changed();
   }
 
-  /** Takes photos out of their stacks, to be one together; a stack that is meant as a whole is taken apart. @param {Photo[]} meant */
+  /**
+   * Takes photos out of their stacks, to be one together; a stack that is meant as a whole is taken apart.
+   * @param {Photo[]} meant
+   */
   split(meant) {
     const chosen = new Set(meant);
     /** @type {Map<Photo, string>} */
     const into = new Map();
-    for (const all of Map.groupBy(this.whole(meant), (photo) => this.name(photo)).values()) {
+    for (const [name, all] of Map.groupBy(this.whole(meant), (photo) => this.name(photo))) {
       const [own, rest] = [all.filter((photo) => chosen.has(photo)), all.filter((photo) => !chosen.has(photo))];
       if (all.length < 2) continue;
+      const others = rest.some(({ id }) => id === name) ? name : rest[0]?.id;
       for (const photo of own) into.set(photo, rest.length ? own[0].id : photo.id);
-      for (const photo of rest) into.set(photo, rest[0].id);
+      for (const photo of rest) into.set(photo, others);
+      if (!this.#opened.has(name)) continue;
+      for (const part of [own, rest]) if (part.length > 1) this.#opened.add(into.get(part[0]) ?? name);
     }
     this.#put("split", into);
   }

@@ -1,6 +1,7 @@
 /** What is known of the photos: what the server has saved, what waits to be saved, and which photos are shown. */
 
 import * as client from "./client.js";
+import { last as score } from "./score.js";
 import { Stacks } from "./stacks.js";
 
 /** @typedef {import("./studio-types").Photo} Photo */
@@ -12,10 +13,18 @@ export const SHOWN = {
   labelled: "Labelled",
   none: "None of these",
   out: "Left out",
+  differs: "Answered as another class than labelled",
+  test: "For the test, as far as labelled",
 };
-export const SORTED = { name: "Name", date: "Newest first", label: "Class", folder: "Folder", out: "Left out first", suggest: "Most worth labelling" }; // prettier-ignore
+export const SORTED = { name: "Name", date: "Newest first", label: "Class", folder: "Folder", out: "Left out first", suggest: "Most worth labelling", answer: "Answer", unsure: "Least sure answers first", sure: "Surest answers first", differs: "Answer not the label, the surest first" }; // prettier-ignore
 /** @type {import("./studio-types").Filter} */
-const UNFILTERED = { show: "all", class: "", folder: "", find: "", sort: "name", like: "" };
+const UNFILTERED = { show: "all", class: "", answer: "", folder: "", find: "", sort: "name", like: "" };
+
+/** Those that go by what the network says of each photo. */
+const BY_ANSWER = ["answer", "unsure", "sure", "differs"];
+const UNKNOWN = /** @type {[string, number]} */ (["", 0]); // of a photo that was not answered
+const answerOf = (/** @type {Photo} */ photo) => score.answers.get(photo.id) ?? UNKNOWN;
+const differs = (/** @type {Photo} */ photo) => photo.label !== "" && !photo.out && score.answers.has(photo.id) && answerOf(photo)[0] !== photo.label; // prettier-ignore
 
 /** @type {Record<string, (photo: Photo) => boolean>} */
 const KEEPS = {
@@ -24,6 +33,8 @@ const KEEPS = {
   labelled: (photo) => photo.label !== "" && !photo.out,
   none: (photo) => photo.none,
   out: (photo) => photo.out,
+  differs,
+  test: (photo) => photo.test,
 };
 
 /** @type {Record<string, (a: Photo, b: Photo) => number>} what is alike stays in the order of names */
@@ -32,6 +43,10 @@ const ORDERS = {
   label: (a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0),
   folder: (a, b) => (a.folder < b.folder ? -1 : a.folder > b.folder ? 1 : 0),
   out: (a, b) => Number(b.out) - Number(a.out),
+  answer: (a, b) => (answerOf(a)[0] < answerOf(b)[0] ? -1 : answerOf(a)[0] > answerOf(b)[0] ? 1 : answerOf(b)[1] - answerOf(a)[1]),
+  unsure: (a, b) => answerOf(a)[1] - answerOf(b)[1],
+  sure: (a, b) => answerOf(b)[1] - answerOf(a)[1],
+  differs: (a, b) => Number(differs(b)) - Number(differs(a)) || answerOf(b)[1] - answerOf(a)[1],
 };
 
 /** Tells of "change" when anything is different, of "saved" and "refused" (with a detail) when an action has ended. */
@@ -61,6 +76,7 @@ export class Store extends EventTarget {
   #turn = Promise.resolve();
   #failed = 0; // actions that were waiting when one before them was refused have this number or a smaller one
   #number = 0;
+  #answering = false; // whether what the network says of each photo is wanted
 
   async load() {
     this.#takeWhole(await client.whole());
@@ -103,6 +119,7 @@ export class Store extends EventTarget {
    */
   act(action, photos = [], mark = {}) {
     const number = ++this.#number;
+    this.dispatchEvent(new Event("act"));
     this.waiting++;
     for (const photo of photos) {
       photo.waiting++;
@@ -134,7 +151,9 @@ export class Store extends EventTarget {
     this.waiting--;
     for (const photo of photos) photo.waiting--;
     if (said) {
+      if (said.left) for (const photo of photos) if (!photo.waiting) Object.assign(photo, photo.saved);
       this.#take(said);
+      if (said.left) this.dispatchEvent(new CustomEvent("left", { detail: said.left }));
       this.dispatchEvent(new Event("saved"));
     } else {
       for (const photo of this.photos) if (!photo.waiting) Object.assign(photo, photo.saved);
@@ -179,10 +198,10 @@ export class Store extends EventTarget {
   /** @param {import("./studio-types").Whole} whole */
   #takeWhole(whole) {
     this.about = whole;
-    this.photos = whole.photos.map(([id, name, modified, split, copies, label, none, out, right, by, stack], rank) => ({
-      ...{ id, name, modified, split, copies, label, none, out, right, by, stack, rank },
+    this.photos = whole.photos.map(([id, name, modified, split, copies, label, none, out, right, by, stack, test], rank) => ({
+      ...{ id, name, modified, split, copies, label, none, out, right, by, stack, test, rank },
       folder: name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "",
-      saved: { label, none, out, right, by, stack },
+      saved: { label, none, out, right, by, stack, test },
       waiting: 0,
     }));
     const collator = new Intl.Collator(undefined, { numeric: true });
@@ -197,10 +216,10 @@ export class Store extends EventTarget {
     this.#n = n;
     Object.assign(this, { classes, undo, redo });
     this.#savedClasses = classes;
-    for (const [id, [label, none, out, right, by, stack]] of Object.entries(photos)) {
+    for (const [id, [label, none, out, right, by, stack, test]] of Object.entries(photos)) {
       const photo = this.byId.get(id);
       if (!photo) continue;
-      photo.saved = { label, none, out, right, by, stack };
+      photo.saved = { label, none, out, right, by, stack, test };
       if (!photo.waiting) Object.assign(photo, photo.saved); // else what is shown is newer
     }
     if (this.waiting) this.#addClasses(this.photos.filter((photo) => photo.waiting));
@@ -213,7 +232,12 @@ export class Store extends EventTarget {
   }
 
   #refresh() {
-    const { show, class: name, folder, find, sort, like } = this.filter;
+    const { show, class: name, answer, folder, find, sort, like } = this.filter;
+    if (!this.#answering && (answer || show === "differs" || BY_ANSWER.includes(sort))) {
+      this.#answering = true;
+      score.addEventListener("change", () => this.#refresh());
+      score.wantAnswers().catch((error) => this.dispatchEvent(new CustomEvent("refused", { detail: error })));
+    }
     const places = like ? this.places[`like ${like}`] : this.places[sort];
     const keeps = KEEPS[show] ?? KEEPS.all;
     const words = find.toLowerCase();
@@ -222,6 +246,7 @@ export class Store extends EventTarget {
         keeps(photo) &&
         (!like || !places || places.has(photo.id)) &&
         (!name || photo.label === name) &&
+        (!answer || answerOf(photo)[0] === answer) &&
         (!folder || photo.folder === folder) &&
         (!words || photo.name.toLowerCase().includes(words)),
     );

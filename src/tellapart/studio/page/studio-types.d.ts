@@ -1,6 +1,6 @@
 /** What the server says and the page holds. */
 
-export type Told = [label: string, none: boolean, out: boolean, right: string[], by: string, stack: string];
+export type Told = [label: string, none: boolean, out: boolean, right: string[], by: string, stack: string, test: boolean];
 
 export interface Common {
   n: number;
@@ -16,10 +16,11 @@ export interface Whole extends Common {
   notes: string[];
   unusable: [string, string][];
   enough_for_other: number;
-  photos: [string, string, number, string, number, string, boolean, boolean, string[], string, string][];
+  photos: [string, string, number, string, number, string, boolean, boolean, string[], string, string, boolean][];
 }
 
 export interface Changes extends Common {
+  left?: number;
   photos: Record<string, Told>;
 }
 
@@ -30,6 +31,7 @@ export interface Mark {
   right: string[];
   by: string;
   stack: string;
+  test: boolean;
 }
 
 export interface Photo extends Mark {
@@ -47,6 +49,7 @@ export interface Photo extends Mark {
 export interface Filter {
   show: string;
   class: string;
+  answer: string;
   folder: string;
   find: string;
   sort: string;
@@ -90,4 +93,53 @@ export interface DoubtQueue {
   sure: string;
   n: number;
   rows: Doubt[];
+}
+
+/** What the model says of a photo that is tried. */
+export interface Answer {
+  answer: string;
+  probs: Record<string, number>;
+  looks_like: string | null;
+  between?: string[];
+  heatmap: string | null;
+  alike: string[] | null;
+}
+
+export interface Share {
+  value: number | null;
+  low: number | null;
+  high: number | null;
+}
+
+/** What `score` of the child finds, but for the answers about all photos. */
+export interface Score {
+  kind: string;
+  headline: string;
+  sentences: string[];
+  accuracy: { value: number; low: number; high: number; n_right: number };
+  n_test: number;
+  n_train: number;
+  n_lines: number;
+  own: boolean;
+  n_tested: number;
+  least_tested: number;
+  thinned: number;
+  classes: string[];
+  per_class: { class_name: string; n_train: number | null; n_test: number; recall: Share; precision: Share }[];
+  tested: [id: string, label: number, answer: number, sure: number][];
+  wrong: { photo: string; answer: number; sure: number; near: string[] }[];
+  versions: { rows: Version[]; compared: string; again: string };
+}
+
+export interface Version {
+  number: number;
+  at: string;
+  n_lines: number;
+  kind: string;
+  n_test: number;
+  n_right: number;
+  low: number;
+  high: number;
+  n_labelled: number;
+  again?: boolean;
 }

@@ -4,6 +4,7 @@ import { showKeys } from "./dialogs.js";
 import { make } from "./elements.js";
 import { events } from "./events.js";
 import "./jobs.js";
+import "./score.js";
 import { SCREENS } from "./screens.js";
 import { Store } from "./store.js";
 
@@ -12,6 +13,7 @@ class StudioPage extends HTMLElement {
   #title = make("h1", {}, "Studio");
   #saved = make("p", { class: "saved", role: "status" });
   #trouble = make("p", { class: "trouble", role: "alert" });
+  #note = make("p", { class: "note-line", role: "status" });
   #foot = make("footer");
   #main = make("main");
   #tabs = SCREENS.map(({ key, title }) => make("button", { type: "button", "data-screen": key, click: () => this.#open(key) }, title)); // prettier-ignore
@@ -23,7 +25,7 @@ class StudioPage extends HTMLElement {
     const keys = make("button", { type: "button", class: "round", "aria-label": "Keys", click: showKeys }, "?");
     const nav = make("nav", { "aria-label": "Screens", hidden: SCREENS.length < 2 }, ...this.#tabs);
     this.append(
-      make("header", {}, make("div", { class: "top" }, this.#title, nav, this.#saved, keys), make("job-line", {}), this.#trouble), // prettier-ignore
+      make("header", {}, make("div", { class: "top" }, this.#title, nav, this.#saved, make("score-chip", {}), keys), make("job-line", {}), this.#trouble, this.#note), // prettier-ignore
       this.#main,
       this.#foot,
     );
@@ -32,6 +34,8 @@ class StudioPage extends HTMLElement {
     this.addEventListener("screen", (event) => this.#open(/** @type {CustomEvent} */ (event).detail));
     this.#store.addEventListener("change", () => this.#draw());
     this.#store.addEventListener("saved", () => this.#say(""));
+    this.#store.addEventListener("act", () => (this.#note.textContent = ""));
+    this.#store.addEventListener("left", (event) => this.#left(/** @type {CustomEvent} */ (event).detail));
     this.#store.addEventListener("refused", (event) => this.#refused(/** @type {CustomEvent} */ (event).detail));
     document.addEventListener("keydown", (event) => this.#pressed(event));
     document.addEventListener("visibilitychange", () => document.hidden || this.#catchUp());
@@ -41,6 +45,12 @@ class StudioPage extends HTMLElement {
     });
     const asked = new URLSearchParams(location.search).get("screen") ?? "";
     this.#store.load().then(() => (this.#open(asked), events.start()), (error) => this.#refused(error)); // prettier-ignore
+  }
+
+  /** @param {number} n photos that were labelled with others at once and are for the test */
+  #left(n) {
+    const those = n === 1 ? "1 photo is for the test and was left as it is" : `${n.toLocaleString()} photos are for the test and were left as they are`; // prettier-ignore
+    this.#note.textContent = `${those}: label each by itself.`;
   }
 
   /** What another tab may have done. */

@@ -1,6 +1,6 @@
 """What the child of a studio has at hand: the photos, what was said of them, and how the network sees them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,7 @@ from tellapart.recipe import Reading
 from tellapart.studio.heap import Photo
 from tellapart.studio.journal import NAME, Follower
 from tellapart.studio.state import State
+from tellapart.studio.work.versions import Version, read_versions
 from tellapart.timing import Progress
 
 READING: Final = Reading()  # as `train` reads photos unless told otherwise
@@ -84,6 +85,9 @@ class Desk:
         self._stack = ExitStack()
         self._extractor: Extractor | None = None
         self._seen: Seen | None = None
+        self._kept: dict[str, tuple[object, Any]] = {}
+        self.at_hand: object = None  # what the last score rests on, for `score`
+        self._versions: list[Version] | None = None
 
     def __enter__(self) -> "Desk":
         return self
@@ -109,6 +113,20 @@ class Desk:
     def seed(self) -> str:
         """Of the journal: what is drawn by chance is drawn by it."""
         return self._follower.seed
+
+    def kept(self, what: str, mark: object, make: Callable[[], Any]) -> Any:
+        """What is costly to make, made anew only where its `mark` is another than before."""
+        before = self._kept.get(what)
+        if before is None or before[0] != mark:
+            before = self._kept[what] = mark, make()
+        return before[1]
+
+    @property
+    def versions(self) -> list[Version]:
+        """Of the score, as they are kept; who keeps another one adds it here."""
+        if self._versions is None:
+            self._versions = read_versions(self.folder)
+        return self._versions
 
     @property
     def extractor(self) -> Extractor:

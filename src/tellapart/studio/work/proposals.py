@@ -1,7 +1,6 @@
 """What may be proposed to a person: stacks that have no label yet, and a head fitted on those that have one."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
 import numpy as np
@@ -12,13 +11,12 @@ from tellapart.engine.backbone import Backbone
 from tellapart.engine.ood_reference import ood_reference
 from tellapart.recipe import LinearProbe
 from tellapart.studio.work.desk import Desk
-from tellapart.studio.work.stacks import members_of, stacks_of
+from tellapart.studio.work.stacks import draw_on, members_of, stacks_of
 from tellapart.timing import Progress
 
 # Fitted after each strip, so on few folds and with the one C that served best on clothing and instruments.
 QUICK: Final = LinearProbe(inverse_regularisation=(0.03,), tolerance=1e-3, n_folds=3)
 LEARNS: Final = 5_000  # labelled stacks at most; more take seconds and propose no better
-TEST_SHARE: Final = 5  # one stack in so many is drawn for the test
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def units_of(desk: Desk, progress: Progress) -> Units:
     seen, marks = desk.seen(progress), desk.state.marks
     names = desk.state.classes
     number = {name: i for i, name in enumerate(names)}
-    members = members_of(stacks_of(seen, marks))
+    members, tests = members_of(stacks_of(seen, marks)), draw_on(desk, progress).tests
     ids: list[str] = []
     labels = np.full(len(members), -1, np.int32)
     free, drawn = np.zeros(len(members), bool), np.zeros(len(members), bool)
@@ -55,19 +53,13 @@ def units_of(desk: Desk, progress: Progress) -> Units:
         photos = [seen.photos[row] for row in rows.tolist()]
         said = [marks[photo.id] for photo in photos]
         ids.append(photos[0].id)
-        own_test = any(photo.split for photo in photos)
-        drawn[stack] = any(photo.split == "test" for photo in photos) if own_test else is_drawn(ids[-1], desk.seed)
+        drawn[stack] = any(photo.id in tests for photo in photos)
         free[stack] = not any(mark.label or mark.none or mark.out for mark in said)
         labelled = [number[mark.label] for mark in said if mark.label in number and not mark.out]
         if labelled and not drawn[stack]:
             labels[stack] = labelled[0]
     first = np.array([rows[0] for rows in members], np.int64)
     return Units(ids, np.asarray(seen.values[first], np.float32), labels, free, drawn, names)
-
-
-def is_drawn(stack: str, seed: str) -> bool:
-    """Whether the stack of that name is for the test: one in five, for good."""
-    return int.from_bytes(sha256(f"{seed} {stack}".encode()).digest()[:8]) % TEST_SHARE == 0
 
 
 def fit_head(

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from tellapart.classifier.probe import CalibratedHead
 from tellapart.data.duplicates import most_alike
 from tellapart.errors import InputError
+from tellapart.studio.draw import TEST_SHARE
 from tellapart.studio.work.desk import Desk
-from tellapart.studio.work.proposals import TEST_SHARE, Units, fit_head, units_of
+from tellapart.studio.work.proposals import Units, fit_head, units_of
 from tellapart.studio.work.strips import next_strips
 from tellapart.timing import Progress
 from tellapart.workflow.suggest import choose

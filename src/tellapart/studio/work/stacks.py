@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.studio.draw import Draw, draw_of, firsts_of, stack_name
 from tellapart.studio.state import Mark
-from tellapart.studio.work.desk import Seen
+from tellapart.studio.work.desk import Desk, Seen
+from tellapart.timing import Progress
 
 
 def found_stacks(seen: Seen, marks: Mapping[str, Mark]) -> list[list[str]]:
@@ -22,21 +24,22 @@ def stacks_of(seen: Seen, marks: Mapping[str, Mark]) -> NDArray[np.int32]:
     """(N,) the stack of each photo of `seen`, numbered in their order; photos of one scene share it.
 
     What a person has split or joined is so; else the look decides. A photo that comes later is where the first one of
-    its scene is. `page/stacks.js` says the same.
+    its scene is. The page's `stacks.js` says the same.
 
     Args:
         seen: the photos.
         marks: what is said of each.
     """
-    first = {photo: own[0] for own in found_stacks(seen, marks) for photo in own}
-    names = [_name(photo.id, first.get(photo.id, photo.id), marks) for photo in seen.photos]
+    first = firsts_of(found_stacks(seen, marks))
+    names = [stack_name(photo.id, first.get(photo.id, photo.id), marks) for photo in seen.photos]
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int32)
 
 
-def _name(photo: str, first: str, marks: Mapping[str, Mark]) -> str:
-    """Of the stack of a photo whose scene was found with the photo `first`."""
-    return marks[photo].stack or marks[first].stack or first
+def draw_on(desk: Desk, progress: Progress) -> Draw:
+    """Which photos of the heap are for the test."""
+    seen, state = desk.seen(progress), desk.state
+    return draw_of(desk.heap, state.marks, firsts_of(found_stacks(seen, state.marks)), state.drawn, desk.seed)
 
 
 def members_of(stacks: NDArray[np.int32]) -> Sequence[NDArray[np.int64]]:

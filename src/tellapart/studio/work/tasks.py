@@ -6,8 +6,10 @@ from typing import Any, Final
 from tellapart.studio.work.desk import Desk
 from tellapart.studio.work.doubts import doubts
 from tellapart.studio.work.queues import alike, strips, suggestions
+from tellapart.studio.work.score import advice, score
 from tellapart.studio.work.share import export_model, train_model
 from tellapart.studio.work.stacks import found_stacks
+from tellapart.studio.work.trial import trial
 from tellapart.studio.work.write import copy_out, move, unmove, zip_out
 from tellapart.timing import Progress
 
@@ -27,7 +29,8 @@ def read(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any]
 
 TASKS: Final[Mapping[str, Task]] = {
     **{"read": read, "doubts": doubts},
+    **{"score": score, "advice": advice},
     **{"strips": strips, "suggestions": suggestions, "alike": alike},
-    **{"train": train_model, "export": export_model},
+    **{"train": train_model, "export": export_model, "try": trial},
     **{"copy_out": copy_out, "zip_out": zip_out, "move": move, "unmove": unmove},
 }

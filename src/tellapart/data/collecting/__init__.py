@@ -1,0 +1,1 @@
+"""Photos from a list of addresses, each with where it came from and under which licence."""
