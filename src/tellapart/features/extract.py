@@ -123,6 +123,16 @@ class Extractor:
         """Threads that keep the processor's cores busy, and the device."""
         return n_cores() + waiting_photos(self.device)
 
+    def refuse_absent_device(self) -> None:
+        """Returns where its device is there and agrees; the processor is, so nothing is compiled for it.
+
+        Raises:
+            InputError: it is not, or does not.
+            MissingExtraError: the library for it is not installed.
+        """
+        if self.device != PROCESSOR:
+            compiled(self.backbone, self.device)
+
     def extract(self, photos: Photos, *, progress: Progress = no_progress) -> Features:
         """The features of all `photos`, in their order.
 

@@ -167,6 +167,7 @@ def embed(
     refuse_inside(source, output)
     dataset = scan(source, group_by=group_by, allow_private=allow_private)
     with bundled_extractor(how.quality, how.resize_mode, keep=False, device=how.device) as extractor:
+        extractor.refuse_absent_device()  # before the folder is one for it
         found = begun(output, dataset, _manifest(source, output, dataset, extractor, how))
         with closing(claims_at(output / LOCKS)) as claims:
             run = _Run(found, dataset, extractor, n_workers or extractor.n_workers, retry_failed, progress)
