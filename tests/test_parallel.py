@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tellapart.parallel import map_in_order
+from tellapart.parallel import cores_of_time, map_in_order
 
 
 def test_results_come_in_the_order_of_the_items_whoever_is_first():
@@ -71,3 +71,24 @@ def test_who_stops_asking_stops_the_work():
 
 def test_the_threads_are_named():
     assert next(map_in_order(lambda _: threading.current_thread().name, [0], name="look")).startswith("look")
+
+
+@pytest.mark.parametrize(
+    ("limits", "own", "cores"),
+    [
+        ({"": "200000 100000"}, "0::/", 2),  # a container's own group is the topmost that it sees
+        ({"": "150000 100000"}, "1:cpu:/\n0::/", 2),
+        ({"": "5000 100000"}, "0::/", 1),
+        ({"a": "max 100000", "a/b": "300000 100000"}, "0::/a/b", 3),
+        ({"a": "100000 100000", "a/b": "300000 100000"}, "0::/a/b", 1),  # whatever lies above holds too
+        ({"": "200000 100000"}, "0::/../../a", 2),
+        ({"a": "max 100000"}, "0::/a", None),
+        ({"a": "nonsense"}, "0::/a", None),
+        ({}, "1:cpu:/", None),
+    ],
+)
+def test_a_container_s_limit_of_time_is_known(tmp_path, limits, own, cores):
+    for name, limit in limits.items():
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / "cpu.max").write_text(f"{limit}\n")
+    assert cores_of_time(tmp_path, own) == cores

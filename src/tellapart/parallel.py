@@ -1,9 +1,12 @@
 """Every item in order, on every core."""
 
+import math
 import os
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -13,8 +16,45 @@ AHEAD = 8  # items a worker: enough that one slow photo keeps no core waiting, f
 
 
 def n_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many cores this process may use: those that it may run on, and no more than its container has time for."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(there, _time_limit() or there)
+
+
+def cores_of_time(groups: Path, own: str) -> int | None:
+    """The cores whose time a control group of Linux may use, rounded up; None where nothing limits it.
+
+    A container with a limit sees all cores of its machine; with a thread on each it would mostly stand still.
+
+    Args:
+        groups: where the hierarchy is mounted, such as /sys/fs/cgroup.
+        own: what /proc/self/cgroup says; the line that begins with 0:: names the group in it.
+
+    Source: Linux's admin-guide/cgroup-v2, on cpu.max.
+    """
+    name = next((line[3:].strip("/") for line in own.splitlines() if line.startswith("0::")), "")
+    if ".." in name.split("/"):  # seen from within another namespace: what lies above is not to be seen
+        name = ""
+    limits = []
+    for folder in (groups / name, *(groups / name).parents[: len(Path(name).parts)]):
+        try:
+            quota, period = (folder / "cpu.max").read_text().split()
+            limits.append(math.ceil(int(quota) / int(period)))
+        except (
+            OSError,
+            ValueError,
+            ZeroDivisionError,
+        ):  # the topmost has no such file, and without a limit it says max
+            continue
+    return max(1, min(limits)) if limits else None
+
+
+@cache
+def _time_limit() -> int | None:
+    try:
+        return cores_of_time(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup").read_text())
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def map_in_order(

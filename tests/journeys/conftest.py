@@ -11,11 +11,13 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import httpx2
 import pytest
 from click.testing import CliRunner
 from uv import find_uv_bin
@@ -256,3 +258,40 @@ def installed() -> Callable[..., Path]:
         return place / "bin" / "python"
 
     return make
+
+
+class Asking:
+    """Asks about a photo over and over from several threads, until it is told to stop."""
+
+    def __init__(self, port: int, photo: bytes, *, host: str = "localhost", n_threads: int = 3) -> None:
+        self.answers: list[tuple[int, str]] = []
+        self._stop, self._where = threading.Event(), {"base_url": f"http://127.0.0.1:{port}", "headers": {"host": host}}
+        self._threads = [threading.Thread(target=self._ask, args=(photo,)) for _ in range(n_threads)]
+
+    def _ask(self, photo: bytes) -> None:
+        with httpx2.Client(**self._where, timeout=30) as client:
+            while not self._stop.is_set():
+                said = client.post("/v1/predict", files={"photos": photo})
+                self.answers.append((said.status_code, said.text))
+
+    def more(self, n: int) -> None:
+        """Returns when so many more were answered."""
+        wanted, end = len(self.answers) + n, time.monotonic() + 60
+        while len(self.answers) < wanted:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(40)
+
+
+@pytest.fixture(scope="session")
+def asking_over_and_over() -> type[Asking]:
+    return Asking

@@ -5,10 +5,15 @@ import shutil
 import numpy as np
 import pytest
 
-from tellapart.errors import InputError
+from tellapart.engine import device
+from tellapart.engine.network_proof import BOUND
+from tellapart.errors import InputError, MissingExtraError
+from tellapart.features.extract import _compiled
 from tellapart.shards import parquet
 from tellapart.shards.destination import opened
 from tellapart.shards.embedding import How, Part, embed, plan
+from tellapart.shards.reading import photos_of
+from tellapart.shards.rows import vectors_in
 from tellapart.shards.state import state_of
 
 HOW = How(quality="fast", shard_size=9)
@@ -130,6 +135,45 @@ def test_another_network_precision_or_size_is_refused(photos, filled, contents, 
 
 def test_the_size_of_a_folder_need_not_be_said_again(photos, filled):
     assert embed(str(photos), filled, How("fast")).made == 0
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """ONNX Runtime's processor in the place of a GPU: batches, another library, and everything else as for a GPU."""
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setitem(device.PROVIDERS, "cuda", "CPUExecutionProvider")
+    _compiled.cache_clear()
+    yield
+    _compiled.cache_clear()
+
+
+@pytest.mark.thorough  # a batch of 32 for one photo, twice
+def test_another_device_gives_the_same_features_within_the_bound_under_a_name_of_its_own(
+    photos, filled, contents, tmp_path, stand_in
+):
+    on_device = How("fast", shard_size=9, device="cuda")
+    for n_workers, name in ((None, "batches"), (3, "few")):
+        embed(str(photos), tmp_path / name, on_device, n_workers=n_workers)
+    assert contents(tmp_path / "few") == contents(tmp_path / "batches")  # whoever shares a batch
+    for number in range(5):
+        ours, theirs = (parquet.load(opened(path).place(number)) for path in (filled, tmp_path / "batches"))
+        assert ours.drop(["features"]).equals(theirs.drop(["features"]))
+        a, b = vectors_in(ours["features"]), vectors_in(theirs["features"])
+        assert np.abs(a - b).max() <= BOUND * np.abs(a).max()
+    assert opened(filled).manifest.network != opened(tmp_path / "batches").manifest.network
+    with pytest.raises(InputError, match="another network") as caught:
+        embed(str(photos), tmp_path / "batches", HOW)
+    assert "--device cuda" in caught.value.hint
+    with pytest.raises(InputError, match="another network") as caught:
+        embed(str(photos), filled, on_device)
+    assert "--device cpu" in caught.value.hint
+    assert photos_of(tmp_path / "batches", opened(filled).manifest.network).destination.manifest.n_photos == 41
+
+
+def test_without_a_gpu_nothing_is_made(photos, tmp_path):
+    with pytest.raises((InputError, MissingExtraError), match="ONNX Runtime"):
+        embed(str(photos), tmp_path / "none", How("fast", device="cuda"))
+    assert not (tmp_path / "none").exists()
 
 
 def test_float16_is_half_as_precise_and_about_half_the_size(photos, filled, tmp_path):

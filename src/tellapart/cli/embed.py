@@ -56,6 +56,10 @@ tellapart train shards -o burgers"""
 @click.option(
     "--workers", type=click.IntRange(1, 1024), show_default="one a core", help="Threads that read photos and compute.",
 )  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
+    help="cuda: a GPU, by ONNX Runtime, once it agrees with the processor. A folder holds features of one of both.",
+)  # fmt: skip
 @click.option("--retry-failed", is_flag=True, help="Read photos that were skipped once more.")
 @click.option("--plan", "only_plan", is_flag=True, help="Try 200 photos, say what all would take, and write nothing.")
 @group_by_option
@@ -70,6 +74,7 @@ def embed(
     shard_size: int | None,
     part: str | None,
     workers: int | None,
+    device: str,
     retry_failed: bool,
     only_plan: bool,
     group_by: str | None,
@@ -85,7 +90,7 @@ def embed(
     from tellapart.data.remote.place import place_named
     from tellapart.shards.embedding import How, Part, embed, plan
 
-    how = How(quality, fit, precision, shard_size)
+    how = How(quality, fit, precision, shard_size, device)
     if only_plan:
         with progress_bars() as progress:
             planned = plan(photos, how, n_workers=workers, allow_private=allow_private, progress=progress)

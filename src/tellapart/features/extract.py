@@ -27,7 +27,7 @@ from tellapart.data.preprocess import Preprocess, ResizeMode, preprocess
 from tellapart.data.remote.door import READERS
 from tellapart.data.remote.held import lies_elsewhere
 from tellapart.engine.backbone import QUALITIES, Backbone, build_graph
-from tellapart.engine.runner import Network
+from tellapart.engine.device import PROCESSOR, Runner, device_in, device_key, runner_on, waiting_photos
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES, Embedding, FeatureCache, embedding_key
 from tellapart.parallel import map_in_order, n_cores
@@ -101,13 +101,37 @@ class Extractor:
         backbone: which networks make the features.
         preprocessing: how a photo becomes its pixels; its `input_px` is the backbone's.
         cache: where features are looked up and kept; None to compute all.
+        device: what computes, one of `device.DEVICES`.
     """
 
-    def __init__(self, backbone: Backbone, preprocessing: Preprocess, cache: FeatureCache | None = None) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        preprocessing: Preprocess,
+        cache: FeatureCache | None = None,
+        *,
+        device: str = PROCESSOR,
+    ) -> None:
         self.backbone = backbone
         self.preprocessing = preprocessing
         self.cache = cache
-        self.extractor_key = f"{backbone.key} {preprocessing.key}"
+        self.device = device
+        self.extractor_key = f"{backbone.key} {preprocessing.key}{device_key(device)}"
+
+    @property
+    def n_workers(self) -> int:
+        """Threads that keep the processor's cores busy, and the device."""
+        return n_cores() + waiting_photos(self.device)
+
+    def refuse_absent_device(self) -> None:
+        """Returns where its device is there and agrees; the processor is, so nothing is compiled for it.
+
+        Raises:
+            InputError: it is not, or does not.
+            MissingExtraError: the library for it is not installed.
+        """
+        if self.device != PROCESSOR:
+            compiled(self.backbone, self.device)
 
     def extract(self, photos: Photos, *, progress: Progress = no_progress) -> Features:
         """The features of all `photos`, in their order.
@@ -125,7 +149,7 @@ class Extractor:
             return self._embed_chunk(photos, range(start, min(start + CHUNK, n)))
 
         spare = READERS if lies_elsewhere(getattr(photos, "archive", None)) else SPARE_WORKERS
-        starts, workers = range(0, n, CHUNK), n_cores() + spare
+        starts, workers = range(0, n, CHUNK), self.n_workers + spare
         chunks = map_in_order(embed, starts, n_workers=workers, ahead=CHUNKS_AHEAD, name="embed")
         try:
             progress(STAGE, 0, n)
@@ -154,7 +178,7 @@ class Extractor:
         return self._run(preprocess(image, self.preprocessing), grey_picture(image))
 
     def _run(self, pixels: NDArray[np.uint8], picture: NDArray[np.uint8]) -> Embedding:
-        return Embedding(compiled(self.backbone)(pixels)["features"], hash_pixels(pixels), picture)
+        return Embedding(compiled(self.backbone, self.device)(pixels)["features"], hash_pixels(pixels), picture)
 
     def _take(self, chunk: _Chunk, features: Features) -> None:
         """Put what a worker brought back into its place, and remember it."""
@@ -200,10 +224,15 @@ class Extractor:
         return photo.decode(data, min_side_px=self.preprocessing.min_side_px)
 
 
-def compiled(backbone: Backbone) -> Network:
+def made_on(extractor_key: str) -> tuple[str, str]:
+    """The key that the same features have when the processor makes them, and the device that made these."""
+    return device_in(extractor_key)
+
+
+def compiled(backbone: Backbone, device: str = PROCESSOR) -> Runner:
     """The compiled `backbone`, once a process, and not before a photo needs it: often all are cached."""
     with _compiling:  # `cache` alone would let two workers compile side by side
-        return _compiled(backbone)
+        return _compiled(backbone, device)
 
 
 def _in_forked_child() -> None:
@@ -217,8 +246,8 @@ if hasattr(os, "register_at_fork"):
 
 
 @cache
-def _compiled(backbone: Backbone) -> Network:
-    return Network(build_graph(backbone).SerializeToString(), backbone.input_px, ["features"], streams=n_cores())
+def _compiled(backbone: Backbone, device: str) -> Runner:
+    return runner_on(device, build_graph(backbone).SerializeToString(), backbone.input_px, streams=n_cores())
 
 
 def hash_pixels(pixels: NDArray[np.uint8]) -> bytes:
@@ -259,13 +288,16 @@ def cached_extractor(backbone: Backbone, preprocessing: Preprocess) -> Iterator[
 
 
 @contextmanager
-def bundled_extractor(quality: str, resize_mode: ResizeMode, *, keep: bool = True) -> Iterator[Extractor]:
+def bundled_extractor(
+    quality: str, resize_mode: ResizeMode, *, keep: bool = True, device: str = PROCESSOR
+) -> Iterator[Extractor]:
     """The same with the bundled backbone of `quality`.
 
     Args:
         quality: which one.
         resize_mode: how a photo becomes square.
         keep: whether features are looked up and kept between runs.
+        device: what computes.
 
     Raises:
         InputError: there is no such quality.
@@ -274,6 +306,5 @@ def bundled_extractor(quality: str, resize_mode: ResizeMode, *, keep: bool = Tru
         raise InputError(f"There is no quality '{quality}'.", hint=f"Choose one of: {', '.join(QUALITIES)}.")
     backbone = QUALITIES[quality]
     preprocessing = Preprocess(backbone.input_px, resize_mode)
-    opened = cached_extractor(backbone, preprocessing) if keep else nullcontext(Extractor(backbone, preprocessing))
-    with opened as extractor:
-        yield extractor
+    with closing(FeatureCache()) if keep else nullcontext() as kept:
+        yield Extractor(backbone, preprocessing, kept, device=device)

@@ -30,6 +30,7 @@ from tellapart.data.remote.tables import kind_of_table
 from tellapart.data.remote.tars import is_tars
 from tellapart.data.source import Dataset
 from tellapart.errors import InputError
+from tellapart.features.extract import made_on
 from tellapart.parallel import map_in_order
 from tellapart.shards import parquet
 
@@ -210,8 +211,9 @@ def begun(path: Place, dataset: Dataset, manifest: Manifest) -> Destination:
         _write_tables(path, dataset, manifest)
         write_at(path / MANIFEST, json.dumps(asdict(manifest), indent=2, sort_keys=True).encode())
     found = opened(path)
+    _, device = made_on(found.manifest.network)
     for name, what, option in (
-        ("network", "features of another network", f"--quality {found.manifest.quality} --fit {{}}"),
+        ("network", "features of another network", f"--quality {found.manifest.quality} --fit {{}} --device {device}"),
         ("precision", "features of another precision", "--precision {}"),
         ("shard_size", "shards of another size", "--shard-size {}"),
     ):

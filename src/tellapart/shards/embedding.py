@@ -18,7 +18,7 @@ from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.extract import SPARE_WORKERS, STAGE, Extractor, bundled_extractor
-from tellapart.parallel import map_in_order, n_cores
+from tellapart.parallel import map_in_order
 from tellapart.shards import parquet
 from tellapart.shards.claims import Claims, NoClaims, claims_at
 from tellapart.shards.destination import (
@@ -82,12 +82,14 @@ class How:
         resize_mode: how a photo becomes square.
         precision: `float32`, the network's own, or `float16`, half the size.
         shard_size: photos in a shard; None is that of the folder, or SHARD_SIZE in a new one.
+        device: what computes: `cpu`, or a GPU by `cuda`.
     """
 
     quality: str = "balanced"
     resize_mode: ResizeMode = "crop"
     precision: str = PRECISIONS[0]
     shard_size: int | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def embed(
         output: the folder of shards, or its address.
         how: what to make of a photo.
         part: which of the shards are this run's.
-        n_workers: threads; None is one a core.
+        n_workers: threads; None is one a core, and for a GPU a batch more.
         retry_failed: whether photos that were skipped are read once more.
         group_by: what says which photos belong together, as for `scan`.
         allow_private: whether addresses of the web may lead to hosts of this network.
@@ -164,10 +166,11 @@ def embed(
     parquet.arrow()
     refuse_inside(source, output)
     dataset = scan(source, group_by=group_by, allow_private=allow_private)
-    with bundled_extractor(how.quality, how.resize_mode, keep=False) as extractor:
+    with bundled_extractor(how.quality, how.resize_mode, keep=False, device=how.device) as extractor:
+        extractor.refuse_absent_device()  # before the folder is one for it
         found = begun(output, dataset, _manifest(source, output, dataset, extractor, how))
         with closing(claims_at(output / LOCKS)) as claims:
-            run = _Run(found, dataset, extractor, n_workers or n_cores(), retry_failed, progress)
+            run = _Run(found, dataset, extractor, n_workers or extractor.n_workers, retry_failed, progress)
             made, photos = run.make([i for i in range(found.manifest.n_shards) if part.has(i)], claims)
     return Embedded(made, photos, run.changed)
 
@@ -187,7 +190,7 @@ def plan(
     """
     parquet.arrow()
     dataset = scan(source, allow_private=allow_private)
-    with bundled_extractor(how.quality, how.resize_mode, keep=False) as extractor:
+    with bundled_extractor(how.quality, how.resize_mode, keep=False, device=how.device) as extractor:
         processor(extractor)  # compiles
         step = max(1, dataset.n // TRIED)
         tried = list(range(0, dataset.n, step))[:TRIED]
@@ -196,7 +199,7 @@ def plan(
             progress(STAGE, done, len(tried))
 
         started = time.perf_counter()
-        rows = _rows(dataset, [(str(i), i) for i in tried], extractor, n_workers or n_cores(), tell)
+        rows = _rows(dataset, [(str(i), i) for i in tried], extractor, n_workers or extractor.n_workers, tell)
         rate = len(tried) / (time.perf_counter() - started)
         d = extractor.backbone.n_features
         written = parquet.size(table_of(rows, d, how.precision), REPEATING)

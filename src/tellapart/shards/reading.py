@@ -14,7 +14,7 @@ from tellapart.data.source import Container, Dataset, Skipped, scan
 from tellapart.data.split import CROSSED, SPLIT_TYPE
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
-from tellapart.features.extract import Features, memory_mapped
+from tellapart.features.extract import Features, made_on, memory_mapped
 from tellapart.shards import parquet
 from tellapart.shards.destination import LABELS, Destination, all_done, groups_of, opened, place_of
 from tellapart.shards.rows import vectors_in
@@ -82,7 +82,7 @@ def photos_of(path: Place, network: str, group_by: str | None = None, *, allow_p
     """
     found = opened(path)
     own = found.manifest
-    if own.network != network:
+    if made_on(own.network)[0] != network:  # those of a GPU are the same within the bound that it was held to
         raise InputError(
             f"'{path}' holds features of another network: {own.network}, not {network}.",
             hint=f"Train with --quality {own.quality} --fit {own.resize_mode}, or embed the photos anew.",
