@@ -11,6 +11,7 @@ from tellapart.cli.options import (
     json_option,
     progress_bars,
     quality_option,
+    ray_option,
 )
 from tellapart.cli.output import print_json, say
 from tellapart.errors import InputError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 tellapart embed photos/ --plan                      how many photos, how large, how many hours
 tellapart embed photos/ -o shards                   the same again goes on where it was stopped
 tellapart embed photos/ -o /nas/shards --shard 1/2  on one machine, 2/2 on another; or the same on both
+tellapart embed /nas/photos -o /nas/shards --ray auto  on all machines of a Ray cluster
 tellapart embed photos/ -o shards --retry-failed    once more the photos that could not be read
 tellapart status shards
 tellapart train shards -o burgers"""
@@ -49,8 +51,11 @@ tellapart train shards -o burgers"""
 )  # fmt: skip
 @click.option("--shard", "part", metavar="I/N", help="Make only part I of N of the shards, counted from 1.")
 @click.option(
-    "--workers", type=click.IntRange(1, 1024), show_default="one a core", help="Threads that read photos and compute.",
+    "--workers", type=click.IntRange(1, 1024), show_default="one a core",
+    help="Threads that read photos and compute. With --ray: cores of each of its workers, of which there are then as "
+    "many as there is room for; 2 unless told.",
 )  # fmt: skip
+@ray_option
 @click.option("--retry-failed", is_flag=True, help="Read photos that were skipped once more.")
 @click.option("--plan", "only_plan", is_flag=True, help="Try 200 photos, say what all would take, and write nothing.")
 @group_by_option
@@ -64,6 +69,7 @@ def embed(
     shard_size: int | None,
     part: str | None,
     workers: int | None,
+    ray: str | None,
     retry_failed: bool,
     only_plan: bool,
     group_by: str | None,
@@ -72,11 +78,11 @@ def embed(
     """Compute the features of PHOTOS once and keep them in DEST, as shards that any number of processes fill.
 
     A shard is written when all of it is done, so a stop or a kill leaves whole shards, and the same command makes the
-    others. PHOTOS is what `train` takes. Needs the extra shards.
+    others. PHOTOS is what `train` takes. Needs the extra shards, or cluster for --ray.
     """
     from pathlib import Path
 
-    from tellapart.shards.embedding import How, Part, embed, plan
+    from tellapart.shards.embedding import EmbedJob, How, Part, embed, plan
 
     how = How(quality, fit, precision, shard_size)
     if only_plan:
@@ -89,10 +95,16 @@ def embed(
     own = Part.parse(part) if part else Part()
     try:
         with progress_bars() as progress:
-            done = embed(
-                photos, Path(output), how, part=own, n_workers=workers, retry_failed=retry_failed, group_by=group_by,
-                progress=progress,
-            )  # fmt: skip
+            if ray:
+                from tellapart.cluster.handing import hand_out
+
+                job = EmbedJob(photos, Path(output), how, own, retry_failed, group_by)
+                done = hand_out(job, ray, cores=workers, progress=progress)
+            else:
+                done = embed(
+                    photos, Path(output), how, part=own, n_workers=workers, retry_failed=retry_failed,
+                    group_by=group_by, progress=progress,
+                )  # fmt: skip
     except KeyboardInterrupt:
         say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
         click.get_current_context().exit(INTERRUPTED)

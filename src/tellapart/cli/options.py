@@ -158,6 +158,10 @@ group_by_option = click.option(
     help="Keep photos of one group together, by a glob over paths with {group} in it, a column of a table, or none. "
     "A column group, scene, session, subject, patient or lot groups unasked.",
 )  # fmt: skip
+ray_option = click.option(
+    "--ray", metavar="auto|HOST:PORT",
+    help="Hand the shards out to all machines of the Ray cluster that this one belongs to, or to that of this head.",
+)  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Replace an existing folder once the new one is complete.")
 robustness_option = click.option(
     "--robustness", is_flag=True,
