@@ -10,19 +10,21 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tellapart.errors import InputError
 from tellapart.extras import require
 
+_Result = TypeVar("_Result")
+
 PORT: Final = 6379  # of Ray, where none is named
 REACH_S: Final = 5.0  # for a machine to answer
 ASK_S: Final = 15.0  # for what answers to be Ray: 1.5 s on a quiet machine, 5 beside other work
-LEAVE_S: Final = 5.0  # to leave; Ray waits for ever for a head that is gone
+LEAVE_S: Final = 5.0  # for what Ray may wait for without end where the head is gone
 _ASK: Final = "import sys; from ray.scripts.scripts import main; sys.argv[0] = 'ray'; main()"
 # Nothing is reported to anybody; and no notes of what a later release will do.
 SETTINGS: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -63,9 +65,16 @@ def joined(address: str) -> Iterator[Any]:
     try:
         yield module
     finally:
-        leaving = Thread(target=module.shutdown, daemon=True)
-        leaving.start()
-        leaving.join(LEAVE_S)
+        within(LEAVE_S, module.shutdown)
+
+
+def within(seconds: float, call: Callable[[], _Result]) -> _Result | None:
+    """What `call` gives, or None where it does not come back in time: calls of Ray wait for a head that is gone."""
+    given: list[_Result] = []
+    calling = Thread(target=lambda: given.append(call()), daemon=True)
+    calling.start()
+    calling.join(seconds)
+    return given[0] if given else None
 
 
 def is_there(place: str) -> bool:

@@ -2,10 +2,11 @@
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tellapart.cluster.connection import LEAVE_S, within
 from tellapart.cluster.worker import Ready, Refused, Worker, versions
 from tellapart.errors import InputError
 from tellapart.shards.work import Begun, Job
@@ -123,11 +124,10 @@ class Crew:
 
     def dismiss(self) -> None:
         """End all workers."""
-        for member in self.members:
-            self._ray.kill(member.actor)
+        within(LEAVE_S, lambda: [self._ray.kill(member.actor) for member in self.members])
 
     def _machines(self) -> list[int]:
         """The cores of each machine that has any for work."""
-        nodes: Iterable[Any] = self._ray.nodes()
+        nodes: list[Any] = within(LEAVE_S, self._ray.nodes) or []
         cores = [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]
         return [n for n in cores if n >= 1]

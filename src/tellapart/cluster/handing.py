@@ -22,7 +22,7 @@ STAGE: Final = "reading photos"
 TICK_S: Final = 0.2  # at most between two looks at what has to be done
 LOOK_S: Final = 1.0  # between two looks at how far workers are
 ALIVE_S: Final = 5.0  # between two calls to the head
-GONE_S: Final = 30.0  # without an answer of the head; after 60 Ray would end this process
+GONE_S: Final = 20.0  # without an answer of the head; after 60 Ray would end this process
 IDLE_S: Final = 30.0  # without a worker, before it is said
 MOST_FALLS: Final = 4  # of workers with one shard in work, before it is held to be the cause
 
