@@ -1,7 +1,7 @@
 """One way of making features of a folder of photos, as a process: python benchmarks/cluster_ways.py WAY FOLDER OUT.
 
     extract   `Extractor.extract`, as `train` does it, with two workers as the cores are two; nothing is written
-    ray_data  Ray Data: read_images → map_batches with one actor that holds the network → write_parquet
+    ray_data  Ray Data: read_images → map_batches with two actors that hold the network → write_parquet
     daft      Daft: from_glob_path → download → decode → a class that holds the network → write_parquet
     memory    a cluster's driver for as many files as lie in FOLDER, with a network of no cost; Ray runs already
 
@@ -17,6 +17,7 @@ from pathlib import Path
 
 QUALITY = "balanced"
 BATCH = 32
+WIDTH = 1280  # of the features of this network
 
 
 def network():
@@ -51,36 +52,37 @@ class Rows:
 
 
 def ray_data(folder: Path, out: Path) -> int:
-    """A reader beside an actor, a core each."""
+    """Two actors hold a network each; readers and they share the two cores, so that none is idle."""
     import ray
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     ray.data.DataContext.get_current().enable_progress_bars = False
-    photos = ray.data.read_images(str(folder), mode="RGB", include_paths=True)
-    features = photos.map_batches(Rows, batch_size=BATCH, num_cpus=1, compute=ray.data.ActorPoolStrategy(size=1))
+    photos = ray.data.read_images(
+        str(folder), mode="RGB", include_paths=True, ray_remote_args={"num_cpus": 0.25}, file_extensions=["jpg"]
+    )
+    features = photos.map_batches(Rows, batch_size=BATCH, num_cpus=0.75, compute=ray.data.ActorPoolStrategy(size=2))
     features.write_parquet(str(out))
     return ray.data.read_parquet(str(out)).count()
 
 
 def daft(folder: Path, out: Path) -> int:
-    """Its own runner on this machine."""
+    """Its own runner on this machine; two processes hold a network each."""
     import daft
     import numpy as np
     from daft import DataType, col
 
-    width = 1280
-
-    @daft.udf(return_dtype=DataType.fixed_size_list(DataType.float32(), width), concurrency=1, batch_size=BATCH)
+    @daft.cls(max_concurrency=2)
     class Rows:
         def __init__(self):
             self._network = network()
 
-        def __call__(self, images):
+        @daft.method.batch(return_dtype=DataType.fixed_size_list(DataType.float32(), WIDTH), batch_size=BATCH)
+        def features(self, images):
             return [self._network.embed_image(np.asarray(image)).features for image in images.to_pylist()]
 
     photos = daft.from_glob_path(f"{folder}/**/*.jpg")
-    image = col("path").url.download().image.decode(mode="RGB")
-    features = photos.with_column("features", Rows(image)).select("path", "features")
+    image = col("path").download().decode_image(mode="RGB")
+    features = photos.with_column("features", Rows().features(image)).select("path", "features")
     features.write_parquet(str(out))
     return daft.read_parquet(f"{out}/*.parquet").count_rows()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 WAITING_S = 120
 BRIDGE = f"ttbr{os.getpid()}"
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+OPEN = {"RAY_AUTH_MODE": "disabled"}  # whatever token the person has who runs the tests
 RAY = "import sys; from ray.scripts.scripts import main; sys.argv[0] = 'ray'; main()"
 MAKING = "ray::Worker.make"  # what Ray calls a process while it makes a shard
 
@@ -62,7 +63,7 @@ def title(pid):
 class Machine:
     """A node of Ray with a temporary folder of its own; in a namespace, with an address and a /tmp of its own."""
 
-    def __init__(self, folder, number, cores, head=None, *, namespace=False, program=RAY):
+    def __init__(self, folder, number, cores, head=None, *, namespace=False, program=RAY, settings=OPEN):
         self.number, self.cores, self.namespace = number, cores, namespace_name(number) if namespace else None
         self.ip = f"10.77.0.{number}" if namespace else f"127.0.0.{number + 1}"  # one address each
         self.port = 6391
@@ -78,7 +79,7 @@ class Machine:
         self._log = (self._own / "log").open("wb")
         self._process = subprocess.Popen(
             self.inside([sys.executable, "-c", program, "start", *options]), stdout=self._log, stderr=subprocess.STDOUT,
-            env={**os.environ, **SETTINGS}, start_new_session=True,
+            env={**os.environ, **SETTINGS, **settings}, start_new_session=True,
         )  # fmt: skip
         self.started = time.monotonic()
 
@@ -122,7 +123,7 @@ class Machine:
 
 
 @contextmanager
-def cluster(*cores, namespaces=False, program=RAY):
+def cluster(*cores, namespaces=False, program=RAY, settings=OPEN):
     """Machines with so many cores for work; the first is the head."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tt", ignore_cleanup_errors=True)))
@@ -131,7 +132,7 @@ def cluster(*cores, namespaces=False, program=RAY):
         machines = []
         for i, n in enumerate(cores):
             head = machines[0].address if machines else None
-            machines.append(Machine(folder, i + 1, n, head, namespace=namespaces, program=program))
+            machines.append(Machine(folder, i + 1, n, head, namespace=namespaces, program=program, settings=settings))
             stack.callback(machines[-1].kill)
             if i == 0 or not namespaces:  # two that begin at once on one machine get in each other's way
                 machines[-1].ready()

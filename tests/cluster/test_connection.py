@@ -1,6 +1,7 @@
 """What is no cluster is said in a sentence, and soon."""
 
 import http.server
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from tellapart import extras
 from tellapart.cluster import connection
 from tellapart.errors import InputError, MissingExtraError
 
-from .machines import cluster
+from .machines import OPEN, cluster
 
 PROGRAM = """
 import sys
@@ -36,8 +37,11 @@ main()
 needs_ray = pytest.mark.skipif(not extras.has("cluster"), reason="Ray is not installed")
 
 
-def said(address):
-    run = subprocess.run([sys.executable, "-c", PROGRAM, address], capture_output=True, text=True, check=False)
+def said(address, settings=OPEN):
+    environment = {**os.environ, **settings}
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM, address], capture_output=True, text=True, check=False, env=environment
+    )
     assert "Traceback" not in run.stderr
     return run.stdout + run.stderr
 
@@ -84,9 +88,19 @@ def test_something_else_at_an_address():
 
 @needs_ray
 @pytest.mark.thorough
-def test_a_cluster_of_another_ray(monkeypatch):
+def test_a_cluster_of_another_ray():
     """A real one that says it was of another version, which is what Ray goes by."""
     with cluster(1, program=OTHER) as (head,):
         sentence = said(head.address)
     assert "has Ray 2.1.0 and Python" in sentence
     assert 'pip install "ray==2.1.0"' in sentence
+
+
+@needs_ray
+@pytest.mark.thorough
+def test_a_cluster_that_asks_for_a_token(tmp_path):
+    own, other = ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": letter * 64} for letter in "ab")
+    with cluster(1, settings=own) as (head,):
+        assert said(head.address, own) == "joined\n"
+        for settings in (other, OPEN):
+            assert "asks for a token" in said(head.address, settings)

@@ -15,7 +15,7 @@ import pytest
 from tellapart.extras import has
 from tellapart.shards.embedding import How, embed
 
-from .machines import below, cluster, may_have_namespaces, title, waited_for
+from .machines import OPEN, below, cluster, may_have_namespaces, title, waited_for
 
 pytestmark = [
     pytest.mark.thorough,
@@ -52,7 +52,9 @@ def machines():
 def started(head, many, target):
     command = [sys.executable, "-m", "tellapart", "embed", many, "-o", target, "--quality", "fast"]
     command += ["--shard-size", "50", "--ray", head.address]
-    run = subprocess.Popen(head.inside(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = subprocess.Popen(
+        head.inside(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **OPEN}
+    )
     run.driver = lambda: next(
         (pid for pid in below(run.pid) if "tellapart embed" in title(pid) and "ip netns" not in title(pid)), None
     )

@@ -1,6 +1,7 @@
 """A real cluster of two machines gives the bytes of one process; a second run does nothing again."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,9 @@ import pytest
 from tellapart.extras import has
 from tellapart.shards.embedding import How, Part, embed
 
-from .machines import cluster
+from .machines import OPEN, cluster
+
+OPEN_HERE = {**os.environ, **OPEN}
 
 pytestmark = pytest.mark.skipif(not has("cluster"), reason="Ray is not installed (pip install tellapart[cluster])")
 
@@ -24,7 +27,7 @@ def test_two_machines_give_the_bytes_of_one_process(garments, contents, tmp_path
         command += ["--shard-size", "20", "--json", "--ray", head.address]
         made = []
         for _ in range(2):
-            run = subprocess.run(head.inside(command), capture_output=True, text=True, check=False)
+            run = subprocess.run(head.inside(command), capture_output=True, text=True, check=False, env=OPEN_HERE)
             assert run.returncode == 0, run.stderr
             assert run.stderr == ""
             made.append(json.loads(run.stdout)["made"])

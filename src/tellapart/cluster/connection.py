@@ -25,6 +25,7 @@ PORT: Final = 6379  # of Ray, where none is named
 REACH_S: Final = 5.0  # for a machine to answer
 ASK_S: Final = 15.0  # for what answers to be Ray: 1.5 s on a quiet machine, 5 beside other work
 LEAVE_S: Final = 5.0  # for what Ray may wait for without end where the head is gone
+TOKEN: Final = b"InvalidAuthToken"  # what a cluster answers that asks for one
 _ASK: Final = "import sys; from ray.scripts.scripts import main; sys.argv[0] = 'ray'; main()"
 # Nothing is reported to anybody; and no notes of what a later release will do.
 SETTINGS: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -55,11 +56,11 @@ def joined(address: str) -> Iterator[Any]:
     """
     place = _understood(address)
     module = ray()
-    _refuse_unreachable(place, address)
+    asks_for_token = _answers(place, address)
     try:
         module.init(address=place, log_to_driver=False, logging_level=logging.ERROR)
-    except (SystemExit, ConnectionError, ValueError) as error:
-        raise _no_cluster(address) from error
+    except (SystemExit, ConnectionError, ValueError, module.exceptions.AuthenticationError) as error:
+        raise (_no_token(address) if asks_for_token else _no_cluster(address)) from error
     except RuntimeError as error:
         raise _other_version(str(error), address) from error
     try:
@@ -97,15 +98,20 @@ def _understood(address: str) -> str:
     return f"{found[1]}:{found[2] or PORT}"
 
 
-def _refuse_unreachable(place: str, address: str) -> None:
+def _answers(place: str, address: str) -> bool:
+    """Returns where a cluster answers: whether it asks for a token, which asking shows none of and joining does."""
     if place != "auto" and not is_there(place):
         raise _no_cluster(address)
     options = [] if place == "auto" else ["--address", place]
     command = [sys.executable, "-c", _ASK, "health-check", "--skip-version-check", *options]
     try:
-        subprocess.run(command, capture_output=True, timeout=ASK_S, check=True)  # noqa: S603  our own Python
-    except subprocess.SubprocessError as error:
+        asked = subprocess.run(command, capture_output=True, timeout=ASK_S, check=False)  # noqa: S603  our own Python
+    except subprocess.TimeoutExpired as error:
         raise _no_cluster(address) from error
+    asks_for_token = TOKEN in asked.stdout + asked.stderr
+    if asked.returncode and not asks_for_token:
+        raise _no_cluster(address)
+    return asks_for_token
 
 
 def _no_cluster(address: str) -> InputError:
@@ -117,6 +123,13 @@ def _no_cluster(address: str) -> InputError:
     return InputError(
         f"No Ray cluster answers at '{address}'.",
         hint="`ray start --head` says its address. This machine must belong to it: ray start --address HOST:PORT",
+    )
+
+
+def _no_token(address: str) -> InputError:
+    return InputError(
+        f"The cluster at '{address}' asks for a token, and this machine has none or another.",
+        hint="Copy ~/.ray/auth_token from its head to the same place here.",
     )
 
 
