@@ -12,6 +12,7 @@ imported, so that starting Python counts for nobody, and compiling for all.
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,11 +75,14 @@ def daft(folder: Path, out: Path) -> int:
     @daft.cls(max_concurrency=2)
     class Rows:
         def __init__(self):
+            # In threads of Python's: OpenVINO does not survive being called in those of Daft.
+            self._thread = ThreadPoolExecutor(1)
             self._network = network()
 
         @daft.method.batch(return_dtype=DataType.fixed_size_list(DataType.float32(), WIDTH), batch_size=BATCH)
         def features(self, images):
-            return [self._network.embed_image(np.asarray(image)).features for image in images.to_pylist()]
+            pixels = [np.asarray(image) for image in images.to_pylist()]
+            return self._thread.submit(lambda: [self._network.embed_image(one).features for one in pixels]).result()
 
     photos = daft.from_glob_path(f"{folder}/**/*.jpg")
     image = col("path").download().decode_image(mode="RGB")
