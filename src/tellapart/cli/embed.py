@@ -19,7 +19,8 @@ from tellapart.text import counted, for_shell, shown
 
 if TYPE_CHECKING:
     from tellapart.data.preprocess import ResizeMode
-    from tellapart.shards.embedding import Plan
+    from tellapart.shards.embedding import EmbedJob, Plan
+    from tellapart.shards.work import Embedded
 
 
 @click.command(
@@ -82,7 +83,7 @@ def embed(
     """
     from pathlib import Path
 
-    from tellapart.shards.embedding import EmbedJob, How, Part, embed, plan
+    from tellapart.shards.embedding import EmbedJob, How, Part, plan
 
     how = How(quality, fit, precision, shard_size)
     if only_plan:
@@ -94,17 +95,7 @@ def embed(
         raise InputError("There is no folder to write to.", hint="Name one with -o, or see what it takes with --plan.")
     own = Part.parse(part) if part else Part()
     try:
-        with progress_bars() as progress:
-            if ray:
-                from tellapart.cluster.handing import hand_out
-
-                job = EmbedJob(photos, Path(output), how, own, retry_failed, group_by)
-                done = hand_out(job, ray, cores=workers, progress=progress)
-            else:
-                done = embed(
-                    photos, Path(output), how, part=own, n_workers=workers, retry_failed=retry_failed,
-                    group_by=group_by, progress=progress,
-                )  # fmt: skip
+        done = _embedded(EmbedJob(photos, Path(output), how, own, retry_failed, group_by), workers, ray)
     except KeyboardInterrupt:
         say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
         click.get_current_context().exit(INTERRUPTED)
@@ -123,6 +114,16 @@ def embed(
         say(line)
     if not state.not_done:
         say(f"\nTrain on them: tellapart train {for_shell(output)} -o MODEL{_same(quality, fit)}")
+
+
+def _embedded(job: "EmbedJob", workers: int | None, ray: str | None) -> "Embedded":
+    """Have it done, by this process or by a cluster."""
+    with progress_bars() as progress:
+        if ray is None:
+            return job.run(n_workers=workers, progress=progress)
+        from tellapart.cluster.handing import hand_out
+
+        return hand_out(job, ray, cores=workers, progress=progress)
 
 
 def _same(quality: str, fit: str) -> str:

@@ -141,9 +141,7 @@ def embed(
         InputError: there are no photos, or `output` is something else, or cannot be written; shards are kept.
     """
     job = EmbedJob(source, output, how, part, retry_failed, group_by)
-    with job.opened(n_workers or n_cores()) as (shards, waiting, changed):
-        made, photos = _make_all(shards, waiting, progress)
-    return Embedded(made, photos, changed)
+    return job.run(n_workers=n_workers, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -184,6 +182,12 @@ class EmbedJob:
             )
             own = [shard for shard in range(found.manifest.n_shards) if self.part.has(shard)]
             yield shards, tuple(shard for shard in own if not shards.is_done(shard)), changed
+
+    def run(self, *, n_workers: int | None, progress: Progress) -> Embedded:
+        """Do it all in this process."""
+        with self.opened(n_workers or n_cores()) as (shards, waiting, changed):
+            made, photos = _make_all(shards, waiting, progress)
+        return Embedded(made, photos, changed)
 
     def begin(self) -> Begun:
         """Find the photos, and begin or go on with the folder of shards."""
