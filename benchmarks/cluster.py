@@ -7,7 +7,8 @@
 
 Photos are those of `clothing`, repeated under different bytes as in `scale.py`. The cluster is one node of Ray with two
 cores on this machine, made anew for each run. Ways take turns. Seconds are from when the command begins to its end,
-with starting Python, listing and compiling in them, for all ways alike. Memory is the largest sum, over the processes
+with starting Python, listing and compiling in them, for all ways alike. Time of processors is that of a way and of what
+its cluster does meanwhile; on a machine with other work it says more than seconds. Memory is the largest sum, over the processes
 of a way and of its cluster, of their share of memory (PSS), looked at four times a second. The driver's memory is
 measured with a network of no cost: no photo is read, and each row says so, while list, shards and what is sent are
 real; files are hard links to one photo.
@@ -86,9 +87,20 @@ def node(folder: Path, cores: int = 2):
         ray.wait()
 
 
-def watched(command: list[object], also: list[int] | None = None) -> tuple[float, int, str]:
-    """Seconds of a command, the most memory of it and of `also`, and what it printed."""
+def processor_s(pids: list[int]) -> dict[int, float]:
+    """Seconds of a processor of each of these processes and all that came of them."""
+    found = {}
+    for pid in below(pids):
+        with suppress(OSError, IndexError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            found[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def watched(command: list[object], also: list[int] | None = None) -> tuple[float, float, int, str]:
+    """Seconds of a command; those of a processor, and the most memory, of it and of `also`; and what it printed."""
     most, ended = 0, Event()
+    before, used = processor_s(also or []), {}
     started = time.perf_counter()
     run = subprocess.Popen([str(word) for word in command], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
 
@@ -96,6 +108,7 @@ def watched(command: list[object], also: list[int] | None = None) -> tuple[float
         nonlocal most
         while not ended.wait(0.25):
             most = max(most, share_bytes([run.pid, *(also or [])]))
+            used.update(processor_s([run.pid, *(also or [])]))
 
     looking = Thread(target=look)
     looking.start()
@@ -105,7 +118,7 @@ def watched(command: list[object], also: list[int] | None = None) -> tuple[float
     looking.join()
     if run.returncode:
         raise SystemExit(f"{command} ended with {run.returncode}:\n{output}")
-    return seconds, most, output
+    return seconds, sum(s - before.get(pid, 0.0) for pid, s in used.items()), most, output
 
 
 def embed(photos: Path, out: Path, *more: object) -> list[object]:
@@ -119,6 +132,7 @@ class Round:
     def __init__(self, folder: Path, photos: Path, n: int, peers: str) -> None:
         self._folder, self._photos, self._n, self._peers = folder, photos, n, peers
         self.most: dict[str, list[int]] = {}
+        self.used: dict[str, list[float]] = {}  # ms of a processor a photo
 
     def ways(self, names: tuple[str, ...]) -> dict[str, Callable[[], float]]:
         """{name: photos a second of one run}."""
@@ -128,15 +142,16 @@ class Round:
         out = self._folder / f"{name}-{time.time_ns()}"
         if name == "ray":
             with node(self._folder) as (pid, address):
-                seconds, most, _ = watched(embed(self._photos, out, "--ray", address), [pid])
+                seconds, used, most, _ = watched(embed(self._photos, out, "--ray", address), [pid])
         elif name == "workers":
-            seconds, most, _ = watched(embed(self._photos, out, "--workers", "2"))
+            seconds, used, most, _ = watched(embed(self._photos, out, "--workers", "2"))
         else:
             python = sys.executable if name == "extract" else self._peers
-            seconds, most, output = watched([python, WAYS, name, self._photos, out])
+            seconds, used, most, output = watched([python, WAYS, name, self._photos, out])
             if int(output.split()[-2]) != self._n:
                 raise SystemExit(f"{name} made {output} of {self._n} photos")
         self.most.setdefault(name, []).append(most)
+        self.used.setdefault(name, []).append(1000 * used / self._n)
         return self._n / seconds
 
 
@@ -170,6 +185,7 @@ def rates(folder: Path, options, names: tuple[str, ...], bars: dict[str, float])
                 "Photos/s": found.text(),
                 "Of the first": f"{share:.0%}",
                 "Goal": measure.goal(share >= bars[name], f"≥ {bars[name]:.0%}") if name in bars else "",
+                "Processor, ms a photo": measure.spread(turn.used[name]).text(),
                 "Peak memory, MB": measure.spread(b / 1e6 for b in turn.most[name]).text(digits=0),
             }
         )

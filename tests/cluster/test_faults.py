@@ -85,6 +85,17 @@ def test_a_worker_and_a_machine_that_end_cost_time_only(machines, many, whole, c
     assert contents(tmp_path / "d") == contents(whole)
 
 
+def test_a_worker_that_hangs_does_not_hold_up_the_end(machines, many, whole, contents, tmp_path):
+    """Its two shards are started elsewhere; nothing else could end this run."""
+    head, second, _ = machines
+    run = started(head, many, tmp_path / "d")
+    going(run, tmp_path / "d")
+    os.kill(waited_for(second.making, why="no worker on the second machine"), signal.SIGSTOP)
+    said = run.communicate(timeout=300)
+    assert run.returncode == 0, said
+    assert contents(tmp_path / "d") == contents(whole)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_driver_that_ends_leaves_what_the_next_goes_on_with(machines, many, whole, contents, tmp_path, how):
     head = machines[0]

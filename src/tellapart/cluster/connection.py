@@ -23,7 +23,7 @@ _Result = TypeVar("_Result")
 
 PORT: Final = 6379  # of Ray, where none is named
 REACH_S: Final = 5.0  # for a machine to answer
-ASK_S: Final = 15.0  # for what answers to be Ray: 1.5 s on a quiet machine, 5 beside other work
+ASK_S: Final = 45.0  # for what answers to be Ray: 1.5 s on a quiet machine, 20 beside much other work
 LEAVE_S: Final = 5.0  # for what Ray may wait for without end where the head is gone
 TOKEN: Final = b"InvalidAuthToken"  # what a cluster answers that asks for one
 _ASK: Final = "import sys; from ray.scripts.scripts import main; sys.argv[0] = 'ray'; main()"
