@@ -8,10 +8,10 @@
 Photos are those of `clothing`, repeated under different bytes as in `scale.py`. The cluster is one node of Ray with two
 cores on this machine, made anew for each run. Ways take turns. Seconds are from when the command begins to its end,
 with starting Python, listing and compiling in them, for all ways alike. Time of processors is that of a way and of what
-its cluster does meanwhile; on a machine with other work it says more than seconds. Memory is the largest sum, over the processes
-of a way and of its cluster, of their share of memory (PSS), looked at four times a second. The driver's memory is
-measured with a network of no cost: no photo is read, and each row says so, while list, shards and what is sent are
-real; files are hard links to one photo.
+its cluster does meanwhile; on a machine with other work it says more than seconds. Memory is the largest sum, over the
+processes of a way and of its cluster, of their share of memory (PSS), looked at four times a second. The driver's
+memory is measured with a network of no cost: no photo is read, and each row says so, while list, shards and what is
+sent are real; files are hard links to one photo.
 """
 
 import os
