@@ -12,6 +12,7 @@ from tellapart.cli.options import (
     json_option,
     progress_bars,
     quality_option,
+    ray_option,
 )
 from tellapart.cli.output import print_json, say
 from tellapart.errors import InputError
@@ -19,7 +20,8 @@ from tellapart.text import counted, for_shell, shown
 
 if TYPE_CHECKING:
     from tellapart.data.preprocess import ResizeMode
-    from tellapart.shards.embedding import Plan
+    from tellapart.shards.embedding import EmbedJob, Plan
+    from tellapart.shards.work import Embedded
 
 
 @click.command(
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 tellapart embed photos/ --plan                      how many photos, how large, how many hours
 tellapart embed photos/ -o shards                   the same again goes on where it was stopped
 tellapart embed photos/ -o /nas/shards --shard 1/2  on one machine, 2/2 on another; or the same on both
+tellapart embed /nas/photos -o /nas/shards --ray auto  on all machines of a Ray cluster
 tellapart embed photos/ -o shards --retry-failed    once more the photos that could not be read
 tellapart embed s3://bucket/photos -o s3://bucket/shards
 tellapart embed 's3://bucket/train-{0000..0127}.tar' -o shards
@@ -54,8 +57,11 @@ tellapart train shards -o burgers"""
 )  # fmt: skip
 @click.option("--shard", "part", metavar="I/N", help="Make only part I of N of the shards, counted from 1.")
 @click.option(
-    "--workers", type=click.IntRange(1, 1024), show_default="one a core", help="Threads that read photos and compute.",
+    "--workers", type=click.IntRange(1, 1024), show_default="one a core",
+    help="Threads that read photos and compute. With --ray: cores of each of its workers, of which there are then as "
+    "many as there is room for; 2 unless told.",
 )  # fmt: skip
+@ray_option
 @click.option("--retry-failed", is_flag=True, help="Read photos that were skipped once more.")
 @click.option("--plan", "only_plan", is_flag=True, help="Try 200 photos, say what all would take, and write nothing.")
 @group_by_option
@@ -70,6 +76,7 @@ def embed(
     shard_size: int | None,
     part: str | None,
     workers: int | None,
+    ray: str | None,
     retry_failed: bool,
     only_plan: bool,
     group_by: str | None,
@@ -80,10 +87,10 @@ def embed(
 
     A shard is written when all of it is done, so a stop or a kill leaves whole shards, and the same command makes the
     others. PHOTOS is what `train` takes, and both may lie elsewhere: s3://, gs://, az://, and for PHOTOS hf://, https://
-    and tars. Needs the extra shards, or cloud.
+    and tars. Needs the extra shards, or cloud, and cluster for --ray.
     """
     from tellapart.data.remote.place import place_named
-    from tellapart.shards.embedding import How, Part, embed, plan
+    from tellapart.shards.embedding import EmbedJob, How, Part, plan
 
     how = How(quality, fit, precision, shard_size)
     if only_plan:
@@ -95,11 +102,8 @@ def embed(
         raise InputError("There is no folder to write to.", hint="Name one with -o, or see what it takes with --plan.")
     own = Part.parse(part) if part else Part()
     try:
-        with progress_bars() as progress:
-            done = embed(
-                photos, place_named(output), how, part=own, n_workers=workers, retry_failed=retry_failed,
-                group_by=group_by, allow_private=allow_private, progress=progress,
-            )  # fmt: skip
+        job = EmbedJob(photos, place_named(output), how, own, retry_failed, group_by, allow_private)
+        done = _embedded(job, workers, ray)
     except KeyboardInterrupt:
         say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
         click.get_current_context().exit(INTERRUPTED)
@@ -118,6 +122,16 @@ def embed(
         say(line)
     if not state.not_done:
         say(f"\nTrain on them: tellapart train {for_shell(output)} -o MODEL{_same(quality, fit)}")
+
+
+def _embedded(job: "EmbedJob", workers: int | None, ray: str | None) -> "Embedded":
+    """Have it done, by this process or by a cluster."""
+    with progress_bars() as progress:
+        if ray is None:
+            return job.run(n_workers=workers, progress=progress)
+        from tellapart.cluster.handing import hand_out
+
+        return hand_out(job, ray, cores=workers, progress=progress)
 
 
 def _same(quality: str, fit: str) -> str:

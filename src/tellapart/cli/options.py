@@ -162,6 +162,10 @@ allow_private_option = click.option(
     "--allow-private", is_flag=True,
     help="Let addresses of the web lead to hosts of this network: 127.0.0.1, 192.168.…, names that resolve to such.",
 )  # fmt: skip
+ray_option = click.option(
+    "--ray", metavar="auto|HOST:PORT",
+    help="Hand the shards out to all machines of the Ray cluster that this one belongs to, or to that of this head.",
+)  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Replace an existing folder once the new one is complete.")
 robustness_option = click.option(
     "--robustness", is_flag=True,

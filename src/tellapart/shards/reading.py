@@ -1,6 +1,5 @@
 """Shards read back: the photos with their labels of now, and their features as if they had just been made."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.grey_picture import SIDE_PX
-from tellapart.data.remote.held import held_at
 from tellapart.data.remote.place import Place
-from tellapart.data.source import Container, Dataset, Skipped, scan
+from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import CROSSED, SPLIT_TYPE
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
 from tellapart.features.extract import Features, memory_mapped
 from tellapart.shards import parquet
 from tellapart.shards.destination import LABELS, Destination, all_done, groups_of, opened, place_of
+from tellapart.shards.origin import container_at
 from tellapart.shards.rows import vectors_in
 from tellapart.timing import Progress, no_progress
 
@@ -128,16 +127,11 @@ def _dataset(found: Destination, *, allow_private: bool) -> tuple[Dataset, list[
         skipped=tuple(
             Skipped(photo, why) for photo, why in zip(listed.photos, listed.reasons, strict=True) if why is not None
         ),
-        archive=_container(root, allow_private=allow_private),
+        archive=container_at(root, allow_private=allow_private),
         groups=groups_of([rows[uri][2] for uri in uris], groups),
         notes=tuple(notes),
     )
     return dataset, uris
-
-
-def _container(root: str, *, allow_private: bool) -> Container | None:
-    """What holds the photos, opened again; None where they are files."""
-    return held_at(root, allow_private=allow_private) or (None if os.path.isdir(root) else scan(root).archive)
 
 
 _Labels = tuple[dict[str, tuple[str, str, str]], dict[str, object] | None, list[str], set[str]]
