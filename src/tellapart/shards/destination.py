@@ -104,10 +104,6 @@ class Listed:
                 found[shard].append(i)
         return [sorted(members, key=self.uris.__getitem__) for members in found]
 
-    def signature(self, shard: int) -> str:
-        """Names which photos a shard holds."""
-        return hashlib.sha256(json.dumps([self.uris[i] for i in self.of_shards[shard]]).encode()).hexdigest()[:32]
-
 
 @dataclass(frozen=True)
 class Destination:
@@ -132,17 +128,41 @@ class Destination:
             columns["skipped"],
         )
 
+    @cached_property
+    def mark(self) -> str:
+        """Names the folder: its manifest and its list."""
+        return hashlib.sha256((self.path / MANIFEST).read_bytes() + (self.path / LIST).read_bytes()).hexdigest()
+
+    @cached_property
+    def _dealt(self) -> tuple[Any, NDArray[np.int64]]:
+        """The uris of all photos, those of a shard together, and where each shard begins; 60 bytes a photo."""
+        table = parquet.load(self.path / LIST, ["uri", "shard"])
+        shards = np.asarray(table["shard"].to_numpy(), np.int32)
+        order = np.argsort(shards, kind="stable")
+        return table["uri"].take(order), np.searchsorted(shards[order], np.arange(self.manifest.n_shards + 1))
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """How many photos each shard holds."""
+        starts = self._dealt[1]
+        return [int(n) for n in np.diff(starts)]
+
+    def members(self, shard: int) -> list[str]:
+        """The uris of a shard's photos, sorted."""
+        uris, starts = self._dealt
+        return sorted(uris.slice(int(starts[shard]), self.sizes[shard]).to_pylist())
+
     def place(self, shard: int) -> Path:
         """Where the file of a shard is, or is to be."""
         return self.path / FEATURES / f"{shard:06d}.parquet"
 
     def wanted(self, shard: int) -> Json:
         """What the footer of a shard must say."""
-        own, members = self.manifest, self.listed.of_shards[shard]
+        own, members = self.manifest, self.members(shard)
         return {
             "format": FORMAT,
             "network": own.network,
-            "photos": self.listed.signature(shard),
+            "photos": hashlib.sha256(json.dumps(members).encode()).hexdigest()[:32],
             "precision": own.precision,
             "rows": len(members),
             "shard": shard,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.shards import parquet
-from tellapart.shards.destination import opened
+from tellapart.shards.destination import LIST, opened
 
 Json = dict[str, Any]
 
@@ -53,8 +53,9 @@ def state_of(path: Path) -> State:
         InputError: there is none, or its list is damaged.
     """
     destination = opened(path)
-    listed, own = destination.listed, destination.manifest
-    reasons = Counter(reason for reason in listed.reasons if reason is not None)
+    own = destination.manifest
+    left_out = parquet.load(destination.path / LIST, ["skipped"])["skipped"].drop_null()
+    reasons = Counter(left_out.to_pylist())
     processors: Counter[str] = Counter()
     used, skipped, not_done = 0, sum(reasons.values()), []
     for shard in range(own.n_shards):
@@ -77,7 +78,7 @@ def state_of(path: Path) -> State:
         found=found,
         used=used,
         skipped=skipped,
-        waiting=sum(len(listed.of_shards[shard]) for shard in not_done),
+        waiting=sum(destination.sizes[shard] for shard in not_done),
         reasons=dict(reasons.most_common()),
         processors=dict(processors.most_common()),
     )
