@@ -28,6 +28,7 @@ tellapart embed photos/ --plan                      how many photos, how large, 
 tellapart embed photos/ -o shards                   the same again goes on where it was stopped
 tellapart embed photos/ -o /nas/shards --shard 1/2  on one machine, 2/2 on another; or the same on both
 tellapart embed photos/ -o shards --retry-failed    once more the photos that could not be read
+tellapart embed photos/ -o shards --update          photos that came since; those that went are marked
 tellapart status shards
 tellapart train shards -o burgers"""
     )
@@ -52,6 +53,10 @@ tellapart train shards -o burgers"""
     "--workers", type=click.IntRange(1, 1024), show_default="one a core", help="Threads that read photos and compute.",
 )  # fmt: skip
 @click.option("--retry-failed", is_flag=True, help="Read photos that were skipped once more.")
+@click.option(
+    "--update", is_flag=True,
+    help="Add photos that are new or changed since DEST was begun, in shards of their own; mark those that are gone.",
+)  # fmt: skip
 @click.option("--plan", "only_plan", is_flag=True, help="Try 200 photos, say what all would take, and write nothing.")
 @group_by_option
 @json_option
@@ -65,6 +70,7 @@ def embed(
     part: str | None,
     workers: int | None,
     retry_failed: bool,
+    update: bool,
     only_plan: bool,
     group_by: str | None,
     as_json: bool,
@@ -72,7 +78,7 @@ def embed(
     """Compute the features of PHOTOS once and keep them in DEST, as shards that any number of processes fill.
 
     A shard is written when all of it is done, so a stop or a kill leaves whole shards, and the same command makes the
-    others. PHOTOS is what `train` takes. Needs the extra shards.
+    others. PHOTOS is what `train` takes, or a folder of photos without classes. Needs the extra shards.
     """
     from pathlib import Path
 
@@ -91,7 +97,7 @@ def embed(
         with progress_bars() as progress:
             done = embed(
                 photos, Path(output), how, part=own, n_workers=workers, retry_failed=retry_failed, group_by=group_by,
-                progress=progress,
+                update=update, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
         say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
@@ -99,6 +105,7 @@ def embed(
     if done.changed:
         files = counted(done.changed, "photo is", "photos are")
         say(f"Note: {files} new or gone since the list in {shown(output)} was made, which stays as it is.", err=True)
+        say("--update brings it up to date.", err=True)
     from tellapart.cli.status import as_lines
     from tellapart.shards.state import state_of
 

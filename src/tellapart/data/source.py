@@ -48,7 +48,7 @@ from tellapart.data.meaning.named_photos import nearest
 from tellapart.data.meaning.own_folders import refuse_no_photos, without_own
 from tellapart.data.meaning.table_text import SPREADSHEETS, refuse_spreadsheet
 from tellapart.data.split import CROSSED, SPLIT_TYPE, tested_part
-from tellapart.errors import InputError, PhotoError
+from tellapart.errors import InputError, NoClassesError, PhotoError
 from tellapart.text import counted, quoted, shown, some
 
 MIN_PHOTOS_PER_CLASS = 2  # one to learn from, one to check with
@@ -341,7 +341,7 @@ def _from_placed(
         return replace(dataset, notes=(*notes, *label_notes(dataset.class_names, n_without)))
     loose = [file for file in placed if file.reason == NOT_INSIDE_CLASS]
     if loose:
-        raise InputError(
+        raise NoClassesError(
             f"{quoted(name)} has {counted(len(loose), 'photo')} but no class folders.", hint=_WANTED_LAYOUT
         )
     first = min(placed, default=None)

@@ -290,6 +290,6 @@ def _model_facts(model: Json, proof: Proof | None, tested: Mapping[str, str]) ->
             facts.append((label, value + units.get(key, "").replace(" ", UNIT_SPACE)))
     if proof:
         largest = math.ceil(proof.largest_difference * 1e6) / 1e6
-        photos = f"{proof.n} {tested['one' if proof.n == 1 else 'many']}"
+        photos = f"{proof.n} {tested['one' if proof.n == 1 else 'many']}" if proof.n else "a drawn picture"
         facts.append(("Written file asked again", f"{photos}, no probability off by more than {largest:.6f}"))
     return facts

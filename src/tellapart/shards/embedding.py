@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from tellapart.data import photo
 from tellapart.data.preprocess import ResizeMode
-from tellapart.data.source import Dataset, scan
+from tellapart.data.source import Dataset
+from tellapart.data.unlabelled import scan_any
 from tellapart.errors import InputError
 from tellapart.features.extract import STAGE, Extractor, bundled_extractor
 from tellapart.parallel import n_cores
@@ -33,8 +34,9 @@ from tellapart.shards.destination import (
     place_of,
     uri_of,
 )
-from tellapart.shards.making import Shards, no_longer_there, rows_of
+from tellapart.shards.making import FeatureRows, Shards, no_longer_there, rows_of
 from tellapart.shards.rows import REPEATING, processor, table_of
+from tellapart.shards.updating import bring_up_to_date
 from tellapart.shards.work import Begun, Embedded
 from tellapart.timing import Progress, usual_progress
 
@@ -123,6 +125,7 @@ def embed(
     n_workers: int | None = None,
     retry_failed: bool = False,
     group_by: str | None = None,
+    update: bool = False,
     progress: Progress = usual_progress,
 ) -> Embedded:
     """Make those shards of `output` that are not done yet; returns when all of this part are.
@@ -135,14 +138,15 @@ def embed(
         n_workers: threads; None is one a core.
         retry_failed: whether photos that were skipped are read once more.
         group_by: what says which photos belong together, as for `scan`.
+        update: whether the list is brought up to date first: photos that are new get shards of their own.
         progress: called with (stage, done, total).
 
     Raises:
         InputError: there are no photos, or `output` is something else, or cannot be written; shards are kept.
     """
-    job = EmbedJob(source, output, how, part, retry_failed, group_by)
+    job = EmbedJob(source, output, how, part, retry_failed, group_by, update)
     with job.opened(n_workers or n_cores()) as (shards, waiting, changed):
-        made, photos = _make_all(shards, waiting, progress)
+        made, photos = make_all(shards, waiting, progress)
     return Embedded(made, photos, changed)
 
 
@@ -160,28 +164,30 @@ class EmbedJob:
     part: Part = Part()  # noqa: RUF009  a value that nobody can change
     retry_failed: bool = False
     group_by: str | None = None
+    update: bool = False
     folder: str = field(default_factory=os.getcwd)
 
     @contextmanager
     def opened(self, n_workers: int) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
         """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
         parquet.arrow()
-        _refuse_inside(self.source, self.output)
-        dataset = scan(self.source, group_by=self.group_by)
+        refuse_inside(self.source, self.output)
+        dataset = scan_any(self.source, group_by=self.group_by)
         with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False) as extractor:
             found = begun(self.output, dataset, _manifest(self.source, self.output, dataset, extractor, self.how))
+            if self.update and bring_up_to_date(found, dataset):
+                found = opened(self.output)
             root = Path(found.manifest.root)
             index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
-            changed = _changed(found, index.keys(), dataset.source)
+            changed = changed_since(found, index.keys(), dataset.source)
 
             def read(uri: str) -> bytes:
                 if uri not in index:
                     raise no_longer_there()
                 return dataset.read(index[uri])
 
-            shards = Shards(
-                found, read, extractor, n_workers=n_workers, retry_failed=self.retry_failed, source=dataset.source
-            )
+            rows = FeatureRows(found.manifest, read, extractor, n_workers)
+            shards = Shards(found, rows, retry_failed=self.retry_failed, source=dataset.source)
             own = [shard for shard in range(found.manifest.n_shards) if self.part.has(shard)]
             yield shards, tuple(shard for shard in own if not shards.is_done(shard)), changed
 
@@ -205,7 +211,7 @@ class EmbedJob:
         root = Path(found.manifest.root)
         if not root.exists():
             raise _not_seen(root)
-        archive = None if root.is_dir() else scan(root).archive
+        archive = None if root.is_dir() else scan_any(str(root)).archive
 
         def read(uri: str) -> bytes:
             place = place_of(uri, root)
@@ -216,9 +222,8 @@ class EmbedJob:
             return photo.read(place)
 
         with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False) as extractor:
-            shards = Shards(
-                found, read, extractor, n_workers=n_workers, retry_failed=self.retry_failed, source=self.source
-            )
+            rows = FeatureRows(found.manifest, read, extractor, n_workers)
+            shards = Shards(found, rows, retry_failed=self.retry_failed, source=self.source)
             shards.warm()
             yield shards
 
@@ -230,7 +235,7 @@ def plan(source: str, how: How, *, n_workers: int | None = None, progress: Progr
         InputError: there are no photos, or a file is not what it is taken for.
     """
     parquet.arrow()
-    dataset = scan(source)
+    dataset = scan_any(source)
     with bundled_extractor(how.quality, how.resize_mode, keep=False) as extractor:
         processor(extractor)  # compiles
         step = max(1, dataset.n // TRIED)
@@ -256,13 +261,13 @@ def plan(source: str, how: How, *, n_workers: int | None = None, progress: Progr
     )
 
 
-def _make_all(shards: Shards, own: Sequence[int], progress: Progress) -> tuple[int, int]:
+def make_all(shards: Shards, own: Sequence[int], progress: Progress, stage: str = STAGE) -> tuple[int, int]:
     """How many shards were made here, and the photos in them, when all of `own` are done, by whomever."""
     sizes = shards.found.sizes
     waiting, total, done, made, photos = list(own), sum(sizes[shard] for shard in own), 0, 0, 0
 
     def tell(n: int) -> None:
-        progress(STAGE, done + n, total)
+        progress(stage, done + n, total)
 
     tell(0)
     with closing(Claims(shards.found.path / LOCKS)) as claims:
@@ -284,9 +289,9 @@ def _make_all(shards: Shards, own: Sequence[int], progress: Progress) -> tuple[i
     return made, photos
 
 
-def _changed(found: Destination, uris: Set[str], source: str) -> int:
+def changed_since(found: Destination, uris: Set[str], source: str) -> int:
     """How many photos are new or gone since the list was made; refuses photos that are others altogether."""
-    listed = {uri for uri in found.listed.uris if uri is not None}
+    listed = found.listed.there.keys()
     n_there = len(listed & uris)
     if n_there < len(listed) * MOST_GONE:
         raise InputError(
@@ -328,7 +333,8 @@ def _manifest(source: str, output: Path, dataset: Dataset, extractor: Extractor,
     )
 
 
-def _refuse_inside(source: str, output: Path) -> None:
+def refuse_inside(source: str, output: Path) -> None:
+    """Returns where the folder of shards is not one of the photos' own."""
     root, own = Path(source).resolve(), output.resolve()
     if root.is_dir() and own.is_relative_to(root):
         raise InputError(

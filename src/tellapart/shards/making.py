@@ -4,14 +4,15 @@ A photo's row follows from its content and the network alone, and a shard's byte
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.extract import SPARE_WORKERS, Extractor
 from tellapart.parallel import map_in_order
 from tellapart.shards import parquet
-from tellapart.shards.destination import Destination
+from tellapart.shards.destination import Destination, Manifest
 from tellapart.shards.rows import REPEATING, Row, processor, row_of, table_of
 
 MANY = 16  # photos that are all gone by no chance
@@ -20,30 +21,58 @@ GONE = frozenset({"missing", "unreadable"})
 Tell = Callable[[int], None]
 
 
+class Rows(Protocol):
+    """What makes the rows of photos; the same photo gives the same row on one kind of processor."""
+
+    def processor(self) -> str:
+        """Names the kind of processor by what it computes; compiles the network."""
+
+    def table(self, uris: Sequence[str], tell: Tell) -> tuple[Any, list[str | None]]:
+        """A row for each photo, and of each the code of the error for which it is skipped, or None.
+
+        `tell` is called with how many there are so far.
+        """
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """Rows of features.
+
+    Args:
+        manifest: of the folder.
+        read: gives the bytes of the photo of a uri; raises PhotoError.
+        extractor: the network.
+        n_workers: threads.
+    """
+
+    manifest: Manifest
+    read: Callable[[str], bytes]
+    extractor: Extractor
+    n_workers: int
+
+    def processor(self) -> str:
+        """Names the kind of processor."""
+        return processor(self.extractor)
+
+    def table(self, uris: Sequence[str], tell: Tell) -> tuple[Any, list[str | None]]:
+        """Of each photo its features and its looks."""
+        rows = rows_of(uris, self.read, self.extractor, self.n_workers, tell)
+        return table_of(rows, self.manifest.n_features, self.manifest.precision), [row.code for row in rows]
+
+
 class Shards:
     """Makes shards of one folder in this process.
 
     Args:
         found: the folder.
-        read: gives the bytes of the photo of a uri; raises PhotoError.
-        extractor: the network.
-        n_workers: threads.
+        rows: what makes the rows of photos.
         retry_failed: whether photos that were skipped are read once more.
         source: how the person called the photos.
     """
 
-    def __init__(
-        self,
-        found: Destination,
-        read: Callable[[str], bytes],
-        extractor: Extractor,
-        *,
-        n_workers: int,
-        retry_failed: bool,
-        source: str,
-    ) -> None:
-        self.found, self._read, self._extractor, self._source = found, read, extractor, source
-        self._n_workers, self._retry_failed = n_workers, retry_failed
+    def __init__(self, found: Destination, rows: Rows, *, retry_failed: bool, source: str) -> None:
+        self.found, self._rows, self._source = found, rows, source
+        self._retry_failed = retry_failed
         self._retried: set[int] = set()
         self._processor = ""
 
@@ -60,7 +89,7 @@ class Shards:
 
     def warm(self) -> None:
         """Compile the network, which the first shard does otherwise."""
-        self._processor = self._processor or processor(self._extractor)
+        self._processor = self._processor or self._rows.processor()
 
     def make(self, shard: int, tell: Tell) -> None:
         """Write a shard; `tell` is called with how many of its photos there are.
@@ -70,17 +99,16 @@ class Shards:
         """
         self._retried.add(shard)
         self.warm()
-        own, uris = self.found.manifest, self.found.members(shard)
+        uris = self.found.members(shard)
         kept, again = self._kept(shard)
         wanted = [uri for uri in uris if again is None or uri in again]
-        rows = rows_of(wanted, self._read, self._extractor, self._n_workers, tell)
-        _refuse_vanished(rows, self._source)
-        table = table_of(rows, own.n_features, own.precision)
+        table, codes = self._rows.table(wanted, tell)
+        _refuse_vanished(codes, self._source)
         if kept is not None:
             # What was read back holds notes of the file in its schema, which the file would then be written with.
             kept = kept.cast(table.schema).replace_schema_metadata(None)
             table = parquet.arrow().concat_tables([kept, table]).sort_by("uri")
-        n_skipped = table.num_rows - table["features"].drop_null().length()
+        n_skipped = len(table[self.found.reasons].drop_null())
         said = {
             **self.found.wanted(shard),
             "processor": self._processor,
@@ -95,8 +123,8 @@ class Shards:
         if said is None or said.get("processor") != self._processor:
             return None, None
         table = parquet.load(self.found.place(shard))
-        skipped = table["skipped"].is_valid()
-        return table.filter(table["skipped"].is_null()), set(table.filter(skipped)["uri"].to_pylist())
+        skipped = table[self.found.reasons].is_valid()
+        return table.filter(table[self.found.reasons].is_null()), set(table.filter(skipped)["uri"].to_pylist())
 
 
 def rows_of(
@@ -119,10 +147,10 @@ def no_longer_there() -> PhotoError:
     return PhotoError("The file was there when the list was made, and is no longer.", code="missing")
 
 
-def _refuse_vanished(rows: Sequence[Row], source: str) -> None:
+def _refuse_vanished(codes: Sequence[str | None], source: str) -> None:
     """Returns where some photo of a shard is there; each shard is a sample of all, so otherwise a disk has gone."""
-    if len(rows) >= MANY and all(row.code in GONE for row in rows):
+    if len(codes) >= MANY and all(code in GONE for code in codes):
         raise InputError(
-            f"None of {len(rows):,} photos in a row can be read any more: is the disk of '{source}' still there?",
+            f"None of {len(codes):,} photos in a row can be read any more: is the disk of '{source}' still there?",
             hint="When it is back, the same command goes on. Shards that are done are kept.",
         )

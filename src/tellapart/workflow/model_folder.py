@@ -1,6 +1,7 @@
 """What goes into a model folder: its description, its graph's proof, its report."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,12 +19,13 @@ from tellapart.data.split import Split
 from tellapart.engine.backbone import QUALITIES, Converted
 from tellapart.engine.graph_rules import refuse_unsafe
 from tellapart.engine.runner import PRECISION
-from tellapart.errors import TrainingError
+from tellapart.errors import PhotoError, TrainingError
 from tellapart.evaluation.document import inside
 from tellapart.evaluation.evaluation import Evaluation, Proof
 from tellapart.evaluation.notebook import SHOWN_WRONG
 from tellapart.evaluation.wishes import guarantee_of
-from tellapart.features.prepare import fingerprint
+from tellapart.features.extract import compiled
+from tellapart.features.prepare import Prepared, fingerprint
 from tellapart.model.artifact import MAX_EXAMPLES, MODEL, OUT_OF_FOLD, TRAINED_ON
 from tellapart.model.example_names import example_name
 from tellapart.model.kept_file import kept_file
@@ -32,7 +34,7 @@ from tellapart.recipe import recipe_json
 from tellapart.report.card import render_card
 from tellapart.report.page import Made, render_page
 from tellapart.report.thumbnails import example_photo, thumbnails
-from tellapart.text import LONGEST_NAME, shown
+from tellapart.text import LONGEST_NAME, counted, shown
 
 Json = dict[str, Any]
 
@@ -128,13 +130,22 @@ def _prove(predictor: Predictor, trained: Trained) -> Proof:
     dataset, split = trained.prepared.dataset, trained.split
     tested = split.test if len(split.test) else split.train
     some = tested[np.linspace(0, len(tested) - 1, min(PROOF_PHOTOS, len(tested))).astype(int)]
+
+    def answered(index: int) -> NDArray[np.float32] | None:
+        try:
+            with dataset.naming(index):
+                return predictor.answers(predictor.pixels(dataset.read(index))).probs
+        except PhotoError:
+            if trained.prepared.features.kept:  # of shards, since when the photo may have moved
+                return None
+            raise
+
+    answers = [(int(i), answered(int(i))) for i in some]
+    some = np.array([i for i, probs in answers if probs is not None], np.int64)
+    if not len(some):
+        return _prove_drawn(predictor, trained)
+    got = np.stack([probs for _, probs in answers if probs is not None])
     expected = trained.calibrated.probs(trained.prepared.values[some])
-
-    def answered(index: int) -> NDArray[np.float32]:
-        with dataset.naming(index):
-            return predictor.answers(predictor.pixels(dataset.read(index))).probs
-
-    got = np.stack([answered(int(i)) for i in some])
     largest = float(np.abs(got - expected).max())
     if largest > MAX_PROOF_DIFFERENCE:
         worst = dataset.photos[some[int(np.abs(got - expected).max(axis=1).argmax())]]
@@ -143,6 +154,47 @@ def _prove(predictor: Predictor, trained: Trained) -> Proof:
             hint="No model was written. Please report this, with what `pip freeze` prints.",
         )
     return Proof(len(some), largest)
+
+
+def _prove_drawn(predictor: Predictor, trained: Trained) -> Proof:
+    """The same with a picture that is drawn here, where no photo can be fetched any more."""
+    px = predictor.preprocessing.input_px
+    y, x = np.mgrid[:px, :px]
+    drawn = np.stack([x * 255 // px, y * 255 // px, (x ^ y) % 256], axis=-1).astype(np.uint8)
+    features = compiled(trained.prepared.backbone)(drawn)["features"]
+    expected = trained.calibrated.probs(features[None])[0]
+    largest = float(np.abs(predictor.answers(drawn).probs - expected).max())
+    if largest > MAX_PROOF_DIFFERENCE:
+        raise TrainingError(
+            f"The written model answers a drawn picture differently from the tested one, by {largest:.4f}.",
+            hint="No model was written. Please report this, with what `pip freeze` prints.",
+        )
+    return Proof(0, largest)
+
+
+def moved_since(evaluation: Evaluation, prepared: Prepared, shown_names: Sequence[str]) -> Evaluation:
+    """The evaluation with a sentence on photos of shards that are not where they were; the report is blank there.
+
+    Args:
+        evaluation: of the photos.
+        prepared: the photos; those that were read just now are all there.
+        shown_names: the photos that the report shows, as inside the dataset.
+    """
+    if not prepared.features.kept:
+        return evaluation
+    dataset, wanted = prepared.dataset, set(shown_names)
+    why: Counter[str] = Counter()
+    for index, photo in enumerate(dataset.photos):
+        if inside(dataset, photo) in wanted:
+            try:
+                dataset.read(index)
+            except PhotoError as error:
+                why[error.message] += 1
+    if not why:
+        return evaluation
+    reasons = " ".join(f"{n:,} × {reason}" for reason, n in why.most_common())
+    said = f"{counted(why.total(), 'photo')} cannot be read any more, so the report shows none there: {reasons}"
+    return replace(evaluation, warnings=(*(evaluation.warnings or ()), said))
 
 
 def _examples(predictor: Predictor, dataset: Dataset, split: Split) -> dict[str, bytes]:

@@ -40,6 +40,7 @@ from tellapart.workflow.model_folder import (
     made_today,
     model_facts,
     model_files,
+    moved_since,
     page,
     pictured,
     pictures_of,
@@ -124,6 +125,7 @@ def _pages(
     """What people read of the model, and the evaluation with the pictures that a notebook shows."""
     with clock("report"):
         pictures = pictures_of(prepared.dataset, shown_photos(evaluation))
+        evaluation = moved_since(evaluation, prepared, shown_photos(evaluation))
         report = page(evaluation, pictures, description["name"], made)
         return {REPORT: report, CARD: card(evaluation, description)}, pictured(evaluation, pictures)
 
