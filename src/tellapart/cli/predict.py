@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from tellapart.cli.answers import into_shards
 from tellapart.cli.options import FILE_TO_WRITE, examples, progress_bars
 from tellapart.cli.output import TAKEN, print_json, print_prediction, say, say_written, write_csv
 from tellapart.cli.streams import is_stdout
@@ -24,6 +25,8 @@ tellapart predict burgers lunch.jpg album/ '*.png'
 find . -name '*.jpg' | tellapart predict burgers - --json
 tellapart predict burgers album/ --csv answers.csv
 tellapart predict burgers album/ --sort-into sorted
+tellapart predict burgers album/ -o answers         parquet in shards, for very many; the same again goes on
+tellapart predict burgers album/ -o answers --shard 1/2
 tellapart predict imagenet cat.jpg --top 5"""
     )
 )
@@ -35,27 +38,45 @@ tellapart predict imagenet cat.jpg --top 5"""
     "--sort-into", metavar="DIR", type=click.Path(),
     help="Copy each photo into a folder of its answer in DIR; nothing is moved or overwritten.",
 )  # fmt: skip
+@click.option(
+    "-o", "--output", metavar="DEST", type=click.Path(),
+    help="Write the answers on one folder of photos into DEST, as shards of parquet that any number of processes fill.",
+)  # fmt: skip
+@click.option("--shard", "part", metavar="I/N", help="With -o: make only part I of N of the shards, counted from 1.")
+@click.option(
+    "--shard-size", type=click.IntRange(1, 1_000_000), metavar="PHOTOS",
+    help="With -o: photos in a shard, 4096 unless DEST has others.",
+)  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 1024), help="With -o: threads, usually one a core.")
+@click.option("--retry-failed", is_flag=True, help="With -o: read photos that could not be read once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
 def predict(
-    model: str, photos: tuple[str, ...], top: int, csv_file: str | None, sort_into: str | None, as_json: bool
+    model: str,
+    photos: tuple[str, ...],
+    top: int,
+    csv_file: str | None,
+    sort_into: str | None,
+    output: str | None,
+    part: str | None,
+    shard_size: int | None,
+    workers: int | None,
+    retry_failed: bool,
+    as_json: bool,
 ) -> None:
     """Ask MODEL what is in PHOTOS: files, folders, globs, or "-" for paths on standard input.
 
     MODEL is a folder that `tellapart train` wrote, or "imagenet" for the bundled network's 1,000 everyday classes.
     """
-    from pathlib import Path
-
     from tellapart.data.meaning.named_photos import scan_photos
     from tellapart.model.naming import refuse_swapped
     from tellapart.model.prediction import load
-    from tellapart.storage.atomic import refuse_unwritable_file
     from tellapart.text import counted, shown
 
     refuse_swapped(model, photos, "tellapart predict")
-    if as_json and is_stdout(csv_file):
-        raise InputError("--json and --csv cannot both print.", hint="Name a file for --csv.")
-    if csv_file and csv_file != "-":
-        refuse_unwritable_file(Path(csv_file))
+    how = (part, shard_size, workers, retry_failed)
+    if into_shards(model, photos, output, how, others=bool(csv_file or sort_into or top > 1), as_json=as_json):
+        return
+    _refuse_csv(csv_file, as_json=as_json)
     named = scan_photos(p for p in photos if p != "-")
     from_stdin = "-" in photos
     predictor = load(model)
@@ -89,6 +110,18 @@ def predict(
             say_written(f"{counted(len(rows), 'answer')}: {shown(csv_file)}", csv_file)
     if not n_answered:
         raise InputError("None of the photos could be read.", hint="Open one of them in a photo viewer.")
+
+
+def _refuse_csv(csv_file: str | None, *, as_json: bool) -> None:
+    """Returns where the table can be written, before any photo is asked about."""
+    from pathlib import Path
+
+    from tellapart.storage.atomic import refuse_unwritable_file
+
+    if as_json and is_stdout(csv_file):
+        raise InputError("--json and --csv cannot both print.", hint="Name a file for --csv.")
+    if csv_file and csv_file != "-":
+        refuse_unwritable_file(Path(csv_file))
 
 
 def _sorter(target: str | None, class_names: Sequence[str]) -> "Sorter | None":

@@ -311,14 +311,6 @@ def _not_seen(path: Path) -> InputError:
 def _manifest(source: str, output: Path, dataset: Dataset, extractor: Extractor, how: How) -> Manifest:
     if how.precision not in PRECISIONS:
         raise InputError(f"There is no precision '{how.precision}'.", hint=f"Choose one of: {', '.join(PRECISIONS)}.")
-    size = how.shard_size
-    if size is None:
-        try:
-            size = opened(output).manifest.shard_size
-        except InputError:  # it is begun now
-            size = SHARD_SIZE
-    path = Path(os.path.abspath(source))
-    holds_all = path.is_dir() or dataset.archive is not None
     return Manifest(
         network=extractor.extractor_key,
         quality=how.quality,
@@ -326,11 +318,27 @@ def _manifest(source: str, output: Path, dataset: Dataset, extractor: Extractor,
         precision=how.precision,
         n_features=extractor.backbone.n_features,
         source=dataset.source,
-        root=str(path if holds_all else path.parent),
-        shard_size=size,
+        root=root_of(source, dataset),
+        shard_size=shard_size_of(output, how.shard_size),
         n_photos=dataset.n,
         n_left_out=len(dataset.skipped),
     )
+
+
+def root_of(source: str, dataset: Dataset) -> str:
+    """What uris are relative to: the folder of photos, that of their table, or the file that holds them."""
+    path = Path(os.path.abspath(source))
+    return str(path if path.is_dir() or dataset.archive is not None else path.parent)
+
+
+def shard_size_of(output: Path, asked: int | None) -> int:
+    """Photos in a shard: as asked for, as in the folder that is there, or as usual."""
+    if asked is not None:
+        return asked
+    try:
+        return opened(output).manifest.shard_size
+    except InputError:  # it is begun now
+        return SHARD_SIZE
 
 
 def refuse_inside(source: str, output: Path) -> None:

@@ -1,0 +1,155 @@
+"""What a model says of many photos, in shards: the same list, locks, resume and parts as of features."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tellapart.data.unlabelled import scan_unlabelled
+from tellapart.errors import PhotoError
+from tellapart.formats.metadata import taken
+from tellapart.model.prediction import Predictor, load
+from tellapart.model.predictions import Prediction
+from tellapart.parallel import map_in_order, n_cores
+from tellapart.shards import parquet
+from tellapart.shards.destination import ANSWERS_KIND, Manifest, begun, uri_of
+from tellapart.shards.embedding import Part, changed_since, make_all, refuse_inside, root_of, shard_size_of
+from tellapart.shards.making import Shards, no_longer_there
+from tellapart.shards.work import Embedded
+from tellapart.timing import Progress, usual_progress
+
+STAGE: Final = "predicting"
+OWN: Final = ("uri", "code")  # columns beside those of every table of answers
+REPEATING: Final = ["answer", "class_name", "error", "date", "camera", "code"]
+
+
+@dataclass(frozen=True)
+class AnswerRows:
+    """Rows of answers.
+
+    Args:
+        predictor: the model.
+        columns: (C,) how the columns of its classes are called.
+        names: {uri: the photo's name for people}.
+        read: gives the bytes of the photo of a uri; raises PhotoError.
+        n_workers: threads.
+    """
+
+    predictor: Predictor
+    columns: Sequence[str]
+    names: dict[str, str]
+    read: Callable[[str], bytes]
+    n_workers: int
+
+    def processor(self) -> str:
+        """Names the kind of processor by what the model says of a drawn picture."""
+        return self.predictor.processor()
+
+    def table(self, uris: Sequence[str], tell: Callable[[int], None]) -> tuple[Any, list[str | None]]:
+        """Of each photo what `predict --csv` says, under the same names."""
+
+        def work(uri: str) -> tuple[Prediction, tuple[str, str], str | None]:
+            try:
+                data = self.read(uri)
+                return self.predictor.predict(data), taken(data), None
+            except PhotoError as error:
+                return Prediction("", None, error=error.message), ("", ""), error.code
+
+        rows: list[tuple[Prediction, tuple[str, str], str | None]] = []
+        for row in map_in_order(work, uris, n_workers=self.n_workers, name="answer"):
+            rows.append(row)
+            tell(len(rows))
+        return self._table(uris, rows), [code for _, _, code in rows]
+
+    def _table(self, uris: Sequence[str], rows: Sequence[tuple[Prediction, tuple[str, str], str | None]]) -> Any:
+        pa, said = parquet.arrow(), [prediction for prediction, _, _ in rows]
+        failed = np.array([one.error is not None for one in said], bool)
+
+        def text(values: Sequence[str | None]) -> Any:
+            return pa.array(values, pa.string())
+
+        def numbers(values: Sequence[float | None]) -> Any:
+            return pa.array(np.array([value or 0 for value in values], np.float32), pa.float32(), mask=failed)
+
+        columns = {
+            "uri": text(uris),
+            "photo": text([self.names[uri] for uri in uris]),
+            "answer": text([one.answer for one in said]),
+            "class_name": text([one.class_name for one in said]),
+            "confidence": numbers([one.confidence for one in said]),
+            "error": text([one.error for one in said]),
+        }
+        for name, column in zip(self.predictor.class_names, self.columns, strict=True):
+            columns[column] = numbers([(one.probs or {}).get(name) for one in said])
+        columns["date"] = text([date for _, (date, _), _ in rows])
+        columns["camera"] = text([camera for _, (_, camera), _ in rows])
+        columns["code"] = text([code for _, _, code in rows])
+        return pa.table(columns)
+
+
+def answer(
+    model: str,
+    source: str,
+    output: Path,
+    name_columns: Callable[[Sequence[str]], Sequence[str]],
+    *,
+    shard_size: int | None = None,
+    part: Part = Part(),  # noqa: B008  a value that nobody can change
+    n_workers: int | None = None,
+    retry_failed: bool = False,
+    progress: Progress = usual_progress,
+) -> Embedded:
+    """Make those shards of answers in `output` that are not done yet; returns when all of this part are.
+
+    Args:
+        model: a folder that `train` wrote, or "imagenet".
+        source: photos, with labels or without, which are not looked at.
+        output: the folder of answers.
+        name_columns: (C,) names of classes to those of their columns.
+        shard_size: photos in a shard; None is that of the folder, or 4,096 in a new one.
+        part: which of the shards are this run's.
+        n_workers: threads; None is one a core.
+        retry_failed: whether photos that could not be read are read once more.
+        progress: called with (stage, done, total).
+
+    Raises:
+        ArtifactError: the model cannot be trusted or understood.
+        InputError: there are no photos, or `output` is something else, or cannot be written; shards are kept.
+    """
+    parquet.arrow()
+    refuse_inside(source, output)
+    dataset, n_workers = scan_unlabelled(source), n_workers or n_cores()
+    predictor = load(model, streams=n_workers)
+    root = root_of(source, dataset)
+    manifest = Manifest(
+        network=predictor.key,
+        quality=os.path.basename(os.path.abspath(model)),
+        resize_mode=predictor.preprocessing.resize_mode,
+        precision="float32",
+        n_features=len(predictor.class_names),
+        source=dataset.source,
+        root=root,
+        shard_size=shard_size_of(output, shard_size),
+        n_photos=dataset.n,
+        n_left_out=len(dataset.skipped),
+        kind=ANSWERS_KIND,
+    )
+    found = begun(output, dataset, manifest)
+    index = {uri_of(place, Path(root)): i for i, place in enumerate(dataset.places)}
+    listed = found.listed
+
+    def read(uri: str) -> bytes:
+        if uri not in index:
+            raise no_longer_there()
+        return dataset.read(index[uri])
+
+    names = {uri: listed.photos[i] for uri, i in listed.there.items()}
+    rows = AnswerRows(predictor, name_columns(predictor.class_names), names, read, n_workers)
+    shards = Shards(found, rows, retry_failed=retry_failed, source=dataset.source)
+    changed = changed_since(found, index.keys(), dataset.source)
+    own = [shard for shard in range(found.manifest.n_shards) if part.has(shard) and not shards.is_done(shard)]
+    made, photos = make_all(shards, own, progress, STAGE)
+    return Embedded(made, photos, changed)
