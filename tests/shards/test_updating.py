@@ -62,7 +62,9 @@ def test_nothing_is_written_where_nothing_changed(photos, filled):
 
 
 def test_a_run_stopped_between_labels_and_list_is_made_good(photos, filled, extractor):
-    shutil.copyfile(min((photos / "hat").glob("1*.jpg"), default=min((photos / "hat").iterdir())), photos / "hat" / "n.jpg")
+    shutil.copyfile(
+        min((photos / "hat").glob("1*.jpg"), default=min((photos / "hat").iterdir())), photos / "hat" / "n.jpg"
+    )
     listed = (filled / "list" / "part-0.parquet").read_bytes()
     embed(str(photos), filled, HOW, update=True)
     (filled / "list" / "part-0.parquet").write_bytes(listed)
