@@ -148,13 +148,14 @@ def test_a_plan_and_a_state_are_said_in_words(tellapart, garments, whole, tmp_pa
 def test_check_finds_in_shards_what_it_finds_in_the_photos(tellapart, garments, whole, tmp_path):
     """Copies, a leak of labels, a blurred and a dark photo among them; then with no photo there any more."""
     photos, dest = tmp_path / "photos", tmp_path / "shards"
-    shutil.copytree(garments, photos)
+    for name in ("dress", "hat"):
+        shutil.copytree(garments / name, photos / name)
     first, second = sorted((photos / "hat").glob("*.jpg"))[:2]
     shutil.copyfile(first, photos / "hat" / "copy.jpg")
     shutil.copyfile(second, photos / "dress" / "conflict.jpg")
     with Image.open(second) as image:
-        image.filter(ImageFilter.GaussianBlur(12)).save(photos / "pants" / "blurred.jpg")
-        image.point(lambda value: value // 30).save(photos / "shoes" / "dark.png")
+        image.filter(ImageFilter.GaussianBlur(12)).save(photos / "hat" / "blurred.jpg")
+        image.point(lambda value: value // 30).save(photos / "hat" / "dark.png")
     tellapart.works("embed", photos, "-o", dest, *OPTIONS)
     wanted = tellapart.json("check", photos, "--quality", "fast")
     assert tellapart.json("check", dest, "--quality", "fast") == wanted
@@ -167,27 +168,37 @@ def test_check_finds_in_shards_what_it_finds_in_the_photos(tellapart, garments, 
     tellapart.refuses("check", dest, says=["another network", "--quality fast"])
 
 
-def test_a_model_of_photos_that_moved_since_is_written_and_says_so(tellapart, garments, tmp_path):
-    """Some of the photos are gone, then all of them."""
-    photos, dest = tmp_path / "photos", tmp_path / "shards"
-    shutil.copytree(garments, photos)
-    tellapart.works("embed", photos, "-o", dest, *OPTIONS)
-    tellapart.works("train", dest, "-o", tmp_path / "a" / "garments", "--quality", "fast")
-    for photo in sorted(photos.rglob("*.jpg"))[::2]:
+def test_a_model_of_photos_that_are_gone_is_written_and_says_so(tellapart, whole, tmp_path):
+    dest = moved(whole, tmp_path, tmp_path / "gone")
+    tellapart.works("train", dest, "-o", tmp_path / "garments", "--quality", "fast", "--no-advice")
+    said = json.loads((tmp_path / "garments" / "evaluation.json").read_bytes())
+    (warning,) = [text for text in said["warnings"] if "cannot be read any more" in text]
+    assert "The file does not exist" in warning
+    assert said["proof"]["n"] == 0
+    assert "a drawn picture" in (tmp_path / "garments" / "report.html").read_text()
+    assert not list((tmp_path / "garments").glob("examples/*"))
+
+
+@pytest.mark.thorough
+def test_of_photos_that_are_half_there_the_model_is_the_same(tellapart, garments, whole, tmp_path):
+    shutil.copytree(garments, tmp_path / "half")
+    for photo in sorted((tmp_path / "half").rglob("*.jpg"))[::2]:
         photo.unlink()
-    tellapart.works("train", dest, "-o", tmp_path / "b" / "garments", "--quality", "fast")
-    shutil.rmtree(photos)
-    tellapart.works("train", dest, "-o", tmp_path / "c" / "garments", "--quality", "fast")
-    a, b, c = (tmp_path / name / "garments" for name in "abc")
-    assert (a / "model.onnx").read_bytes() == (b / "model.onnx").read_bytes() == (c / "model.onnx").read_bytes()
-    said = [json.loads((folder / "evaluation.json").read_bytes()) for folder in (a, b, c)]
-    moved = [[text for text in one["warnings"] if "cannot be read any more" in text] for one in said]
-    assert [len(texts) for texts in moved] == [0, 1, 1]
-    assert "The file does not exist" in moved[2][0]
-    assert said[0]["proof"]["n"] > said[1]["proof"]["n"] > said[2]["proof"]["n"] == 0
-    assert "a drawn picture" in (c / "report.html").read_text()
-    assert not (c / "examples").exists() or not list((c / "examples").iterdir())
-    tellapart.json("predict", c, next(iter(sorted((garments / "hat").glob("*.jpg")))))
+    for name, dest in (("there", whole), ("half", moved(whole, tmp_path, tmp_path / "half"))):
+        tellapart.works("train", dest, "-o", tmp_path / name / "garments", "--quality", "fast", "--no-advice")
+    there, half = (tmp_path / name / "garments" for name in ("there", "half"))
+    assert (there / "model.onnx").read_bytes() == (half / "model.onnx").read_bytes()
+    n_proven = [json.loads((folder / "evaluation.json").read_bytes())["proof"]["n"] for folder in (there, half)]
+    assert n_proven[0] > n_proven[1] > 0
+
+
+def moved(whole: Path, tmp_path: Path, root: Path) -> Path:
+    """The shards `whole`, which look for their photos in `root`."""
+    dest = tmp_path / "moved"
+    shutil.copytree(whole, dest)
+    manifest = json.loads((dest / "manifest.json").read_bytes())
+    (dest / "manifest.json").write_text(json.dumps(manifest | {"root": str(root)}))
+    return dest
 
 
 def test_photos_without_labels_are_embedded_found_and_labelled_later(tellapart, garments, tmp_path):
@@ -216,6 +227,7 @@ def test_photos_without_labels_are_embedded_found_and_labelled_later(tellapart, 
     tellapart.refuses("similar", photos, photo, says=["no folder of shards"])
 
 
+@pytest.mark.thorough
 def test_answers_on_many_photos_are_those_of_a_table(tellapart, own_process, model, garments, tmp_path):
     """Stopped by a kill in between; the columns are those of the table, and their values too."""
     dest, table = tmp_path / "answers", tmp_path / "table.csv"

@@ -267,7 +267,7 @@ def _refuse_other_kind(found: Destination, manifest: Manifest) -> None:
 
 def uri_of(place: str, root: Path) -> str:
     """How a file is called in all tables: its path below the folder `root`, or its name in the file `root`."""
-    name = os.path.relpath(place, root).replace(os.sep, "/") if root.is_dir() else place
+    name = os.path.relpath(place, root).replace(os.sep, "/") if not root.is_file() else place
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -278,7 +278,7 @@ def uri_of(place: str, root: Path) -> str:
 def place_of(uri: str, root: Path) -> str:
     """Where the bytes of `uri` are: the other way round."""
     name = os.fsdecode(bytes.fromhex(uri.removeprefix(_BYTES))) if uri.startswith(_BYTES) else uri
-    return os.path.normpath(root / name) if root.is_dir() else name
+    return os.path.normpath(root / name) if not root.is_file() else name
 
 
 def dealt(uris: Sequence[str], shard_size: int) -> NDArray[np.int32]:

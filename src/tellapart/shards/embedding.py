@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tellapart.data import photo
+from tellapart.data.meaning.unlabelled import scan_any
 from tellapart.data.preprocess import ResizeMode
 from tellapart.data.source import Dataset
-from tellapart.data.unlabelled import scan_any
 from tellapart.errors import InputError
 from tellapart.features.extract import STAGE, Extractor, bundled_extractor
 from tellapart.parallel import n_cores
@@ -211,7 +211,7 @@ class EmbedJob:
         root = Path(found.manifest.root)
         if not root.exists():
             raise _not_seen(root)
-        archive = None if root.is_dir() else scan_any(str(root)).archive
+        archive = None if not root.is_file() else scan_any(str(root)).archive
 
         def read(uri: str) -> bytes:
             place = place_of(uri, root)

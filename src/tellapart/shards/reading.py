@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tellapart.checks.image_stats import ImageStats, stats_of
 from tellapart.data.grey_picture import SIDE_PX
 from tellapart.data.meaning.class_names import NO_LABEL, label_notes
+from tellapart.data.meaning.unlabelled import scan_any
 from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import CROSSED, SPLIT_TYPE
-from tellapart.data.unlabelled import scan_any
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
 from tellapart.features.extract import Features, memory_mapped
@@ -167,7 +167,7 @@ def _dataset(found: Destination) -> tuple[Dataset, list[str], NDArray[np.int32]]
     splits = np.array([rows[uri][1] for uri in uris], SPLIT_TYPE)
     for array in (labels, splits):
         array.setflags(write=False)
-    archive = None if root.is_dir() else scan_any(str(root)).archive
+    archive = scan_any(str(root)).archive if root.is_file() else None  # a folder may have gone
     dataset = Dataset(
         source=own.source,
         class_names=names,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tellapart.data.unlabelled import scan_unlabelled
+from tellapart.data.meaning.unlabelled import scan_unlabelled
 from tellapart.errors import PhotoError
 from tellapart.formats.metadata import taken
 from tellapart.model.prediction import Predictor, load

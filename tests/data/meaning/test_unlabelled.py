@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
+from tellapart.data.meaning.unlabelled import scan_any, scan_unlabelled
 from tellapart.data.source import scan
-from tellapart.data.unlabelled import scan_any, scan_unlabelled
 from tellapart.errors import InputError
 
 
