@@ -147,12 +147,7 @@ def _prove(predictor: Predictor, trained: Trained) -> Proof:
     got = np.stack([probs for _, probs in answers if probs is not None])
     expected = trained.calibrated.probs(trained.prepared.values[some])
     largest = float(np.abs(got - expected).max())
-    if largest > MAX_PROOF_DIFFERENCE:
-        worst = dataset.photos[some[int(np.abs(got - expected).max(axis=1).argmax())]]
-        raise TrainingError(
-            f"The written model answers '{worst}' differently from the tested one, by {largest:.4f}.",
-            hint="No model was written. Please report this, with what `pip freeze` prints.",
-        )
+    _refuse_difference(largest, f"'{dataset.photos[some[int(np.abs(got - expected).max(axis=1).argmax())]]}'")
     return Proof(len(some), largest)
 
 
@@ -164,12 +159,17 @@ def _prove_drawn(predictor: Predictor, trained: Trained) -> Proof:
     features = compiled(trained.prepared.backbone)(drawn)["features"]
     expected = trained.calibrated.probs(features[None])[0]
     largest = float(np.abs(predictor.answers(drawn).probs - expected).max())
+    _refuse_difference(largest, "a drawn picture")
+    return Proof(0, largest)
+
+
+def _refuse_difference(largest: float, what: str) -> None:
+    """Returns where no probability of the written graph differs by more than may be."""
     if largest > MAX_PROOF_DIFFERENCE:
         raise TrainingError(
-            f"The written model answers a drawn picture differently from the tested one, by {largest:.4f}.",
+            f"The written model answers {what} differently from the tested one, by {largest:.4f}.",
             hint="No model was written. Please report this, with what `pip freeze` prints.",
         )
-    return Proof(0, largest)
 
 
 def moved_since(evaluation: Evaluation, prepared: Prepared, shown_names: Sequence[str]) -> Evaluation:

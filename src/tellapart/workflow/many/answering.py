@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from tellapart.data.meaning.unlabelled import scan_unlabelled
+from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
 from tellapart.formats.metadata import taken
 from tellapart.model.prediction import Predictor, load
@@ -123,22 +124,9 @@ def answer(
     refuse_inside(source, output)
     dataset, n_workers = scan_unlabelled(source), n_workers or n_cores()
     predictor = load(model, streams=n_workers)
-    root = root_of(source, dataset)
-    manifest = Manifest(
-        network=predictor.key,
-        quality=os.path.basename(os.path.abspath(model)),
-        resize_mode=predictor.preprocessing.resize_mode,
-        precision="float32",
-        n_features=len(predictor.class_names),
-        source=dataset.source,
-        root=root,
-        shard_size=shard_size_of(output, shard_size),
-        n_photos=dataset.n,
-        n_left_out=len(dataset.skipped),
-        kind=ANSWERS_KIND,
-    )
-    found = begun(output, dataset, manifest)
-    index = {uri_of(place, Path(root)): i for i, place in enumerate(dataset.places)}
+    found = begun(output, dataset, _manifest(model, source, output, dataset, predictor, shard_size))
+    root = Path(found.manifest.root)
+    index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
     listed = found.listed
 
     def read(uri: str) -> bytes:
@@ -153,3 +141,21 @@ def answer(
     own = [shard for shard in range(found.manifest.n_shards) if part.has(shard) and not shards.is_done(shard)]
     made, photos = make_all(shards, own, progress, STAGE)
     return Embedded(made, photos, changed)
+
+
+def _manifest(
+    model: str, source: str, output: Path, dataset: Dataset, predictor: Predictor, shard_size: int | None
+) -> Manifest:
+    return Manifest(
+        network=predictor.key,
+        quality=os.path.basename(os.path.abspath(model)),
+        resize_mode=predictor.preprocessing.resize_mode,
+        precision="float32",
+        n_features=len(predictor.class_names),
+        source=dataset.source,
+        root=root_of(source, dataset),
+        shard_size=shard_size_of(output, shard_size),
+        n_photos=dataset.n,
+        n_left_out=len(dataset.skipped),
+        kind=ANSWERS_KIND,
+    )
