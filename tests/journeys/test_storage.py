@@ -229,6 +229,28 @@ def test_tars_are_read_by_ranges_and_a_run_of_photos_at_once(in_process, store, 
     assert len(proxy.asked) - asked <= 4
 
 
+def test_a_bucket_without_classes_is_kept_up_to_date_searched_and_answered(
+    in_process, store, garments, model, tmp_path
+):
+    loose, bucket, dest = tmp_path / "loose", "s3://garments/loose", "s3://garments/of-loose"
+    loose.mkdir()
+    for photos in (sorted((garments / "dress").iterdir())[:4], sorted((garments / "dress").iterdir())[2:6]):
+        for photo in photos:
+            shutil.copyfile(photo, loose / photo.name)
+        store.fill("garments", loose)
+        of_folder = in_process.json("embed", loose, "-o", tmp_path / "shards", *OPTIONS, "--update")
+        said = in_process.json("embed", bucket, "-o", dest, *OPTIONS, "--update", **store.environment)
+        assert said == of_folder
+    assert (said["made"], said["n_shards"], said["used"], said["gone"]) == (1, 2, 6, 0)
+    assert store.content("garments", "of-loose/features/") == shards(tmp_path / "shards")
+    found = in_process.json("similar", dest, photo, "-n", "1", **store.environment)
+    assert found["compared"] == 6
+    assert found["photos"][0]["uri"] == photo.name
+    said = in_process.json("predict", model, bucket, "-o", "s3://garments/answers", **store.environment)
+    assert (said["made"], said["used"], said["skipped"]) == (1, 6, 0)
+    assert list(store.content("garments", "answers/answers/")) == ["000000.parquet"]
+
+
 def test_predict_takes_addresses_beside_paths(in_process, store, garments, model, tmp_path):
     first = min((garments / "hat").glob("*-*.jpg"))
     address = f"s3://garments/photos/hat/{first.name}"

@@ -32,6 +32,7 @@ tellapart embed photos/ -o shards                   the same again goes on where
 tellapart embed photos/ -o /nas/shards --shard 1/2  on one machine, 2/2 on another; or the same on both
 tellapart embed /nas/photos -o /nas/shards --ray auto  on all machines of a Ray cluster
 tellapart embed photos/ -o shards --retry-failed    once more the photos that could not be read
+tellapart embed photos/ -o shards --update          photos that came since; those that went are marked
 tellapart embed s3://bucket/photos -o s3://bucket/shards
 tellapart embed 's3://bucket/train-{0000..0127}.tar' -o shards
 tellapart status shards
@@ -63,6 +64,10 @@ tellapart train shards -o burgers"""
 )  # fmt: skip
 @ray_option
 @click.option("--retry-failed", is_flag=True, help="Read photos that were skipped once more.")
+@click.option(
+    "--update", is_flag=True,
+    help="Add photos that are new or changed since DEST was begun, in shards of their own; mark those that are gone.",
+)  # fmt: skip
 @click.option("--plan", "only_plan", is_flag=True, help="Try 200 photos, say what all would take, and write nothing.")
 @group_by_option
 @allow_private_option
@@ -78,6 +83,7 @@ def embed(
     workers: int | None,
     ray: str | None,
     retry_failed: bool,
+    update: bool,
     only_plan: bool,
     group_by: str | None,
     allow_private: bool,
@@ -86,8 +92,8 @@ def embed(
     """Compute the features of PHOTOS once and keep them in DEST, as shards that any number of processes fill.
 
     A shard is written when all of it is done, so a stop or a kill leaves whole shards, and the same command makes the
-    others. PHOTOS is what `train` takes, and both may lie elsewhere: s3://, gs://, az://, and for PHOTOS hf://, https://
-    and tars. Needs the extra shards, or cloud, and cluster for --ray.
+    others. PHOTOS is what `train` takes, or a folder of photos without classes, and both may lie elsewhere: s3://, gs://,
+    az://, and for PHOTOS hf://, https:// and tars. Needs the extra shards, or cloud, and cluster for --ray.
     """
     from tellapart.data.remote.place import place_named
     from tellapart.shards.embedding import EmbedJob, How, Part, plan
@@ -102,7 +108,7 @@ def embed(
         raise InputError("There is no folder to write to.", hint="Name one with -o, or see what it takes with --plan.")
     own = Part.parse(part) if part else Part()
     try:
-        job = EmbedJob(photos, place_named(output), how, own, retry_failed, group_by, allow_private)
+        job = EmbedJob(photos, place_named(output), how, own, retry_failed, group_by, allow_private, update)
         done = _embedded(job, workers, ray)
     except KeyboardInterrupt:
         say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
@@ -110,6 +116,7 @@ def embed(
     if done.changed:
         files = counted(done.changed, "photo is", "photos are")
         say(f"Note: {files} new or gone since the list in {shown(output)} was made, which stays as it is.", err=True)
+        say("--update brings it up to date.", err=True)
     from tellapart.cli.status import as_lines
     from tellapart.shards.state import state_of
 

@@ -12,7 +12,15 @@ from tellapart.cli import streams
 from tellapart.cli.interrupts import wait_for_imports
 from tellapart.cli.output import say
 from tellapart.cli.wrong_words import corrected
-from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
+from tellapart.errors import (
+    ArtifactError,
+    InputError,
+    MissingExtraError,
+    NoClassesError,
+    PhotoError,
+    TellapartError,
+    TrainingError,
+)
 from tellapart.extras import incomplete
 from tellapart.text import shown, shown_lines
 
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 EXIT_CODES: dict[type[TellapartError], int] = {
     TellapartError: 1,
     InputError: 2,
+    NoClassesError: 2,
     PhotoError: 2,
     ArtifactError: 2,
     TrainingError: 1,

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from tellapart.data.meaning.unlabelled import scan_any
 from tellapart.data.preprocess import ResizeMode
 from tellapart.data.remote.held import lies_elsewhere, requests_for
 from tellapart.data.remote.place import Place
-from tellapart.data.source import Dataset, scan
+from tellapart.data.source import Dataset
 from tellapart.errors import InputError
 from tellapart.features.extract import STAGE, Extractor, bundled_extractor
 from tellapart.parallel import n_cores
@@ -34,9 +35,10 @@ from tellapart.shards.destination import (
     opened,
     uri_of,
 )
-from tellapart.shards.making import Reader, Shards, no_longer_there, rows_of
+from tellapart.shards.making import FeatureRows, Reader, Shards, no_longer_there, rows_of
 from tellapart.shards.origin import bytes_of, not_seen, reader_at, refuse_inside, root_of
 from tellapart.shards.rows import REPEATING, processor, table_of
+from tellapart.shards.updating import bring_up_to_date
 from tellapart.shards.work import Begun, Embedded
 from tellapart.timing import Progress, usual_progress
 
@@ -126,6 +128,7 @@ def embed(
     retry_failed: bool = False,
     group_by: str | None = None,
     allow_private: bool = False,
+    update: bool = False,
     progress: Progress = usual_progress,
 ) -> Embedded:
     """Make those shards of `output` that are not done yet; returns when all of this part are.
@@ -139,12 +142,13 @@ def embed(
         retry_failed: whether photos that were skipped are read once more.
         group_by: what says which photos belong together, as for `scan`.
         allow_private: whether addresses of the web may lead to hosts of this network.
+        update: whether the list is brought up to date first: photos that are new get shards of their own.
         progress: called with (stage, done, total).
 
     Raises:
         InputError: there are no photos, or `output` is something else, or cannot be written; shards are kept.
     """
-    job = EmbedJob(source, output, how, part, retry_failed, group_by, allow_private)
+    job = EmbedJob(source, output, how, part, retry_failed, group_by, allow_private, update)
     return job.run(n_workers=n_workers, progress=progress)
 
 
@@ -163,6 +167,7 @@ class EmbedJob:
     retry_failed: bool = False
     group_by: str | None = None
     allow_private: bool = False
+    update: bool = False
     folder: str = field(default_factory=os.getcwd)
 
     @contextmanager
@@ -170,12 +175,14 @@ class EmbedJob:
         """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
         parquet.arrow()
         refuse_inside(self.source, self.output)
-        dataset = scan(self.source, group_by=self.group_by, allow_private=self.allow_private)
+        dataset = scan_any(self.source, group_by=self.group_by, allow_private=self.allow_private)
         with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False) as extractor:
             found = begun(self.output, dataset, _manifest(self.source, self.output, dataset, extractor, self.how))
+            if self.update and bring_up_to_date(found, dataset):
+                found = opened(self.output)
             root = found.manifest.root
             index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
-            changed = _changed(found, index.keys(), dataset.source)
+            changed = changed_since(found, index.keys(), dataset.source)
 
             def read(uri: str) -> bytes:
                 if uri not in index:
@@ -183,7 +190,8 @@ class EmbedJob:
                 return dataset.read(index[uri])
 
             reader = Reader(read, dataset.source, lies_elsewhere(dataset.archive))
-            shards = Shards(found, reader, extractor, n_workers=n_workers, retry_failed=self.retry_failed)
+            rows = FeatureRows(found.manifest, reader, extractor, n_workers)
+            shards = Shards(found, rows, retry_failed=self.retry_failed, source=dataset.source)
             own = [shard for shard in range(found.manifest.n_shards) if self.part.has(shard)]
             said = zip(own, all_done(found, own), strict=True)
             yield shards, tuple(shard for shard, footer in said if not shards.counts(shard, footer)), changed
@@ -191,7 +199,7 @@ class EmbedJob:
     def run(self, *, n_workers: int | None, progress: Progress) -> Embedded:
         """Do it all in this process."""
         with self.opened(n_workers or n_cores()) as (shards, waiting, changed):
-            made, photos = _make_all(shards, waiting, progress)
+            made, photos = make_all(shards, waiting, progress)
         return Embedded(made, photos, changed)
 
     def begin(self) -> Begun:
@@ -214,7 +222,8 @@ class EmbedJob:
         with chdir(self.folder) if os.path.isdir(self.folder) else nullcontext():
             reader = reader_at(found.manifest.root, self.source, allow_private=self.allow_private)
         with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False) as extractor:
-            shards = Shards(found, reader, extractor, n_workers=n_workers, retry_failed=self.retry_failed)
+            rows = FeatureRows(found.manifest, reader, extractor, n_workers)
+            shards = Shards(found, rows, retry_failed=self.retry_failed, source=self.source)
             shards.warm()
             yield shards
 
@@ -238,7 +247,7 @@ def plan(
         InputError: there are no photos, or a file is not what it is taken for.
     """
     parquet.arrow()
-    dataset = scan(source, allow_private=allow_private)
+    dataset = scan_any(source, allow_private=allow_private)
     with bundled_extractor(how.quality, how.resize_mode, keep=False) as extractor:
         processor(extractor)  # compiles
         step = max(1, dataset.n // TRIED)
@@ -266,13 +275,13 @@ def plan(
     )
 
 
-def _make_all(shards: Shards, own: Sequence[int], progress: Progress) -> tuple[int, int]:
+def make_all(shards: Shards, own: Sequence[int], progress: Progress, stage: str = STAGE) -> tuple[int, int]:
     """How many shards were made here, and the photos in them, when all of `own` are done, by whomever."""
     sizes = shards.found.sizes
     waiting, total, done, made, photos = list(own), sum(sizes[shard] for shard in own), 0, 0, 0
 
     def tell(n: int) -> None:
-        progress(STAGE, done + n, total)
+        progress(stage, done + n, total)
 
     tell(0)
     with closing(claims_at(shards.found.path / LOCKS)) as claims:
@@ -294,9 +303,9 @@ def _make_all(shards: Shards, own: Sequence[int], progress: Progress) -> tuple[i
     return made, photos
 
 
-def _changed(found: Destination, uris: Set[str], source: str) -> int:
+def changed_since(found: Destination, uris: Set[str], source: str) -> int:
     """How many photos are new or gone since the list was made; refuses photos that are others altogether."""
-    listed = {uri for uri in found.listed.uris if uri is not None}
+    listed = found.listed.there.keys()
     n_there = len(listed & uris)
     if n_there < len(listed) * MOST_GONE:
         raise InputError(
@@ -309,12 +318,6 @@ def _changed(found: Destination, uris: Set[str], source: str) -> int:
 def _manifest(source: str, output: Place, dataset: Dataset, extractor: Extractor, how: How) -> Manifest:
     if how.precision not in PRECISIONS:
         raise InputError(f"There is no precision '{how.precision}'.", hint=f"Choose one of: {', '.join(PRECISIONS)}.")
-    size = how.shard_size
-    if size is None:
-        try:
-            size = opened(output).manifest.shard_size
-        except InputError:  # it is begun now
-            size = SHARD_SIZE
     return Manifest(
         network=extractor.extractor_key,
         quality=how.quality,
@@ -323,7 +326,17 @@ def _manifest(source: str, output: Place, dataset: Dataset, extractor: Extractor
         n_features=extractor.backbone.n_features,
         source=dataset.source,
         root=root_of(source, dataset),
-        shard_size=size,
+        shard_size=shard_size_of(output, how.shard_size),
         n_photos=dataset.n,
         n_left_out=len(dataset.skipped),
     )
+
+
+def shard_size_of(output: Place, asked: int | None) -> int:
+    """Photos in a shard: as asked for, as in the folder that is there, or as usual."""
+    if asked is not None:
+        return asked
+    try:
+        return opened(output).manifest.shard_size
+    except InputError:  # it is begun now
+        return SHARD_SIZE

@@ -5,7 +5,7 @@ A photo's row follows from its content and the network alone, and a shard's byte
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from tellapart.data.remote.door import READERS
 from tellapart.data.remote.place import Place
@@ -13,7 +13,7 @@ from tellapart.errors import InputError, PhotoError
 from tellapart.features.extract import SPARE_WORKERS, Extractor
 from tellapart.parallel import map_in_order
 from tellapart.shards import parquet
-from tellapart.shards.destination import Destination
+from tellapart.shards.destination import Destination, Manifest
 from tellapart.shards.rows import REPEATING, Row, processor, row_of, table_of
 
 MANY = 16  # photos that are all gone by no chance
@@ -40,28 +40,57 @@ class Reader:
     elsewhere: bool
 
 
+class Rows(Protocol):
+    """What makes the rows of photos; the same photo gives the same row on one kind of processor."""
+
+    def processor(self) -> str:
+        """Names the kind of processor by what it computes; compiles the network."""
+
+    def table(self, uris: Sequence[str], tell: Tell) -> tuple[Any, list[str | None]]:
+        """A row for each photo, and of each the code of the error for which it is skipped, or None.
+
+        `tell` is called with how many there are so far.
+        """
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """Rows of features.
+
+    Args:
+        manifest: of the folder.
+        reader: where photos come from.
+        extractor: the network.
+        n_workers: threads.
+    """
+
+    manifest: Manifest
+    reader: Reader
+    extractor: Extractor
+    n_workers: int
+
+    def processor(self) -> str:
+        """Names the kind of processor."""
+        return processor(self.extractor)
+
+    def table(self, uris: Sequence[str], tell: Tell) -> tuple[Any, list[str | None]]:
+        """Of each photo its features and its looks."""
+        rows = rows_of(uris, self.reader, self.extractor, self.n_workers, tell)
+        return table_of(rows, self.manifest.n_features, self.manifest.precision), [row.code for row in rows]
+
+
 class Shards:
     """Makes shards of one folder in this process.
 
     Args:
         found: the folder.
-        reader: where photos come from.
-        extractor: the network.
-        n_workers: threads.
+        rows: what makes the rows of photos.
         retry_failed: whether photos that were skipped are read once more.
     """
 
-    def __init__(
-        self,
-        found: Destination,
-        reader: Reader,
-        extractor: Extractor,
-        *,
-        n_workers: int,
-        retry_failed: bool,
-    ) -> None:
-        self.found, self._reader, self._extractor = found, reader, extractor
-        self._n_workers, self._retry_failed = n_workers, retry_failed
+    def __init__(self, found: Destination, rows: Rows, *, retry_failed: bool, source: str) -> None:
+        self.found, self._rows, self._source = found, rows, source
+        self._retry_failed = retry_failed
         self._retried: set[int] = set()
         self._processor = ""
 
@@ -81,7 +110,7 @@ class Shards:
 
     def warm(self) -> None:
         """Compile the network, which the first shard does otherwise."""
-        self._processor = self._processor or processor(self._extractor)
+        self._processor = self._processor or self._rows.processor()
 
     def make(self, shard: int, tell: Tell) -> None:
         """Write a shard; `tell` is called with how many of its photos there are.
@@ -91,17 +120,17 @@ class Shards:
         """
         self._retried.add(shard)
         self.warm()
-        own, uris = self.found.manifest, self.found.members(shard)
+        uris = self.found.members(shard)
         kept, again = self._kept(shard)
         wanted = [uri for uri in uris if again is None or uri in again]
-        rows = rows_of(wanted, self._reader, self._extractor, self._n_workers, tell)
-        _refuse_vanished(rows, self._reader.source)
-        table = table_of(rows, own.n_features, own.precision)
+        table, codes = self._rows.table(wanted, tell)
+        why = table[self.found.reasons][0].as_py() if codes else None
+        _refuse_vanished(codes, why or "", self._source)
         if kept is not None:
             # What was read back holds notes of the file in its schema, which the file would then be written with.
             kept = kept.cast(table.schema).replace_schema_metadata(None)
             table = parquet.arrow().concat_tables([kept, table]).sort_by("uri")
-        n_skipped = table.num_rows - table["features"].drop_null().length()
+        n_skipped = len(table[self.found.reasons].drop_null())
         said = {
             **self.found.wanted(shard),
             "processor": self._processor,
@@ -116,8 +145,8 @@ class Shards:
         if said is None or said.get("processor") != self._processor:
             return None, None
         table = parquet.load(self.found.place(shard))
-        skipped = table["skipped"].is_valid()
-        return table.filter(table["skipped"].is_null()), set(table.filter(skipped)["uri"].to_pylist())
+        skipped = table[self.found.reasons].is_valid()
+        return table.filter(table[self.found.reasons].is_null()), set(table.filter(skipped)["uri"].to_pylist())
 
 
 def rows_of(uris: Sequence[str], reader: Reader, extractor: Extractor, n_workers: int, tell: Tell) -> list[Row]:
@@ -135,12 +164,26 @@ def rows_of(uris: Sequence[str], reader: Reader, extractor: Extractor, n_workers
     for row in map_in_order(work, uris, n_workers=n_workers + spare, name="embed"):
         rows.append(row)
         tell(len(rows))
-        if len(rows) >= AWAY and all(one.code == "unreachable" for one in rows[-AWAY:]):
-            raise InputError(
-                f"None of the last {AWAY} photos of '{reader.source}' could be had: {_lower(row.skipped or '')}",
-                hint="When the storage answers again, the same command goes on. Shards that are done are kept.",
-            )
+        refuse_away([one.code for one in rows[-AWAY:]], row.skipped or "", reader.source)
     return rows
+
+
+def refuse_away(codes: Sequence[str | None], why: str, source: str) -> None:
+    """Returns unless these are as many photos in a row as storage elsewhere gives none of when it is down.
+
+    Args:
+        codes: of the last photos, AWAY at most.
+        why: the last one could not be had.
+        source: how the person called the photos.
+
+    Raises:
+        InputError: it is down, or the network.
+    """
+    if len(codes) >= AWAY and all(code == "unreachable" for code in codes):
+        raise InputError(
+            f"None of the last {AWAY} photos of '{source}' could be had: {_lower(why)}",
+            hint="When the storage answers again, the same command goes on. Shards that are done are kept.",
+        )
 
 
 def _lower(sentence: str) -> str:
@@ -152,15 +195,15 @@ def no_longer_there() -> PhotoError:
     return PhotoError("The file was there when the list was made, and is no longer.", code="missing")
 
 
-def _refuse_vanished(rows: Sequence[Row], source: str) -> None:
+def _refuse_vanished(codes: Sequence[str | None], why: str, source: str) -> None:
     """Returns where some photo of a shard is there; each shard is a sample of all, so otherwise a disk has gone."""
-    if len(rows) >= MANY and all(row.code in NOT_GIVEN for row in rows):
+    if len(codes) >= MANY and all(code in NOT_GIVEN for code in codes):
         raise InputError(
-            f"None of {len(rows):,} photos in a row of '{source}' could be had: {_lower(rows[0].skipped or '')}",
+            f"None of {len(codes):,} photos in a row of '{source}' could be had: {_lower(why)}",
             hint="When that is mended, the same command goes on. Shards that are done are kept.",
         )
-    if len(rows) >= MANY and all(row.code in GONE for row in rows):
+    if len(codes) >= MANY and all(code in GONE for code in codes):
         raise InputError(
-            f"None of {len(rows):,} photos in a row can be read any more: is the disk of '{source}' still there?",
+            f"None of {len(codes):,} photos in a row can be read any more: is the disk of '{source}' still there?",
             hint="When it is back, the same command goes on. Shards that are done are kept.",
         )

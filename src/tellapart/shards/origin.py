@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 from tellapart.data import photo
+from tellapart.data.meaning.unlabelled import scan_any
 from tellapart.data.remote.held import held_at, lies_elsewhere, root_in, size_in
 from tellapart.data.remote.place import Place
 from tellapart.data.remote.tars import is_tars
-from tellapart.data.source import Container, Dataset, scan
+from tellapart.data.source import Container, Dataset
 from tellapart.errors import InputError
 from tellapart.shards.destination import place_of
 from tellapart.shards.making import Reader, no_longer_there
@@ -52,12 +53,12 @@ def bytes_of(dataset: Dataset) -> int:
 
 
 def container_at(root: str, *, allow_private: bool) -> Container | None:
-    """What holds the photos that are named relative to `root`, opened again; None where they are files.
+    """What holds the photos that are named relative to `root`, opened again; None where they are files, or it has gone.
 
     Raises:
         InputError: it is gone.
     """
-    return held_at(root, allow_private=allow_private) or (None if os.path.isdir(root) else scan(root).archive)
+    return held_at(root, allow_private=allow_private) or (scan_any(root).archive if os.path.isfile(root) else None)
 
 
 def reader_at(root: str, source: str, *, allow_private: bool) -> Reader:
@@ -75,7 +76,9 @@ def reader_at(root: str, source: str, *, allow_private: bool) -> Reader:
     if os.path.isabs(root) and not os.path.exists(root) and not is_tars(root):
         raise not_seen(root)
     archive = (
-        container_at(root, allow_private=allow_private) if root else scan(source, allow_private=allow_private).archive
+        container_at(root, allow_private=allow_private)
+        if root
+        else scan_any(source, allow_private=allow_private).archive
     )
 
     def read(uri: str) -> bytes:
