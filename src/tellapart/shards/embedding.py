@@ -220,10 +220,10 @@ class EmbedJob:
         if found is None or found.mark != begun.mark:
             raise not_seen(str(output))
         with chdir(self.folder) if os.path.isdir(self.folder) else nullcontext():
-            reader = reader_at(found.manifest.root, self.source, allow_private=self.allow_private)
+            reader = reader_at(found.manifest, self.source, allow_private=self.allow_private)
         with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False) as extractor:
             rows = FeatureRows(found.manifest, reader, extractor, n_workers)
-            shards = Shards(found, rows, retry_failed=self.retry_failed, source=self.source)
+            shards = Shards(found, rows, retry_failed=self.retry_failed, source=reader.source)
             shards.warm()
             yield shards
 

@@ -10,7 +10,7 @@ from tellapart.data.remote.place import Place
 from tellapart.data.remote.tars import is_tars
 from tellapart.data.source import Container, Dataset
 from tellapart.errors import InputError
-from tellapart.shards.destination import place_of
+from tellapart.shards.destination import Manifest, place_of
 from tellapart.shards.making import Reader, no_longer_there
 
 
@@ -61,11 +61,11 @@ def container_at(root: str, *, allow_private: bool) -> Container | None:
     return held_at(root, allow_private=allow_private) or (scan_any(root).archive if os.path.isfile(root) else None)
 
 
-def reader_at(root: str, source: str, *, allow_private: bool) -> Reader:
+def reader_at(manifest: Manifest, source: str, *, allow_private: bool) -> Reader:
     """Where another process has photos from, which lists none: it reads those that the list of shards names.
 
     Args:
-        root: what uris are relative to.
+        manifest: of the folder of shards.
         source: how the person called the photos. A table of addresses is read again, for the list of shards keeps no
             signatures.
         allow_private: whether addresses of the web may lead to hosts of this network.
@@ -73,6 +73,7 @@ def reader_at(root: str, source: str, *, allow_private: bool) -> Reader:
     Raises:
         InputError: this machine does not see them.
     """
+    root = manifest.root
     if os.path.isabs(root) and not os.path.exists(root) and not is_tars(root):
         raise not_seen(root)
     archive = (
@@ -89,7 +90,7 @@ def reader_at(root: str, source: str, *, allow_private: bool) -> Reader:
             raise no_longer_there()
         return photo.read(place)
 
-    return Reader(read, source, lies_elsewhere(archive))
+    return Reader(read, manifest.source, lies_elsewhere(archive))  # `source` may hold a signature
 
 
 def not_seen(name: str) -> InputError:
