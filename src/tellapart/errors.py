@@ -2,6 +2,7 @@
 
 TellapartError
 ├── InputError          the person's folder, file or option; also a ValueError
+│   ├── NoClassesError  photos, but no class folders
 │   └── PhotoError      one photo; carries a stable `code`
 ├── ArtifactError       a model folder that is broken, hostile or from a newer version
 ├── TrainingError       training could not go on although the input was fine
@@ -30,6 +31,10 @@ class TellapartError(Exception):
 
 class InputError(TellapartError, ValueError):
     """Something the person gave us, which the person can mend."""
+
+
+class NoClassesError(InputError):
+    """There are photos, but no class folders that would label them."""
 
 
 class PhotoError(InputError):

@@ -10,6 +10,7 @@ from tellapart.errors import MissingExtraError
 # The modules by which an extra is known to be there; what else it brings comes with them.
 MODULES: Final = {
     "cloud": ("adlfs", "aiohttp", "fsspec", "gcsfs", "huggingface_hub", "s3fs"),  # each imported where it is used
+    "cluster": ("ray",),
     "deep": ("torch", "torchvision", "timm", "onnxscript"),  # what networks are trained and written with
     "hub": ("datasets",),
     "serve": ("prometheus_client", "starlette", "uvicorn"),

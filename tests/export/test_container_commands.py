@@ -54,6 +54,7 @@ REFUSES = {
     "summary": ["summary", "first-cnn"],
     "embed": ["embed", "PHOTOS", "-o", "shards"],
     "status": ["status", "shards"],
+    "similar": ["similar", "shards", "PHOTO"],
     "studio": ["studio", "PHOTOS", "--no-browser"],
 }
 

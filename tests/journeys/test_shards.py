@@ -1,5 +1,6 @@
 """Whole runs of `embed`, `status` and `train` on shards: stopped, killed, two at once, on a full disk."""
 
+import csv
 import json
 import resource
 import shutil
@@ -9,6 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageFilter
+
+from tellapart.shards import parquet
 
 OPTIONS = ("--quality", "fast", "--shard-size", "7")
 N_PHOTOS, N_SHARDS = 89, 13
@@ -139,3 +143,113 @@ def test_a_plan_and_a_state_are_said_in_words(tellapart, garments, whole, tmp_pa
     said = tellapart.works("status", whole)
     assert said.splitlines()[:2] == ["13 of 13 shards done.", "91 files found = 89 used + 2 skipped."]
     assert "1 × empty file" in said
+
+
+def test_check_finds_in_shards_what_it_finds_in_the_photos(tellapart, garments, whole, tmp_path):
+    """Copies, a leak of labels, a blurred and a dark photo among them; then with no photo there any more."""
+    photos, dest = tmp_path / "photos", tmp_path / "shards"
+    for name in ("dress", "hat"):
+        shutil.copytree(garments / name, photos / name)
+    first, second = sorted((photos / "hat").glob("*.jpg"))[:2]
+    shutil.copyfile(first, photos / "hat" / "copy.jpg")
+    shutil.copyfile(second, photos / "dress" / "conflict.jpg")
+    with Image.open(second) as image:
+        image.filter(ImageFilter.GaussianBlur(12)).save(photos / "hat" / "blurred.jpg")
+        image.point(lambda value: value // 30).save(photos / "hat" / "dark.png")
+    tellapart.works("embed", photos, "-o", dest, *OPTIONS)
+    wanted = tellapart.json("check", photos, "--quality", "fast")
+    assert tellapart.json("check", dest, "--quality", "fast") == wanted
+    kinds = {finding["kind"] for finding in wanted["findings"]}
+    assert {"label_conflict", "exact_duplicate", "blurred", "dark", "unusable"} <= kinds
+    photos.rename(tmp_path / "elsewhere")
+    assert tellapart.json("check", dest, "--quality", "fast") == wanted
+    tellapart.works("check", dest, "--quality", "fast", "-o", tmp_path / "page.html")
+    tellapart.refuses("check", dest, "--fix", says=["folder of shards"])
+    tellapart.refuses("check", dest, says=["another network", "--quality fast"])
+
+
+def test_a_model_of_photos_that_are_gone_is_written_and_says_so(tellapart, whole, tmp_path):
+    dest = moved(whole, tmp_path, tmp_path / "gone")
+    tellapart.works("train", dest, "-o", tmp_path / "garments", "--quality", "fast", "--no-advice")
+    said = json.loads((tmp_path / "garments" / "evaluation.json").read_bytes())
+    (warning,) = [text for text in said["warnings"] if "cannot be read any more" in text]
+    assert "The file does not exist" in warning
+    assert said["proof"]["n"] == 0
+    assert "a drawn picture" in (tmp_path / "garments" / "report.html").read_text()
+    assert not list((tmp_path / "garments").glob("examples/*"))
+
+
+@pytest.mark.thorough
+def test_of_photos_that_are_half_there_the_model_is_the_same(tellapart, garments, whole, tmp_path):
+    shutil.copytree(garments, tmp_path / "half")
+    for photo in sorted((tmp_path / "half").rglob("*.jpg"))[::2]:
+        photo.unlink()
+    for name, dest in (("there", whole), ("half", moved(whole, tmp_path, tmp_path / "half"))):
+        tellapart.works("train", dest, "-o", tmp_path / name / "garments", "--quality", "fast", "--no-advice")
+    there, half = (tmp_path / name / "garments" for name in ("there", "half"))
+    assert (there / "model.onnx").read_bytes() == (half / "model.onnx").read_bytes()
+    n_proven = [json.loads((folder / "evaluation.json").read_bytes())["proof"]["n"] for folder in (there, half)]
+    assert n_proven[0] > n_proven[1] > 0
+
+
+def moved(whole: Path, tmp_path: Path, root: Path) -> Path:
+    """The shards `whole`, which look for their photos in `root`."""
+    dest = tmp_path / "moved"
+    shutil.copytree(whole, dest)
+    manifest = json.loads((dest / "manifest.json").read_bytes())
+    (dest / "manifest.json").write_text(json.dumps(manifest | {"root": str(root)}))
+    return dest
+
+
+def test_photos_without_labels_are_embedded_found_and_labelled_later(tellapart, garments, tmp_path):
+    photos, dest = tmp_path / "loose", tmp_path / "shards"
+    photos.mkdir()
+    for name in ("dress", "hat"):
+        for photo in sorted((garments / name).glob("*.jpg"))[:9]:
+            shutil.copyfile(photo, photos / f"{name}-{photo.name}")
+    (photos / "hat-empty.jpg").unlink(missing_ok=True)
+    tellapart.works("embed", photos, "-o", dest, *OPTIONS)
+    tellapart.refuses("train", dest, "-o", tmp_path / "model", "--quality", "fast", says=["None of", "column label"])
+    path = dest / "labels" / "part-0.parquet"
+    table = parquet.load(path)
+    labels = [uri.split("-")[0] for uri in table["uri"].to_pylist()]
+    table = table.set_column(1, "label", parquet.arrow().array(["", *labels[1:]]))
+    parquet.save(path, table, {}, [])
+    said = tellapart.works("train", dest, "-o", tmp_path / "model", "--quality", "fast", "--no-advice")
+    assert "dress" in said or "hat" in said
+    assert "1 photo without a label is not used." in (tmp_path / "model" / "evaluation.json").read_text()
+    photo = min((garments / "hat").glob("1*.jpg"), default=min((garments / "hat").glob("*.jpg")))
+    found = tellapart.json("similar", dest, photo, "-n", 3)
+    assert [one["label"] in {"hat", "dress", ""} for one in found["photos"]] == [True] * 3
+    lines = tellapart.works("similar", dest, found["photos"][0]["uri"], "-n", 2).splitlines()
+    assert len(lines) == 2
+    tellapart.refuses("similar", dest, "absent.jpg", says=["no photo in"])
+    tellapart.refuses("similar", photos, photo, says=["no folder of shards"])
+
+
+@pytest.mark.thorough
+def test_answers_on_many_photos_are_those_of_a_table(tellapart, own_process, model, garments, tmp_path):
+    """Stopped by a kill in between; the columns are those of the table, and their values too."""
+    dest, table = tmp_path / "answers", tmp_path / "table.csv"
+    command = ("predict", model, garments, "-o", dest, "--shard-size", 7)
+    run = own_process.start(*command, stdout=subprocess.PIPE)
+    wait_for_shards(dest / "answers", 2, run)
+    run.kill()
+    run.communicate()
+    done = len(list((dest / "answers").glob("*.parquet")))
+    state = tellapart.json(*command)
+    assert state["made"] == N_SHARDS - done
+    assert tellapart.json("status", dest)["used"] == state["used"] == N_PHOTOS
+    tellapart.works("predict", model, garments, "--csv", table)
+    wanted = {row["photo"]: row for row in csv.DictReader(table.read_text().splitlines())}
+    files = sorted((dest / "answers").glob("*.parquet"))
+    rows = [row for path in files for row in parquet.load(path).to_pylist()]
+    assert [name for name in rows[0] if name not in ("uri", "code")] == list(next(iter(wanted.values())))
+    for row in rows:
+        of_table = wanted[row["photo"]]
+        for name, value in of_table.items():
+            mine = "" if row[name] is None else f"{row[name]:.6f}" if isinstance(row[name], float) else row[name]
+            assert mine == value, name
+    tellapart.refuses(*command, "--csv", table, says=["--csv"])
+    tellapart.refuses("predict", model, garments, "--shard", "1/2", says=["go with -o"])
+    tellapart.refuses("similar", dest, rows[0]["uri"], says=["no features"])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tellapart.cluster.worker import Worker, begin
 from tellapart.data.remote import door, web
+from tellapart.data.remote.place import Elsewhere
+from tellapart.shards.embedding import EmbedJob, How
 from tellapart.shards.reading import photos_of
+from tellapart.shards.state import state_of
 
 from .stores import KEY, NOT_THERE, SECRET, Proxy, Store, moto, proxying
 
@@ -195,6 +200,27 @@ def test_signed_addresses_are_kept_without_their_signatures(in_process, store, g
         assert not [path for path in files if secret.encode() in path.read_bytes()]
 
 
+def test_a_machine_of_a_cluster_fetches_for_itself(store, proxy, whole, tmp_path, monkeypatch):
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    word, how = "0f3a9signature77c1", How("fast", shard_size=7)
+    names = [name for name in store.names("garments", "photos/") if name.endswith(".jpg") and "empty" not in name]
+    signed = f"X-Amz-Credential={KEY}%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Signature={word}"
+    rows = [f"http://127.0.0.1:{proxy.port}/garments/{name}?{signed},{name.split('/')[1]}" for name in names]
+    (tmp_path / "list.csv").write_text("\n".join(["url,label", *rows]))
+    table = EmbedJob(str(tmp_path / "list.csv"), Path(tmp_path / "named"), how, allow_private=True)
+    for job in (EmbedJob("s3://garments/photos", Elsewhere("s3://garments/handed"), how), table):
+        sent = pickle.loads(pickle.dumps(job))
+        begun = begin(sent)
+        worker = Worker(sent, begun, 2)
+        assert len(begun.waiting) == N_SHARDS
+        assert [worker.make(shard) for shard in begun.waiting] == [True] * N_SHARDS
+        assert worker.make(0) is False
+    assert store.content("garments", "handed/features/") == shards(whole)
+    assert state_of(tmp_path / "named").used == N_PHOTOS == len(proxy.asked)
+    assert all(word in line for line in proxy.asked)
+
+
 def packed(folder: Path, target: Path) -> None:
     """A tar as WebDataset has it: each photo with its class beside it, as text or as JSON."""
     with tarfile.open(target, "w") as tar:
@@ -227,6 +253,28 @@ def test_tars_are_read_by_ranges_and_a_run_of_photos_at_once(in_process, store, 
         there, here = (photos_of(tmp_path / name, network).dataset for name in ("there", "here"))
         assert [there.read(i) for i in range(3)] == [here.read(i) for i in range(3)]
     assert len(proxy.asked) - asked <= 4
+
+
+def test_a_bucket_without_classes_is_kept_up_to_date_searched_and_answered(
+    in_process, store, garments, model, tmp_path
+):
+    loose, bucket, dest = tmp_path / "loose", "s3://garments/loose", "s3://garments/of-loose"
+    loose.mkdir()
+    for photos in (sorted((garments / "dress").iterdir())[:4], sorted((garments / "dress").iterdir())[2:6]):
+        for photo in photos:
+            shutil.copyfile(photo, loose / photo.name)
+        store.fill("garments", loose)
+        of_folder = in_process.json("embed", loose, "-o", tmp_path / "shards", *OPTIONS, "--update")
+        said = in_process.json("embed", bucket, "-o", dest, *OPTIONS, "--update", **store.environment)
+        assert said == of_folder
+    assert (said["made"], said["n_shards"], said["used"], said["gone"]) == (1, 2, 6, 0)
+    assert store.content("garments", "of-loose/features/") == shards(tmp_path / "shards")
+    found = in_process.json("similar", dest, photo, "-n", "1", **store.environment)
+    assert found["compared"] == 6
+    assert found["photos"][0]["uri"] == photo.name
+    said = in_process.json("predict", model, bucket, "-o", "s3://garments/answers", **store.environment)
+    assert (said["made"], said["used"], said["skipped"]) == (1, 6, 0)
+    assert list(store.content("garments", "answers/answers/")) == ["000000.parquet"]
 
 
 def test_predict_takes_addresses_beside_paths(in_process, store, garments, model, tmp_path):

@@ -3,6 +3,7 @@
 One pass over the photos, each decoded small. What a photo shows is not asked here; that is for features.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,19 +104,30 @@ def image_stats_of(dataset: Dataset, progress: Progress = no_progress) -> ImageS
         numbers += [measure(file.small) for file in chunk]
         files += [replace(file, small=_NOTHING) for file in chunk]
         progress(STAGE, len(files), dataset.n)
-    return _table(files, numbers)
+    stored = [file.stored for file in files]
+    facts = [
+        (s.kind, s.camera, s.day, file.bytes, s.width_px, s.height_px) for s, file in zip(stored, files, strict=True)
+    ]
+    return stats_of(facts, numbers)
 
 
-def _table(files: list[_File], rows: list[NDArray[np.float32]]) -> ImageStats:
+def stats_of(facts: Sequence[tuple[str, str, str, int, int, int]], rows: list[NDArray[np.float32]]) -> ImageStats:
+    """The looks of N photos.
+
+    Args:
+        facts: (N,) of each its format, camera, day, bytes, width and height.
+        rows: (N,) of each what `measure` gives.
+    """
     n_border = (4 * GRID - 4) * 4 + 16
     numbers = np.stack(rows) if rows else np.zeros((0, 6 + n_border), np.float32)
+    kinds, cameras, days, sizes, widths, heights = zip(*facts, strict=True) if facts else [()] * 6
     return ImageStats(
-        format=np.array([file.stored.kind for file in files], np.str_),
-        camera=np.array([file.stored.camera for file in files], np.str_),
-        day=np.array([file.stored.day for file in files], np.str_),
-        bytes=np.array([file.bytes for file in files], np.int64),
-        width_px=np.array([file.stored.width_px for file in files], np.int64),
-        height_px=np.array([file.stored.height_px for file in files], np.int64),
+        format=np.array(kinds, np.str_),
+        camera=np.array(cameras, np.str_),
+        day=np.array(days, np.str_),
+        bytes=np.array(sizes, np.int64),
+        width_px=np.array(widths, np.int64),
+        height_px=np.array(heights, np.int64),
         brightness=numbers[:, 0],
         darkest=numbers[:, 1],
         brightest=numbers[:, 2],

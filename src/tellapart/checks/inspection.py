@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tellapart.checks.audit import audit
 from tellapart.checks.finding import Finding
-from tellapart.checks.image_stats import image_stats_of
+from tellapart.checks.image_stats import ImageStats, image_stats_of
 from tellapart.checks.kin import Ask, group_findings, kin_findings
 from tellapart.checks.mislabels import with_suspects
 from tellapart.checks.names import name_findings
@@ -47,6 +47,7 @@ def inspect(
     out_of_fold_probs: NDArray[np.float64] | None = None,
     progress: Progress = no_progress,
     ask: Ask | None = None,
+    stats: ImageStats | None = None,
 ) -> list[Finding]:
     """Everything worth mending about `prepared`, gravest first.
 
@@ -56,12 +57,13 @@ def inspect(
             row of NaN for each photo without; None where there are none, and then nothing is said about labels.
         progress: called with (stage, done, total).
         ask: tells whether groups that cross a given split change its score; None where nobody can tell.
+        stats: how the photos look, where that is known; else they are opened once more.
 
     Raises:
         PhotoError: a photo cannot be read any more.
     """
     dataset = prepared.dataset
-    stats = image_stats_of(dataset, progress)
+    stats = stats or image_stats_of(dataset, progress)
     looks = prepared.duplicates
     if prepared.groups_found is not None:
         looks = replace(looks, groups=prepared.groups_found)

@@ -34,7 +34,8 @@ tellapart check photos/
 tellapart check photos/ -o check.html          a page with the photos in question
 tellapart check photos/ --fix                  move copies, leaks and unusable files to photos.quarantine/
 tellapart check photos/ --fix --only leaks     leaks alone; or: copies,leaks,labels,unusable
-tellapart check photos/ --undo                 move them back; nothing is ever deleted"""
+tellapart check photos/ --undo                 move them back; nothing is ever deleted
+tellapart check shards                         a folder that `tellapart embed` filled: no photo is opened"""
     )
 )
 @click.argument("photos", type=click.Path())
@@ -78,6 +79,8 @@ def check(
             hint=f"To see what would be moved: {_command(photos, '--fix', '--dry-run')}",
         )
     kinds = _kinds(only, photos, fix=fix)
+    if fix:
+        _refuse_shards(photos)
     if undo:
         _undo(photos, as_json=as_json)
         return
@@ -109,6 +112,19 @@ def check(
         _print_left(findings, moved, photos, kinds)
     if output:
         say(f"\nPage: {shown(output)}")
+
+
+def _refuse_shards(photos: str) -> None:
+    """Returns where PHOTOS are files that can be moved."""
+    from tellapart.shards.destination import is_shards, opened
+
+    if is_shards(photos):
+        from tellapart.data.remote.place import place_named
+
+        raise InputError(
+            f"{shown(photos)} is a folder of shards, and --fix moves photos.",
+            hint=f"Fix the photos themselves: {_command(opened(place_named(photos)).manifest.root, '--fix')}",
+        )
 
 
 def _as_json(prepared: "Prepared", findings: "list[Finding]", moved: "Quarantined | None") -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tellapart.cli.options import (
     json_option,
     progress_bars,
     quality_option,
+    ray_option,
 )
 from tellapart.cli.output import print_json, say
 from tellapart.errors import InputError
@@ -19,7 +20,8 @@ from tellapart.text import counted, for_shell, shown
 
 if TYPE_CHECKING:
     from tellapart.data.preprocess import ResizeMode
-    from tellapart.shards.embedding import Plan
+    from tellapart.shards.embedding import EmbedJob, Plan
+    from tellapart.shards.work import Embedded
 
 
 @click.command(
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 tellapart embed photos/ --plan                      how many photos, how large, how many hours
 tellapart embed photos/ -o shards                   the same again goes on where it was stopped
 tellapart embed photos/ -o /nas/shards --shard 1/2  on one machine, 2/2 on another; or the same on both
+tellapart embed /nas/photos -o /nas/shards --ray auto  on all machines of a Ray cluster
 tellapart embed photos/ -o shards --retry-failed    once more the photos that could not be read
+tellapart embed photos/ -o shards --update          photos that came since; those that went are marked
 tellapart embed s3://bucket/photos -o s3://bucket/shards
 tellapart embed 's3://bucket/train-{0000..0127}.tar' -o shards
 tellapart status shards
@@ -54,13 +58,20 @@ tellapart train shards -o burgers"""
 )  # fmt: skip
 @click.option("--shard", "part", metavar="I/N", help="Make only part I of N of the shards, counted from 1.")
 @click.option(
-    "--workers", type=click.IntRange(1, 1024), show_default="one a core", help="Threads that read photos and compute.",
+    "--workers", type=click.IntRange(1, 1024), show_default="one a core",
+    help="Threads that read photos and compute. With --ray: cores of each of its workers, of which there are then as "
+    "many as there is room for; 2 unless told.",
 )  # fmt: skip
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
     help="cuda: a GPU, by ONNX Runtime, once it agrees with the processor. A folder holds features of one of both.",
 )  # fmt: skip
+@ray_option
 @click.option("--retry-failed", is_flag=True, help="Read photos that were skipped once more.")
+@click.option(
+    "--update", is_flag=True,
+    help="Add photos that are new or changed since DEST was begun, in shards of their own; mark those that are gone.",
+)  # fmt: skip
 @click.option("--plan", "only_plan", is_flag=True, help="Try 200 photos, say what all would take, and write nothing.")
 @group_by_option
 @allow_private_option
@@ -75,7 +86,9 @@ def embed(
     part: str | None,
     workers: int | None,
     device: str,
+    ray: str | None,
     retry_failed: bool,
+    update: bool,
     only_plan: bool,
     group_by: str | None,
     allow_private: bool,
@@ -84,11 +97,11 @@ def embed(
     """Compute the features of PHOTOS once and keep them in DEST, as shards that any number of processes fill.
 
     A shard is written when all of it is done, so a stop or a kill leaves whole shards, and the same command makes the
-    others. PHOTOS is what `train` takes, and both may lie elsewhere: s3://, gs://, az://, and for PHOTOS hf://, https://
-    and tars. Needs the extra shards, or cloud.
+    others. PHOTOS is what `train` takes, or a folder of photos without classes, and both may lie elsewhere: s3://, gs://,
+    az://, and for PHOTOS hf://, https:// and tars. Needs the extra shards, or cloud, and cluster for --ray.
     """
     from tellapart.data.remote.place import place_named
-    from tellapart.shards.embedding import How, Part, embed, plan
+    from tellapart.shards.embedding import EmbedJob, How, Part, plan
 
     how = How(quality, fit, precision, shard_size, device)
     if only_plan:
@@ -100,17 +113,15 @@ def embed(
         raise InputError("There is no folder to write to.", hint="Name one with -o, or see what it takes with --plan.")
     own = Part.parse(part) if part else Part()
     try:
-        with progress_bars() as progress:
-            done = embed(
-                photos, place_named(output), how, part=own, n_workers=workers, retry_failed=retry_failed,
-                group_by=group_by, allow_private=allow_private, progress=progress,
-            )  # fmt: skip
+        job = EmbedJob(photos, place_named(output), how, own, retry_failed, group_by, allow_private, update)
+        done = _embedded(job, workers, ray)
     except KeyboardInterrupt:
         say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
         click.get_current_context().exit(INTERRUPTED)
     if done.changed:
         files = counted(done.changed, "photo is", "photos are")
         say(f"Note: {files} new or gone since the list in {shown(output)} was made, which stays as it is.", err=True)
+        say("--update brings it up to date.", err=True)
     from tellapart.cli.status import as_lines
     from tellapart.shards.state import state_of
 
@@ -123,6 +134,16 @@ def embed(
         say(line)
     if not state.not_done:
         say(f"\nTrain on them: tellapart train {for_shell(output)} -o MODEL{_same(quality, fit)}")
+
+
+def _embedded(job: "EmbedJob", workers: int | None, ray: str | None) -> "Embedded":
+    """Have it done, by this process or by a cluster."""
+    with progress_bars() as progress:
+        if ray is None:
+            return job.run(n_workers=workers, progress=progress)
+        from tellapart.cluster.handing import hand_out
+
+        return hand_out(job, ray, cores=workers, progress=progress)
 
 
 def _same(quality: str, fit: str) -> str:

@@ -18,6 +18,7 @@ from tellapart.cli.name import name
 from tellapart.cli.options import Commands, examples
 from tellapart.cli.predict import predict
 from tellapart.cli.serve import serve
+from tellapart.cli.similar import similar
 from tellapart.cli.status import status
 from tellapart.cli.studio import studio
 from tellapart.cli.suggest import suggest
@@ -61,6 +62,7 @@ COMMANDS = (
     summary,
     embed,
     status,
+    similar,
     cache,
     doctor,
     demo,

@@ -12,7 +12,15 @@ from tellapart.cli import streams
 from tellapart.cli.interrupts import wait_for_imports
 from tellapart.cli.output import say
 from tellapart.cli.wrong_words import corrected
-from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
+from tellapart.errors import (
+    ArtifactError,
+    InputError,
+    MissingExtraError,
+    NoClassesError,
+    PhotoError,
+    TellapartError,
+    TrainingError,
+)
 from tellapart.extras import incomplete
 from tellapart.text import shown, shown_lines
 
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 EXIT_CODES: dict[type[TellapartError], int] = {
     TellapartError: 1,
     InputError: 2,
+    NoClassesError: 2,
     PhotoError: 2,
     ArtifactError: 2,
     TrainingError: 1,
@@ -161,6 +170,10 @@ group_by_option = click.option(
 allow_private_option = click.option(
     "--allow-private", is_flag=True,
     help="Let addresses of the web lead to hosts of this network: 127.0.0.1, 192.168.…, names that resolve to such.",
+)  # fmt: skip
+ray_option = click.option(
+    "--ray", metavar="auto|HOST:PORT",
+    help="Hand the shards out to all machines of the Ray cluster that this one belongs to, or to that of this head.",
 )  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Replace an existing folder once the new one is complete.")
 robustness_option = click.option(

@@ -104,14 +104,15 @@ def write_csv(
     write_table(path, [*OF_A_PHOTO, *class_columns(class_names), *TAKEN], rows)
 
 
-def class_columns(class_names: Sequence[str]) -> list[str]:
+def class_columns(class_names: Sequence[str], beside: Sequence[str] = ()) -> list[str]:
     """A column's name for each class: its own, but with `PREFIX` before all where one would stand there twice.
 
-    Programs that read tables take the last of two equal columns, some without regard to capitals and blanks.
+    Programs that read tables take the last of two equal columns, some without regard to capitals and blanks. `beside`
+    are columns that the table has beside those that every table of answers has.
     """
     for prefix in ("", PREFIX):
         columns = [prefix + name for name in class_names]
-        if not _repeats([*OF_A_PHOTO, *columns, *TAKEN]):
+        if not _repeats([*OF_A_PHOTO, *columns, *TAKEN, *beside]):
             return columns
     return [f"{PREFIX}{number}_{name}" for number, name in enumerate(class_names, start=1)]
 

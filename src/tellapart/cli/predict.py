@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from tellapart.cli.answers import into_shards
 from tellapart.cli.options import FILE_TO_WRITE, allow_private_option, examples, progress_bars
 from tellapart.cli.output import TAKEN, print_json, print_prediction, say, say_written, write_csv
 from tellapart.cli.streams import is_stdout
@@ -25,6 +26,8 @@ find . -name '*.jpg' | tellapart predict burgers - --json
 tellapart predict burgers album/ --csv answers.csv
 tellapart predict burgers album/ --sort-into sorted
 tellapart predict burgers s3://bucket/new https://example.org/lunch.jpg   (pip install "tellapart[cloud]")
+tellapart predict burgers album/ -o answers         parquet in shards, for very many; the same again goes on
+tellapart predict burgers album/ -o answers --shard 1/2
 tellapart predict imagenet cat.jpg --top 5"""
     )
 )
@@ -37,6 +40,17 @@ tellapart predict imagenet cat.jpg --top 5"""
     help="Copy each photo into a folder of its answer in DIR; nothing is moved or overwritten.",
 )  # fmt: skip
 @allow_private_option
+@click.option(
+    "-o", "--output", metavar="DEST", type=click.Path(),
+    help="Write the answers on one folder of photos into DEST, as shards of parquet that any number of processes fill.",
+)  # fmt: skip
+@click.option("--shard", "part", metavar="I/N", help="With -o: make only part I of N of the shards, counted from 1.")
+@click.option(
+    "--shard-size", type=click.IntRange(1, 1_000_000), metavar="PHOTOS",
+    help="With -o: photos in a shard, 4096 unless DEST has others.",
+)  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 1024), help="With -o: threads, usually one a core.")
+@click.option("--retry-failed", is_flag=True, help="With -o: read photos that could not be read once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
 def predict(
     model: str,
@@ -45,25 +59,27 @@ def predict(
     csv_file: str | None,
     sort_into: str | None,
     allow_private: bool,
+    output: str | None,
+    part: str | None,
+    shard_size: int | None,
+    workers: int | None,
+    retry_failed: bool,
     as_json: bool,
 ) -> None:
     """Ask MODEL what is in PHOTOS: files, folders, globs, addresses, tables of these, or "-" for standard input.
 
     MODEL is a folder that `tellapart train` wrote, or "imagenet" for the bundled network's 1,000 everyday classes.
     """
-    from pathlib import Path
-
     from tellapart.data.remote.named import Named
     from tellapart.model.naming import refuse_swapped
     from tellapart.model.prediction import load
-    from tellapart.storage.atomic import refuse_unwritable_file
     from tellapart.text import counted, shown
 
     refuse_swapped(model, photos, "tellapart predict")
-    if as_json and is_stdout(csv_file):
-        raise InputError("--json and --csv cannot both print.", hint="Name a file for --csv.")
-    if csv_file and csv_file != "-":
-        refuse_unwritable_file(Path(csv_file))
+    how, others = (part, shard_size, workers, retry_failed), bool(csv_file or sort_into or top > 1)
+    if into_shards(model, photos, output, how, others=others, allow_private=allow_private, as_json=as_json):
+        return
+    _refuse_csv(csv_file, as_json=as_json)
     source, from_stdin = Named((p for p in photos if p != "-"), allow_private=allow_private), "-" in photos
     predictor = load(model)
     sorter = _sorter(sort_into, predictor.class_names)
@@ -71,8 +87,7 @@ def predict(
     paths: Iterable[str] = _then_stdin(named, sys.stdin, sorter) if from_stdin else named
     alone = len(named) == 1 and not from_stdin
     width = 0 if alone else max((len(shown(name)) for name in named), default=1)
-    rows: list[Prediction] = []
-    taken: list[tuple[str, str]] = []
+    rows: list[tuple[Prediction, tuple[str, str]]] = []
     n_answered = 0
     with progress_bars() as progress:
         for done, prediction in enumerate(predictor.predict_many(source.fetched(paths)), start=1):
@@ -82,22 +97,32 @@ def predict(
             if sorter:
                 sorter.sort(prediction)
             if csv_file:
-                rows.append(prediction)
-                taken.append(_taken(prediction, source.taken))
+                rows.append((prediction, _taken(prediction, source.taken)))
             if as_json:
-                print_json(
-                    prediction.to_json() | dict(zip(TAKEN, _taken(prediction, source.taken), strict=True)), indent=None
-                )
+                facts = dict(zip(TAKEN, _taken(prediction, source.taken), strict=True))
+                print_json(prediction.to_json() | facts, indent=None)
             elif not csv_file and (prediction.error is not None or not sorter):
                 print_prediction(prediction, top, width)
     for line in sorter.sentences() if sorter else ():
         say(line, err=as_json or is_stdout(csv_file))
     if csv_file:
-        write_csv(csv_file, rows, predictor.class_names, taken)
+        write_csv(csv_file, [said for said, _ in rows], predictor.class_names, [taken for _, taken in rows])
         if not as_json:
             say_written(f"{counted(len(rows), 'answer')}: {shown(csv_file)}", csv_file)
     if not n_answered:
         raise InputError("None of the photos could be read.", hint="Open one of them in a photo viewer.")
+
+
+def _refuse_csv(csv_file: str | None, *, as_json: bool) -> None:
+    """Returns where the table can be written, before any photo is asked about."""
+    from pathlib import Path
+
+    from tellapart.storage.atomic import refuse_unwritable_file
+
+    if as_json and is_stdout(csv_file):
+        raise InputError("--json and --csv cannot both print.", hint="Name a file for --csv.")
+    if csv_file and csv_file != "-":
+        refuse_unwritable_file(Path(csv_file))
 
 
 def _sorter(target: str | None, class_names: Sequence[str]) -> "Sorter | None":

@@ -44,9 +44,11 @@ def as_lines(state: "State") -> Iterator[str]:
         yield f"  {n:,} × {why}"
     if len(reasons) > SHOWN:
         yield f"  … and {counted(len(reasons) - SHOWN, 'other reason')} (--json lists all)"
+    if state.gone:
+        yield f"{counted(state.gone, 'photo')} gone or changed since: marked in the list, and not used."
     if state.not_done:
         first = ", ".join(str(shard) for shard in state.not_done[:SHOWN])
-        yield f"Not done: {first}{' …' if len(state.not_done) > SHOWN else ''}. The same `tellapart embed` makes them."
+        yield f"Not done: {first}{' …' if len(state.not_done) > SHOWN else ''}. The same command makes them."
     if len(state.processors) > 1:
         kinds = ", ".join(f"{name} ({counted(n, 'shard')})" for name, n in state.processors.items())
         yield (

@@ -52,7 +52,7 @@ from tellapart.data.meaning.trainable import WANTED_LAYOUT, refuse_untrainable
 from tellapart.data.remote.photos import photos_named
 from tellapart.data.remote.scan import is_elsewhere, scan_elsewhere
 from tellapart.data.split import CROSSED, SPLIT_TYPE, tested_part
-from tellapart.errors import InputError, PhotoError
+from tellapart.errors import InputError, NoClassesError, PhotoError
 from tellapart.text import counted, quoted, shown
 
 _Value = TypeVar("_Value", bound=np.generic)
@@ -327,7 +327,9 @@ def _from_placed(
         return replace(dataset, notes=(*notes, *label_notes(dataset.class_names, n_without)))
     loose = [file for file in placed if file.reason == NOT_INSIDE_CLASS]
     if loose:
-        raise InputError(f"{quoted(name)} has {counted(len(loose), 'photo')} but no class folders.", hint=WANTED_LAYOUT)
+        raise NoClassesError(
+            f"{quoted(name)} has {counted(len(loose), 'photo')} but no class folders.", hint=WANTED_LAYOUT
+        )
     first = min(placed, default=None)
     example = f" For example, {quoted(first.photo)}: {first.reason}." if first else ""
     raise InputError(f"There are no photos in {quoted(name)}.{example}", hint=WANTED_LAYOUT)

@@ -62,6 +62,7 @@ class Features:
         pixel_hashes: (N,) of 32 hexadecimal digits; photos of equal hashes look exactly the same to the backbone.
         pictures: (N, SIDE_PX, SIDE_PX) uint8, memory-mapped: the photos small and grey.
         errors: why a photo could not be read, by its index.
+        kept: whether they were made at an earlier time, since when photos may have moved.
         n_cached: how many came from the cache.
         decode_s: seconds of one core spent on reading and decoding, summed over workers.
         inference_s: the same for the backbone.
@@ -71,6 +72,7 @@ class Features:
     pixel_hashes: NDArray[np.bytes_]
     pictures: NDArray[np.uint8]
     errors: dict[int, PhotoError] = field(default_factory=dict)
+    kept: bool = False
     n_cached: int = 0
     decode_s: float = 0.0
     inference_s: float = 0.0

@@ -1,5 +1,7 @@
 """From a photo to an answer, by the model folder alone."""
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +22,7 @@ from tellapart.model.predictions import Prediction, Predictions
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.text import counted, shown
 
+KEY_DIGITS = 32  # of SHA-256; no two models share as many by chance
 SHOWN_NAMES = 10  # of classes, where a person looks at a predictor
 LIKELY = 0.15  # probability of an ImageNet class to be worth naming: of 150 photos of them nine in ten names were right
 
@@ -115,6 +118,19 @@ class Predictor:
         """
         return read_pixels(data, self.preprocessing)
 
+    @property
+    def key(self) -> str:
+        """Names all that its answers follow from: classes, preprocessing, thresholds and graph."""
+        said = [self.class_names, self.preprocessing.key, self.thresholds.to_json()]
+        return hashlib.sha256(json.dumps(said).encode() + self._network.model).hexdigest()[:KEY_DIGITS]
+
+    def processor(self) -> str:
+        """Names the kind of processor by what the graph says of a drawn picture there."""
+        px = self.preprocessing.input_px
+        y, x = np.mgrid[:px, :px]
+        said = self.answers(np.stack([x * 2, y * 2, (x * y) % 256], axis=-1).astype(np.uint8))
+        return hashlib.sha256(said.probs.tobytes() + repr(said.ood_score).encode()).hexdigest()[:12]
+
     @overload
     def predict(self, photos: PhotoLike) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is one photo
 
@@ -199,25 +215,27 @@ def _everyday_class(logits: NDArray[np.float32]) -> str | None:
     return imagenet_class_names()[best] if probs[best] >= LIKELY * probs.sum() else None
 
 
-def load(model: str | os.PathLike[str] = "imagenet") -> Predictor:
+def load(model: str | os.PathLike[str] = "imagenet", *, streams: int | None = None) -> Predictor:
     """A predictor for the model folder `model`, or for "imagenet": the bundled network's 1,000 everyday classes.
 
     Args:
         model: a folder that `train` wrote, or "imagenet".
+        streams: photos in flight at once; None is one a core.
 
     Raises:
         ArtifactError: the folder cannot be trusted or understood.
     """
+    streams = streams or n_cores()
     if is_imagenet(model):
-        return _imagenet()
-    return Predictor.from_artifact(load_artifact(Path(model)), streams=n_cores())
+        return _imagenet(streams)
+    return Predictor.from_artifact(load_artifact(Path(model)), streams=streams)
 
 
-def _imagenet() -> Predictor:
+def _imagenet(streams: int) -> Predictor:
     return Predictor(
         imagenet_class_names(),
         Preprocess(IMAGENET.input_px, "crop"),  # as the network was trained
         Thresholds(None, None, 0),
         build_imagenet(IMAGENET),
-        streams=n_cores(),
+        streams=streams,
     )

@@ -1,26 +1,27 @@
-"""Filling a folder of shards: which shards are whose, one after the other, each written as a whole when it is complete.
+"""Filling a folder of shards: which shards are whose, one after the other.
 
-A photo's row follows from its content and the network alone, and a shard's bytes from its rows. So it does not matter
-which process makes which shard, how many threads it has, or how often it was stopped before.
+A shard's bytes follow from its photos and the network alone. So it does not matter which process makes which shard, how
+many threads it has, or how often it was stopped before.
 """
 
+import os
 import re
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence, Set
+from contextlib import chdir, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
+from tellapart.data.meaning.unlabelled import scan_any
 from tellapart.data.preprocess import ResizeMode
-from tellapart.data.remote.door import READERS
 from tellapart.data.remote.held import lies_elsewhere, requests_for
 from tellapart.data.remote.place import Place
-from tellapart.data.source import Dataset, scan
-from tellapart.errors import InputError, PhotoError
-from tellapart.features.extract import SPARE_WORKERS, STAGE, Extractor, bundled_extractor
-from tellapart.parallel import map_in_order
+from tellapart.data.source import Dataset
+from tellapart.errors import InputError
+from tellapart.features.extract import STAGE, Extractor, bundled_extractor
 from tellapart.shards import parquet
-from tellapart.shards.claims import Claims, NoClaims, claims_at
+from tellapart.shards.claims import claims_at
 from tellapart.shards.destination import (
     LOCKS,
     PRECISIONS,
@@ -29,22 +30,20 @@ from tellapart.shards.destination import (
     Manifest,
     all_done,
     begun,
+    is_shards,
     opened,
     uri_of,
 )
-from tellapart.shards.origin import bytes_of, refuse_inside, root_of
-from tellapart.shards.rows import REPEATING, Row, processor, row_of, table_of
+from tellapart.shards.making import FeatureRows, Reader, Shards, no_longer_there, rows_of
+from tellapart.shards.origin import bytes_of, not_seen, reader_at, refuse_inside, root_of
+from tellapart.shards.rows import REPEATING, processor, table_of
+from tellapart.shards.updating import bring_up_to_date
+from tellapart.shards.work import Begun, Embedded
 from tellapart.timing import Progress, usual_progress
 
 WAIT_S = 0.2  # between two looks at shards that another process is making
 MOST_GONE = 0.5  # share of the listed photos that must be there; with fewer, other photos were named
-MANY = 16  # photos that are all gone by no chance
-GONE = frozenset({"missing", "unreadable"})
-NOT_GIVEN = frozenset({"unreachable", "forbidden", "refused"})  # by storage elsewhere
-AWAY = 64  # photos in a row that storage elsewhere does not give, each asked for some times: it is down, or the network
 TRIED = 200  # photos of a plan: under 3 s on two cores, and the rate to 10 %
-
-Json = dict[str, Any]
 
 
 class Part(NamedTuple):
@@ -93,21 +92,6 @@ class How:
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """What a run did.
-
-    Args:
-        made: shards that it wrote.
-        photos: in them.
-        changed: files that are in the source now and not in the list, or the other way round.
-    """
-
-    made: int
-    photos: int
-    changed: int
-
-
-@dataclass(frozen=True)
 class Plan:
     """What embedding a source would take.
 
@@ -145,6 +129,7 @@ def embed(
     retry_failed: bool = False,
     group_by: str | None = None,
     allow_private: bool = False,
+    update: bool = False,
     progress: Progress = usual_progress,
 ) -> Embedded:
     """Make those shards of `output` that are not done yet; returns when all of this part are.
@@ -158,21 +143,96 @@ def embed(
         retry_failed: whether photos that were skipped are read once more.
         group_by: what says which photos belong together, as for `scan`.
         allow_private: whether addresses of the web may lead to hosts of this network.
+        update: whether the list is brought up to date first: photos that are new get shards of their own.
         progress: called with (stage, done, total).
 
     Raises:
         InputError: there are no photos, or `output` is something else, or cannot be written; shards are kept.
     """
-    parquet.arrow()
-    refuse_inside(source, output)
-    dataset = scan(source, group_by=group_by, allow_private=allow_private)
-    with bundled_extractor(how.quality, how.resize_mode, keep=False, device=how.device) as extractor:
-        extractor.refuse_absent_device()  # before the folder is one for it
-        found = begun(output, dataset, _manifest(source, output, dataset, extractor, how))
-        with closing(claims_at(output / LOCKS)) as claims:
-            run = _Run(found, dataset, extractor, n_workers or extractor.n_workers, retry_failed, progress)
-            made, photos = run.make([i for i in range(found.manifest.n_shards) if part.has(i)], claims)
-    return Embedded(made, photos, run.changed)
+    job = EmbedJob(source, output, how, part, retry_failed, group_by, allow_private, update)
+    return job.run(n_workers=n_workers, progress=progress)
+
+
+@dataclass(frozen=True)
+class EmbedJob:
+    """The same as work that other processes can do: a `Job`. Arguments as of `embed`.
+
+    Args:
+        folder: what names are relative to; other processes run elsewhere.
+    """
+
+    source: str
+    output: Place
+    how: How
+    part: Part = Part()  # noqa: RUF009  a value that nobody can change
+    retry_failed: bool = False
+    group_by: str | None = None
+    allow_private: bool = False
+    update: bool = False
+    folder: str = field(default_factory=os.getcwd)
+
+    @contextmanager
+    def opened(self, n_workers: int | None) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
+        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
+        parquet.arrow()
+        refuse_inside(self.source, self.output)
+        dataset = scan_any(self.source, group_by=self.group_by, allow_private=self.allow_private)
+        with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False, device=self.how.device) as extractor:
+            extractor.refuse_absent_device()  # before the folder is one for it
+            found = begun(self.output, dataset, _manifest(self.source, self.output, dataset, extractor, self.how))
+            if self.update and bring_up_to_date(found, dataset):
+                found = opened(self.output)
+            root = found.manifest.root
+            index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
+            changed = changed_since(found, index.keys(), dataset.source)
+
+            def read(uri: str) -> bytes:
+                if uri not in index:
+                    raise no_longer_there()
+                return dataset.read(index[uri])
+
+            reader = Reader(read, dataset.source, lies_elsewhere(dataset.archive))
+            rows = FeatureRows(found.manifest, reader, extractor, n_workers or extractor.n_workers)
+            shards = Shards(found, rows, retry_failed=self.retry_failed, source=dataset.source)
+            own = [shard for shard in range(found.manifest.n_shards) if self.part.has(shard)]
+            said = zip(own, all_done(found, own), strict=True)
+            yield shards, tuple(shard for shard, footer in said if not shards.counts(shard, footer)), changed
+
+    def run(self, *, n_workers: int | None, progress: Progress) -> Embedded:
+        """Do it all in this process."""
+        with self.opened(n_workers) as (shards, waiting, changed):
+            made, photos = make_all(shards, waiting, progress)
+        return Embedded(made, photos, changed)
+
+    def begin(self) -> Begun:
+        """Find the photos, and begin or go on with the folder of shards."""
+        with chdir(self.folder), self.opened(1) as (shards, waiting, changed):
+            output = self._output
+            return Begun(waiting, tuple(shards.found.sizes), output / LOCKS, changed, opened(output).mark)
+
+    @contextmanager
+    def maker(self, begun: Begun, n_workers: int) -> Iterator[Shards]:
+        """What makes shards in this process, which lists no photos: it reads those that the list names.
+
+        Raises:
+            InputError: this machine does not see the shards or the photos.
+        """
+        output = self._output
+        found = opened(output) if is_shards(str(output)) else None
+        if found is None or found.mark != begun.mark:
+            raise not_seen(str(output))
+        with chdir(self.folder) if os.path.isdir(self.folder) else nullcontext():
+            reader = reader_at(found.manifest, self.source, allow_private=self.allow_private)
+        with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False, device=self.how.device) as extractor:
+            rows = FeatureRows(found.manifest, reader, extractor, n_workers)
+            shards = Shards(found, rows, retry_failed=self.retry_failed, source=reader.source)
+            shards.warm()
+            yield shards
+
+    @property
+    def _output(self) -> Place:
+        """The folder of shards, wherever this process runs."""
+        return Path(os.path.abspath(Path(self.folder, self.output))) if isinstance(self.output, Path) else self.output
 
 
 def plan(
@@ -189,7 +249,7 @@ def plan(
         InputError: there are no photos, or a file is not what it is taken for.
     """
     parquet.arrow()
-    dataset = scan(source, allow_private=allow_private)
+    dataset = scan_any(source, allow_private=allow_private)
     with bundled_extractor(how.quality, how.resize_mode, keep=False, device=how.device) as extractor:
         processor(extractor)  # compiles
         step = max(1, dataset.n // TRIED)
@@ -199,7 +259,9 @@ def plan(
             progress(STAGE, done, len(tried))
 
         started = time.perf_counter()
-        rows = _rows(dataset, [(str(i), i) for i in tried], extractor, n_workers or extractor.n_workers, tell)
+        names = [str(i) for i in tried]
+        reader = Reader(lambda name: dataset.read(int(name)), dataset.source, lies_elsewhere(dataset.archive))
+        rows = rows_of(names, reader, extractor, n_workers or extractor.n_workers, tell)
         rate = len(tried) / (time.perf_counter() - started)
         d = extractor.backbone.n_features
         written = parquet.size(table_of(rows, d, how.precision), REPEATING)
@@ -215,40 +277,16 @@ def plan(
     )
 
 
-class _Run:
-    """One process's work on a folder of shards."""
+def make_all(shards: Shards, own: Sequence[int], progress: Progress, stage: str = STAGE) -> tuple[int, int]:
+    """How many shards were made here, and the photos in them, when all of `own` are done, by whomever."""
+    sizes = shards.found.sizes
+    waiting, total, done, made, photos = list(own), sum(sizes[shard] for shard in own), 0, 0, 0
 
-    def __init__(
-        self,
-        found: Destination,
-        dataset: Dataset,
-        extractor: Extractor,
-        n_workers: int,
-        retry_failed: bool,
-        progress: Progress,
-    ) -> None:
-        self._found, self._dataset, self._extractor = found, dataset, extractor
-        self._n_workers, self._retry_failed, self._progress = n_workers, retry_failed, progress
-        root = found.manifest.root
-        self._index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
-        listed = {uri for uri in found.listed.uris if uri is not None}
-        self.changed = len(listed ^ self._index.keys())
-        n_there = len(listed & self._index.keys())
-        if n_there < len(listed) * MOST_GONE:
-            raise InputError(
-                f"'{dataset.source}' holds {n_there:,} of {len(listed):,} photos that '{found.path}' was begun for.",
-                hint="Name those photos, or choose another folder with -o.",
-            )
-        self._retried: set[int] = set()
-        self._processor = ""
+    def tell(n: int) -> None:
+        progress(stage, done + n, total)
 
-    def make(self, shards: Sequence[int], claims: Claims | NoClaims) -> tuple[int, int]:
-        """How many shards were made, and the photos in them, when all of `shards` are done, by whomever."""
-        sizes = [len(members) for members in self._found.listed.of_shards]
-        said = zip(shards, all_done(self._found, shards), strict=True)
-        waiting = [shard for shard, footer in said if not self._counts(shard, footer)]
-        total, done, made, photos = sum(sizes[shard] for shard in waiting), 0, 0, 0
-        self._progress(STAGE, 0, total)
+    tell(0)
+    with closing(claims_at(shards.found.path / LOCKS)) as claims:
         while waiting:
             others = []
             for shard in waiting:
@@ -256,123 +294,32 @@ class _Run:
                     if not mine:
                         others.append(shard)
                         continue
-                    if not self._is_done(shard):
-                        self._make(shard, done, total)
+                    if not shards.is_done(shard):
+                        shards.make(shard, tell)
                         made, photos = made + 1, photos + sizes[shard]
                     done += sizes[shard]
-                    self._progress(STAGE, done, total)
+                    tell(0)
             waiting = others
             if waiting:
                 time.sleep(WAIT_S)
-        return made, photos
-
-    def _is_done(self, shard: int) -> bool:
-        return self._counts(shard, self._found.done(shard))
-
-    def _counts(self, shard: int, said: Json | None) -> bool:
-        """Whether a shard whose footer says this is not to be made by this run."""
-        if said is None:
-            return False
-        return not (self._retry_failed and said.get("skipped") and shard not in self._retried)
-
-    def _make(self, shard: int, done: int, total: int) -> None:
-        """Write a shard, and tell how far it is beyond the `done` photos of those before."""
-        self._retried.add(shard)
-        self._processor = self._processor or processor(self._extractor)  # compiles, so not before it is needed
-        own, listed = self._found.manifest, self._found.listed
-        uris = [listed.uris[i] for i in listed.of_shards[shard]]
-        kept, again = self._kept(shard)
-        wanted = [uri for uri in uris if again is None or uri in again]
-
-        def tell(n: int) -> None:
-            self._progress(STAGE, done + n, total)
-
-        places = [(uri, self._index.get(uri)) for uri in wanted]
-        rows = _rows(self._dataset, places, self._extractor, self._n_workers, tell)
-        _refuse_vanished(rows, self._dataset.source)
-        table = table_of(rows, own.n_features, own.precision)
-        if kept is not None:
-            # What was read back holds notes of the file in its schema, which the file would then be written with.
-            kept = kept.cast(table.schema).replace_schema_metadata(None)
-            table = parquet.arrow().concat_tables([kept, table]).sort_by("uri")
-        n_skipped = table.num_rows - table["features"].drop_null().length()
-        said = {
-            **self._found.wanted(shard),
-            "processor": self._processor,
-            "skipped": n_skipped,
-            "used": len(uris) - n_skipped,
-        }
-        parquet.save(self._found.place(shard), table, said, REPEATING)
-
-    def _kept(self, shard: int) -> tuple[Any, set[str] | None]:
-        """The rows of a shard that stay as they are, and the uris of the others; None for all of them."""
-        said = self._found.done(shard)
-        if said is None or said.get("processor") != self._processor:
-            return None, None
-        table = parquet.load(self._found.place(shard))
-        skipped = table["skipped"].is_valid()
-        return table.filter(table["skipped"].is_null()), set(table.filter(skipped)["uri"].to_pylist())
+    return made, photos
 
 
-def _rows(
-    dataset: Dataset,
-    wanted: Sequence[tuple[str, int | None]],
-    extractor: Extractor,
-    n_workers: int,
-    tell: Callable[[int], None],
-) -> list[Row]:
-    """A row for each (uri, index in the dataset), in their order; `tell` is called with how many there are so far."""
-
-    def work(item: tuple[str, int | None]) -> Row:
-        uri, index = item
-        return row_of(uri, lambda: _read(dataset, index), extractor)
-
-    rows: list[Row] = []
-    spare = READERS if lies_elsewhere(dataset.archive) else SPARE_WORKERS
-    for row in map_in_order(work, wanted, n_workers=n_workers + spare, name="embed"):
-        rows.append(row)
-        tell(len(rows))
-        if len(rows) >= AWAY and all(one.code == "unreachable" for one in rows[-AWAY:]):
-            raise InputError(
-                f"None of the last {AWAY} photos of '{dataset.source}' could be had: {_lower(row.skipped or '')}",
-                hint="When the storage answers again, the same command goes on. Shards that are done are kept.",
-            )
-    return rows
-
-
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
-
-
-def _read(dataset: Dataset, index: int | None) -> bytes:
-    if index is None:
-        raise PhotoError("The file was there when the list was made, and is no longer.", code="missing")
-    return dataset.read(index)
-
-
-def _refuse_vanished(rows: Sequence[Row], source: str) -> None:
-    """Returns where some photo of a shard is there; each shard is a sample of all, so otherwise a disk has gone."""
-    if len(rows) >= MANY and all(row.code in NOT_GIVEN for row in rows):
+def changed_since(found: Destination, uris: Set[str], source: str) -> int:
+    """How many photos are new or gone since the list was made; refuses photos that are others altogether."""
+    listed = found.listed.there.keys()
+    n_there = len(listed & uris)
+    if n_there < len(listed) * MOST_GONE:
         raise InputError(
-            f"None of {len(rows):,} photos in a row of '{source}' could be had: {_lower(rows[0].skipped or '')}",
-            hint="When that is mended, the same command goes on. Shards that are done are kept.",
+            f"'{source}' holds {n_there:,} of {len(listed):,} photos that '{found.path}' was begun for.",
+            hint="Name those photos, or choose another folder with -o.",
         )
-    if len(rows) >= MANY and all(row.code in GONE for row in rows):
-        raise InputError(
-            f"None of {len(rows):,} photos in a row can be read any more: is the disk of '{source}' still there?",
-            hint="When it is back, the same command goes on. Shards that are done are kept.",
-        )
+    return len(listed ^ uris)
 
 
 def _manifest(source: str, output: Place, dataset: Dataset, extractor: Extractor, how: How) -> Manifest:
     if how.precision not in PRECISIONS:
         raise InputError(f"There is no precision '{how.precision}'.", hint=f"Choose one of: {', '.join(PRECISIONS)}.")
-    size = how.shard_size
-    if size is None:
-        try:
-            size = opened(output).manifest.shard_size
-        except InputError:  # it is begun now
-            size = SHARD_SIZE
     return Manifest(
         network=extractor.extractor_key,
         quality=how.quality,
@@ -381,7 +328,17 @@ def _manifest(source: str, output: Place, dataset: Dataset, extractor: Extractor
         n_features=extractor.backbone.n_features,
         source=dataset.source,
         root=root_of(source, dataset),
-        shard_size=size,
+        shard_size=shard_size_of(output, how.shard_size),
         n_photos=dataset.n,
         n_left_out=len(dataset.skipped),
     )
+
+
+def shard_size_of(output: Place, asked: int | None) -> int:
+    """Photos in a shard: as asked for, as in the folder that is there, or as usual."""
+    if asked is not None:
+        return asked
+    try:
+        return opened(output).manifest.shard_size
+    except InputError:  # it is begun now
+        return SHARD_SIZE

@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
-from tellapart.data.remote.held import root_in, size_in
+from tellapart.data import photo
+from tellapart.data.meaning.unlabelled import scan_any
+from tellapart.data.remote.held import held_at, lies_elsewhere, root_in, size_in
 from tellapart.data.remote.place import Place
-from tellapart.data.source import Dataset
+from tellapart.data.remote.tars import is_tars
+from tellapart.data.source import Container, Dataset
 from tellapart.errors import InputError
+from tellapart.shards.destination import Manifest, place_of
+from tellapart.shards.making import Reader, no_longer_there
 
 
 def root_of(source: str, dataset: Dataset) -> str:
@@ -45,3 +50,52 @@ def bytes_of(dataset: Dataset) -> int:
         return sum(os.stat(place).st_size for place in dataset.places)
     except OSError:
         return -1
+
+
+def container_at(root: str, *, allow_private: bool) -> Container | None:
+    """What holds the photos that are named relative to `root`, opened again; None where they are files, or it has gone.
+
+    Raises:
+        InputError: it is gone.
+    """
+    return held_at(root, allow_private=allow_private) or (scan_any(root).archive if os.path.isfile(root) else None)
+
+
+def reader_at(manifest: Manifest, source: str, *, allow_private: bool) -> Reader:
+    """Where another process has photos from, which lists none: it reads those that the list of shards names.
+
+    Args:
+        manifest: of the folder of shards.
+        source: how the person called the photos. A table of addresses is read again, for the list of shards keeps no
+            signatures.
+        allow_private: whether addresses of the web may lead to hosts of this network.
+
+    Raises:
+        InputError: this machine does not see them.
+    """
+    root = manifest.root
+    if os.path.isabs(root) and not os.path.exists(root) and not is_tars(root):
+        raise not_seen(root)
+    archive = (
+        container_at(root, allow_private=allow_private)
+        if root
+        else scan_any(source, allow_private=allow_private).archive
+    )
+
+    def read(uri: str) -> bytes:
+        place = place_of(uri, root)
+        if archive is not None:
+            return archive.read(place)
+        if not os.path.lexists(place):
+            raise no_longer_there()
+        return photo.read(place)
+
+    return Reader(read, manifest.source, lies_elsewhere(archive))  # `source` may hold a signature
+
+
+def not_seen(name: str) -> InputError:
+    """A machine sees no photos or shards where another one has them."""
+    return InputError(
+        f"'{name}' is not there, or holds something else.",
+        hint="All machines must see photos and shards under the same paths, such as those of a NAS.",
+    )

@@ -1,27 +1,30 @@
 """Shards read back: the photos with their labels of now, and their features as if they had just been made."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.checks.image_stats import ImageStats, stats_of
 from tellapart.data.grey_picture import SIDE_PX
-from tellapart.data.remote.held import held_at
+from tellapart.data.meaning.class_names import NO_LABEL, label_notes
 from tellapart.data.remote.place import Place
-from tellapart.data.source import Container, Dataset, Skipped, scan
+from tellapart.data.source import Dataset, Skipped
 from tellapart.data.split import CROSSED, SPLIT_TYPE
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
 from tellapart.features.extract import Features, made_on, memory_mapped
 from tellapart.shards import parquet
-from tellapart.shards.destination import LABELS, Destination, all_done, groups_of, opened, place_of
-from tellapart.shards.rows import vectors_in
+from tellapart.shards.destination import KIND, LABELS, Destination, all_done, groups_of, opened, place_of
+from tellapart.shards.origin import container_at
+from tellapart.shards.rows import NUMBERS, vectors_in
 from tellapart.timing import Progress, no_progress
 
 STAGE = "reading shards"
 COLUMNS = ["uri", "pixel_hash", "grey", "features", "code", "skipped"]
+LOOKS = ["uri", "format", "camera", "day", "bytes", "width", "height", *NUMBERS, "border"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,13 @@ class Photos:
     Args:
         dataset: N photos, with the labels, splits and groups that their table gives now.
         uris: (N,) of them, in this order.
+        shards: (N,) in which each has its row.
         destination: the folder of shards.
     """
 
     dataset: Dataset
     uris: Sequence[str]
+    shards: NDArray[np.int32]
     destination: Destination
 
     def features(self, progress: Progress = no_progress) -> Features:
@@ -48,10 +53,10 @@ class Photos:
         values = memory_mapped((n, own.n_features), np.dtype(np.float32))
         pictures = memory_mapped((n, SIDE_PX, SIDE_PX), np.dtype(np.uint8))
         features = Features(values, np.zeros(n, f"S{2 * PIXEL_HASH_BYTES}"), pictures)
-        index = {uri: i for i, uri in enumerate(self.uris)}
+        features.kept = True
         n_read = 0
         progress(STAGE, 0, own.n_photos)
-        for table in self._tables():
+        for table, index in self._tables(COLUMNS):
             if table["features"].type.list_size != own.n_features:
                 raise InputError(
                     f"A shard in '{self.destination.path}' has features of another length than its manifest says.",
@@ -63,9 +68,32 @@ class Photos:
         features.n_cached = n - len(features.errors)
         return features
 
-    def _tables(self) -> Iterator[parquet.Table]:
-        for shard in range(self.destination.manifest.n_shards):
-            yield parquet.load(self.destination.place(shard), COLUMNS)
+    def looks(self, indices: Sequence[int] | NDArray[np.integer]) -> ImageStats:
+        """The looks of the photos at `indices`, in that order, which all could be read: as `image_stats_of` gives them.
+
+        Raises:
+            InputError: a shard is damaged.
+        """
+        place = {int(i): n for n, i in enumerate(indices)}
+        rows: list[Any] = [None] * len(place)
+        numbers = [np.zeros(0, np.float32)] * len(place)
+        for table, index in self._tables(LOOKS):
+            known = table.filter(table["border"].is_valid())
+            uris, borders = known["uri"].to_pylist(), vectors_in(known["border"])
+            whole = np.column_stack([np.asarray(known[name].to_numpy(), np.float32) for name in NUMBERS])
+            facts = list(zip(*(known[name].to_pylist() for name in LOOKS[1:7]), strict=True))
+            for at, uri in enumerate(uris):
+                if (n := place.get(index.get(uri, -1))) is not None:
+                    rows[n], numbers[n] = facts[at], np.concatenate([whole[at], borders[at]])
+        return stats_of(rows, numbers)
+
+    def _tables(self, columns: list[str]) -> Iterator[tuple[parquet.Table, dict[str, int]]]:
+        """The rows of each shard, and {uri: index} of those photos that have their row there."""
+        of_shards: list[dict[str, int]] = [{} for _ in range(self.destination.manifest.n_shards)]
+        for i, (uri, shard) in enumerate(zip(self.uris, self.shards.tolist(), strict=True)):
+            of_shards[shard][uri] = i
+        for shard, index in enumerate(of_shards):
+            yield parquet.load(self.destination.place(shard), columns), index
 
 
 def photos_of(path: Place, network: str, group_by: str | None = None, *, allow_private: bool = False) -> Photos:
@@ -82,10 +110,11 @@ def photos_of(path: Place, network: str, group_by: str | None = None, *, allow_p
     """
     found = opened(path)
     own = found.manifest
+    refuse_answers(found)
     if made_on(own.network)[0] != network:  # those of a GPU are the same within the bound that it was held to
         raise InputError(
             f"'{path}' holds features of another network: {own.network}, not {network}.",
-            hint=f"Train with --quality {own.quality} --fit {own.resize_mode}, or embed the photos anew.",
+            hint=f"Say --quality {own.quality} --fit {own.resize_mode}, or embed the photos anew.",
         )
     if group_by is not None:
         raise InputError(
@@ -101,17 +130,38 @@ def photos_of(path: Place, network: str, group_by: str | None = None, *, allow_p
     return Photos(*_dataset(found, allow_private=allow_private), found)
 
 
-def _dataset(found: Destination, *, allow_private: bool) -> tuple[Dataset, list[str]]:
-    """The photos that the table of labels names, in the order of the list, and their uris."""
-    own, listed, root = found.manifest, found.listed, found.manifest.root
-    rows, groups, notes, empty = _labels(found)
-    order = [i for i, uri in enumerate(listed.uris) if uri in rows]
-    if len(order) < len(rows):
-        uri = min(rows.keys() - set(listed.uris))
+def refuse_answers(found: Destination) -> None:
+    """Returns where the shards hold features.
+
+    Raises:
+        InputError: they hold what a model said.
+    """
+    if found.manifest.kind != KIND:
         raise InputError(
-            f"{len(rows) - len(order):,} photos of the labels are in no shard. The first is '{uri}'.",
-            hint=f"Take them out of the table in '{found.path / LABELS}', or embed into another folder.",
+            f"'{found.path}' holds what a model said of photos, no features of them.",
+            hint="Name a folder that `tellapart embed` filled.",
         )
+
+
+def _dataset(found: Destination, *, allow_private: bool) -> tuple[Dataset, list[str], NDArray[np.int32]]:
+    """The photos that the table of labels names, in the order of the list, their uris, and their shards."""
+    own, listed, root = found.manifest, found.listed, found.manifest.root
+    rows, groups, notes, empty = labels_in(found)
+    known = [i for i in listed.there.values() if listed.uris[i] in rows]
+    if strange := rows.keys() - set(listed.uris):
+        raise InputError(
+            f"{len(strange):,} photos of the labels are in no shard. The first is '{min(strange)}'.",
+            hint=f"Add them by `tellapart embed … -o {found.path} --update`, or take them out of the table in "
+            f"'{found.path / LABELS}'.",
+        )
+    order = [i for i in known if rows[listed.uris[i]][0]]
+    if not order:
+        raise InputError(
+            f"None of {len(known):,} photos in '{found.path}' has a label.",
+            hint=f"Write labels into the column label of '{found.path / LABELS}', or embed photos in class folders.",
+        )
+    notes += label_notes((), len(known) - len(order))
+    unused = [i for i in known if not rows[listed.uris[i]][0]]
     uris = [listed.uris[i] for i in order]
     names = tuple(sorted({rows[uri][0] for uri in uris} | empty))
     labels = np.array([names.index(rows[uri][0]) for uri in uris], np.int32)
@@ -125,26 +175,26 @@ def _dataset(found: Destination, *, allow_private: bool) -> tuple[Dataset, list[
         places=tuple(place_of(uri, root) for uri in uris),
         labels=labels,
         splits=splits,
-        skipped=tuple(
-            Skipped(photo, why) for photo, why in zip(listed.photos, listed.reasons, strict=True) if why is not None
+        skipped=(
+            *(Skipped(photo, why) for photo, why in zip(listed.photos, listed.reasons, strict=True) if why is not None),
+            *(Skipped(listed.photos[i], NO_LABEL) for i in unused),
         ),
-        archive=_container(root, allow_private=allow_private),
+        archive=container_at(root, allow_private=allow_private),
         groups=groups_of([rows[uri][2] for uri in uris], groups),
         notes=tuple(notes),
     )
-    return dataset, uris
-
-
-def _container(root: str, *, allow_private: bool) -> Container | None:
-    """What holds the photos, opened again; None where they are files."""
-    return held_at(root, allow_private=allow_private) or (None if os.path.isdir(root) else scan(root).archive)
+    return dataset, uris, listed.shards[order]
 
 
 _Labels = tuple[dict[str, tuple[str, str, str]], dict[str, object] | None, list[str], set[str]]
 
 
-def _labels(found: Destination) -> _Labels:
-    """{uri: (label, split, group)}, how groups came about, notes, and classes without a photo."""
+def labels_in(found: Destination) -> _Labels:
+    """{uri: (label, split, group)}, how groups came about, notes, and classes without a photo.
+
+    Raises:
+        InputError: the tables are gone or damaged, or say what cannot be meant.
+    """
     rows: dict[str, tuple[str, str, str]] = {}
     groups, notes, empty = None, [], set()
     files: list[Place] = [*(found.path / LABELS).glob("*.parquet")]

@@ -55,12 +55,17 @@ def row_of(uri: str, read: Callable[[], bytes], extractor: Extractor) -> Row:
     etag, size = None, None
     try:
         data = read()
-        etag, size = hashlib.sha256(data).hexdigest()[:ETAG_DIGITS], len(data)
+        etag, size = etag_of(data), len(data)
         embedding = extractor.embed(data)
         stored, numbers = look(data)
     except PhotoError as error:
         return Row(uri, etag, size, code=error.code, skipped=error.message)
     return Row(uri, etag, size, embedding, stored, numbers)
+
+
+def etag_of(data: bytes) -> str:
+    """Names the content of a file."""
+    return hashlib.sha256(data).hexdigest()[:ETAG_DIGITS]
 
 
 def table_of(rows: Sequence[Row], n_features: int, precision: str) -> parquet.Table:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tellapart.data.remote.place import Place
 from tellapart.shards import parquet
-from tellapart.shards.destination import all_done, opened
+from tellapart.shards.destination import LIST, Destination, all_done, opened
 
 Json = dict[str, Any]
 
@@ -25,6 +25,7 @@ class State:
         used: photos with features.
         skipped: files without, for a reason.
         waiting: photos of shards that are not done.
+        gone: photos that an update found no longer, or with another content; they are none of the files found.
         reasons: {why a file was skipped: how many were}, the commonest first.
         processors: {kind of processor: how many shards it made}.
     """
@@ -38,6 +39,7 @@ class State:
     used: int
     skipped: int
     waiting: int
+    gone: int
     reasons: dict[str, int]
     processors: dict[str, int]
 
@@ -53,8 +55,10 @@ def state_of(path: Place) -> State:
         InputError: there is none, or its list is damaged.
     """
     destination = opened(path)
-    listed, own = destination.listed, destination.manifest
-    reasons = Counter(reason for reason in listed.reasons if reason is not None)
+    own, listed = destination.manifest, destination.listed
+    gone_in = Counter(listed.shards[listed.gone].tolist())
+    left_out = parquet.load(destination.path / LIST, ["skipped"])["skipped"].drop_null()
+    reasons = Counter(left_out.to_pylist())
     processors: Counter[str] = Counter()
     used, skipped, not_done = 0, sum(reasons.values()), []
     for shard, said in enumerate(all_done(destination, range(own.n_shards))):
@@ -63,10 +67,12 @@ def state_of(path: Place) -> State:
             continue
         processors[said["processor"]] += 1
         used, skipped = used + said["used"], skipped + said["skipped"]
-        if said["skipped"]:
-            why = parquet.load(destination.place(shard), ["skipped"])["skipped"]
-            reasons.update(why.drop_null().to_pylist())
-    found = own.n_photos + own.n_left_out
+        if said["skipped"] or gone_in[shard]:
+            why = _reasons(destination, shard)
+            used, skipped = used - said["used"] + why[None], skipped - said["skipped"] + why.total() - why[None]
+            reasons.update({reason: n for reason, n in why.items() if reason is not None})
+    n_gone = int(listed.gone.sum())
+    found = own.n_photos + own.n_left_out - n_gone
     return State(
         network=own.network,
         precision=own.precision,
@@ -76,7 +82,17 @@ def state_of(path: Place) -> State:
         found=found,
         used=used,
         skipped=skipped,
-        waiting=sum(len(listed.of_shards[shard]) for shard in not_done),
+        waiting=sum(destination.sizes[shard] - gone_in[shard] for shard in not_done),
+        gone=n_gone,
         reasons=dict(reasons.most_common()),
         processors=dict(processors.most_common()),
     )
+
+
+def _reasons(destination: Destination, shard: int) -> "Counter[str | None]":
+    """{why photos of a shard that are not gone were skipped, None where they were not: how many}."""
+    listed = destination.listed
+    table = parquet.load(destination.place(shard), ["uri", destination.reasons])
+    at = [listed.there.get(uri, -1) for uri in table["uri"].to_pylist()]
+    reasons = zip(at, table[destination.reasons].to_pylist(), strict=True)
+    return Counter(why for place, why in reasons if place >= 0 and listed.shards[place] == shard)

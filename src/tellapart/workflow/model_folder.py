@@ -1,7 +1,8 @@
 """What goes into a model folder: its description, its graph's proof, its report."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,7 +26,7 @@ from tellapart.evaluation.evaluation import Evaluation, Proof
 from tellapart.evaluation.notebook import SHOWN_WRONG
 from tellapart.evaluation.wishes import guarantee_of
 from tellapart.features.extract import compiled
-from tellapart.features.prepare import fingerprint
+from tellapart.features.prepare import Prepared, fingerprint
 from tellapart.model.artifact import MAX_EXAMPLES, MODEL, OUT_OF_FOLD, TRAINED_ON
 from tellapart.model.example_names import example_name
 from tellapart.model.kept_file import kept_file
@@ -136,7 +137,8 @@ def _prove(predictor: Predictor, trained: Trained) -> Proof:
             with dataset.naming(index):
                 return predictor.answers(predictor.pixels(dataset.read(index))).probs
         except PhotoError:
-            if lies_elsewhere(dataset.archive):  # features are kept, and a signed address was good for a while
+            if lies_elsewhere(dataset.archive) or trained.prepared.features.kept:
+                return None  # features are kept: a signed address was good for a while, and photos of shards may move
                 return None
             raise
 
@@ -147,17 +149,8 @@ def _prove(predictor: Predictor, trained: Trained) -> Proof:
     got = np.stack([probs for _, probs in answers if probs is not None])
     expected = trained.calibrated.probs(trained.prepared.values[some])
     largest = float(np.abs(got - expected).max())
-    worst = dataset.photos[some[int(np.abs(got - expected).max(axis=1).argmax())]]
-    _refuse_unproven(f"'{worst}'", largest)
+    _refuse_difference(largest, f"'{dataset.photos[some[int(np.abs(got - expected).max(axis=1).argmax())]]}'")
     return Proof(len(some), largest)
-
-
-def _refuse_unproven(asked: str, largest: float) -> None:
-    if largest > MAX_PROOF_DIFFERENCE:
-        raise TrainingError(
-            f"The written model answers {asked} differently from the tested one, by {largest:.4f}.",
-            hint="No model was written. Please report this, with what `pip freeze` prints.",
-        )
 
 
 def _prove_drawn(predictor: Predictor, trained: Trained) -> Proof:
@@ -168,20 +161,48 @@ def _prove_drawn(predictor: Predictor, trained: Trained) -> Proof:
     features = compiled(trained.prepared.backbone)(drawn)["features"]
     expected = trained.calibrated.probs(features[None])[0]
     largest = float(np.abs(predictor.answers(drawn).probs - expected).max())
-    _refuse_unproven("a drawn picture", largest)
+    _refuse_difference(largest, "a drawn picture")
     return Proof(0, largest)
 
 
-def fetched_again(evaluation: Evaluation, dataset: Dataset) -> Evaluation:
-    """The evaluation with a sentence on photos elsewhere that could not be had for report, examples and proof."""
-    why = not_fetched(dataset.archive, dataset.places)
+def _refuse_difference(largest: float, what: str) -> None:
+    """Returns where no probability of the written graph differs by more than may be."""
+    if largest > MAX_PROOF_DIFFERENCE:
+        raise TrainingError(
+            f"The written model answers {what} differently from the tested one, by {largest:.4f}.",
+            hint="No model was written. Please report this, with what `pip freeze` prints.",
+        )
+
+
+def read_again(evaluation: Evaluation, prepared: Prepared, shown_names: Sequence[str]) -> Evaluation:
+    """The evaluation with a sentence on photos that could not be had again: the report is blank there.
+
+    Args:
+        evaluation: of the photos.
+        prepared: the photos; those that were read just now are all there, but for those elsewhere and those of shards.
+        shown_names: the photos that the report shows, as inside the dataset.
+    """
+    dataset = prepared.dataset
+    why = Counter(not_fetched(dataset.archive, dataset.places))
+    if prepared.features.kept and not lies_elsewhere(dataset.archive):
+        why = _moved(dataset, set(shown_names))
     if not why:
         return evaluation
-    reasons = " ".join(f"{n:,} × {reason}" for reason, n in why.items())
-    said = (
-        f"{counted(sum(why.values()), 'photo')} could not be fetched again, so the report shows none there: {reasons}"
-    )
+    reasons = " ".join(f"{n:,} × {reason}" for reason, n in why.most_common())
+    said = f"{counted(why.total(), 'photo')} cannot be read any more, so the report shows none there: {reasons}"
     return replace(evaluation, warnings=(*(evaluation.warnings or ()), said))
+
+
+def _moved(dataset: Dataset, wanted: Set[str]) -> Counter[str]:
+    """{why: how many} of the photos of these names, as inside the dataset, that are not where they were."""
+    why: Counter[str] = Counter()
+    for index, photo in enumerate(dataset.photos):
+        if inside(dataset, photo) in wanted:
+            try:
+                dataset.read(index)
+            except PhotoError as error:
+                why[error.message] += 1
+    return why
 
 
 def _examples(predictor: Predictor, dataset: Dataset, split: Split) -> dict[str, bytes]:

@@ -38,7 +38,6 @@ from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_ph
 from tellapart.workflow.model_folder import (
     card,
     describe,
-    fetched_again,
     made_today,
     model_facts,
     model_files,
@@ -46,6 +45,7 @@ from tellapart.workflow.model_folder import (
     pictured,
     pictures_of,
     proven,
+    read_again,
 )
 from tellapart.workflow.ungrouped import probes_beside, without_groups
 
@@ -180,7 +180,7 @@ def _pages(
     """What people read of the model, and the evaluation with the pictures that a notebook shows."""
     with clock("report"):
         pictures = pictures_of(prepared.dataset, shown_photos(evaluation))
-        evaluation = fetched_again(evaluation, prepared.dataset)
+        evaluation = read_again(evaluation, prepared, shown_photos(evaluation))
         report = page(evaluation, pictures, description["name"], made)
         return {REPORT: report, CARD: card(evaluation, description)}, pictured(evaluation, pictures)
 

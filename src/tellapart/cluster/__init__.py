@@ -1,0 +1,1 @@
+"""Work handed out to many machines; alone in using Ray."""

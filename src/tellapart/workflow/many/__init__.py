@@ -1,0 +1,1 @@
+"""Many photos at once: verbs on folders of shards."""

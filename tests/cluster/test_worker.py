@@ -1,0 +1,125 @@
+"""A worker gives back numbers, does nothing twice, and stops when another was quicker. It needs no Ray for that."""
+
+import os
+import pickle
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tellapart.cluster import worker
+from tellapart.cluster.worker import Ready, Refused, Worker, begin
+from tellapart.errors import InputError
+from tellapart.shards.embedding import EmbedJob, How, embed
+from tellapart.shards.work import Begun
+
+HOW = How("fast", shard_size=40)
+
+
+def test_a_job_travels_and_gives_the_bytes_of_embed(garments, contents, tmp_path):
+    embed(str(garments), tmp_path / "whole", HOW)
+    job = pickle.loads(pickle.dumps(EmbedJob(str(garments), tmp_path / "handed", HOW)))
+    begun = begin(job)
+    assert sum(begun.sizes) == 90
+    assert begun.waiting == (0, 1, 2)
+    one = Worker(job, begun, 2)
+    ready = one.ready()
+    assert isinstance(ready, Ready)
+    assert ready.versions == worker.versions()
+    assert [one.make(shard) for shard in (2, 0, 1)] == [True] * 3
+    assert one.make(1) is False
+    assert one.so_far()[0] == -1
+    assert contents(tmp_path / "handed") == contents(tmp_path / "whole")
+    assert begin(job).waiting == ()
+
+
+def test_paths_are_those_of_where_the_job_was_made(garments, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(garments.parent)
+    job = EmbedJob(garments.name, tmp_path / "d", HOW)
+    relative = EmbedJob(garments.name, Path(os.path.relpath(tmp_path / "d")), HOW)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    begun = begin(job)
+    assert begun == begin(relative)
+    assert isinstance(Worker(relative, begun, 1).ready(), Ready)
+
+
+def test_a_machine_that_sees_other_shards_or_no_photos_refuses(garments, tmp_path):
+    job = EmbedJob(str(garments), tmp_path / "d", HOW)
+    begun = begin(job)
+    said = Worker(job, begun._replace(mark="other"), 1).ready()
+    assert isinstance(said, Refused)
+    assert "holds something else" in said.error.message
+    away = garments.rename(garments.with_name("away"))
+    try:
+        said = Worker(job, begun, 1).ready()
+    finally:
+        away.rename(garments)
+    assert isinstance(said, Refused)
+    assert str(garments) in said.error.message
+    assert "NAS" in said.error.hint
+
+
+def test_a_photo_that_went_has_the_reason_that_one_process_gives(garments, contents, tmp_path):
+    job = EmbedJob(str(garments), tmp_path / "d", HOW)
+    begun = begin(job)
+    photo = garments / "hat" / "cut.jpg"
+    data = photo.read_bytes()
+    photo.unlink()
+    try:
+        one = Worker(job, begun, 2)
+        assert [one.make(shard) for shard in begun.waiting] == [True] * 3
+        handed = contents(tmp_path / "d")
+        for path in (tmp_path / "d" / "features").iterdir():
+            path.unlink()
+        embed(str(garments), tmp_path / "d", HOW)
+        assert contents(tmp_path / "d") == handed
+    finally:
+        photo.write_bytes(data)
+
+
+class Slow:
+    """Makes a shard for as long as nobody else has."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def place(self, shard):
+        return self._path
+
+    def is_done(self, shard):
+        return False
+
+    def make(self, shard, tell):
+        for n in range(10_000):
+            if n == 10:
+                self._path.write_text("another was quicker")
+            tell(n)
+            time.sleep(0.01)
+        raise AssertionError
+
+    @contextmanager
+    def maker(self, begun, n_workers):
+        yield self
+
+
+def test_who_is_overtaken_stops(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "LOOK_S", 0.1)
+    slow = Slow(tmp_path / "shard")
+    assert Worker(slow, Begun((0,), (1,), tmp_path, 0, ""), 1).make(0) is False
+
+
+def test_errors_of_ours_are_answers_and_others_are_not(tmp_path):
+    class Broken(Slow):
+        def make(self, shard, tell):
+            raise self.error
+
+    broken = Broken(tmp_path / "shard")
+    one = Worker(broken, Begun((0,), (1,), tmp_path, 0, ""), 1)
+    broken.error = InputError("The disk is full.", hint="Make room.")
+    said = one.make(0)
+    assert (said.error.message, said.error.hint) == ("The disk is full.", "Make room.")
+    broken.error = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        one.make(0)

@@ -1,0 +1,84 @@
+"""Answers in shards are those of a plain predict, whoever makes which shard."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tellapart.errors import InputError
+from tellapart.model.prediction import load
+from tellapart.shards import parquet
+from tellapart.shards.destination import opened
+from tellapart.shards.embedding import How, Part, embed
+from tellapart.shards.state import state_of
+from tellapart.workflow.many.answering import answer
+
+
+@pytest.fixture
+def album(clothing_folder, tmp_path):
+    """Photos in folders that are no classes of the model, a file that is cut off, and one that is no photo."""
+    folder = tmp_path / "album"
+    (folder / "2024").mkdir(parents=True)
+    photos = sorted((clothing_folder / "hat").iterdir())[:8] + sorted((clothing_folder / "dress").iterdir())[:8]
+    for i, photo in enumerate(photos):
+        shutil.copyfile(photo, folder / ("2024" if i % 2 else ".") / f"{i}.jpg")
+    (folder / "cut.jpg").write_bytes(photos[0].read_bytes()[:4000])
+    (folder / "notes.txt").write_text("no photo")
+    return folder
+
+
+def shards(folder):
+    return {path.name: path.read_bytes() for path in sorted((folder / "answers").iterdir())}
+
+
+def test_answers_are_those_of_predict_by_any_parts(model, album, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    done = answer(str(model), str(album), whole, list, shard_size=5)
+    assert (done.made, done.photos, done.changed) == (4, 17, 0)
+    for i in (2, 1):
+        answer(str(model), str(album), parts, list, shard_size=5, part=Part(i, 2), n_workers=3)
+    assert shards(parts) == shards(whole)
+    predictor = load(model)
+    said = {one.photo: one for one in predictor.predict_many(str(path) for path in album.rglob("*.jpg"))}
+    rows = [row for i in range(4) for row in parquet.load(opened(whole).place(i)).to_pylist()]
+    assert len(rows) == len(said) == 17
+    for row in rows:
+        one = said[str(album / row["uri"])]
+        for name in ("answer", "class_name", "error"):
+            assert row[name] == getattr(one, name)
+        assert row["photo"] == f"{album}/{row['uri']}"
+        probs = [row[name] for name in predictor.class_names]
+        assert probs == ([None] * len(probs) if one.error else [one.probs[name] for name in predictor.class_names])
+        assert row["confidence"] == one.confidence
+    state = state_of(whole)
+    assert (state.found, state.used, state.skipped, state.done) == (18, 16, 2, 4)
+    assert list(rows[0])[:6] == ["uri", "photo", "answer", "class_name", "confidence", "error"]
+    assert list(rows[0])[-3:] == ["date", "camera", "code"]
+
+
+def test_what_failed_is_read_once_more_and_a_lost_shard_made_again(model, album, tmp_path):
+    dest = tmp_path / "dest"
+    answer(str(model), str(album), dest, list, shard_size=5)
+    before = shards(dest)
+    shutil.copyfile(album / "0.jpg", album / "cut.jpg")
+    (dest / "answers" / "000002.parquet").unlink()
+    assert answer(str(model), str(album), dest, list).made == 1
+    assert answer(str(model), str(album), dest, list, retry_failed=True).made <= 1
+    assert state_of(dest).used == 17
+    after = shards(dest)
+    assert sum(before[name] != after[name] for name in before) == 1
+
+
+def test_other_models_and_features_are_refused(model, album, tmp_path):
+    dest = tmp_path / "dest"
+    answer(str(model), str(album), dest, list)
+    with pytest.raises(InputError, match="another model"):
+        answer("imagenet", str(album), dest, list)
+    with pytest.raises(InputError, match="holds answers"):
+        embed(str(album), dest, How("fast"))
+    with pytest.raises(InputError, match="lies within"):
+        answer(str(model), str(album), album / "dest", list)
+    embed(str(album), tmp_path / "features", How("fast"))
+    with pytest.raises(InputError, match="holds features"):
+        answer(str(model), str(album), tmp_path / "features", list)
+    assert np.isfinite(parquet.load(opened(dest).place(0))["confidence"].drop_null().to_numpy()).all()
