@@ -16,6 +16,7 @@ from tellapart.text import counted
 
 CORE = ("numpy", "onnx", "openvino", "pillow", "scipy")  # what answers depend on
 OF_EXTRA = {  # the package of each extra that people ask for in a bug report
+    "cloud": "fsspec",
     "cluster": "ray",
     "deep": "torch",
     "hub": "datasets",
