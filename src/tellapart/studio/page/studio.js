@@ -67,7 +67,10 @@ class StudioPage extends HTMLElement {
     const shown = this.#screens.get(screen.key) ?? document.createElement(element);
     this.#screens.set(screen.key, shown);
     this.#screen = screen.key;
-    for (const tab of this.#tabs) tab.setAttribute("aria-current", tab.dataset.screen === screen.key ? "page" : "false");
+    for (const tab of this.#tabs) {
+      tab.setAttribute("aria-current", tab.dataset.screen === screen.key ? "page" : "false");
+      if (tab.dataset.screen === screen.key) tab.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone
+    }
     const query = new URLSearchParams(location.search);
     query.set("screen", screen.key);
     if (screen.key === "label") query.delete("screen");
