@@ -93,7 +93,14 @@ def _collected(session: Session, decoders: DecoderPool, room: Budget) -> list[Ro
         except ClientDisconnect:
             return GONE
 
-    return [Route("/v1/photos", photo, methods=["POST"]), Route("/v1/zip", zipped, methods=["POST"])]
+    async def demo(_: Request) -> Response:
+        return json_response({"photos": await asyncio.to_thread(session.keep_demo)})
+
+    return [
+        Route("/v1/photos", photo, methods=["POST"]),
+        Route("/v1/zip", zipped, methods=["POST"]),
+        Route("/v1/demo", demo, methods=["POST"]),
+    ]
 
 
 def _trial(jobs: Jobs, sharing: Sharing, decoders: DecoderPool, room: Budget) -> Route:

@@ -4,6 +4,8 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +44,14 @@ def keep(state: Path, name: str, content: bytes, identity: str) -> Path:
     if not place.exists():
         write_file(place, content)
     return place
+
+
+def demo_photos() -> list[bytes]:
+    """The photos of `tellapart demo`, garments of three kinds, mixed."""
+    root = files("tellapart") / "cli" / "demo_photos"
+    classes = [kind for part in ("photos", "new") for kind in (root / part).iterdir()]
+    contents = [file.read_bytes() for kind in classes for file in kind.iterdir() if file.name.endswith(".jpg")]
+    return sorted(contents, key=lambda content: sha256(content).digest())
 
 
 async def take_zip(state: Path, parts: AsyncIterator[bytes]) -> str:

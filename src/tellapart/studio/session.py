@@ -6,9 +6,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from tellapart.errors import InputError
 from tellapart.storage.atomic import write_file
 from tellapart.studio.actions import ENOUGH_FOR_OTHER, line_for
-from tellapart.studio.collected import keep
+from tellapart.studio.collected import demo_photos, keep
 from tellapart.studio.draw import Draw, draw_of, firsts_of, groups_of, splits_of
 from tellapart.studio.heap import Heap, Photo, Progress, identity, read_heap
 from tellapart.studio.journal import Journal
@@ -16,7 +17,7 @@ from tellapart.studio.labels_in.reading import read_labels
 from tellapart.studio.labels_in.taking import Effect, match
 from tellapart.studio.state import DRAWN, FOUND, REDO, UNDO, Line, Mark, Side, state_of
 from tellapart.studio.table import NAME as TABLE
-from tellapart.studio.table import label_file
+from tellapart.studio.table import label_file, older_table
 from tellapart.text import counted, for_shell, shown
 
 FOUND_AT_ONCE = 1_000  # photos of one line, so that a kill in between loses little
@@ -147,6 +148,21 @@ class Session:
             keep(self.folder, name, content, photo)
         return {"photo": photo, "known": known}
 
+    def keep_demo(self) -> int:
+        """Store the photos that come with tellapart, without their classes; how many.
+
+        Raises:
+            InputError: there are photos already, or they cannot be stored.
+        """
+        if self.heap.photos:
+            raise InputError(
+                "There are photos already.", hint="For a first look, begin anew: tellapart studio new-folder"
+            )
+        photos = demo_photos()
+        for number, content in enumerate(photos, start=1):
+            self.keep(content, f"demo-{number:02}.jpg")
+        return len(photos)
+
     def labels(self, content: bytes, name: str, how: str, folder: str = "") -> dict[str, Any]:
         """Take the labels in a file, or look at what taking them would do.
 
@@ -194,7 +210,7 @@ class Session:
             groups = groups_of(self.heap.photos, self.draw)
             splits = splits_of(marks, self.draw) if self._first_known or self.journal.state.drawn else {}
             written = label_file(self.heap.photos, marks, groups, splits)
-        path = self.folder / (TABLE if n_lines is None else f"photos-{n_lines}.csv")
+        path = self.folder / (TABLE if n_lines is None else older_table(n_lines))
         write_file(path, written.content)
         return {
             "path": shown(str(path)),

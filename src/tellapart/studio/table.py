@@ -14,6 +14,11 @@ from tellapart.text import counted
 NAME: Final = "photos.csv"
 
 
+def older_table(n_lines: int) -> str:
+    """The name of the label file of what was said after so many lines of the journal."""
+    return f"photos-{n_lines}.csv"
+
+
 class Written(NamedTuple):
     """A label file, and how many photos are in it and how many are not."""
 

@@ -1,7 +1,7 @@
 /** Photos handed over: dropped, pasted, chosen, in zips, from the camera, or as frames of a video. */
 
 import { Camera, Difference, frameOf } from "./camera.js";
-import { handOver, handOverZip } from "./client.js";
+import { handOver, handOverZip, post } from "./client.js";
 import { make } from "./elements.js";
 import { runJob } from "./jobs.js";
 
@@ -59,6 +59,7 @@ class CollectScreen extends HTMLElement {
       make("section", { class: "card" }, make("h2", {}, "Camera"), make("p", { class: "quiet" }, "Hold the button, or Space, to record: a frame is kept only if it differs from the last one kept, and what is recorded at once is one scene."), make("div", { class: "answers" }, this.#start, this.#which, this.#record), this.#video), // prettier-ignore
       make("section", { class: "card" }, make("h2", {}, "What came in"), this.#said, this.#refused),
     );
+    if (!store.photos.length) this.prepend(this.#firstLook());
     this.#said.textContent = "Nothing yet.";
     this.addEventListener("dragover", (event) => event.preventDefault());
     this.addEventListener("drop", (event) => (event.preventDefault(), this.#dropped(event.dataTransfer)));
@@ -66,6 +67,32 @@ class CollectScreen extends HTMLElement {
     this.#record.addEventListener("pointerdown", () => this.#burst());
     for (const end of ["pointerup", "pointerleave", "pointercancel"]) this.#record.addEventListener(end, () => (this.#recording = false)); // prettier-ignore
     this.addEventListener("keyup", (event) => event.key === " " && (this.#recording = false));
+  }
+
+  /** Two minutes with photos that come with tellapart. */
+  #firstLook() {
+    const steps = [
+      "Strips shows photos that look alike: type what they are, such as “hat”, and press Enter. Click what is something else first.",
+      "One in five is never in a strip: on Label, say what those are, one at a time. They are the test.",
+      "The header says the score so far, and Score which photos were wrong, and what to do next.",
+      "On Share, write the model. On Try, show it a hat, and then something that it has never seen.",
+    ];
+    const begin = make("button", { type: "button", class: "main", click: () => this.#demo(begin) }, "Begin with the demo’s photos");
+    return make("section", { class: "card first-look" }, make("h2", {}, "A first look, in two minutes"), make("p", { class: "quiet" }, "84 photos of garments come with tellapart, without their names. Or collect your own below."), make("div", { class: "answers" }, begin), make("ol", {}, ...steps.map((step) => make("li", {}, step)))); // prettier-ignore
+  }
+
+  /** @param {any} button */
+  async #demo(button) {
+    button.disabled = true;
+    try {
+      await post("/v1/demo", {});
+      await this.#store.lookAgain();
+      this.#tell(`${this.#store.photos.length} photos of garments. Go on with Strips.`);
+      this.#trouble(null);
+    } catch (error) {
+      button.disabled = false;
+      this.#trouble(error);
+    }
   }
 
   /** @param {KeyboardEvent} event */

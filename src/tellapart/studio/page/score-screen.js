@@ -200,9 +200,21 @@ class ScoreScreen extends HTMLElement {
         make("td", {}, one.n_labelled.toLocaleString()),
         make("td", {}, `${one.n_right.toLocaleString()} of ${one.n_test.toLocaleString()}${one.again ? ", scored again" : ` (${of100(one.low)} to ${of100(one.high)} of 100)`}`),
         make("td", {}, one.kind === "crossed" ? "in turn" : "test"),
-        make("td", {}, make("button", { type: "button", "data-held": `version ${one.number}`, click: () => this.#write(one.n_lines) }, "Write its labels")))); // prettier-ignore
-    const heads = ["Version", "When", "Labelled", "Right", "Tested", ""];
+        make("td", {}, make("button", { type: "button", "data-held": `version ${one.number}`, click: () => this.#write(one.n_lines) }, "Write its labels")),
+        make("td", {}, make("button", { type: "button", click: () => this.#train(one) }, "Write its model")))); // prettier-ignore
+    const heads = ["Version", "When", "Labelled", "Right", "Tested", "", ""];
     return make("section", {}, make("h3", {}, "Versions"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Versions" }, make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)))), make("tbody", {}, ...rows)))); // prettier-ignore
+  }
+
+  /** The model of what was said then takes the place of the one on Share. @param {import("./studio-types").Version} version */
+  async #train({ number, n_lines }) {
+    try {
+      await post(`/v1/write?lines=${n_lines}`, {});
+      const { sentences } = await runJob("train", { lines: n_lines });
+      this.dispatchEvent(new CustomEvent("say", { detail: `Version ${number} is the model now: ${sentences[0]} Share has its report, and serves it.`, bubbles: true })); // prettier-ignore
+    } catch (error) {
+      this.dispatchEvent(new CustomEvent("trouble", { detail: error, bubbles: true }));
+    }
   }
 
   /** @param {number} lines */

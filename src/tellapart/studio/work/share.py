@@ -8,6 +8,7 @@ from tellapart.evaluation.document import summary
 from tellapart.export.folder import TARGETS, export
 from tellapart.export.proof import sentences
 from tellapart.studio.table import NAME as TABLE
+from tellapart.studio.table import older_table
 from tellapart.studio.work.desk import Desk
 from tellapart.text import for_shell, shown
 from tellapart.timing import Progress
@@ -19,10 +20,13 @@ EXPORTS: Final = "exports"  # the folder for them, beside the journal
 def train_model(desk: Desk, asked: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Train on the label file that was written last, as `tellapart train` does, and write the model folder.
 
+    Where `lines` is asked for, it is the file of what was said after so many lines of the journal.
+
     Raises:
         InputError: these photos cannot be trained on, or the folder cannot be written.
     """
-    table, model = desk.folder / TABLE, Path(asked["model"])
+    lines, model = asked.get("lines"), Path(asked["model"])
+    table = desk.folder / (older_table(lines) if type(lines) is int else TABLE)
     command = f"tellapart train {for_shell(str(table))} -o {for_shell(str(model))}"
     evaluation = train(table, model, force=True, command=command, progress=progress)
     return {"model": shown(str(model)), "sentences": summary(evaluation)}
