@@ -53,3 +53,20 @@ def test_a_model_is_written_shown_exported_and_served(garments, studio, tmp_path
     assert one.stop()[0] == 0
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{address}/v1/model", timeout=5)
+
+
+@pytest.mark.thorough
+def test_the_model_of_an_older_version_is_that_of_its_labels(garments, studio, tmp_path):
+    model = tmp_path / "older"
+    one = studio(garments, "-o", model)
+    lines = one.state()[1]["n"]
+    ids = [photo for name, photo in one.ids().items() if name.startswith("hat/")]
+    one.do(do="class_rename", name="hat", to="cap")
+    one.do(do="out", photos=ids[:5], out=True)
+    for n_lines, names, n in ((lines, ["hat", "shoes"], 40), (None, ["cap", "shoes"], 35)):
+        query, asked = ("", {}) if n_lines is None else (f"?lines={n_lines}", {"lines": n_lines})
+        assert one.ask(f"/v1/write{query}", {})[0] == 200
+        done = one.ended(one.job("train", **asked))
+        assert done["state"] == "done", done
+        said = json.loads((model / "evaluation.json").read_text())
+        assert (said["confusion"]["class_names"], said["n_used"]) == (names, n)
