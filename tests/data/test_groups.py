@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.data.groups import Groups, by_column, by_pattern, kept_together, named_column, united
+from tellapart.data.duplicates import kept_together, united
+from tellapart.data.groups import Groups, by_column, by_pattern, named_column
 from tellapart.data.label_file import GROUP_COLUMNS
 from tellapart.data.source import Dataset, require_trainable, scan
 from tellapart.errors import InputError

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tellapart.data.groups import united
+from tellapart.data.duplicates import united
 from tellapart.data.split import (
     ALWAYS_TRAINS,
     cross_validated_split,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tellapart.data.duplicates import find_duplicates
-from tellapart.data.groups import Groups, kept_together
+from tellapart.data.duplicates import find_duplicates, kept_together
+from tellapart.data.groups import Groups
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import cross_validated_split, make_split

@@ -10,8 +10,9 @@ shows the measurements that both numbers come from.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ NEAR_DUPLICATE = 0.92  # centred cosine; garments, instruments, food and digits 
 SAME_GROUP = 0.85  # centred cosine; crops of 5 %, mirror images and the next photo of a burst are above it
 BLOCK = 512  # rows compared at once: 512 × N float32 similarities in memory
 SKETCH_FROM = 8192  # photos; more are compared by sketches first, which costs a fifth
+LARGEST_CHAIN: Final = 0.5  # of all photos, in one group; the other half is all that is left to divide by
 SKETCH_D = 256  # of a random projection; the error of a cosine near 0.85 is then about 0.02
 SKETCH_SLACK = 0.08  # four such errors: what the sketch may hide is then under 1 pair in 10,000
 
@@ -289,3 +291,36 @@ def _groups(numbers: NDArray[np.int32]) -> Iterator[tuple[int, list[int]]]:
     for value, members in zip(values, np.split(order, starts[1:]), strict=True):
         if len(members) > 1:
             yield int(value), [int(m) for m in members]
+
+
+def united(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(N,) group numbers such that photos together in either of two groupings are together, and what follows."""
+    n = len(first)
+    ends = [np.unique(groups, return_index=True, return_inverse=True)[1:] for groups in (first, second)]
+    links = np.concatenate([heads[group_of] for heads, group_of in ends])
+    photos = np.tile(np.arange(n), 2)
+    graph = coo_array((np.ones(2 * n, bool), (photos, links)), shape=(n, n))
+    _, groups = connected_components(graph, directed=False)
+    return np.asarray(groups, np.int32)
+
+
+def kept_together(found: Sequence[NDArray[np.int32]], bound: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(N,) groups as they were found, united with those that a person gave.
+
+    A few photos that look alike in every group may chain all of them into one, which leaves nothing to divide. Then
+    less of what looks alike is united with what the person gave, in the end exact copies alone.
+
+    Args:
+        found: (N,) groups of photos that look alike, from the loosest to exact copies.
+        bound: (N,) groups that a person gave.
+    """
+    for groups in found:
+        together = united(groups, bound)
+        if not _largest(together) > LARGEST_CHAIN >= max(_largest(groups), _largest(bound)):
+            break
+    return together
+
+
+def _largest(groups: NDArray[np.int32]) -> float:
+    """The share of all photos that are of the largest group."""
+    return float(np.bincount(groups).max(initial=0) / max(1, len(groups)))

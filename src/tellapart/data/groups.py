@@ -14,15 +14,12 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from tellapart.errors import InputError
 from tellapart.text import counted, did_you_mean, quoted, some
 
 GROUP: Final = "{group}"
 NONE: Final = "none"  # says that no group is wanted, though there is a column of them
-LARGEST_CHAIN: Final = 0.5  # of all photos, in one group; the other half is all that is left to divide by
 LONGEST_PATTERN: Final = 1000  # letters; what a person writes has some 20
 _TOKENS: Final = re.compile(r"\{group\}|\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
 _PARTS: Final = {GROUP: "([^/]+)", "**/": "(?:.*?/)??", "**": ".*?", "*": "[^/]*?", "?": "[^/]"}
@@ -97,39 +94,6 @@ def is_no_value(value: object) -> bool:
         return True
     except ValueError:  # several values are not none
         return False
-
-
-def united(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
-    """(N,) group numbers such that photos together in either of two groupings are together, and what follows."""
-    n = len(first)
-    ends = [np.unique(groups, return_index=True, return_inverse=True)[1:] for groups in (first, second)]
-    links = np.concatenate([heads[group_of] for heads, group_of in ends])
-    photos = np.tile(np.arange(n), 2)
-    graph = coo_array((np.ones(2 * n, bool), (photos, links)), shape=(n, n))
-    _, groups = connected_components(graph, directed=False)
-    return np.asarray(groups, np.int32)
-
-
-def kept_together(found: Sequence[NDArray[np.int32]], bound: NDArray[np.int32]) -> NDArray[np.int32]:
-    """(N,) groups as they were found, united with those that a person gave.
-
-    A few photos that look alike in every group may chain all of them into one, which leaves nothing to divide. Then
-    less of what looks alike is united with what the person gave, in the end exact copies alone.
-
-    Args:
-        found: (N,) groups of photos that look alike, from the loosest to exact copies.
-        bound: (N,) groups that a person gave.
-    """
-    for groups in found:
-        together = united(groups, bound)
-        if not _largest(together) > LARGEST_CHAIN >= max(_largest(groups), _largest(bound)):
-            break
-    return together
-
-
-def _largest(groups: NDArray[np.int32]) -> float:
-    """The share of all photos that are of the largest group."""
-    return float(np.bincount(groups).max(initial=0) / max(1, len(groups)))
 
 
 def is_pattern(group_by: str | None) -> bool:

@@ -47,11 +47,12 @@ from tellapart.data.meaning.class_names import NO_LABEL, check_class_names, labe
 from tellapart.data.meaning.named_photos import nearest
 from tellapart.data.meaning.own_folders import refuse_no_photos, without_own
 from tellapart.data.meaning.split_columns import split_names
+from tellapart.data.meaning.split_words import CROSSED, SPLIT_TYPE
 from tellapart.data.meaning.table_text import SPREADSHEETS, refuse_spreadsheet
 from tellapart.data.meaning.trainable import WANTED_LAYOUT, refuse_untrainable
 from tellapart.data.remote.photos import photos_named
 from tellapart.data.remote.scan import is_elsewhere, scan_elsewhere
-from tellapart.data.split import CROSSED, SPLIT_TYPE, tested_part
+from tellapart.data.split import tested_part
 from tellapart.errors import InputError, NoClassesError, PhotoError
 from tellapart.text import counted, quoted, shown
 

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.groups import united
+from tellapart.data.duplicates import united
+from tellapart.data.meaning.split_words import CROSSED, SPLIT_TYPE
 
 TEST_SHARE = 0.2
 FEW_TEST_PHOTOS = 50  # below this Wilson's range is some 20 points wide at 90 % right
 CROSSED_FOLDS = 10  # five leave so much less to learn from that the score is 4 to 10 points too low at 5 of a class
 ALWAYS_TRAINS = -1  # fold of photos that are never held out
-SPLIT_TYPE = "U7"  # of arrays of the names of splits
-CROSSED = "crossed"  # what a source says of a photo that trains and is tested by a head that has not seen it
 
 
 @dataclass(frozen=True)

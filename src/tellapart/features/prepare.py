@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.duplicates import Duplicates, find_duplicates
-from tellapart.data.groups import kept_together
+from tellapart.data.duplicates import Duplicates, find_duplicates, kept_together
 from tellapart.data.preprocess import Preprocess, ResizeMode
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone

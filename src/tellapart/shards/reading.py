@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tellapart.checks.image_stats import ImageStats, stats_of
 from tellapart.data.grey_picture import SIDE_PX
 from tellapart.data.meaning.class_names import NO_LABEL, label_notes
+from tellapart.data.meaning.split_words import CROSSED, SPLIT_TYPE
 from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset, Skipped
-from tellapart.data.split import CROSSED, SPLIT_TYPE
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
 from tellapart.features.extract import Features, made_on, memory_mapped

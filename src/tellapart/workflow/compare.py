@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.data_frame import DataFrame
-from tellapart.data.groups import united
+from tellapart.data.duplicates import united
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError
 from tellapart.evaluation.answering import Answered, TrainingCopies, answer_all

@@ -16,7 +16,8 @@ from tellapart.classifier.kept_scores import Scored
 from tellapart.classifier.probe import CalibratedHead
 from tellapart.classifier.temperature import calibrated
 from tellapart.classifier.trained import Trained
-from tellapart.data.groups import Groups, as_text, is_no_value, united
+from tellapart.data.duplicates import united
+from tellapart.data.groups import Groups, as_text, is_no_value
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
 from tellapart.data.split import Split

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tellapart.classifier.probe import calibrate_head, fit_probe, make_folds
 from tellapart.classifier.trained import Trained
+from tellapart.data.meaning.split_words import CROSSED
 from tellapart.data.split import (
     ALWAYS_TRAINS,
-    CROSSED,
     CROSSED_FOLDS,
     FEW_TEST_PHOTOS,
     TEST_SHARE,

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.classifier.trained import Trained
+from tellapart.data.meaning.split_words import SPLIT_TYPE
 from tellapart.data.preprocess import Preprocess
 from tellapart.data.source import Dataset
-from tellapart.data.split import ALWAYS_TRAINS, SPLIT_TYPE, Split
+from tellapart.data.split import ALWAYS_TRAINS, Split
 from tellapart.evaluation.document import tested
 from tellapart.model.artifact import CARD, EVALUATION, REPORT, seal, to_json
 from tellapart.model.compose import compose

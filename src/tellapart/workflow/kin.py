@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.classifier.probe import fit_heads
-from tellapart.data.groups import united
+from tellapart.data.duplicates import united
 from tellapart.data.split import stratified_group_split
 from tellapart.features.prepare import Prepared
 from tellapart.metrics.paired import Comparison, compare_answers

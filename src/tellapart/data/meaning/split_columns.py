@@ -10,8 +10,7 @@ splits, or, in a column that is called like one (`is_valid`), yes and no.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from tellapart.data.meaning.split_words import PARTS, plain_split, split_word
-from tellapart.data.split import CROSSED
+from tellapart.data.meaning.split_words import CROSSED, PARTS, plain_split, split_word
 from tellapart.errors import InputError
 from tellapart.text import quoted, some
 

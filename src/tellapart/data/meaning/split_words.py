@@ -9,6 +9,8 @@ import unicodedata
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+SPLIT_TYPE: Final = "U7"  # of arrays of the names of splits
+CROSSED: Final = "crossed"  # what a source says of a photo that trains and is tested by a head that has not seen it
 PARTS: Final = ("train", "val", "test")
 # Names that need no word about what they were taken for.
 USUAL: Final = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.split import CROSSED
+from tellapart.data.meaning.split_words import CROSSED
 from tellapart.errors import InputError
 from tellapart.text import counted, quoted, some
 

@@ -17,10 +17,10 @@ from tellapart.data.layout import NOT_INSIDE_CLASS
 from tellapart.data.listing import extension, list_folder
 from tellapart.data.meaning.class_names import NO_LABEL
 from tellapart.data.meaning.own_folders import refuse_no_photos, without_own
+from tellapart.data.meaning.split_words import SPLIT_TYPE
 from tellapart.data.remote.scan import is_elsewhere, scan_elsewhere
 from tellapart.data.remote.tables import kind_of_table
 from tellapart.data.source import Container, Dataset, Skipped, scan
-from tellapart.data.split import SPLIT_TYPE
 from tellapart.errors import InputError, NoClassesError
 from tellapart.text import quoted, shown
 
