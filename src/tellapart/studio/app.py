@@ -54,7 +54,8 @@ def make_studio_app(
     paths = {page.path for page in pages}
     room = Budget()
     every = [
-        *_photos(session, thumbnails, scoring, events, room),
+        *_photos(session, scoring, events, room),
+        *_pictures(session, thumbnails),
         *_work(jobs, sharing, events, room),
         *_shared(sharing),
         *_scored(scoring),
@@ -142,7 +143,7 @@ def _job(jobs: Jobs, number: Any) -> Job:
     return job
 
 
-def _photos(session: Session, thumbnails: Thumbnails, scoring: Scoring, events: Events, room: Budget) -> list[Route]:
+def _photos(session: Session, scoring: Scoring, events: Events, room: Budget) -> list[Route]:
     """What is known of the photos, and what a person says of them."""
 
     async def state(_: Request) -> Response:
@@ -182,6 +183,20 @@ def _photos(session: Session, thumbnails: Thumbnails, scoring: Scoring, events: 
         events.publish({"n": session.n_lines})
         return json_response(told)
 
+    return [
+        Route("/v1/state", state, methods=["GET"]),
+        Route("/v1/changes", changes, methods=["GET"]),
+        Route("/v1/do", do, methods=["POST"]),
+        Route("/v1/look", look, methods=["POST"]),
+        Route("/v1/write", write, methods=["POST"]),
+        Route("/v1/places", places, methods=["GET"]),
+        Route("/v1/labels", labels, methods=["POST"]),
+    ]
+
+
+def _pictures(session: Session, thumbnails: Thumbnails) -> list[Route]:
+    """The photos themselves, small and large."""
+
     async def thumbnail(request: Request) -> Response:
         photo = _photo(session, request)
         jpeg = await thumbnails.get(photo.id, photo.place, request.is_disconnected)
@@ -194,13 +209,6 @@ def _photos(session: Session, thumbnails: Thumbnails, scoring: Scoring, events: 
 
     return [
         Route("/v1/photo", large, methods=["GET"]),
-        Route("/v1/state", state, methods=["GET"]),
-        Route("/v1/changes", changes, methods=["GET"]),
-        Route("/v1/do", do, methods=["POST"]),
-        Route("/v1/look", look, methods=["POST"]),
-        Route("/v1/write", write, methods=["POST"]),
-        Route("/v1/places", places, methods=["GET"]),
-        Route("/v1/labels", labels, methods=["POST"]),
         Route("/v1/thumbnail", thumbnail, methods=["GET"]),
     ]
 
