@@ -66,7 +66,7 @@ class ScoreChip extends HTMLElement {
     this.#button.textContent = score ? `${of100(score.accuracy.value)} of 100` : "No score yet";
     const said = score ? score.headline : last.refused.filter(Boolean).join(" ") || "Label some photos";
     this.#button.title = said;
-    this.#button.setAttribute("aria-label", `${this.#button.textContent}: ${said}`);
+    this.#button.setAttribute("aria-label", `${this.#button.textContent}. Score: ${said}`);
     this.toggleAttribute("data-working", working);
   }
 }
