@@ -63,6 +63,16 @@ def centred_directions(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return _directions(features, _mean(features), _sketching(features))
 
 
+def sketched(features: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, SKETCH_D) of length 1: sketches of what is special about each photo, where `mean` (D,) is that of all."""
+    d = features.shape[1]
+    if d > SKETCH_D:
+        return _directions(features, mean, _projection(d))
+    exact = np.zeros((len(features), SKETCH_D), np.float32)
+    exact[:, :d] = _directions(features, mean, None)
+    return exact
+
+
 def _sketching(features: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """What makes sketches of so many features, or None for fewer."""
     n, d = features.shape
