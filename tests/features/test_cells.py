@@ -85,9 +85,7 @@ def test_pieces_and_workers_change_nothing(photos, found):
 def test_of_some_photos_it_says_what_it_says_of_all(found):
     chosen = np.flatnonzero(np.arange(N) % 10 > 2)
     part = found.among(chosen)
-    assert (part.groups[:, None] == part.groups).sum() == (
-        found.groups[chosen][:, None] == found.groups[chosen]
-    ).sum()
+    assert (part.groups[:, None] == part.groups).sum() == (found.groups[chosen][:, None] == found.groups[chosen]).sum()
     near = {(chosen[p.first], chosen[p.second]) for p in part.pairs if p.kind == "near"}
     assert near == {pair for pair in as_set(found.near) if set(pair) <= set(chosen.tolist())}
 

@@ -246,12 +246,10 @@ class _Problem:
         curvature /= total
         # Unseen directions and sure classes must not blow up: at least a thousandth of what is usual.
         curvature[np.diag_indices(d + 1)] += self.penalty + 1e-3 * np.trace(curvature) / (d + 1)
-        return _Whitener(np.linalg.cholesky(curvature).T)
+        return _Whitener(np.asarray(np.linalg.cholesky(curvature).T, np.float64))
 
 
-def _answers(
-    x: _Floats, solution: _Floats, labels: NDArray[np.int64]
-) -> tuple[_Floats, _Floats]:
+def _answers(x: _Floats, solution: _Floats, labels: NDArray[np.int64]) -> tuple[_Floats, _Floats]:
     """(n, K) probabilities and (n,) cross-entropies of scaled photos."""
     logits = x @ solution[:, :-1].T + solution[:, -1]
     logits -= logits.max(axis=1, keepdims=True)

@@ -156,7 +156,7 @@ def most_alike(
     return alike, cosines
 
 
-def exact_pairs(pixel_hashes: NDArray[np.bytes_]) -> NDArray[np.int64]:
+def exact_pairs(pixel_hashes: NDArray[np.bytes_] | NDArray[np.int32]) -> NDArray[np.int64]:
     """Pairs (i, j), i < j, that link all photos of equal hash: (P, 2); a set of n copies gives n - 1 pairs."""
     order = np.argsort(pixel_hashes, kind="stable")
     equal = pixel_hashes[order][1:] == pixel_hashes[order][:-1]

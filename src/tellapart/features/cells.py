@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from tellapart.data.copy_verdict import Agreement
 from tellapart.data.duplicates import (
     NEAR_DUPLICATE,
     SAME_GROUP,
@@ -257,7 +258,7 @@ def _centres(
 
 def _sought(cells: _Cells, sketches: RowFiles, n_workers: int | None, progress: Progress) -> _Pairs:
     """The pairs that may be alike, by position, of every photo with those of the cells in which it is sought."""
-    n, probes = cells.probed.shape
+    probes = cells.probed.shape[1]
     n_cells = len(cells.starts) - 1
     by_cell = np.argsort(cells.probed.ravel(), kind="stable")
     askers, begins = by_cell // probes, np.searchsorted(cells.probed.ravel()[by_cell], np.arange(n_cells + 1))
@@ -271,17 +272,15 @@ def _sought(cells: _Cells, sketches: RowFiles, n_workers: int | None, progress: 
         parts = [_alike(asking[i : i + 1024], own, held, sketches) for i in range(0, len(asking), 1024)]
         return _joined(parts)
 
-    found, done = [], 0
-    for part in map_in_order(of_cell, range(n_cells), n_workers=n_workers, name="within cells"):
+    found = []
+    parts = map_in_order(of_cell, range(n_cells), n_workers=n_workers, name="within cells")
+    for done, part in enumerate(parts, start=1):
         found.append(part)
-        done += 1
         progress(STAGE, done, n_cells)
     return _once(_joined(found))
 
 
-def _alike(
-    asking: NDArray[np.int64], own: NDArray[np.int64], held: NDArray[np.float32], sketches: RowFiles
-) -> _Pairs:
+def _alike(asking: NDArray[np.int64], own: NDArray[np.int64], held: NDArray[np.float32], sketches: RowFiles) -> _Pairs:
     """Pairs of a block of askers with the photos of one cell, whose sketches are `held` (d, n)."""
     scores = sketches.read(asking).astype(np.float32) @ held
     itself = (asking >= own[0]) & (asking <= own[-1])
@@ -321,7 +320,8 @@ def _judged(
     slot = np.full(len(position), -1)
     slot[members[used]] = np.arange(len(used))
     n_features = rows.features(0).shape[1]
-    alike, near, looked = [], [], {}
+    alike, near = [], []
+    looked: dict[tuple[int, int], Agreement] = {}
     with RowFiles((n_features,), np.float32) as features, RowFiles((SIDE_PX, SIDE_PX), np.uint8) as pictures:
         for piece in range(len(rows)):
             at = slot[rows.places(piece)]
@@ -334,8 +334,10 @@ def _judged(
             directions = features.read(held) - mean
             directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), np.finfo(np.float32).tiny)
             cosines = np.concatenate(
-                [(directions[own[i : i + 512, 0]] * directions[own[i : i + 512, 1]]).sum(axis=1)
-                 for i in range(0, len(own), 512)]
+                [
+                    (directions[own[i : i + 512, 0]] * directions[own[i : i + 512, 1]]).sum(axis=1)
+                    for i in range(0, len(own), 512)
+                ]
             )
             alike.append(held[own[cosines >= SAME_GROUP]])
             near.append(held[own[cosines >= NEAR_DUPLICATE]])

@@ -6,6 +6,7 @@ Nothing is mapped into memory: what is held is what was asked for.
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from tempfile import TemporaryFile
 from typing import Any, Final
 
@@ -69,11 +70,12 @@ class RowFiles:
         files = places // self._rows_in_file
         ends = np.flatnonzero((np.diff(places) != 1) | (np.diff(files) != 0)) + 1
         bounds = [0, *ends.tolist(), len(places)] if len(places) else []
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, stop in pairwise(bounds):
             file, row = divmod(int(places[start]), self._rows_in_file)
             yield file, row * self._row_bytes, start, stop
 
     def _file(self, number: int) -> int:
         if number not in self._files:
-            self._files[number] = self._open.enter_context(TemporaryFile()).fileno()
+            made = TemporaryFile(prefix="tellapart-")  # noqa: SIM115  closed with all the others
+            self._files[number] = self._open.enter_context(made).fileno()
         return self._files[number]
