@@ -181,7 +181,7 @@ def test_photos_through_one_eyepiece_are_no_copies(n, contrast):
     hashes = hashes_of(n)
     pictures = behind("eyepiece", n, contrast)
     same = Agreement(fine=5, detail=5, usual=5, telling=1, unmoved=1, faint=0)
-    assert len(copies._without_common_frames({(0, 1): same}, n)), "a pair alone is no frame"
+    assert len(copies.without_common_frames({(0, 1): same}, n)), "a pair alone is no frame"
     assert not len(copies_by_looking(features, pictures, hashes))
 
 

@@ -34,6 +34,8 @@ class Trained:
         calibrated: the head, and all that comes after it.
         recipe: what was asked for.
         history: how the training of a network went; None for a head alone.
+        rows: what a head of very many photos learned from, and what more brought; None where all learned at once.
+        beyond: (B,) pixel hashes of photos that the head learned from and that are not among `prepared`; or None.
     """
 
     prepared: Prepared
@@ -42,6 +44,14 @@ class Trained:
     calibrated: CalibratedHead
     recipe: Recipe
     history: Json | None = None
+    rows: Json | None = None
+    beyond: NDArray[np.bytes_] | None = None
+
+    @property
+    def learned_hashes(self) -> NDArray[np.bytes_]:
+        """Pixel hashes of all photos that the head learned from."""
+        own = self.prepared.pixel_hashes[self.split.learned]
+        return own if self.beyond is None else np.concatenate([own, self.beyond])
 
     @property
     def probe(self) -> LinearProbe:

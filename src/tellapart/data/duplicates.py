@@ -65,6 +65,16 @@ def centred_directions(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return _directions(features, _mean(features), _sketching(features))
 
 
+def sketched(features: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, SKETCH_D) of length 1: sketches of what is special about each photo, where `mean` (D,) is that of all."""
+    d = features.shape[1]
+    if d > SKETCH_D:
+        return _directions(features, mean, _projection(d))
+    exact = np.zeros((len(features), SKETCH_D), np.float32)
+    exact[:, :d] = _directions(features, mean, None)
+    return exact
+
+
 def _sketching(features: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """What makes sketches of so many features, or None for fewer."""
     n, d = features.shape
@@ -148,7 +158,7 @@ def most_alike(
     return alike, cosines
 
 
-def exact_pairs(pixel_hashes: NDArray[np.bytes_]) -> NDArray[np.int64]:
+def exact_pairs(pixel_hashes: NDArray[np.bytes_] | NDArray[np.int32]) -> NDArray[np.int64]:
     """Pairs (i, j), i < j, that link all photos of equal hash: (P, 2); a set of n copies gives n - 1 pairs."""
     order = np.argsort(pixel_hashes, kind="stable")
     equal = pixel_hashes[order][1:] == pixel_hashes[order][:-1]

@@ -77,7 +77,7 @@ def stratified_group_split(
     """
     rng = np.random.default_rng(seed)
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    group_label = _commonest_label(labels, group_of, len(sizes))
+    group_label = commonest_label(labels, group_of, len(sizes))
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     n_photos = np.bincount(group_label, weights=sizes)
@@ -96,7 +96,7 @@ def stratified_group_split(
     return part_of_group[group_of]
 
 
-def _commonest_label(labels: NDArray[np.int32], group_of: NDArray[np.int64], n_groups: int) -> NDArray[np.int32]:
+def commonest_label(labels: NDArray[np.int32], group_of: NDArray[np.int64], n_groups: int) -> NDArray[np.int32]:
     """(G,) the label that most photos of each group carry; of equals the smallest."""
     pairs, counts = np.unique(np.stack([group_of, labels], axis=1), axis=0, return_counts=True)
     winners = np.lexsort((pairs[:, 1], -counts, pairs[:, 0]))

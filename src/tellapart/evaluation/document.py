@@ -1,6 +1,6 @@
 """All that an evaluation says: of a training's own test photos, and of photos that are new to a finished model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -270,11 +270,26 @@ def summary(evaluation: Evaluation) -> list[str]:
     lines += evaluation.warnings or ()
     if evaluation.unknown and evaluation.unknown.promise_in_words:
         lines.append(plainly(evaluation.unknown))
+    if evaluation.rows:
+        lines.append(of_many(evaluation.rows))
     if evaluation.imbalance:
         lines.append(evaluation.imbalance)
     if evaluation.skipped:
         lines.append(f"{counted(len(evaluation.skipped), 'file')} could not be used; the report says why.")
     return lines
+
+
+def of_many(rows: Mapping[str, Any]) -> str:
+    """What more photos brought to a head of very many of them, in a sentence."""
+    losses = ", ".join(f"{one['log_loss']:.4f} after {one['n']:,}" for one in rows["held_out_log_loss"])
+    if rows["passes"] is None:
+        why = f"more hardly help, so the other {rows['n_learn'] - rows['n_learned']:,} are not learned from"
+        why = why if rows["n_learn"] > rows["n_learned"] else "those are all"
+    elif rows["n_learned"] == rows["n_learn"]:
+        why = f"the model learned from all of them, read {rows['passes']} times"
+    else:
+        why = "learning from all of them was tried and did not help"
+    return f"Log-loss on {rows['n_held_out']:,} photos held out: {losses} photos; {why}."
 
 
 def refuse_unknown_classes(dataset: Dataset, class_names: Sequence[str]) -> None:

@@ -166,6 +166,7 @@ class Evaluation(Mapping[str, Any]):
         model: what is known of the model file.
         proof: that the written file answers as was tested.
         training: the history of a network's training; None too where only a head learned.
+        rows: what a head of very many photos learned from, and what more photos brought.
         robustness: how it does on corrupted photos.
         timings_s: seconds of each step, and in all.
         pictures: {photo: data URI} of some of the `most_wrong`, for a notebook; not in the JSON.
@@ -204,6 +205,7 @@ class Evaluation(Mapping[str, Any]):
     model: Mapping[str, Any] | None = None
     proof: Proof | None = None
     training: Mapping[str, Any] | None = None
+    rows: Mapping[str, Any] | None = None
     robustness: Robustness | None = None
     timings_s: Mapping[str, float] | None = field(default=None, compare=False)
     pictures: Mapping[str, str] | None = field(default=None, compare=False)

@@ -65,10 +65,10 @@ def copies_by_looking(
 
 
 def _copies(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return _without_common_frames(looked_at(candidates(features, pictures), pictures), len(pictures))
+    return without_common_frames(looked_at(candidates(features, pictures), pictures), len(pictures))
 
 
-def _without_common_frames(found: Mapping[tuple[int, int], Agreement], n: int) -> NDArray[np.int64]:
+def without_common_frames(found: Mapping[tuple[int, int], Agreement], n: int) -> NDArray[np.int64]:
     """(P, 2) which of the pairs that were looked at are copies, and do not just share a frame.
 
     Photos through one eyepiece, or with the same black bars, agree in what surrounds them. Where the rest is faint, all
@@ -111,7 +111,7 @@ def copies_between(
     by_signature[:, 1] += n_new
     pairs = np.unique(np.concatenate([by_features, by_signature[telling[by_signature].all(axis=1)]]), axis=0)
     alike = pairs[centred_cosines(values, pairs) >= NEAR_DUPLICATE]
-    seen = _without_common_frames(looked_at(pairs, pictures), len(pictures))
+    seen = without_common_frames(looked_at(pairs, pictures), len(pictures))
     found = np.unique(np.concatenate([alike, seen]), axis=0)
     found[:, 1] -= n_new
     return found

@@ -1,6 +1,7 @@
 """From what the person named to photos that can be trained on: readable, with features, copies found."""
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from tellapart.data.duplicates import Duplicates, find_duplicates, kept_together
 from tellapart.data.preprocess import Preprocess, ResizeMode
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
-from tellapart.errors import InputError
+from tellapart.errors import InputError, PhotoError
 from tellapart.features.copies import find_copies
 from tellapart.features.extract import Extractor, Features, cached_extractor
 from tellapart.text import counted, quoted
@@ -70,13 +71,7 @@ def prepare(
     with clock("features"):
         features = extractor.extract(dataset, progress=progress) if known is None else known
     use = features.usable
-    if len(use) < dataset.n * (1 - MAX_UNREADABLE):
-        first, error = min(features.errors.items())
-        raise InputError(
-            f"{counted(len(features.errors), 'photo')} of {dataset.n:,} cannot be read. "
-            f"The first is {quoted(dataset.photos[first])}: {error.message}",
-            hint="Open a few of them in a photo viewer; perhaps they were not copied completely.",
-        )
+    refuse_unreadable(dataset, features.errors)
     unreadable = [Skipped(dataset.photos[i], error.message) for i, error in sorted(features.errors.items())]
     whole = len(use) == dataset.n
     values = features.values if whole else features.values[use]
@@ -101,6 +96,21 @@ def prepare(
         groups_found=found,
         pictures=pictures,
     )
+
+
+def refuse_unreadable(dataset: Dataset, errors: Mapping[int, PhotoError]) -> None:
+    """Returns when enough photos of `dataset` can be read; `errors` says by index why others cannot.
+
+    Raises:
+        InputError: more than half of them cannot.
+    """
+    if len(errors) > dataset.n * MAX_UNREADABLE:
+        first, error = min(errors.items())
+        raise InputError(
+            f"{counted(len(errors), 'photo')} of {dataset.n:,} cannot be read. "
+            f"The first is {quoted(dataset.photos[first])}: {error.message}",
+            hint="Open a few of them in a photo viewer; perhaps they were not copied completely.",
+        )
 
 
 def part_of(prepared: Prepared, indices: NDArray[np.integer]) -> Prepared:

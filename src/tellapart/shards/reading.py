@@ -229,7 +229,7 @@ def _fill(features: Features, table: parquet.Table, index: dict[str, int]) -> No
     wanted = np.array([uri in index for uri in used], bool)
     at = np.array([index[uri] for uri in used if uri in index], np.int64)
     features.values[at] = vectors_in(table["features"])[wanted]
-    features.pictures[at] = _pictures(table["grey"])[wanted]
+    features.pictures[at] = pictures_in(table["grey"])[wanted]
     hashes = table["pixel_hash"].drop_null().to_pylist()
     features.pixel_hashes[at] = [value.hex() for value, is_wanted in zip(hashes, wanted, strict=True) if is_wanted]
     for uri, code, why in zip(uris, codes, reasons, strict=True):
@@ -237,6 +237,7 @@ def _fill(features: Features, table: parquet.Table, index: dict[str, int]) -> No
             features.errors[index[uri]] = PhotoError(why, code=code)
 
 
-def _pictures(column: parquet.Table) -> NDArray[np.uint8]:
+def pictures_in(column: parquet.Table) -> NDArray[np.uint8]:
+    """(n, SIDE_PX, SIDE_PX) uint8 of the values of a column of grey pictures that are not null."""
     data = b"".join(column.drop_null().to_pylist())
     return np.frombuffer(data, np.uint8).reshape(-1, SIDE_PX, SIDE_PX)

@@ -27,7 +27,7 @@ from tellapart.evaluation.notebook import SHOWN_WRONG
 from tellapart.evaluation.wishes import guarantee_of
 from tellapart.features.extract import compiled
 from tellapart.features.prepare import Prepared, fingerprint
-from tellapart.model.artifact import MAX_EXAMPLES, MODEL, OUT_OF_FOLD, TRAINED_ON
+from tellapart.model.artifact import MAX_BYTES, MAX_EXAMPLES, MODEL, OUT_OF_FOLD, TRAINED_ON
 from tellapart.model.example_names import example_name
 from tellapart.model.kept_file import kept_file
 from tellapart.model.prediction import Predictor
@@ -55,7 +55,7 @@ def describe(trained: Trained, *, name: str) -> Json:
     """The manifest, but for the hashes of the files; its texts as they can be printed anywhere."""
     prepared, split, calibrated = trained.prepared, trained.split, trained.calibrated
     backbone, dataset, preprocessing = prepared.backbone, prepared.dataset, prepared.preprocessing
-    chosen = split.learned
+    hashes = trained.learned_hashes
     guaranteed = guarantee_of(calibrated.thresholds)
     described = {
         "name": name[:LONGEST_NAME],
@@ -85,9 +85,9 @@ def describe(trained: Trained, *, name: str) -> Json:
         },
         "recipe": recipe_json(trained.recipe) | {"chosen_inverse_regularisation": calibrated.inverse_regularisation},
         "data": {
-            "n_train": len(chosen),
+            "n_train": len(hashes),
             "n_test": len(split.test),
-            "fingerprint": fingerprint(prepared.pixel_hashes[chosen]),
+            "fingerprint": fingerprint(hashes),
         },
         "packages": {package: version(package) for package in PACKAGES},
     }
@@ -268,9 +268,11 @@ def card(evaluation: Evaluation, description: Json) -> bytes:
 def model_files(model: bytes, trained: Trained, kept: KeptScores) -> dict[str, bytes]:
     """The graph, the hashes by which a training photo is known again, and the scores that thresholds rest on.
 
-    A hash cannot be turned back into a photo; `evaluate` uses them to say when it is shown what was trained on.
+    A hash cannot be turned back into a photo; `evaluate` uses them to say when it is shown what was trained on. The
+    file has room for three million; of more, those that the report is about are the first.
     """
-    hashes = np.unique(trained.prepared.pixel_hashes[trained.split.learned]).astype(str)
+    most = MAX_BYTES[TRAINED_ON] // (trained.prepared.pixel_hashes.itemsize + 1)
+    hashes = np.unique(trained.learned_hashes[:most]).astype(str)
     files = {MODEL: model, TRAINED_ON: "".join(f"{h}\n" for h in hashes).encode()}
     scores = kept_file(kept)
     return files if scores is None else files | {OUT_OF_FOLD: scores}

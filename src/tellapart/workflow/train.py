@@ -35,6 +35,7 @@ from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, usual_progress
 from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_photos
+from tellapart.workflow.many.learning import Many, Sizes, are_many, learned_from_all, prepare_many
 from tellapart.workflow.model_folder import (
     card,
     describe,
@@ -67,6 +68,7 @@ def train(
     group_by: str | None = None,
     allow_private: bool = False,
     command: str = "",
+    sizes: Sizes = Sizes(),  # noqa: B008  a value that nobody can change
     progress: Progress = usual_progress,
 ) -> Evaluation:
     """Train on the photos of `source`, test honestly, write the model folder `output`; returns its evaluation.
@@ -85,6 +87,7 @@ def train(
         group_by: what says which photos belong together, as for `scan`; no split divides a group.
         allow_private: whether addresses of the web may lead to hosts of this network.
         command: what a person typed for it, for the report.
+        sizes: from how many photos of shards on a head learns from a sample first, and how large that is.
         progress: called with (stage, done, total).
 
     Raises:
@@ -93,12 +96,13 @@ def train(
     """
     recipe, output, clock = _chosen(recipe, quality), Path(output), Stopwatch()
     refuse_unwritable(output, force=force, ours=MODEL_FILES)
-    prepared = _trainable(source, group_by, allow_private, probe_of(recipe).reading, wishes, progress, clock)
-    trained = _learned(prepared, recipe, options, wishes, progress, clock, may_cross=not robustness)
+    prepared, many = _trainable(source, group_by, allow_private, recipe, wishes, sizes, progress, clock)
+    trained = _learned(prepared, many, recipe, options, wishes, progress, clock, may_cross=not robustness)
     model, description = _composed(trained, output.name, clock)
     with ThreadPoolExecutor(1, thread_name_prefix="proof") as beside:
         proving = beside.submit(proven, model, description, trained)
         evaluation, kept = _tested(trained, prepared, clock)
+        evaluation = _counted(evaluation, trained, many)
         if advice:
             evaluation = _advised(trained, evaluation, prepared, progress, clock, look=shortcuts)
         with clock("proof"):
@@ -140,18 +144,19 @@ def scored(
     Raises:
         InputError: something about the photos that the person can mend.
     """
-    recipe, clock = _chosen(recipe, quality), Stopwatch()
+    recipe, clock, many = _chosen(recipe, quality), Stopwatch(), None
     if isinstance(source, Prepared):
         require_trainable(source.dataset)
         prepared = source
     else:
-        prepared = _trainable(source, group_by, False, probe_of(recipe).reading, wishes, progress, clock)
-    trained = _learned(prepared, recipe, None, wishes, progress, clock, may_cross=True)
+        prepared, many = _trainable(source, group_by, False, recipe, wishes, Sizes(), progress, clock)
+    trained = _learned(prepared, many, recipe, None, wishes, progress, clock, may_cross=True)
     return trained, *_tested(trained, prepared, clock)
 
 
 def _learned(
     prepared: Prepared,
+    many: Many | None,
     recipe: Recipe,
     options: TrainingOptions | None,
     wishes: Wishes,
@@ -162,9 +167,10 @@ def _learned(
 ) -> Trained:
     """What the recipe makes of these photos, divided as they say or as suits them."""
     with clock("split"):
-        split = split_photos(prepared, recipe, may_cross=may_cross)
+        split = many.split if many else split_photos(prepared, recipe, may_cross=may_cross)
     with clock("head"):
-        return fit(prepared, split, recipe, options, progress, wishes)
+        trained = fit(prepared, split, recipe, options, progress, wishes)
+        return learned_from_all(trained, many, progress) if many else trained
 
 
 def _composed(trained: Trained, name: str, clock: Stopwatch) -> tuple[bytes, Json]:
@@ -190,6 +196,14 @@ def _tested(trained: Trained, bundled: Prepared, clock: Stopwatch) -> tuple[Eval
     with clock("test"):
         evaluation, kept = tested(trained)
         return grouped(evaluation, trained, kept, without_groups(trained), probes_beside(trained, bundled)), kept
+
+
+def _counted(evaluation: Evaluation, trained: Trained, many: Many | None) -> Evaluation:
+    """The evaluation with all photos counted, where it is about some of very many."""
+    if many is None:
+        return evaluation
+    n = many.rows.n
+    return replace(evaluation, rows=trained.rows, n_used=n, n_found=n + len(trained.prepared.skipped))
 
 
 def _advised(
@@ -233,21 +247,29 @@ def _trainable(
     source: str | os.PathLike[str] | DataFrame,
     group_by: str | None,
     allow_private: bool,
-    reading: Reading,
+    recipe: Recipe,
     wishes: Wishes,
+    sizes: Sizes,
     progress: Progress,
     clock: Stopwatch,
-) -> Prepared:
-    """The photos of `source`, if a classifier can be trained on those that can be read, and may keep the wishes."""
+) -> tuple[Prepared, Many | None]:
+    """The photos of `source`, if a classifier can be trained on those that can be read, and may keep the wishes.
+
+    Of very many in shards, those that the report is about, and what is known of all.
+    """
+    reading, many = probe_of(recipe).reading, None
     if isinstance(source, str | os.PathLike) and is_shards(source):
         with bundled_extractor(reading.quality, reading.resize_mode, keep=False) as extractor:
             with clock("scan"):
                 place = place_named(os.fspath(source))
                 photos = photos_of(place, extractor.extractor_key, group_by, allow_private=allow_private)
                 _refuse_hopeless(photos.dataset, wishes)
-            with clock("features"):
-                known = photos.features(progress)
-            prepared = prepare(photos.dataset, extractor, progress, clock, known=known)
+            if isinstance(recipe, LinearProbe) and are_many(photos, recipe, sizes):
+                prepared, many = prepare_many(photos, extractor, recipe, sizes, progress, clock)
+            else:
+                with clock("features"):
+                    known = photos.features(progress)
+                prepared = prepare(photos.dataset, extractor, progress, clock, known=known)
     else:
         with clock("scan"):
             dataset = scan(source, group_by=group_by, allow_private=allow_private)
@@ -255,7 +277,7 @@ def _trainable(
         with bundled_extractor(reading.quality, reading.resize_mode) as extractor:
             prepared = prepare(dataset, extractor, progress, clock)
     require_trainable(prepared.dataset)
-    return prepared
+    return prepared, many
 
 
 def _refuse_hopeless(dataset: Dataset, wishes: Wishes) -> None:

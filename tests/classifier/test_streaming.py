@@ -1,0 +1,68 @@
+"""The head of many pieces is the head of all photos at once, however they are cut and whoever computes them."""
+
+import numpy as np
+import pytest
+
+from tellapart.classifier.probe import fit_heads
+from tellapart.classifier.streaming import fit_streaming, log_loss
+from tellapart.classifier.temperature import calibrated, nll
+from tellapart.recipe import LinearProbe
+
+N_CLASSES, BALANCE, C = 5, 0.5, 0.1
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """3,000 photos of four of five classes, unequal in number; features correlated, one of them the same for all."""
+    rng = np.random.default_rng(0)
+    labels = rng.choice([0, 1, 2, 4], 3000, p=[0.5, 0.3, 0.15, 0.05]).astype(np.int32)
+    mixing = rng.standard_normal((40, 40)) / 6
+    centres = rng.standard_normal((N_CLASSES, 40))
+    features = ((centres[labels] + 3 * rng.standard_normal((3000, 40))) @ mixing + 5).astype(np.float32)
+    features[:, 7] = 1.25
+    return features, labels
+
+
+def cut(drawn, sizes):
+    """The photos in pieces of these sizes."""
+    ends = np.cumsum(sizes)
+    return [(drawn[0][end - size : end], drawn[1][end - size : end]) for end, size in zip(ends, sizes, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def exact(drawn):
+    features, labels = drawn  # in float64: in float32 the exact solver itself ends some 1e-4 beside the optimum
+    recipe = LinearProbe(tolerance=1e-7, class_balance=BALANCE)
+    return fit_heads(features.astype(np.float64), labels, N_CLASSES, recipe, [C])[C]
+
+
+def probs(head, drawn):
+    return calibrated(head.logits(drawn[0]), 1.0)
+
+
+@pytest.mark.parametrize("sizes", [[3000], [1000, 0, 37, 1963], [100] * 30], ids=["one", "uneven", "many"])
+def test_it_is_the_optimum_of_the_exact_solver(drawn, exact, sizes):
+    streamed = fit_streaming(cut(drawn, sizes), N_CLASSES, C, BALANCE)
+    assert streamed.converged
+    assert streamed.n_photos == 3000
+    assert np.abs(probs(streamed.head, drawn) - probs(exact, drawn)).max() < 1e-4
+
+
+def test_the_number_of_workers_changes_no_bit(drawn):
+    heads = [fit_streaming(cut(drawn, [300] * 10), N_CLASSES, C, BALANCE, n_workers=n).head for n in (1, 2, 5)]
+    assert len({head.weight.tobytes() + head.bias.tobytes() for head in heads}) == 1
+
+
+def test_a_sample_s_head_is_nearer_than_nothing_and_ends_at_the_same(drawn, exact):
+    recipe = LinearProbe(class_balance=BALANCE)
+    sample = fit_heads(drawn[0][:1500], drawn[1][:1500], N_CLASSES, recipe, [C])[C]
+    pieces = cut(drawn, [500] * 6)
+    cold, warm = (fit_streaming(pieces, N_CLASSES, C, BALANCE, start=start) for start in (None, sample))
+    assert warm.n_passes < cold.n_passes
+    assert np.abs(probs(warm.head, drawn) - probs(exact, drawn)).max() < 1e-4
+
+
+def test_log_losses_are_those_of_all_photos_at_once(drawn, exact):
+    pieces = cut(drawn, [1000, 0, 2000])
+    found = log_loss([exact, exact], pieces, [1.0, 2.0])
+    assert found == pytest.approx([nll(exact.logits(drawn[0]), drawn[1], t) for t in (1.0, 2.0)], rel=1e-5)
