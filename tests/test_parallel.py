@@ -51,7 +51,7 @@ def test_an_error_of_one_item_ends_the_work_in_its_turn():
 
 
 def test_who_stops_asking_stops_the_work():
-    begun = []
+    begun, before = [], threading.active_count()  # libraries of other tests keep threads of their own
     gate = threading.Event()
 
     def work(i):
@@ -66,7 +66,7 @@ def test_who_stops_asking_stops_the_work():
     threading.Timer(0.1, gate.set).start()
     results.close()  # waits for what is under way, and begins nothing
     assert len(begun) <= 51
-    assert threading.active_count() <= 3
+    assert threading.active_count() <= before + 1
 
 
 def test_the_threads_are_named():

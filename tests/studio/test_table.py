@@ -22,7 +22,7 @@ def read_again(tmp_path, photos, marks):
 
 
 def test_it_is_what_was_said_and_says_what_is_not_in_it(photos, tmp_path):
-    heap = read_heap(str(photos), tmp_path)
+    heap = read_heap(str(photos), tmp_path / "state")
     marks = {photo.id: Mark(photo.label) for photo in heap.photos}
     by_name = {photo.name: photo for photo in heap.photos}
     marks[by_name["0.jpg"].id] = Mark('a "b", c')
@@ -48,7 +48,7 @@ def test_the_split_of_the_source_is_kept_and_the_rest_trains(photos, tmp_path):
         (photos / "shoe" / f"{n}.jpg").rename(tmp_path / "set" / part / "shoe" / f"{n}.jpg")
         (tmp_path / "split" / "hat" / f"{n}.jpg").rename(tmp_path / "set" / part / "hat" / f"{n}.jpg")
     (photos / "0.jpg").rename(tmp_path / "set" / "0.jpg")
-    heap = read_heap(str(tmp_path / "set"), tmp_path)
+    heap = read_heap(str(tmp_path / "set"), tmp_path / "state")
     marks = {photo.id: Mark(photo.label or "hat") for photo in heap.photos}
     said, left = read_again(tmp_path, heap.photos, marks)
     assert said[str(tmp_path / "set" / "test" / "hat" / "2.jpg")] == ("hat", "test")
@@ -58,7 +58,7 @@ def test_the_split_of_the_source_is_kept_and_the_rest_trains(photos, tmp_path):
 
 def test_a_spreadsheet_runs_none_of_it_and_train_reads_it_as_it_was(photos, tmp_path):
     (photos / "hat" / "1.jpg").rename(photos / "hat" / "a;=1.jpg")
-    heap = read_heap(str(photos), tmp_path)
+    heap = read_heap(str(photos), tmp_path / "state")
     written = label_file(heap.photos, {photo.id: Mark(photo.label and "=1+1") for photo in heap.photos})
     assert b",'=1+1," in written.content
     assert b";=" not in written.content
@@ -70,13 +70,13 @@ def test_a_spreadsheet_runs_none_of_it_and_train_reads_it_as_it_was(photos, tmp_
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are Unicode")
 def test_a_name_that_is_no_text_is_left_and_said(photos, tmp_path):
     os.rename(os.fsencode(photos / "hat" / "1.jpg"), os.fsencode(photos / "hat") + b"/\xff.jpg")
-    heap = read_heap(str(photos), tmp_path)
+    heap = read_heap(str(photos), tmp_path / "state")
     said, left = read_again(tmp_path, heap.photos, {photo.id: Mark(photo.label) for photo in heap.photos})
     assert len(said) == 3
     assert "1 with names that cannot stand in a table" in left
 
 
 def test_without_a_label_there_is_nothing_to_write(photos, tmp_path):
-    heap = read_heap(str(photos), tmp_path)
+    heap = read_heap(str(photos), tmp_path / "state")
     with pytest.raises(InputError, match="No photo has a label yet"):
         label_file(heap.photos, {photo.id: Mark() for photo in heap.photos})

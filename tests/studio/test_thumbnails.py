@@ -81,7 +81,7 @@ def test_a_store_that_cannot_be_used_costs_time_alone(photo, tmp_path, spoiled):
 
 def test_those_that_nobody_has_asked_for_are_made_as_well(photos, tmp_path):
     (photos / "broken.jpg").write_bytes((photos / "0.jpg").read_bytes()[:200])
-    heap = read_heap(str(photos), tmp_path).photos
+    heap = read_heap(str(photos), tmp_path / "state").photos
 
     async def run():
         pool = DecoderPool(1)

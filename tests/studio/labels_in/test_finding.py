@@ -16,7 +16,7 @@ def found(photos, tmp_path):
     for n, name in enumerate(("deep/a/x.jpg", "deep/b/x.jpg", "My photo (1).jpg", "é.jpg")):
         (photos / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (20, 20 + n), "teal").save(photos / name)
-    heap = read_heap(str(photos), tmp_path)
+    heap = read_heap(str(photos), tmp_path / "state")
     names = {photo.id: photo.name for photo in heap.photos}
 
     def run(*rows, folder=""):

@@ -25,7 +25,7 @@ def studio(photos, tmp_path):
     """A heap of eleven photos, nine of them labelled, and its marks."""
     Image.new("RGB", (30, 30), "red").save(photos / "shoe" / "0.jpg")
     os.rename(photos / "5.jpg", os.fsencode(photos) + b"/\xff.jpg")
-    heap = read_heap(str(photos), tmp_path)
+    heap = read_heap(str(photos), tmp_path / "state")
     labels = {"0.jpg": "shoe", "1.jpg": '=hat, "the" 2nd', "2.jpg": '=hat, "the" 2nd', "\ufffd.jpg": "hat"}
     marks = {photo.id: Mark(labels.get(photo.name, photo.label)) for photo in heap.photos}
     return str(photos), heap.photos, marks

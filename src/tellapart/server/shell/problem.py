@@ -29,7 +29,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from tellapart.errors import ArtifactError, InputError, MissingExtraError, PhotoError, TellapartError, TrainingError
+from tellapart.errors import (
+    ArtifactError,
+    InputError,
+    MissingExtraError,
+    NoClassesError,
+    PhotoError,
+    TellapartError,
+    TrainingError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -37,6 +45,7 @@ MEDIA_TYPE = "application/problem+json"
 HTTP_STATUS: dict[type[TellapartError], int] = {
     TellapartError: 500,
     InputError: 422,
+    NoClassesError: 422,
     PhotoError: 422,
     ArtifactError: 500,
     TrainingError: 500,

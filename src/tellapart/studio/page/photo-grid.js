@@ -234,7 +234,7 @@ export class PhotoGrid extends HTMLElement {
     tile.toggleAttribute("data-open", open);
     parts.count.hidden = members.length < 2;
     parts.test.hidden = !photo.test || photo.split !== "";
-    parts.count.textContent = members.length.toLocaleString();
+    parts.count.dataset.says = members.length.toLocaleString();
     parts.caption.textContent = `${photo.out ? "left out · " : ""}${words}`;
   }
 
@@ -243,10 +243,10 @@ export class PhotoGrid extends HTMLElement {
     const img = make("img", { alt: "", draggable: "false", decoding: "async" });
     const caption = make("bdi", { class: "caption" });
     const marks = make("span", { class: "marks", "aria-hidden": "true" });
-    if (photo.split) marks.append(make("span", {}, photo.split));
-    if (photo.copies > 1) marks.append(make("span", { title: "files with this very content" }, `×${photo.copies}`));
+    if (photo.split) marks.append(make("span", { "data-says": photo.split }));
+    if (photo.copies > 1) marks.append(make("span", { title: "files with this very content", "data-says": `×${photo.copies}` }));
     const count = make("span", { class: "count-of", title: "photos of one scene" });
-    const test = make("span", { title: "for the test: it never trains", hidden: true }, "test");
+    const test = make("span", { title: "for the test: it never trains", hidden: true, "data-says": "test" });
     marks.append(count, test);
     const frame = make("div", { class: "frame" }, img, marks);
     const tile = make("div", { role: "option", id: `photo-${photo.id}`, title: photo.name }, frame, caption);

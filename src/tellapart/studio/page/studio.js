@@ -14,7 +14,7 @@ class StudioPage extends HTMLElement {
   #saved = make("p", { class: "saved", role: "status" });
   #trouble = make("p", { class: "trouble", role: "alert" });
   #note = make("p", { class: "note-line", role: "status" });
-  #foot = make("footer");
+  #foot = make("footer", { tabindex: "0" }); // it scrolls on a phone
   #main = make("main");
   #tabs = SCREENS.map(({ key, title }) => make("button", { type: "button", "data-screen": key, click: () => this.#open(key) }, title)); // prettier-ignore
   /** @type {Map<string, any>} those that were opened */
