@@ -81,7 +81,11 @@ def test_javascript(wary, photos, model, open_browser):
     same_answers(said, photos, model, wary)
 
 
-@pytest.fixture(scope="module", params=[[], ["hat"], ["hat", "pants"]], ids=len)
+@pytest.fixture(
+    scope="module",
+    params=[[], *(pytest.param(names, marks=pytest.mark.thorough) for names in (["hat"], ["hat", "pants"]))],
+    ids=len,
+)
 def wary(request, exported, tmp_path_factory):
     """The export with classes that must not be missed, so that other names are given."""
     folder = shutil.copytree(exported, tmp_path_factory.mktemp("wary") / "onnx")

@@ -41,7 +41,8 @@ def test_every_epoch_is_a_line_and_the_folder_is_like_any_other(unbroken, tellap
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is not sent on Windows")
-@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
+@pytest.mark.thorough  # tests/deep/test_training.py stops a training and goes on
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_training_goes_on_to_the_same_model(how, unbroken, own_process, tellapart, clothing_folder, tmp_path):
     whole, _ = unbroken
     folder = tmp_path / "model"

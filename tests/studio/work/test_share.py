@@ -19,6 +19,7 @@ def garments(shared_data, tmp_path_factory):
     return folder
 
 
+@pytest.mark.thorough  # the page tries a written model in test_trial.py; each export has tests of its own
 def test_a_model_is_written_shown_exported_and_served(garments, studio, tmp_path):
     model = tmp_path / "hats"
     one = studio(garments, "-o", model)
