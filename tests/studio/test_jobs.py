@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -80,6 +81,14 @@ def test_a_cancelled_job_and_a_killed_child_leave_the_studio_as_it_was(photos, s
     one.ask("/v1/cancel", {"number": running["number"]})
     assert one.ended(running)["state"] in ("cancelled", "done")
     assert "mug" in one.state()[1]["classes"]
+
+
+def test_a_child_ends_where_its_last_line_was_cut(photos, studio, tmp_path):
+    """As by a kill of the studio while it hands over a large heap."""
+    studio(photos).stop()
+    command = [sys.executable, "-m", "tellapart.studio.work", str(tmp_path / "photos.studio"), str(photos)]
+    done = subprocess.run(command, input=b'{"do": "read", "heap": [["a', capture_output=True, check=False, timeout=60)
+    assert done.stdout == b""
 
 
 @linux

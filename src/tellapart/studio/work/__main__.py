@@ -37,9 +37,11 @@ def main() -> None:
 
 
 def _listen(lines: BinaryIO, asked: "queue.SimpleQueue[dict[str, Any]]") -> None:
-    for line in lines:
-        asked.put(json.loads(line))
-    os._exit(0)  # the studio is gone, perhaps killed: nobody waits for what is being done
+    try:
+        for line in lines:
+            asked.put(json.loads(line))
+    finally:  # the studio is gone, perhaps killed in the middle of a line: nobody waits for what is being done
+        os._exit(0)
 
 
 def _answer(desk: Desk, asked: Mapping[str, Any], out: BinaryIO) -> dict[str, Any]:
