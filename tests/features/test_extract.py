@@ -318,7 +318,8 @@ def test_a_hash_that_ends_in_zero_is_known_again(extractor, monkeypatch, some):
     split = Split(np.arange(2), np.zeros(0, np.int64), np.zeros(0, np.int64), "made")
     nothing = Scored(np.zeros(0, np.int32), np.zeros((0, 2), np.float32), np.zeros(0, np.float32))
     kept = KeptScores(nothing, np.zeros(0, np.int32), np.zeros((0, 2), np.float32), np.zeros(0, np.float32), nothing)
-    files = model_files(b"", SimpleNamespace(prepared=prepared, split=split), kept)
+    learned = prepared.pixel_hashes[split.learned]
+    files = model_files(b"", SimpleNamespace(prepared=prepared, split=split, learned_hashes=learned), kept)
     assert ends_in_zero.hex() in files[TRAINED_ON].decode().split()
 
 
