@@ -102,7 +102,7 @@ def test_help_is_short_has_examples_and_comes_at_once(tellapart, command):
         fastest = min(fastest, time.perf_counter() - started)
     assert fastest < 1  # 0.1 s on an idle machine
     assert re.search(r"Examples?:\n", said)
-    most = 86 if command == ("train",) else 50  # recipes that train a network, and groups, take examples of their own
+    most = 80 if command == ("train",) else 50  # recipes that train a network, and groups, take examples of their own
     assert len(said.splitlines()) < most
     assert max(map(len, said.splitlines())) <= 120
 

@@ -666,8 +666,8 @@ def test_a_new_model_is_taken_and_a_broken_one_is_not(own, tellapart, model, fre
 )
 def test_thousands_of_requests_leave_nothing_behind(own, shared_data, jpegs, thorough):
     """The promise S6: memory, files and threads are after 10,000 mixed requests what they were after 1,000."""
-    n = 10_000 if thorough else 500  # what leaks a file, a thread or a photo a request shows in a few hundred
-    n_before = 1_000 if thorough else 100
+    n = 10_000 if thorough else 1_000  # what leaks a file, a thread or a photo a request shows in a few hundred
+    n_before = 1_000 if thorough else 200
     hostile = [p.read_bytes() for p in sorted((shared_data / "hostile").rglob("*")) if p.is_file()]
     mixed = [photo for pair in zip(jpegs * 20, hostile, strict=False) for photo in pair if len(photo) < 2_000_000]
 

@@ -164,7 +164,7 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_saved(photos, studio, thoro
     """Kills in the middle of actions, bulk ones and undos among them; what was answered is there afterwards."""
     random.seed(0)
     saved = None  # the state that the last answer told of, and how many lines there were
-    for moment in range(50 if thorough else 4):
+    for moment in range(50 if thorough else 8):
         one = studio(photos)
         ids = list(one.ids().values())
         state, told = one.state()

@@ -2,12 +2,9 @@
 
 from functools import partial
 
-import click
-
-from tellapart.cli.options import INTERRUPTED, progress_bars
-from tellapart.cli.output import class_columns, print_json, say
+from tellapart.cli.options import progress_bars
+from tellapart.cli.output import class_columns
 from tellapart.errors import InputError
-from tellapart.text import counted, shown
 
 
 def into_shards(
@@ -58,30 +55,16 @@ def _fill(
     allow_private: bool,
     as_json: bool,
 ) -> None:
-    from tellapart.cli.status import as_lines
+    from tellapart.cli.status import resumable, tell_made
     from tellapart.data.remote.place import place_named
     from tellapart.shards.embedding import Part
-    from tellapart.shards.state import state_of
     from tellapart.workflow.many.answering import OWN, answer
 
     part, shard_size, workers, retry_failed = how
     own = Part.parse(part) if part else Part()
-    try:
-        with progress_bars() as progress:
-            done = answer(
-                model, source, place_named(output), partial(class_columns, beside=OWN), shard_size=shard_size, part=own,
-                n_workers=workers, retry_failed=retry_failed, allow_private=allow_private, progress=progress,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
-        click.get_current_context().exit(INTERRUPTED)
-    if done.changed:
-        files = counted(done.changed, "photo is", "photos are")
-        say(f"Note: {files} new or gone since the list in {shown(output)} was made, which stays as it is.", err=True)
-    state = state_of(place_named(output))
-    if as_json:
-        print_json({"made": done.made, "changed": done.changed, **state.to_json()})
-        return
-    say(f"{counted(done.made, 'shard')} of {counted(done.photos, 'photo')} made.", bold=True)
-    for line in as_lines(state):
-        say(line)
+    with resumable(), progress_bars() as progress:
+        done = answer(
+            model, source, place_named(output), partial(class_columns, beside=OWN), shard_size=shard_size, part=own,
+            n_workers=workers, retry_failed=retry_failed, allow_private=allow_private, progress=progress,
+        )  # fmt: skip
+    tell_made(done, output, as_json=as_json)

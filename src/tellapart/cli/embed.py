@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.options import (
-    INTERRUPTED,
     allow_private_option,
     examples,
     group_by_option,
@@ -16,7 +15,7 @@ from tellapart.cli.options import (
 )
 from tellapart.cli.output import print_json, say
 from tellapart.errors import InputError
-from tellapart.text import counted, for_shell, shown
+from tellapart.text import counted, for_shell
 
 if TYPE_CHECKING:
     from tellapart.data.preprocess import ResizeMode
@@ -100,6 +99,7 @@ def embed(
     others. PHOTOS is what `train` takes, or a folder of photos without classes, and both may lie elsewhere: s3://, gs://,
     az://, and for PHOTOS hf://, https:// and tars. Needs the extra shards, or cloud, and cluster for --ray.
     """
+    from tellapart.cli.status import resumable, tell_made
     from tellapart.data.remote.place import place_named
     from tellapart.shards.embedding import EmbedJob, How, Part, plan
 
@@ -112,27 +112,11 @@ def embed(
     if output is None:
         raise InputError("There is no folder to write to.", hint="Name one with -o, or see what it takes with --plan.")
     own = Part.parse(part) if part else Part()
-    try:
-        job = EmbedJob(photos, place_named(output), how, own, retry_failed, group_by, allow_private, update)
+    job = EmbedJob(photos, place_named(output), how, own, retry_failed, group_by, allow_private, update)
+    with resumable():
         done = _embedded(job, workers, ray)
-    except KeyboardInterrupt:
-        say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
-        click.get_current_context().exit(INTERRUPTED)
-    if done.changed:
-        files = counted(done.changed, "photo is", "photos are")
-        say(f"Note: {files} new or gone since the list in {shown(output)} was made, which stays as it is.", err=True)
-        say("--update brings it up to date.", err=True)
-    from tellapart.cli.status import as_lines
-    from tellapart.shards.state import state_of
-
-    state = state_of(place_named(output))
-    if as_json:
-        print_json({"made": done.made, "changed": done.changed, **state.to_json()})
-        return
-    say(f"{counted(done.made, 'shard')} of {counted(done.photos, 'photo')} made.", bold=True)
-    for line in as_lines(state):
-        say(line)
-    if not state.not_done:
+    state = tell_made(done, output, as_json=as_json, changed_hint="--update brings it up to date.")
+    if not as_json and not state.not_done:
         say(f"\nTrain on them: tellapart train {for_shell(output)} -o MODEL{_same(quality, fit)}")
 
 

@@ -169,7 +169,7 @@ group_by_option = click.option(
 )  # fmt: skip
 allow_private_option = click.option(
     "--allow-private", is_flag=True,
-    help="Let addresses of the web lead to hosts of this network: 127.0.0.1, 192.168.…, names that resolve to such.",
+    help="Addresses may lead to hosts of this network.",
 )  # fmt: skip
 ray_option = click.option(
     "--ray", metavar="auto|HOST:PORT",

@@ -58,7 +58,7 @@ OPTIONS = (
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train."),
     click.option("--precision", type=click.Choice(["auto", "bf16", "f32"]), help="In which numbers to train."),
     click.option("--resume", is_flag=True, help="Go on where a stopped training left off."),
-    click.option("--report-to", metavar="TOOL", help="Send each epoch to tensorboard, mlflow or wandb."),
+    click.option("--report-to", metavar="TOOL", help="Report epochs: tensorboard, mlflow or wandb."),
 )  # fmt: skip
 
 

@@ -1,16 +1,18 @@
 """`status`: where a folder of shards stands."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from tellapart.cli.options import examples, json_option
+from tellapart.cli.options import INTERRUPTED, examples, json_option
 from tellapart.cli.output import print_json, say
-from tellapart.text import counted
+from tellapart.text import counted, shown
 
 if TYPE_CHECKING:
     from tellapart.shards.state import State
+    from tellapart.shards.work import Embedded
 
 SHOWN = 10  # reasons, and shards that are not done; --json has all
 
@@ -33,6 +35,36 @@ def status(dest: str, as_json: bool) -> None:
     say(f"{state.done:,} of {counted(state.n_shards, 'shard')} done.", bold=True)
     for line in as_lines(state):
         say(line)
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Ctrl-C says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
+        click.get_current_context().exit(INTERRUPTED)
+
+
+def tell_made(done: "Embedded", output: str, *, as_json: bool, changed_hint: str = "") -> "State":
+    """Say what a command has put into the folder of shards `output`, and where that stands now; which is returned."""
+    from tellapart.data.remote.place import place_named
+    from tellapart.shards.state import state_of
+
+    if done.changed:
+        files = counted(done.changed, "photo is", "photos are")
+        say(f"Note: {files} new or gone since the list in {shown(output)} was made, which stays as it is.", err=True)
+        if changed_hint:
+            say(changed_hint, err=True)
+    state = state_of(place_named(output))
+    if as_json:
+        print_json({"made": done.made, "changed": done.changed, **state.to_json()})
+        return state
+    say(f"{counted(done.made, 'shard')} of {counted(done.photos, 'photo')} made.", bold=True)
+    for line in as_lines(state):
+        say(line)
+    return state
 
 
 def as_lines(state: "State") -> Iterator[str]:

@@ -86,10 +86,9 @@ def train(
 ) -> None:
     """Train on PHOTOS, test honestly, write a model folder.
 
-    PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, a CSV or JSONL
-    file of path,label[,split][,group], hf:NAME[:SPLIT], a Hugging Face data set, or a folder of shards that
-    `tellapart embed` filled. Folders, tables and shards may lie elsewhere (s3://, gs://, az://, hf://, https://),
-    tables may name addresses, in parquet too, and photos may lie in tars.
+    PHOTOS is a folder with one folder a class, or train/val/test folders of those, a zip of either, a table of
+    path,label[,split][,group], hf:NAME[:SPLIT], or shards that `tellapart embed` filled; here or elsewhere (s3://, gs://,
+    az://, hf://, https://, tars).
     """
     from tellapart.recipe import Reading
     from tellapart.workflow.train import train as train_model

@@ -32,7 +32,6 @@ GONE: Final = Response(status_code=499)  # nobody reads it
 # Asked for all the time: the log is silent about them while all is well.
 QUIET: Final = frozenset({"/v1/thumbnail", "/v1/changes", "/v1/job", "/v1/jobs", "/v1/events", "/v1/try", "/v1/score"})
 SHARED: Final = ("/elements.js", "/icon.svg", "/probe.js")  # of the files of `serve`
-# A thumbnail is asked for by its photo's content, so it never changes; nobody between may keep it.
 # A report has its style inside, its pictures too, and no script.
 OF_REPORT: Final = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; "
@@ -40,6 +39,7 @@ OF_REPORT: Final = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
 }
+# A thumbnail is asked for by its photo's content, so it never changes; nobody between may keep it.
 IMMUTABLE: Final = {"cache-control": "private, max-age=31536000, immutable", "vary": "Authorization"}
 
 

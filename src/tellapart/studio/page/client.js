@@ -64,14 +64,7 @@ export const changesSince = async (since) => (await ask(`/v1/changes?since=${sin
  * @param {Record<string, unknown>} action
  * @returns {Promise<import("./studio-types").Changes>} once it is on the disk
  */
-export const perform = async (action) =>
-  (
-    await ask("/v1/do", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(action),
-    })
-  ).json();
+export const perform = (action) => post("/v1/do", action);
 
 /**
  * @param {string} id
@@ -126,17 +119,15 @@ export const cancelJob = (number) => post("/v1/cancel", { number });
  * @param {boolean} whole with the heatmap and the photos most alike
  * @returns {Promise<import("./studio-types").Answer>}
  */
-export const tryPhoto = async (photo, whole) =>
-  (await ask(`/v1/try?whole=${whole}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: photo })).json(); // prettier-ignore
+export const tryPhoto = (photo, whole) => sendFile(`/v1/try?whole=${whole}`, photo);
 
 /**
  * @param {Blob} photo
  * @param {string} name
  * @returns {Promise<{photo: string, known: boolean}>} once it is stored
  */
-export const handOver = async (photo, name) =>
-  (await ask(`/v1/photos?name=${encodeURIComponent(name.replace(/\p{Surrogate}/gu, "_"))}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: photo })).json(); // prettier-ignore
+export const handOver = (photo, name) =>
+  sendFile(`/v1/photos?name=${encodeURIComponent(name.replace(/\p{Surrogate}/gu, "_"))}`, photo);
 
 /** @param {Blob} zip @returns {Promise<string>} what it is called until it is taken apart */
-export const handOverZip = async (zip) =>
-  (await (await ask("/v1/zip", { method: "POST", headers: { "Content-Type": "application/zip" }, body: zip })).json()).zip;
+export const handOverZip = async (zip) => (await sendFile("/v1/zip", zip)).zip;

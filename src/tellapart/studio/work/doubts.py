@@ -11,6 +11,7 @@ from tellapart.features.prepare import Prepared
 from tellapart.recipe import LinearProbe
 from tellapart.studio.work.desk import READING, Desk
 from tellapart.studio.work.labelled import labelled
+from tellapart.studio.work.likeness import directions, most_alike
 from tellapart.text import quoted
 from tellapart.timing import Progress
 from tellapart.workflow.check import findings_in
@@ -150,9 +151,8 @@ class _Asking:
     def _nearest(self, photo: str, name: str) -> list[str]:
         """The photos of a class that are most like one, by the direction of their centred features."""
         if self._directions is None:
-            centred = self._prepared.values - self._prepared.values.mean(axis=0)
-            self._directions = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+            self._directions = directions(self._prepared.values, self._prepared.values.mean(axis=0))
         at = self._at[photo]
         of_class = np.flatnonzero((self._labels == self._names.index(name)) & (np.arange(len(self._labels)) != at))
-        nearness = self._directions[of_class] @ self._directions[at]
-        return [self._ids[i] for i in of_class[np.argsort(-nearness, kind="stable")[:N_BESIDE]]]
+        nearest = most_alike(self._directions[at], self._directions[of_class], N_BESIDE)
+        return [self._ids[i] for i in of_class[nearest]]

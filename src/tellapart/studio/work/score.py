@@ -28,6 +28,7 @@ from tellapart.studio.table import NAME as TABLE
 from tellapart.studio.table import label_file
 from tellapart.studio.work import versions
 from tellapart.studio.work.desk import READING, Desk, Seen
+from tellapart.studio.work.likeness import directions, most_alike
 from tellapart.studio.work.stacks import draw_on
 from tellapart.text import counted
 from tellapart.timing import Progress, Stopwatch
@@ -155,16 +156,12 @@ def _nearest(trained: Trained, photos: NDArray[np.int64]) -> list[list[int]]:
     """The photos that were learned from and are most like each of `photos`, by the direction of centred features."""
     values, learned = trained.prepared.values, trained.split.learned
     mean = values[learned].mean(axis=0)
-    ours, theirs = (_directions(values[rows] - mean) for rows in (photos, learned))
+    ours, theirs = (directions(values[rows], mean) for rows in (photos, learned))
     near: list[list[int]] = []
-    for photo, alike in zip(photos.tolist(), ours @ theirs.T, strict=True):
-        order = learned[np.argsort(-alike, kind="stable")[: N_NEAR + 1]]
+    for photo, own in zip(photos.tolist(), ours, strict=True):
+        order = learned[most_alike(own, theirs, N_NEAR + 1)]
         near.append([other for other in order.tolist() if other != photo][:N_NEAR])
     return near
-
-
-def _directions(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def _answers(trained: Trained, kept: KeptScores, ids: list[str], seen: Seen) -> list[list[Any]]:

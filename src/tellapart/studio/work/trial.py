@@ -14,6 +14,7 @@ from tellapart.model.naming import MANIFEST
 from tellapart.model.prediction import Predictor
 from tellapart.parallel import n_cores
 from tellapart.studio.work.desk import Desk
+from tellapart.studio.work.likeness import directions, most_alike
 from tellapart.timing import Progress
 
 N_ALIKE: Final = 6  # photos most alike: as many as fit beside an answer
@@ -56,10 +57,8 @@ def _alike(desk: Desk, own: NDArray[np.float32], progress: Progress) -> list[str
     if not rows or own.shape != seen.values.shape[1:]:
         return []
     middle = seen.values.mean(axis=0)
-    centred, asked = seen.values[rows] - middle, own - middle
-    lengths = np.linalg.norm(centred, axis=1) * np.linalg.norm(asked)
-    nearness = centred @ asked / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return [seen.photos[rows[i]].id for i in np.argsort(-nearness, kind="stable")[:N_ALIKE]]
+    (asked,) = directions(own[None], middle)
+    return [seen.photos[rows[i]].id for i in most_alike(asked, directions(seen.values[rows], middle), N_ALIKE)]
 
 
 def _mark(model: str) -> tuple[str, int, int]:
