@@ -146,9 +146,13 @@ def _bridge(n):
     def ip(*words, check=True):
         subprocess.run(["ip", *words], check=check, capture_output=True)
 
+    def cable(i):
+        return f"tv{os.getpid()}-{i}"
+
     def clear():
-        for i in range(n):
-            ip("netns", "del", namespace_name(i + 1), check=False)
+        for i in range(1, n + 1):
+            ip("link", "del", cable(i), check=False)  # a namespace goes, and takes it along, when its last process ends
+            ip("netns", "del", namespace_name(i), check=False)
         ip("link", "del", BRIDGE, check=False)
 
     clear()
@@ -157,19 +161,8 @@ def _bridge(n):
         ip("link", "set", BRIDGE, "up")
         for i in range(1, n + 1):
             ip("netns", "add", namespace_name(i))
-            ip(
-                "link",
-                "add",
-                f"tv{os.getpid()}-{i}",
-                "type",
-                "veth",
-                "peer",
-                "name",
-                "eth0",
-                "netns",
-                namespace_name(i),
-            )
-            ip("link", "set", f"tv{os.getpid()}-{i}", "master", BRIDGE, "up")
+            ip("link", "add", cable(i), "type", "veth", "peer", "name", "eth0", "netns", namespace_name(i))
+            ip("link", "set", cable(i), "master", BRIDGE, "up")
             inside = ("-n", namespace_name(i))
             ip(*inside, "addr", "add", f"10.77.0.{i}/24", "dev", "eth0")
             ip(*inside, "link", "set", "eth0", "up")
