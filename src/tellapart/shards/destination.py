@@ -15,7 +15,7 @@ by this network. Photos are dealt to shards by a hash of their uri, so that each
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,7 @@ from tellapart.shards import parquet
 FORMAT: Final = 1  # raised when an older reader would misunderstand
 KIND: Final = "tellapart shards"
 ANSWERS_KIND: Final = "tellapart answers"
+KINDS: Final = (KIND, ANSWERS_KIND)
 MANIFEST: Final = "manifest.json"
 LIST: Final = "list/part-0.parquet"
 LABELS: Final = "labels"
@@ -205,13 +206,13 @@ def all_done(destination: Destination, shards: Sequence[int]) -> list[Json | Non
     return list(map_in_order(destination.done, shards, n_workers=n_workers, name="done"))
 
 
-def is_shards(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder is one of shards, of features."""
+def is_shards(path: str | os.PathLike[str], kinds: Container[str] = (KIND,)) -> bool:
+    """Whether a folder is one of shards, of one of these kinds."""
     name = os.fspath(path)
     if is_address(name) and (scheme_of(name) not in STORES or is_tars(name) or kind_of_table(name)):
         return False
     said = _read(place_named(name))
-    return said is not None and said["kind"] == KIND
+    return said is not None and said["kind"] in kinds
 
 
 def opened(path: Place) -> Destination:
@@ -383,7 +384,7 @@ def _read(path: Place) -> Json | None:
         said = json.loads(bytes_at(path / MANIFEST) or b"")
     except (ValueError, RecursionError):
         return None
-    return said if isinstance(said, dict) and said.get("kind") in (KIND, ANSWERS_KIND) else None
+    return said if isinstance(said, dict) and said.get("kind") in KINDS else None
 
 
 def _refuse_other(path: Place) -> None:
