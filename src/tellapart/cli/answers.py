@@ -14,6 +14,7 @@ class Into(NamedTuple):
         part: which part of the shards, as `--shard` has it.
         shard_size: photos in a shard.
         workers: threads.
+        device: what computes; None is the processor.
         ray: the cluster that makes them.
         retry_failed: whether photos that could not be read are tried again.
     """
@@ -21,6 +22,7 @@ class Into(NamedTuple):
     part: str | None
     shard_size: int | None
     workers: int | None
+    device: str | None
     ray: str | None
     retry_failed: bool
 
@@ -52,7 +54,7 @@ def into_shards(
     if output is None:
         if any(how):
             raise InputError(
-                "--shard, --shard-size, --workers, --ray and --retry-failed go with -o.",
+                "--shard, --shard-size, --workers, --device, --ray and --retry-failed go with -o.",
                 hint="Name a folder to fill with -o.",
             )
         return False
@@ -73,7 +75,9 @@ def _fill(model: str, source: str, output: str, how: Into, *, allow_private: boo
 
     part = Part.parse(how.part) if how.part else Part()
     place = place_named(output)
-    job = AnswerJob(model, source, place, name_columns, how.shard_size, part, how.retry_failed, allow_private)
+    job = AnswerJob(
+        model, source, place, name_columns, how.shard_size, part, how.retry_failed, allow_private, how.device or "cpu"
+    )  # fmt: skip
     tell_made(filled(job, how.workers, how.ray), output, as_json=as_json)
 
 

@@ -54,6 +54,10 @@ tellapart predict imagenet cat.jpg --top 5"""
     "--workers", type=click.IntRange(1, 1024),
     help="With -o: threads, usually one a core. With --ray: cores of each of its workers, 2 unless told.",
 )  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), show_default="cpu",
+    help="With -o: what computes. cuda: a GPU, by ONNX Runtime, once it agrees with the processor.",
+)  # fmt: skip
 @ray_option
 @click.option("--retry-failed", is_flag=True, help="With -o: read photos that could not be read once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
@@ -68,6 +72,7 @@ def predict(
     part: str | None,
     shard_size: int | None,
     workers: int | None,
+    device: str | None,
     ray: str | None,
     retry_failed: bool,
     as_json: bool,
@@ -82,7 +87,7 @@ def predict(
     from tellapart.text import counted, shown
 
     refuse_swapped(model, photos, "tellapart predict")
-    how, others = Into(part, shard_size, workers, ray, retry_failed), bool(csv_file or sort_into or top > 1)
+    how, others = Into(part, shard_size, workers, device, ray, retry_failed), bool(csv_file or sort_into or top > 1)
     if into_shards(model, photos, output, how, others=others, allow_private=allow_private, as_json=as_json):
         return
     _refuse_csv(csv_file, as_json=as_json)

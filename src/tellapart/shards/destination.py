@@ -24,7 +24,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.groups import Groups
 from tellapart.data.preprocess import ResizeMode
 from tellapart.data.remote.address import STORES, below, is_address, scheme_of
 from tellapart.data.remote.door import READERS
@@ -282,6 +281,12 @@ def _refuse_other_kind(found: Destination, manifest: Manifest) -> None:
             hint="Choose another folder with -o.",
         )
     if own.kind == ANSWERS_KIND and own.network != manifest.network:
+        (model, device), (asked, _) = made_on(own.network), made_on(manifest.network)
+        if model == asked:
+            raise InputError(
+                f"'{found.path}' holds answers that another device computed: {device}.",
+                hint=f"Go on with --device {device}, or choose another folder with -o.",
+            )
         raise InputError(
             f"'{found.path}' holds answers of another model: {own.network}, not {manifest.network}.",
             hint="Choose another folder with -o: answers of two models are not mixed.",
@@ -359,14 +364,6 @@ def table_of_labels(dataset: Dataset, root: str) -> tuple[Any, Json, list[str]]:
         "notes": list(dataset.notes),
     }
     return table, said, ["label", "split"]
-
-
-def groups_of(names: Sequence[str], said: Json | None) -> Groups | None:
-    """The groups of a table of labels, whose footer says how they came about; None where nobody gave any."""
-    if not any(names):
-        return None
-    how = said or {"by": "group", "kind": "column", "asked": False}  # somebody filled the column since
-    return Groups(tuple(names), how["by"], how["kind"], how["asked"])
 
 
 def size_of(dataset: Dataset, place: str) -> int:

@@ -263,7 +263,7 @@ class EmbedJob(Filling):
         with self.at_home():
             reader = reader_at(found.manifest, self.source, allow_private=self.allow_private)
         with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False, device=self.how.device) as extractor:
-            rows = FeatureRows(found.manifest, reader, extractor, n_workers)
+            rows = FeatureRows(found.manifest, reader, extractor, n_workers + extractor.n_waiting)
             shards = Shards(found, rows, retry_failed=self.retry_failed, source=reader.source)
             shards.warm()
             yield shards

@@ -121,6 +121,7 @@ def answer(
     n_workers: int | None = None,
     retry_failed: bool = False,
     allow_private: bool = False,
+    device: str = "cpu",
     progress: Progress = usual_progress,
 ) -> Embedded:
     """Make those shards of answers in `output` that are not done yet; returns when all of this part are.
@@ -132,16 +133,17 @@ def answer(
         name_columns: (C,) names of classes to those of their columns.
         shard_size: photos in a shard; None is that of the folder, or 4,096 in a new one.
         part: which of the shards are this run's.
-        n_workers: threads; None is one a core.
+        n_workers: threads; None is one a core, and for a GPU a batch more.
         retry_failed: whether photos that could not be read are read once more.
         allow_private: whether addresses of the web may lead to hosts of this network.
+        device: what computes: `cpu`, or a GPU by `cuda`.
         progress: called with (stage, done, total).
 
     Raises:
         ArtifactError: the model cannot be trusted or understood.
         InputError: there are no photos, or `output` is something else, or cannot be written; shards are kept.
     """
-    job = AnswerJob(model, source, output, name_columns, shard_size, part, retry_failed, allow_private)
+    job = AnswerJob(model, source, output, name_columns, shard_size, part, retry_failed, allow_private, device)
     return job.run(n_workers=n_workers, progress=progress)
 
 
@@ -163,6 +165,7 @@ class AnswerJob(Filling):
     part: Part = Part()  # noqa: RUF009  a value that nobody can change
     retry_failed: bool = False
     allow_private: bool = False
+    device: str = "cpu"
     folder: str = field(default_factory=os.getcwd)
 
     @contextmanager
@@ -171,11 +174,10 @@ class AnswerJob(Filling):
         parquet.arrow()
         refuse_inside(self.source, self.output)
         dataset = scan_unlabelled(self.source, allow_private=self.allow_private)
-        n_workers = n_workers or n_cores()
-        predictor = load(self.model, streams=n_workers)
+        predictor = load(self.model, streams=n_workers, device=self.device)
         found = begun(self.output, dataset, self._manifest(dataset, predictor))
         uris, reader = reader_of(dataset, found.manifest.root)
-        shards = self._shards(found, predictor, reader, n_workers)
+        shards = self._shards(found, predictor, reader, n_workers or n_cores() + predictor.n_waiting)
         changed = changed_since(found, uris, dataset.source)
         yield shards, self.waiting(shards), changed
 
@@ -192,10 +194,10 @@ class AnswerJob(Filling):
             reader = reader_at(found.manifest, self.source, allow_private=self.allow_private)
             if not is_imagenet(self.model) and not os.path.isdir(self.model):
                 raise not_seen(self.model)
-            predictor = load(self.model, streams=n_workers)
+            predictor = load(self.model, streams=n_workers, device=self.device)
         if predictor.key != found.manifest.network:
             raise not_seen(self.model)
-        shards = self._shards(found, predictor, reader, n_workers)
+        shards = self._shards(found, predictor, reader, n_workers + predictor.n_waiting)
         shards.warm()
         yield shards
 
