@@ -96,8 +96,7 @@ def predict(
     sorter = _sorter(sort_into, predictor.class_names)
     named = sorter.outside(source.photos) if sorter else source.photos
     paths: Iterable[str] = _then_stdin(named, sys.stdin, sorter) if from_stdin else named
-    alone = len(named) == 1 and not from_stdin
-    width = 0 if alone else max((len(shown(name)) for name in named), default=1)
+    width = 0 if len(named) == 1 and not from_stdin else max((len(shown(name)) for name in named), default=1)
     rows: list[tuple[Prediction, tuple[str, str]]] = []
     n_answered = 0
     with progress_bars() as progress:
