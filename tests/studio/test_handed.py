@@ -160,6 +160,8 @@ def test_a_batch_that_is_none_or_has_no_name_for_a_class_is_refused(empty, jpegs
         (["hat/1.jpg", "2.jpg"], ["", ""], ""),
         (["1.jpg", ""], ["", ""], ""),
         (["หมวก/๑.jpg", "รองเท้า/๑.jpg"], ["หมวก", "รองเท้า"], ""),
+        (["mine/hat/1.jpg", "mine/shoe/1.jpg", "mine/x.zip//cap/1.jpg"], ["hat", "shoe", ""], ""),
+        (["x.zip//hat/1.jpg", "x.zip//shoe/1.jpg", "x.jpg"], ["hat", "shoe", ""], ""),
         (["mine/.git/1.jpg", "mine/hat/1.jpg"], ["", ""], ""),
     ],
 )

@@ -17,6 +17,7 @@ from tellapart.studio.actions import new_name, not_understood, said_of
 from tellapart.studio.heap import NONE_OF_THESE
 from tellapart.studio.state import ADD, CHOSEN_BY, Line, Mark, Side, State
 
+WITHIN: Final = "//"  # between the path of a zip and that in it
 GONE: Final = Mark(gone=True)  # of a photo before it was handed over
 
 
@@ -82,25 +83,40 @@ class Words:
 
 
 def by_folders(paths: Mapping[str, str]) -> Words:
-    """What the folders say of photos: two class folders or more are classes, a single one may be anything."""
-    parts = {photo: tuple(part for part in path.split("/") if part) for photo, path in paths.items()}
-    parts = {photo: own for photo, own in parts.items() if len(own) > 1 and not any(map(is_stray, own[:-1]))}
-    none = dict.fromkeys(paths, "")
-    if not parts:
-        return Words(none)
-    files = [Found(own, photo) for photo, own in parts.items()]
-    folders = {own[:n] for own in parts.values() for n in range(1, len(own))}
-    try:
-        placed = arrange(Listing(files, folders), "").placed
-        found = {one.place: one.class_name for one in placed if one.class_name}
-        names = {name for name in found.values() if name.casefold() not in RESERVED_CLASS_NAMES}
-        check_class_names(names)
-    except InputError as error:
-        return Words(none, note=f"{error.message} So the folders are not taken for classes.")
-    if len({*found.values()}) < 2:
-        own = {parts[photo][-2] for photo in parts}
-        return Words(none, folder=normal(own.pop()) if len(own) == 1 and len(parts) == len(paths) else "")
-    return Words({**none, **found})
+    """What the folders say of photos: two class folders or more are classes, a single one may be anything.
+
+    Args:
+        paths: {identity: its path}. What lay in a zip has the zip's path and "//" in front, and is a set of its own.
+    """
+    apart: dict[str, dict[str, tuple[str, ...]]] = {}
+    for photo, path in paths.items():
+        within, _, inner = path.rpartition(WITHIN)
+        parts = tuple(part for part in inner.split("/") if part)
+        if len(parts) > 1 and not any(map(is_stray, parts[:-1])):
+            apart.setdefault(within, {})[photo] = parts
+    labels, notes = dict.fromkeys(paths, ""), []
+    for parts_of in apart.values():
+        try:
+            labels |= _classes(parts_of)
+        except InputError as error:
+            notes.append(f"{error.message} So the folders are not taken for classes.")
+    own = {parts[-2] for parts_of in apart.values() for parts in parts_of.values()}
+    alone = len(own) == 1 and not notes and not any(labels.values()) and sum(map(len, apart.values())) == len(paths)
+    return Words(labels, normal(own.pop()) if alone else "", " ".join(notes))
+
+
+def _classes(parts_of: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """{identity: class}, where folders are several classes.
+
+    Raises:
+        InputError: they can mean two things, or no class can be called so.
+    """
+    files = [Found(parts, photo) for photo, parts in parts_of.items()]
+    folders = {parts[:n] for parts in parts_of.values() for n in range(1, len(parts))}
+    found = {one.place: one.class_name for one in arrange(Listing(files, folders), "").placed if one.class_name}
+    names = {*found.values()}
+    check_class_names({name for name in names if name.casefold() not in RESERVED_CLASS_NAMES})
+    return found if len(names) > 1 else {}
 
 
 def added(state: State, batch: Batch, words: Words, own: Set[str], kept: Set[str]) -> Line | None:

@@ -162,7 +162,7 @@ class CollectScreen extends HTMLElement {
       try {
         if (/\.zip$/i.test(name)) {
           const zip = await runJob("unzip", { zip: await handOverZip(blob), name });
-          photos.push(...zip.photos);
+          photos.push(...zip.photos.map((/** @type {Handed} */ [id, path, isNew]) => [id, `${name}//${path}`, isNew])); // a set of its own
           refused.push(...zip.refused);
           came += zip.n_known + zip.photos.filter((/** @type {Handed} */ [, , isNew]) => isNew).length;
         } else if (blob.type.startsWith("video/")) {
