@@ -156,6 +156,8 @@ def test_a_batch_that_is_none_or_has_no_name_for_a_class_is_refused(empty, jpegs
         (["hat/1.jpg", "shoe/1.jpg"], ["hat", "shoe"], ""),
         (["mine/hat/1.jpg", "mine/shoe/red/1.jpg"], ["hat", "shoe"], ""),
         (["train/hat/1.jpg", "test/hat/2.jpg", "test/shoe/3.jpg"], ["hat", "hat", "shoe"], ""),
+        (["mine/hat/1.jpg", "mine/2.jpg", "mine/shoe/1.jpg"], ["hat", "", "shoe"], ""),
+        (["mine/hat/1.jpg", "shoe/1.jpg"], ["mine", "shoe"], ""),
         (["hat/1.jpg", "hat/2.jpg"], ["", ""], "hat"),
         (["hat/1.jpg", "2.jpg"], ["", ""], ""),
         (["1.jpg", ""], ["", ""], ""),

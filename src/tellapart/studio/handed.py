@@ -111,6 +111,8 @@ def _classes(parts_of: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     Raises:
         InputError: they can mean two things, or no class can be called so.
     """
+    if len({parts[0] for parts in parts_of.values()}) == 1:  # one folder was handed over: the classes are within
+        parts_of = {photo: parts[1:] for photo, parts in parts_of.items()}
     files = [Found(parts, photo) for photo, parts in parts_of.items()]
     folders = {parts[:n] for parts in parts_of.values() for n in range(1, len(parts))}
     found = {one.place: one.class_name for one in arrange(Listing(files, folders), "").placed if one.class_name}

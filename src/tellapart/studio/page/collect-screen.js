@@ -60,9 +60,10 @@ class CollectScreen extends HTMLElement {
       return [make("label", { class: "button", for: id }, text), input];
     };
     const as = make("label", { class: "as" }, "As class", this.#class, this.#classes);
+    const folders = make("p", { class: "quiet" }, "Where nothing is typed there, folders such as hat and shoes, dropped together or within one, are the classes of what is in them."); // prettier-ignore
     const where = make("p", { class: "quiet" }, `Drop or paste photos, folders, zips and videos anywhere here. They are kept as they are in ${store.about?.kept_in}/photos, and nothing leaves this machine.`); // prettier-ignore
     this.append(
-      make("section", { class: "card" }, make("h2", {}, "Collect photos"), where, as, make("div", { class: "answers" }, ...chooser("files", "Choose files", { accept: "image/*,video/*,.zip" }), ...chooser("a-folder", "Choose a folder", { webkitdirectory: true }), ...chooser("shot", "Take a photo", { accept: "image/*", capture: "environment" }))), // prettier-ignore
+      make("section", { class: "card" }, make("h2", {}, "Collect photos"), where, as, folders, make("div", { class: "answers" }, ...chooser("files", "Choose files", { accept: "image/*,video/*,.zip" }), ...chooser("a-folder", "Choose a folder", { webkitdirectory: true }), ...chooser("shot", "Take a photo", { accept: "image/*", capture: "environment" }))), // prettier-ignore
       make("section", { class: "card" }, make("h2", {}, "Camera"), make("p", { class: "quiet" }, "Hold the button, or Space, to record: a frame is kept only if it differs from the last one kept, and what is recorded at once is one scene."), make("div", { class: "answers" }, this.#start, this.#which, this.#record), this.#video), // prettier-ignore
       make("section", { class: "card" }, make("h2", {}, "What came in"), this.#said, this.#next, this.#refused),
     );
