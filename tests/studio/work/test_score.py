@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tellapart.studio.journal import KIND, VERSION
+
 N = 14  # photos of a class
 
 
@@ -82,6 +84,10 @@ def test_the_number_is_that_of_train(garments, studio, tmp_path):
 def test_what_no_chance_chose_only_trains(garments, studio, tmp_path):
     folder = tmp_path / "photos"
     shutil.copytree(garments, folder)
+    journal = tmp_path / "photos.studio" / "journal.jsonl"
+    journal.parent.mkdir()
+    header = {"journal": KIND, "version": VERSION, "seed": "draws of both classes", "made": "2026-11-29T12:00:00+00:00"}
+    journal.write_text(json.dumps(header) + "\n")
     one = studio(folder)
     result(one, "read")
     tests = set(result(one, "suggestions")["drawn"])
