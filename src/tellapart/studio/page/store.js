@@ -235,8 +235,9 @@ export class Store extends EventTarget {
 
   /** Those that are not gone. */
   #choose() {
-    this.photos = [...this.#all.values()].filter((photo) => !photo.gone);
-    this.byId = new Map(this.photos.map((photo) => [photo.id, photo]));
+    const all = [...this.#all.values()];
+    this.photos = all.filter((photo) => !photo.gone);
+    this.byId = this.photos.length === all.length ? this.#all : new Map(this.photos.map((photo) => [photo.id, photo]));
   }
 
   /** @param {import("./studio-types").Changes} said */
