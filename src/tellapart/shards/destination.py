@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from tellapart.data.preprocess import ResizeMode
 from tellapart.data.remote.address import STORES, below, is_address, scheme_of
 from tellapart.data.remote.door import READERS
-from tellapart.data.remote.held import etag_in, lies_in_order, size_in
+from tellapart.data.remote.held import etag_in, keep_their_names, lies_in_order, size_in
 from tellapart.data.remote.place import Place, bytes_at, place_named, write_at
 from tellapart.data.remote.tables import kind_of_table
 from tellapart.data.remote.tars import is_tars
@@ -66,7 +66,7 @@ class Manifest:
         n_features: D.
         source: how the person called the photos.
         root: the folder that uris are relative to, or the file that holds the photos, as an absolute path or an
-            address; "" where uris are addresses.
+            address, or the data set (`hf:NAME`) that does; "" where uris are addresses.
         shard_size: photos in a shard, but for the last.
         n_photos: in all shards.
         n_left_out: files that were found and could not be photos, by their names or their labels.
@@ -307,7 +307,7 @@ def uri_of(place: str, root: str | Path) -> str:
 
 def place_of(uri: str, root: str | Path) -> str:
     """Where the bytes of `uri` are: the other way round."""
-    if is_address(uri) or is_tars(str(root)):
+    if is_address(uri) or keep_their_names(str(root)):
         return uri
     if is_address(str(root)):
         return below(str(root), uri)

@@ -5,10 +5,11 @@ from collections.abc import Set
 from pathlib import Path
 
 from tellapart.data import photo
+from tellapart.data.hub import PREFIX
 from tellapart.data.meaning.unlabelled import scan_any
-from tellapart.data.remote.held import held_at, lies_elsewhere, root_in, size_in
+from tellapart.data.remote.held import held_at, keep_their_names, lies_elsewhere, root_in, size_in
+from tellapart.data.remote.hub_again import HubAgain, folder_in, lasting_source
 from tellapart.data.remote.place import Place
-from tellapart.data.remote.tars import is_tars
 from tellapart.data.source import Container, Dataset
 from tellapart.errors import InputError
 from tellapart.shards.destination import Manifest, place_of, uri_of
@@ -20,6 +21,8 @@ def root_of(source: str, dataset: Dataset) -> str:
     root = root_in(dataset.archive)
     if root is not None:
         return root
+    if source.startswith(PREFIX):
+        return lasting_source(source)
     path = os.path.abspath(source)
     return path if os.path.isdir(path) or dataset.archive is not None else os.path.dirname(path)
 
@@ -31,7 +34,7 @@ def refuse_inside(source: str, output: Place) -> None:
         InputError: they would.
     """
     if isinstance(output, Path):
-        root = Path(source).resolve()
+        root = Path(folder_in(source) or source).resolve()
         within = root.is_dir() and output.resolve().is_relative_to(root)
     else:
         within = f"{output.address}/".startswith(f"{source.rstrip('/')}/")
@@ -87,13 +90,16 @@ def reader_at(manifest: Manifest, source: str, *, allow_private: bool) -> Reader
         InputError: this machine does not see them.
     """
     root = manifest.root
-    if os.path.isabs(root) and not os.path.exists(root) and not is_tars(root):
+    if os.path.isabs(root) and not os.path.exists(root) and not keep_their_names(root):
         raise not_seen(root)
     archive = (
         container_at(root, allow_private=allow_private)
         if root
         else scan_any(source, allow_private=allow_private).archive
     )
+
+    if isinstance(archive, HubAgain):
+        archive.opened()
 
     def read(uri: str) -> bytes:
         place = place_of(uri, root)

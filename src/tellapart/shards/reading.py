@@ -11,6 +11,7 @@ from tellapart.checks.image_stats import ImageStats, stats_of
 from tellapart.data.grey_picture import SIDE_PX
 from tellapart.data.groups import Groups
 from tellapart.data.meaning.class_names import NO_LABEL, label_notes
+from tellapart.data.meaning.split_columns import split_names
 from tellapart.data.meaning.split_words import CROSSED, SPLIT_TYPE
 from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset, Skipped
@@ -218,6 +219,8 @@ def labels_in(found: Destination) -> _Labels:
         groups = said.get("groups") or groups
         notes += said.get("notes", [])
         empty |= set(said.get("empty_classes", []))
+    given: list[tuple[int | str, str]] = [(f"'{uri}'", split) for uri, (label, split, _) in rows.items() if label]
+    split_names(given, f"The table in '{found.path / LABELS}'", "photo")  # as a label file is held to it
     if not rows:
         raise InputError(f"There are no labels in '{found.path / LABELS}'.", hint="Run `tellapart embed` again.")
     return rows, groups, notes, empty
