@@ -146,7 +146,7 @@ def test_a_batch_that_is_none_or_has_no_name_for_a_class_is_refused(empty, jpegs
         {"photos": [], "by": "me"},
     ):
         assert empty.ask("/v1/add", asked)[0] == 422, asked
-    for label in ("not sure", "x" * 300):
+    for label in ("not sure", "x" * 1_000):
         assert empty.ask("/v1/add", {"photos": [[photo, "a.jpg", True]], "label": label})[0] == 422
     assert empty.ask("/v1/add", {"photos": [["nobody", "a.jpg", True]]})[2]["added"]["n_new"] == 0
     assert shown(empty) == {}
