@@ -139,7 +139,7 @@ def scan_hub(source: str, group_by: str | None = None) -> Scanned:
         MissingExtraError: the library is not installed.
         InputError: there is no such data set or split, or no column with photos or with class names.
     """
-    name, words, wanted = _parts(source)
+    name, words, wanted = parts_of(source)
     datasets = _datasets()
     with _translated(name):
         card, files = find_files(name, _part_of(words))
@@ -184,7 +184,7 @@ def scan_hub(source: str, group_by: str | None = None) -> Scanned:
     return Scanned(placed, {one.class_name for one in placed if one.class_name}, photos, group, notes)
 
 
-def _parts(source: str) -> tuple[str, list[str], str]:
+def parts_of(source: str) -> tuple[str, list[str], str]:
     """Name, words for a part or a split, and label column of `hf:NAME[:PART][:SPLIT][#LABEL]`."""
     text, _, label = source.removeprefix(PREFIX).partition("#")
     name, words = text, list[str]()

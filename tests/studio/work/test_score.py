@@ -13,7 +13,7 @@ from tellapart.data.source import Dataset
 from tellapart.recipe import LinearProbe
 from tellapart.studio.draw import Draw
 from tellapart.studio.heap import Photo
-from tellapart.studio.journal import open_journal
+from tellapart.studio.journal import KIND, VERSION, open_journal
 from tellapart.studio.session import Session
 from tellapart.studio.work import score as scoring
 from tellapart.studio.work.desk import READING, Desk, Seen
@@ -96,6 +96,10 @@ def test_the_number_is_that_of_train(garments, studio, tmp_path):
 def test_what_no_chance_chose_only_trains(garments, studio, tmp_path):
     folder = tmp_path / "photos"
     shutil.copytree(garments, folder)
+    journal = tmp_path / "photos.studio" / "journal.jsonl"
+    journal.parent.mkdir()
+    header = {"journal": KIND, "version": VERSION, "seed": "draws of both classes", "made": "2026-11-29T12:00:00+00:00"}
+    journal.write_text(json.dumps(header) + "\n")
     one = studio(folder)
     result(one, "read")
     tests = set(result(one, "suggestions")["drawn"])

@@ -100,8 +100,13 @@ def folders_said(paths: Sequence[str], labels: Sequence[str]) -> Said:
     return Said(splits, [f"The split is that of the folders {folders}: {_counts(splits)}"])
 
 
-def split_names(rows: Sequence[tuple[int, str]], name: str, line: str) -> list[str]:
+def split_names(rows: Sequence[tuple[int | str, str]], name: str, line: str) -> list[str]:
     """The split of every row by its normal name; "" everywhere when no row has one.
+
+    Args:
+        rows: (N,) of each what it is known by, such as its number, and the split that it was given.
+        name: of what holds them, as it stands in a sentence.
+        line: what a row of it is called.
 
     Raises:
         InputError: a split has no common name, or only some rows have one.

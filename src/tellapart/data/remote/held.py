@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tellapart.data.remote.address import is_address
+from tellapart.data.remote.hub_again import HubAgain, source_in
 from tellapart.data.remote.photos import RemotePhotos
 from tellapart.data.remote.tars import BLOCK_BYTES, TarPhotos, is_tars, open_tars
 
@@ -53,12 +54,19 @@ def lies_in_order(photos: object) -> bool:
     return isinstance(photos, TarPhotos)
 
 
-def held_at(root: str, *, allow_private: bool = False) -> RemotePhotos | TarPhotos | None:
-    """What holds photos, by what `root_in` said; None where nothing here does.
+def keep_their_names(root: str) -> bool:
+    """Whether photos in what `root` names are called as they are there, and not by paths below it."""
+    return is_tars(root) or bool(source_in(root))
+
+
+def held_at(root: str, *, allow_private: bool = False) -> RemotePhotos | TarPhotos | HubAgain | None:
+    """What holds photos, by the root that shards keep; None where nothing here does.
 
     Raises:
-        InputError: it is gone.
+        InputError: it is gone; but a data set says so of each photo.
     """
+    if source := source_in(root):
+        return HubAgain(source)
     if root and is_tars(root):
         return open_tars(root)[0]
     return RemotePhotos(root, allow_private) if not root or is_address(root) else None

@@ -136,7 +136,7 @@ def _told(trained: Trained, evaluation: Evaluation, probs: NDArray[np.float32], 
     return {
         "kind": trained.split.kind,
         "headline": evaluation.headline,
-        "sentences": summary(evaluation)[1:],
+        "sentences": [_on_the_page(sentence) for sentence in summary(evaluation)[1:]],
         "accuracy": as_json(evaluation.accuracy),
         "n_test": evaluation.n_test,
         "n_train": len(trained.split.learned),
@@ -256,7 +256,7 @@ def advice(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, An
     curve = found.learning_curve
     return {
         "steps": [
-            {"sentence": one.sentence, "photos": [known[name] for name in one.photos if name in known]}
+            {"sentence": _on_the_page(one.sentence), "photos": [known[name] for name in one.photos if name in known]}
             for one in found.advice or ()
         ],
         "enough": _enough(None if curve is None else curve.overall),
@@ -273,3 +273,8 @@ def _enough(curve: CurveSummary | None) -> str:
     low, high = (round(100 * end) for end in (curve.gain_of_doubling.low, curve.gain_of_doubling.high))
     about = round(100 * curve.gain_of_doubling.value)
     return f"Twice as many would set about {about} more of 100 right ({low} to {high})."
+
+
+def _on_the_page(sentence: str) -> str:
+    """A sentence of `train`, where it sends to a command that is a screen here."""
+    return sentence.replace("“tellapart check”", "The screen Doubts")
