@@ -94,7 +94,10 @@ def test_photos_taken_out_of_the_labels_are_not_used(filled, extractor, relabell
         (lambda c: {**c, "uri": [f"new/{uri}" for uri in c["uri"]]}, "in no shard"),
         (lambda c: {name: values + values[:1] for name, values in c.items()}, "stands twice"),
         (lambda c: {**c, "split": ["sometimes"] * len(c["uri"])}, "the split sometimes"),
-        (lambda c: {**c, "split": ["crossed", "test"] * (len(c["uri"]) // 2) + ["train"]}, r"crossed and test \(photo '"),
+        (
+            lambda c: {**c, "split": ["crossed", "test"] * (len(c["uri"]) // 2) + ["train"]},
+            r"crossed and test \(photo '",
+        ),
         (lambda c: {**c, "split": ["test", *["train"] * (len(c["uri"]) - 2), ""]}, r"gives photo '.*' no split"),
         (lambda c: {**c, "label": [None] * len(c["uri"])}, "the label None"),
         (lambda c: {"uri": c["uri"]}, "no columns uri and label"),
