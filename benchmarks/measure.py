@@ -65,11 +65,13 @@ class Ran:
         seconds: from its start to its end, interpreter start-up included.
         peak_bytes: the largest resident set of it or of any child it waited for.
         output: what it printed.
+        processor_s: of a core, it and what it waited for; on a machine with other work it says more than seconds.
     """
 
     seconds: float
     peak_bytes: int
     output: str
+    processor_s: float = 0.0
 
 
 def run(command: list[str | os.PathLike[str]], *, cache: Path | None = None) -> Ran:
@@ -92,7 +94,8 @@ def run(command: list[str | os.PathLike[str]], *, cache: Path | None = None) -> 
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{' '.join(map(str, command))} ended with {child.returncode}:\n{output}")
-    return Ran(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), output)
+    peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Ran(seconds, peak_bytes, output, usage.ru_utime + usage.ru_stime)
 
 
 def tellapart(*arguments: str | os.PathLike[str]) -> list[str | os.PathLike[str]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 N_EXAMPLES = 3  # items a sentence lists before it says "and 12 more"
 
-LONGEST_NAME = 200  # letters of a name of a class or a model
+LONGEST_NAME = 500  # letters of a name of a class or a model: titles of products are labels, too
 
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, undecodable bytes, line separators
 # What turns the direction of the text around it, so that a name reads as another: marks, embeddings, overrides and
@@ -67,10 +67,12 @@ def in_python(sentence: str) -> str:
 
 def quoted(name: str, *, longest: int = 100) -> str:
     """The name between quotation marks, cut in its middle when it is longer than `longest`."""
-    text = shown(name)
-    if len(text) > longest:
-        text = f"{text[: longest // 2]}…{text[-longest // 2 :]}"
-    return f'"{text}"'
+    return f'"{shortened(shown(name), longest=longest)}"'
+
+
+def shortened(name: str, *, longest: int = 100) -> str:
+    """The name, cut in its middle when it is longer than `longest`."""
+    return name if len(name) <= longest else f"{name[: longest // 2]}…{name[-longest // 2 :]}"
 
 
 def for_shell(word: str) -> str:

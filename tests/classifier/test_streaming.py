@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from tellapart.classifier import streaming
 from tellapart.classifier.probe import fit_heads
 from tellapart.classifier.streaming import fit_streaming, log_loss
 from tellapart.classifier.temperature import calibrated, nll
@@ -48,9 +50,40 @@ def test_it_is_the_optimum_of_the_exact_solver(drawn, exact, sizes):
     assert np.abs(probs(streamed.head, drawn) - probs(exact, drawn)).max() < 1e-4
 
 
-def test_the_number_of_workers_changes_no_bit(drawn):
-    heads = [fit_streaming(cut(drawn, [300] * 10), N_CLASSES, C, BALANCE, n_workers=n).head for n in (1, 2, 5)]
+def test_the_number_of_workers_changes_no_bit_and_leaves_the_threads_of_others_alone(drawn):
+    heads = []
+    for n_workers, n_threads in ((1, 1), (2, 2), (5, 2)):
+        with threadpool_limits(n_threads):
+            before = threads()
+            heads.append(fit_streaming(cut(drawn, [300] * 10), N_CLASSES, C, BALANCE, n_workers=n_workers).head)
+            assert threads() == before
+            log_loss([heads[-1]], cut(drawn, [300] * 10), [1.0])
+            assert threads() == before
     assert len({head.weight.tobytes() + head.bias.tobytes() for head in heads}) == 1
+
+
+def threads():
+    """How many of them each library that multiplies matrices has."""
+    return [library["num_threads"] for library in threadpool_info()]
+
+
+def test_a_sample_in_memory_leads_to_the_optimum_of_all_in_few_passes(drawn, exact, monkeypatch):
+    monkeypatch.setattr(streaming, "SAMPLED", 600)
+    monkeypatch.setattr(streaming, "GAUGED_ON", 100)
+    streamed = fit_streaming(cut(drawn, [100] * 30), N_CLASSES, C, BALANCE)
+    assert streamed.converged
+    assert streamed.n_passes <= 20
+    assert np.abs(probs(streamed.head, drawn) - probs(exact, drawn)).max() < 1e-4
+
+
+def test_classes_that_are_told_apart_without_mistakes_take_few_passes_too(drawn):
+    features, labels = drawn
+    features = features + 30 * np.eye(N_CLASSES, features.shape[1], dtype=np.float32)[labels]
+    exact = fit_heads(features.astype(np.float64), labels, N_CLASSES, LinearProbe(tolerance=1e-9, class_balance=0), [1])
+    streamed = fit_streaming(cut((features, labels), [500] * 6), N_CLASSES, 1, 0)
+    assert streamed.converged
+    assert streamed.n_passes <= 20
+    assert np.abs(probs(streamed.head, (features, labels)) - probs(exact[1], (features, labels))).max() < 1e-4
 
 
 def test_a_sample_s_head_is_nearer_than_nothing_and_ends_at_the_same(drawn, exact):

@@ -12,8 +12,10 @@ import sys
 
 import pytest
 
+from tellapart.cli.answers import name_columns
 from tellapart.extras import has
 from tellapart.shards.embedding import How, embed
+from tellapart.workflow.many.answering import answer
 
 from .machines import OPEN, below, cluster, may_have_namespaces, title, waited_for
 
@@ -43,26 +45,38 @@ def whole(many):
     return target
 
 
+@pytest.fixture(scope="module")
+def answered(many):
+    """What the bundled network says of them."""
+    target = many.parent / "answered"
+    answer("imagenet", str(many), target, name_columns, shard_size=50, n_workers=2)
+    return target
+
+
 @pytest.fixture
 def machines():
     with cluster(1, 1, 1, namespaces=may_have_namespaces()) as machines:
         yield machines
 
 
-def started(head, many, target):
-    command = [sys.executable, "-m", "tellapart", "embed", many, "-o", target, "--quality", "fast"]
+EMBED = ("embed", "--quality", "fast")
+PREDICT = ("predict", "imagenet")
+
+
+def started(head, many, target, words=EMBED):
+    command = [sys.executable, "-m", "tellapart", *words, many, "-o", target]
     command += ["--shard-size", "50", "--ray", head.address]
     run = subprocess.Popen(
         head.inside(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **OPEN}
     )
     run.driver = lambda: next(
-        (pid for pid in below(run.pid) if "tellapart embed" in title(pid) and "ip netns" not in title(pid)), None
+        (pid for pid in below(run.pid) if f"tellapart {words[0]}" in title(pid) and "ip netns" not in title(pid)), None
     )
     return run
 
 
 def done(target):
-    folder = target / "features"
+    folder = target / ("features" if (target / "features").is_dir() else "answers")
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.parquet")} if folder.is_dir() else {}
 
 
@@ -83,6 +97,27 @@ def test_a_worker_and_a_machine_that_end_cost_time_only(machines, many, whole, c
     said = run.communicate(timeout=300)
     assert run.returncode == 0, said
     assert contents(tmp_path / "d") == contents(whole)
+
+
+def test_answers_survive_a_worker_that_ends_and_ctrl_c(machines, many, answered, contents, tmp_path):
+    head, second, _ = machines
+    run = started(head, many, tmp_path / "d", PREDICT)
+    driver = going(run, tmp_path / "d")
+    os.kill(waited_for(second.making, why="no worker on the second machine"), signal.SIGKILL)
+    os.kill(driver, signal.SIGINT)
+    _, errors = run.communicate(timeout=100)
+    assert run.returncode == 130
+    assert errors.decode() == "Stopped. Shards that are done are kept; the same command makes the others.\n"
+    left = done(tmp_path / "d")
+    assert 1 <= len(left) < N_SHARDS
+    again = started(head, many, tmp_path / "d", PREDICT)
+    waited_for(second.making, why="no worker on the second machine")
+    os.kill(second.making(), signal.SIGKILL)
+    said = again.communicate(timeout=300)
+    assert again.returncode == 0, said
+    assert f"{N_SHARDS - len(left)} shards of".encode() in said[0]
+    assert done(tmp_path / "d").items() >= left.items()
+    assert contents(tmp_path / "d") == contents(answered)
 
 
 def test_a_worker_that_hangs_does_not_hold_up_the_end(machines, many, whole, contents, tmp_path):

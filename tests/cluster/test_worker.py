@@ -2,17 +2,21 @@
 
 import os
 import pickle
+import shutil
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tellapart.cli.answers import name_columns
 from tellapart.cluster import worker
 from tellapart.cluster.worker import Ready, Refused, Worker, begin
 from tellapart.errors import InputError
 from tellapart.shards.embedding import EmbedJob, How, embed
 from tellapart.shards.work import Begun
+from tellapart.workflow.many.answering import AnswerJob, answer
 
 HOW = How("fast", shard_size=40)
 
@@ -32,6 +36,35 @@ def test_a_job_travels_and_gives_the_bytes_of_embed(garments, contents, tmp_path
     assert one.so_far()[0] == -1
     assert contents(tmp_path / "handed") == contents(tmp_path / "whole")
     assert begin(job).waiting == ()
+
+
+@pytest.mark.parametrize("zipped", [False, pytest.param(True, marks=pytest.mark.thorough)])
+def test_a_job_of_answers_gives_the_bytes_of_answer(garments, model, contents, tmp_path, zipped):
+    """Of all photos, also those in folders that would be no classes."""
+    shutil.copytree(garments / "hat", tmp_path / "album" / "hat")
+    shutil.copyfile(min((garments / "dress").iterdir()), tmp_path / "album" / "dress.jpg")
+    source = shutil.make_archive(tmp_path / "album", "zip", tmp_path / "album") if zipped else str(tmp_path / "album")
+    answer(str(model), source, tmp_path / "whole", list, shard_size=10)
+    job = pickle.loads(pickle.dumps(AnswerJob(str(model), source, tmp_path / "handed", name_columns, 10)))
+    begun = begin(job)
+    one = Worker(job, begun, 2)
+    assert [one.make(shard) for shard in reversed(begun.waiting)] == [True] * len(begun.sizes)
+    assert contents(tmp_path / "handed") == contents(tmp_path / "whole")
+
+
+def test_a_machine_that_sees_no_model_or_another_one_refuses(garments, model, tmp_path):
+    own = tmp_path / "model"
+    shutil.copytree(model, own)
+    job = AnswerJob(str(own), str(garments), tmp_path / "d", name_columns)
+    begun = begin(job)
+    assert isinstance(Worker(job, begun, 1).ready(), Ready)
+    shutil.rmtree(own)
+    absent = Worker(job, begun, 1).ready()
+    other = Worker(replace(job, model="imagenet"), begun, 1).ready()
+    for said, name in ((absent, str(own)), (other, "imagenet")):
+        assert isinstance(said, Refused)
+        assert f"'{name}' is not there, or holds something else" in said.error.message
+        assert "models under the same paths" in said.error.hint
 
 
 def test_paths_are_those_of_where_the_job_was_made(garments, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from tellapart.engine.backbone import QUALITIES, build_graph
 from tellapart.engine.batch_runner import CUDA, BatchRunner, refuse_disagreement
@@ -46,6 +47,21 @@ def test_what_goes_wrong_in_a_batch_is_told_to_who_asked_and_the_next_is_answere
     with pytest.raises(ValueError, match="broadcast"):
         runner(images[0][:5])
     assert np.isfinite(runner(images[0])["features"]).all()
+
+
+def test_a_graph_that_takes_one_photo_a_call_is_refused_in_a_sentence():
+    pytest.importorskip("onnxruntime")
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, 8, 8, 3])
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, 8, 8, 3])
+    node = helper.make_node("Cast", ["pixels"], ["features"], to=TensorProto.FLOAT)
+    model = helper.make_model(
+        helper.make_graph([node], "one", [pixels], [features]), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    model.ir_version = 8
+    one = BatchRunner(model.SerializeToString(), 8, ["features"], provider="CPUExecutionProvider")
+    with pytest.raises(InputError, match="batches of 32 photos") as caught:
+        one(np.zeros((8, 8, 3), np.uint8))
+    assert "--device" in caught.value.hint
 
 
 def test_without_a_gpu_a_sentence_says_so(graph):

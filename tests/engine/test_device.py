@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tellapart.engine.device import DEVICES, PROCESSOR, PROVEN, Proven, device_in, device_key
+from tellapart.engine.network_proof import BOUND
 from tellapart.errors import InputError
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
@@ -40,3 +41,14 @@ def test_a_device_that_errs_only_on_photos_is_refused_before_their_features_are_
         proven(np.ones((4, 4, 3), np.uint8))
     with pytest.raises(InputError, match="other features"):
         Proven(errs, sums, PICTURE + 1)
+
+
+def test_answers_are_held_against_the_processor_s_too():
+    """As shares of one, for the largest of many probabilities is small."""
+
+    def says(by):
+        return lambda image: {**sums(image), "probs": np.array([0.01 + by, 0.01 - by], np.float32)}
+
+    Proven(says(BOUND / 2), says(0), PICTURE)
+    with pytest.raises(InputError, match="other answers"):
+        Proven(says(BOUND * 2), says(0), PICTURE)

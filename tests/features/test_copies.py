@@ -230,3 +230,15 @@ def test_candidates_are_pairs_in_order_each_once(planted):
     assert pairs.tolist() == [list(pair) for pair in sorted(pairs_of(pairs))]
     assert truth <= pairs_of(pairs)
     assert set(looked_at(pairs, pictures)) <= pairs_of(pairs)
+
+
+def test_what_was_looked_at_before_is_as_if_looked_at_now(planted):
+    """Photos come and go, as in a studio; each pair is looked at once, and what is found is the same."""
+    rng, looks = np.random.default_rng(0), copies.Looks()
+    for values, pictures, hashes in (planted[kind][0] for kind in ("border", "half")):
+        for share in (0.5, 0.8, 1.0, 0.6):
+            some = np.flatnonzero(rng.random(len(values)) < share)
+            own = values[some], pictures[some], hashes[some]
+            found = copies_by_looking(*own, looks)
+            assert np.array_equal(found, copies_by_looking(*own))
+        assert len(found)

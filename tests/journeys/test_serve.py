@@ -284,6 +284,7 @@ def test_a_killed_decoder_costs_one_request(own, jpegs):
             os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
         assert_refusal(asked.result(), 422, "damaged")
+    own.until(lambda: own.metric("tellapart_decoder_deaths") == len(pids))  # each could have cost a request till then
     assert own.predict(jpegs[0]).status_code == 200
     assert time.monotonic() - killed < 2 + len(pids)
     assert not set(pids) & set(own.decoders())

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFilter
 
+from tellapart.extras import has
 from tellapart.shards import parquet
 
 OPTIONS = ("--quality", "fast", "--shard-size", "7")
@@ -227,6 +228,16 @@ def test_photos_without_labels_are_embedded_found_and_labelled_later(tellapart, 
     tellapart.refuses("similar", photos, photo, says=["no folder of shards"])
 
 
+def test_options_of_answers_in_shards_are_refused_where_they_do_not_belong(tellapart, model, garments, tmp_path):
+    for option, value in (("--shard", "1/2"), ("--ray", "auto"), ("--device", "cpu"), ("--workers", 2)):
+        tellapart.refuses("predict", model, garments, option, value, says=[f"{option}", "go with -o"])
+    asked = ("predict", model, garments, "-o", tmp_path / "new", "--ray")
+    tellapart.refuses(*asked, "two words", says=["no address of a Ray cluster", "HOST:PORT"])
+    if has("cluster"):
+        tellapart.refuses(*asked, "127.0.0.1:1", says=["No Ray cluster answers at '127.0.0.1:1'"])
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.thorough
 def test_answers_on_many_photos_are_those_of_a_table(tellapart, own_process, model, garments, tmp_path):
     """Stopped by a kill in between; the columns are those of the table, and their values too."""
@@ -251,5 +262,4 @@ def test_answers_on_many_photos_are_those_of_a_table(tellapart, own_process, mod
             mine = "" if row[name] is None else f"{row[name]:.6f}" if isinstance(row[name], float) else row[name]
             assert mine == value, name
     tellapart.refuses(*command, "--csv", table, says=["--csv"])
-    tellapart.refuses("predict", model, garments, "--shard", "1/2", says=["go with -o"])
     tellapart.refuses("similar", dest, rows[0]["uri"], says=["no features"])

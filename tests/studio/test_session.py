@@ -105,7 +105,7 @@ def test_a_page_is_told_what_changed_since(opened):
         return session.changes(told["n"]), photo
 
     said, photo = opened(work)
-    assert said["photos"] == {photo: ["", True, False, [], "", "", False]}
+    assert said["photos"] == {photo: ["", True, False, [], "", "", False, False]}
     assert (said["undo"], said["redo"], said["classes"]) == ("none", None, ["hat", "shoe"])
 
 

@@ -248,6 +248,23 @@ def test_doubts_are_answered_by_keys(visit, studio, photos):
     assert "screen=" not in visited.page.url
 
 
+@pytest.mark.thorough
+def test_a_photo_in_two_classes_gets_the_one_that_is_right(visit, studio, photos):
+    (photos / "mug").mkdir()
+    with Image.open(photos / "hat" / "1.jpg") as image:
+        image.resize((160, 120)).save(photos / "mug" / "small.jpg", quality=90)
+    visited = visit(studio(photos).address.replace("/#", "/?screen=doubts#"))
+    page = visited.page
+    page.get_by_role("heading", name="Same photo, two classes").wait_for(timeout=60_000)
+    assert page.locator(".where").inner_text() == "1 of 1: nearly the same picture"
+    page.get_by_role("button", name="Both are hat").press("Enter")
+    page.get_by_text("All of these are answered").wait_for()
+    saved(visited)
+    assert {mark["label"] for mark in journal(photos)[-1]["after"]["photos"].values()} == {"hat"}
+    press(visited, "u")
+    page.get_by_role("button", name="Both are mug").wait_for()
+
+
 @pytest.fixture
 def garments(shared_data, tmp_path):
     """Hats and shoes without labels; one hat is there three times, smaller each time."""

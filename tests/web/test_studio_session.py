@@ -57,6 +57,13 @@ def test_a_session_by_mouse_ends_with_a_page_that_answers(opened, garments, tmp_
     page.get_by_role("button", name="Try", exact=True).click()
     page.set_input_files("#try-file", garments["hat"][0])
     page.locator(".said h2", has_text="hat").wait_for()
+    page.set_input_files("#try-file", str(sorted((shared_data / "unknown" / "cups").iterdir())[0]))
+    page.get_by_role("button", name="Put it into the set").click()
+    page.locator(".saved", has_text="It is in the set as").wait_for()
+    page.get_by_role("button", name="Label", exact=True).click()
+    page.locator(".count-line", has_text=f"{2 * N + 1} photos").wait_for()
+    page.keyboard.press("Control+z")  # it leaves as it came
+    page.locator(".count-line", has_text=f"{2 * N} photos").wait_for()
     folder = tmp_path / "new.studio" / "exports" / "web"
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

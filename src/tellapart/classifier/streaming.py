@@ -5,26 +5,24 @@ number of threads changes no bit, and another division of the same photos only t
 where they lie; a block of them at a time is computed in float64.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
-from scipy.optimize import minimize
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from tellapart.classifier.logistic import LEAST_PROGRESS
+from tellapart.classifier.newton import Sample, minimum
 from tellapart.classifier.probe import NEVER_ANSWERED
 from tellapart.engine.head import Head
 from tellapart.parallel import map_in_order
 
-MAX_STEPS = 100  # of L-BFGS; 5 to 20 are usual from the head of a sample
-SLOPE = 2e-6  # of the mean loss in whitened weights: probabilities are then within 1e-5 of the optimum
-MEMORY = 30  # steps that L-BFGS remembers
-WHITENED_ON = 20_000  # photos; their covariance needs several a feature, and no more
+MAX_PASSES = 50  # 4 to 10 are usual from the head of a sample
+LEAST_MOVE = 1e-5  # of a probability by a step, from which on none is made: all are then within 1e-4 of the optimum
+SAMPLED = 20_000  # photos in memory that tell the curvature, 100 MB
+GAUGED_ON = 5_000  # photos; their mean doubt says which of the others are drawn
 BLOCK = 512  # photos computed at once: 5 MB
 
 _Floats = NDArray[np.float64]
@@ -48,7 +46,7 @@ class Streamed:
         head: the optimum.
         n_photos: that it was learned from.
         n_passes: how often all of them were read.
-        converged: whether it stopped because the slope was small, and not after MAX_STEPS.
+        converged: whether it stopped because the next step would have moved next to nothing, and not after MAX_PASSES.
     """
 
     head: Head
@@ -87,7 +85,6 @@ def fit_streaming(
     class_balance: float,
     *,
     start: Head | None = None,
-    slope: float = SLOPE,
     n_workers: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Streamed:
@@ -99,45 +96,44 @@ def fit_streaming(
         c: inverse regularisation.
         class_balance: as of `LinearProbe`.
         start: a head to begin with, such as that of a sample; None begins with nothing.
-        slope: stop where none of the mean loss is steeper, in whitened weights.
         n_workers: threads; None is one a core. Changes no bit.
-        progress: called with (passes done, MAX_STEPS).
+        progress: called with (passes done, MAX_PASSES).
     """
-    counts, scaling = _census(pieces, n_classes, n_workers)
-    present = np.flatnonzero(counts)
-    compact = np.full(n_classes, -1)
-    compact[present] = np.arange(len(present))
-    share = counts[present].astype(np.float64) ** -class_balance
-    share /= (share * counts[present]).sum()  # of one photo of each class; those of all photos sum to 1
-    n, d = int(counts.sum()), len(scaling.mean)
-    problem = _Problem(pieces, scaling, compact, share, 1 / (c * n), n_workers)
-    first = _unfolded(start, present, scaling) if start is not None else np.zeros((len(present), d + 1))
-    whitener = problem.whitener(first)
-    n_passes = 0
+    with threadpool_limits(1):  # threads within a product would round otherwise on a machine with more of them
+        counts, scaling = _census(pieces, n_classes, n_workers)
+        present = np.flatnonzero(counts)
+        compact = np.full(n_classes, -1)
+        compact[present] = np.arange(len(present))
+        share = counts[present].astype(np.float64) ** -class_balance
+        share /= (share * counts[present]).sum()  # of one photo of each class; those of all photos sum to 1
+        n, d = int(counts.sum()), len(scaling.mean)
+        problem = _Problem(pieces, scaling, compact, share, 1 / (c * n), n_workers)
+        first = _unfolded(start, present, scaling) if start is not None else np.zeros((len(present), d + 1))
+        known, sample = problem.begun(first, n)
+        n_passes = 1
+        progress(n_passes, MAX_PASSES)
 
-    def loss(flat: _Floats) -> tuple[float, _Floats]:
-        nonlocal n_passes
-        value, gradient = problem.loss(whitener.solution(flat.reshape(len(present), d + 1)))
-        n_passes += 1
-        progress(n_passes, MAX_STEPS)
-        return value, whitener.gradient(gradient).ravel()
+        def loss(solution: _Floats) -> tuple[float, _Floats]:
+            nonlocal n_passes
+            found = problem.loss(solution)
+            n_passes += 1
+            progress(n_passes, MAX_PASSES)
+            return found
 
-    options: Any = {"gtol": slope, "ftol": LEAST_PROGRESS, "maxiter": MAX_STEPS, "maxcor": MEMORY}
-    with threadpool_limits(1):
-        found = minimize(loss, whitener.whitened(first).ravel(), method="L-BFGS-B", jac=True, options=options)
-    solution = whitener.solution(found.x.reshape(len(present), d + 1))
-    converged = bool(found.nit < MAX_STEPS)
-    return Streamed(_folded(solution, present, n_classes, scaling), n, n_passes, converged)
+        found = minimum(loss, first, known, sample, least_move=LEAST_MOVE, max_looks=MAX_PASSES - 1)
+    return Streamed(_folded(found.solution, present, n_classes, scaling), n, n_passes, found.converged)
 
 
-def _in_order(work: Callable[[int], Any], n: int, n_workers: int | None) -> Any:
+def _in_order(work: Callable[[int], Any], n: int, n_workers: int | None) -> Iterator[Any]:
     known = ThreadpoolController()  # asks which libraries there are, which takes longer than a small piece
 
     def limited(number: int) -> Any:
         with known.limit(limits=1):  # OpenMP's limit holds for the thread that sets it
             return work(number)
 
-    return map_in_order(limited, range(n), n_workers=n_workers, name="pieces")
+    # OpenBLAS has one limit for all threads, and the first that ends would take it from the others.
+    with known.limit(limits=1):
+        yield from map_in_order(limited, range(n), n_workers=n_workers, name="pieces")
 
 
 def _census(pieces: Pieces, n_classes: int, n_workers: int | None) -> tuple[NDArray[np.int64], _Scaling]:
@@ -172,25 +168,6 @@ def _census(pieces: Pieces, n_classes: int, n_workers: int | None) -> tuple[NDAr
 
 
 @dataclass(frozen=True)
-class _Whitener:
-    """Weights in which the loss is about as steep in every direction: solution = whitened @ root⁻¹.
-
-    `root` is the upper triangle with rootᵀ root = the curvature, for all classes alike.
-    """
-
-    root: _Floats
-
-    def solution(self, whitened: _Floats) -> _Floats:
-        return np.asarray(solve_triangular(self.root, whitened.T).T)
-
-    def whitened(self, solution: _Floats) -> _Floats:
-        return np.asarray((self.root @ solution.T).T)
-
-    def gradient(self, of_solution: _Floats) -> _Floats:
-        return np.asarray(solve_triangular(self.root, of_solution.T, trans="T").T)
-
-
-@dataclass(frozen=True)
 class _Problem:
     """The mean loss of all photos; solutions are (K, D + 1) with the offsets last, of classes that have photos."""
 
@@ -203,19 +180,66 @@ class _Problem:
 
     def loss(self, solution: _Floats) -> tuple[float, _Floats]:
         """The loss and its gradient."""
+        parts = _in_order(partial(self._of_piece, solution), len(self.pieces), self.n_workers)
+        return self._summed(parts, solution)
+
+    def begun(self, solution: _Floats, n: int) -> tuple[tuple[float, _Floats], Sample]:
+        """The same, and a sample of the n photos, in which those that a class is in doubt of are more likely."""
+        usual = self._usual_doubt(solution)
+        drawn: list[tuple[NDArray[np.float32], _Floats]] = []
+
+        def of_piece(number: int) -> tuple[float, _Floats, list[tuple[NDArray[np.float32], _Floats]]]:
+            rng, own = np.random.default_rng([0, number]), []
+
+            def draw(x: _Floats, weights: _Floats, probs: _Floats) -> None:
+                doubt = weights * (probs * (1 - probs)).sum(axis=1)
+                chances = np.minimum(SAMPLED / (2 * n) * (1 + doubt / usual), 1)
+                chosen = rng.random(len(x)) < chances
+                own.append((x[chosen].astype(np.float32), weights[chosen] / chances[chosen]))
+
+            return *self._of_piece(solution, number, draw), own
+
+        def parts() -> Iterator[tuple[float, _Floats]]:
+            for value, gradient, own in _in_order(of_piece, len(self.pieces), self.n_workers):
+                drawn.extend(own)
+                yield value, gradient
+
+        known = self._summed(parts(), solution)
+        x, weights = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
+        return known, Sample(x, weights, self.penalty, partial(_in_order, n_workers=self.n_workers))
+
+    def _usual_doubt(self, solution: _Floats) -> float:
+        """What the curvature has of a photo, of the first ones the mean."""
+        total, n = 0.0, 0
+        for number in range(len(self.pieces)):
+            features, labels = self.pieces[number]
+            for i in range(0, len(features), BLOCK):
+                own = self.compact[labels[i : i + BLOCK]]
+                probs, _ = _answers(self._scaled(features[i : i + BLOCK]), solution, own)
+                total += float((self.share[own] * (probs * (1 - probs)).sum(axis=1)).sum())
+            n += len(features)
+            if n >= GAUGED_ON:
+                break
+        return max(total / n, np.finfo(np.float64).tiny)
+
+    def _summed(self, parts: Iterable[tuple[float, _Floats]], solution: _Floats) -> tuple[float, _Floats]:
         total, gradient = 0.0, np.zeros_like(solution)
-        for value, own in _in_order(partial(self._of_piece, solution), len(self.pieces), self.n_workers):
+        for value, own in parts:
             total, gradient = total + value, gradient + own
         gradient[:, :-1] += self.penalty * solution[:, :-1]
         return total + self.penalty / 2 * float(np.square(solution[:, :-1]).sum()), gradient
 
-    def _of_piece(self, solution: _Floats, number: int) -> tuple[float, _Floats]:
+    def _of_piece(
+        self, solution: _Floats, number: int, draw: Callable[[_Floats, _Floats, _Floats], None] | None = None
+    ) -> tuple[float, _Floats]:
         features, labels = self.pieces[number]
         value, gradient = 0.0, np.zeros_like(solution)
         for i in range(0, len(features), BLOCK):
             x, own = self._scaled(features[i : i + BLOCK]), self.compact[labels[i : i + BLOCK]]
             weights = self.share[own]
             probs, cross_entropy = _answers(x, solution, own)
+            if draw:
+                draw(x, weights, probs)
             value += float(weights @ cross_entropy)
             probs[np.arange(len(own)), own] -= 1
             probs *= weights[:, None]
@@ -226,27 +250,6 @@ class _Problem:
     def _scaled(self, features: NDArray[np.float32]) -> _Floats:
         """(n, D) in float64: near the minimum, the loss in float32 no longer tells which way is down."""
         return np.asarray((features - self.scaling.mean) / self.scaling.scale)
-
-    def whitener(self, solution: _Floats) -> _Whitener:
-        """From the curvature among the first photos, which a class has p (1 - p) of, the mean over classes."""
-        d = len(self.scaling.mean)
-        curvature, total, n = np.zeros((d + 1, d + 1)), 0.0, 0
-        for number in range(len(self.pieces)):
-            features, labels = self.pieces[number]
-            for i in range(0, len(features), BLOCK):
-                x, own = self._scaled(features[i : i + BLOCK]), self.compact[labels[i : i + BLOCK]]
-                probs, _ = _answers(x, solution, own)
-                weights = self.share[own] * (probs * (1 - probs)).mean(axis=1)
-                x = np.hstack([x, np.ones((len(x), 1))])
-                curvature += (x * weights[:, None]).T @ x
-                total += float(self.share[own].sum())
-            n += len(features)
-            if n >= WHITENED_ON:
-                break
-        curvature /= total
-        # Unseen directions and sure classes must not blow up: at least a thousandth of what is usual.
-        curvature[np.diag_indices(d + 1)] += self.penalty + 1e-3 * np.trace(curvature) / (d + 1)
-        return _Whitener(np.asarray(np.linalg.cholesky(curvature).T, np.float64))
 
 
 def _answers(x: _Floats, solution: _Floats, labels: NDArray[np.int64]) -> tuple[_Floats, _Floats]:

@@ -19,8 +19,7 @@ from tellapart.text import counted, for_shell
 
 if TYPE_CHECKING:
     from tellapart.data.preprocess import ResizeMode
-    from tellapart.shards.embedding import EmbedJob, Plan
-    from tellapart.shards.work import Embedded
+    from tellapart.shards.embedding import Plan
 
 
 @click.command(
@@ -99,7 +98,7 @@ def embed(
     others. PHOTOS is what `train` takes, or a folder of photos without classes, and both may lie elsewhere: s3://, gs://,
     az://, and for PHOTOS hf://, https:// and tars. Needs the extra shards, or cloud, and cluster for --ray.
     """
-    from tellapart.cli.status import resumable, tell_made
+    from tellapart.cli.status import filled, tell_made
     from tellapart.data.remote.place import place_named
     from tellapart.shards.embedding import EmbedJob, How, Part, plan
 
@@ -113,21 +112,10 @@ def embed(
         raise InputError("There is no folder to write to.", hint="Name one with -o, or see what it takes with --plan.")
     own = Part.parse(part) if part else Part()
     job = EmbedJob(photos, place_named(output), how, own, retry_failed, group_by, allow_private, update)
-    with resumable():
-        done = _embedded(job, workers, ray)
+    done = filled(job, workers, ray)
     state = tell_made(done, output, as_json=as_json, changed_hint="--update brings it up to date.")
     if not as_json and not state.not_done:
         say(f"\nTrain on them: tellapart train {for_shell(output)} -o MODEL{_same(quality, fit)}")
-
-
-def _embedded(job: "EmbedJob", workers: int | None, ray: str | None) -> "Embedded":
-    """Have it done, by this process or by a cluster."""
-    with progress_bars() as progress:
-        if ray is None:
-            return job.run(n_workers=workers, progress=progress)
-        from tellapart.cluster.handing import hand_out
-
-        return hand_out(job, ray, cores=workers, progress=progress)
 
 
 def _same(quality: str, fit: str) -> str:

@@ -7,8 +7,8 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from tellapart.cli.answers import into_shards
-from tellapart.cli.options import FILE_TO_WRITE, allow_private_option, examples, progress_bars
+from tellapart.cli.answers import Into, into_shards
+from tellapart.cli.options import FILE_TO_WRITE, allow_private_option, examples, progress_bars, ray_option
 from tellapart.cli.output import TAKEN, print_json, print_prediction, say, say_written, write_csv
 from tellapart.cli.streams import is_stdout
 from tellapart.errors import InputError, PhotoError
@@ -28,6 +28,7 @@ tellapart predict burgers album/ --sort-into sorted
 tellapart predict burgers s3://bucket/new https://example.org/lunch.jpg   (pip install "tellapart[cloud]")
 tellapart predict burgers album/ -o answers         parquet in shards, for very many; the same again goes on
 tellapart predict burgers album/ -o answers --shard 1/2
+tellapart predict /nas/burgers /nas/album -o /nas/answers --ray auto  on all machines of a Ray cluster
 tellapart predict imagenet cat.jpg --top 5"""
     )
 )
@@ -49,7 +50,15 @@ tellapart predict imagenet cat.jpg --top 5"""
     "--shard-size", type=click.IntRange(1, 1_000_000), metavar="PHOTOS",
     help="With -o: photos in a shard, 4096 unless DEST has others.",
 )  # fmt: skip
-@click.option("--workers", type=click.IntRange(1, 1024), help="With -o: threads, usually one a core.")
+@click.option(
+    "--workers", type=click.IntRange(1, 1024),
+    help="With -o: threads, usually one a core. With --ray: cores of each of its workers, 2 unless told.",
+)  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), show_default="cpu",
+    help="With -o: what computes. cuda: a GPU, by ONNX Runtime, once it agrees with the processor.",
+)  # fmt: skip
+@ray_option
 @click.option("--retry-failed", is_flag=True, help="With -o: read photos that could not be read once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
 def predict(
@@ -63,6 +72,8 @@ def predict(
     part: str | None,
     shard_size: int | None,
     workers: int | None,
+    device: str | None,
+    ray: str | None,
     retry_failed: bool,
     as_json: bool,
 ) -> None:
@@ -76,7 +87,7 @@ def predict(
     from tellapart.text import counted, shown
 
     refuse_swapped(model, photos, "tellapart predict")
-    how, others = (part, shard_size, workers, retry_failed), bool(csv_file or sort_into or top > 1)
+    how, others = Into(part, shard_size, workers, device, ray, retry_failed), bool(csv_file or sort_into or top > 1)
     if into_shards(model, photos, output, how, others=others, allow_private=allow_private, as_json=as_json):
         return
     _refuse_csv(csv_file, as_json=as_json)
@@ -85,8 +96,7 @@ def predict(
     sorter = _sorter(sort_into, predictor.class_names)
     named = sorter.outside(source.photos) if sorter else source.photos
     paths: Iterable[str] = _then_stdin(named, sys.stdin, sorter) if from_stdin else named
-    alone = len(named) == 1 and not from_stdin
-    width = 0 if alone else max((len(shown(name)) for name in named), default=1)
+    width = 0 if len(named) == 1 and not from_stdin else max((len(shown(name)) for name in named), default=1)
     rows: list[tuple[Prediction, tuple[str, str]]] = []
     n_answered = 0
     with progress_bars() as progress:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tellapart.cli.options import INTERRUPTED, examples, json_option
+from tellapart.cli.options import INTERRUPTED, examples, json_option, progress_bars
 from tellapart.cli.output import print_json, say
 from tellapart.text import counted, shown
 
 if TYPE_CHECKING:
+    from tellapart.shards.embedding import Filling
     from tellapart.shards.state import State
     from tellapart.shards.work import Embedded
 
@@ -45,6 +46,16 @@ def resumable() -> Iterator[None]:
     except KeyboardInterrupt:
         say("Stopped. Shards that are done are kept; the same command makes the others.", err=True)
         click.get_current_context().exit(INTERRUPTED)
+
+
+def filled(job: "Filling", workers: int | None, ray: str | None) -> "Embedded":
+    """Have a folder of shards filled, by this process or by the cluster that `ray` names."""
+    with resumable(), progress_bars() as progress:
+        if ray is None:
+            return job.run(n_workers=workers, progress=progress)
+        from tellapart.cluster.handing import hand_out
+
+        return hand_out(job, ray, cores=workers, progress=progress)
 
 
 def tell_made(done: "Embedded", output: str, *, as_json: bool, changed_hint: str = "") -> "State":

@@ -7,7 +7,9 @@ runs. It keeps numbers only, so its memory does not grow with the photos.
 import time
 import warnings
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any, Final
 
 from tellapart.cluster.connection import is_there, joined
@@ -18,7 +20,6 @@ from tellapart.shards.claims import Claims, NoClaims, claims_at
 from tellapart.shards.work import Begun, Embedded, Job
 from tellapart.timing import Progress
 
-STAGE: Final = "reading photos"
 TICK_S: Final = 0.2  # at most between two looks at what has to be done
 LOOK_S: Final = 1.0  # between two looks at how far workers are
 ALIVE_S: Final = 5.0  # between two calls to the head
@@ -50,7 +51,7 @@ def hand_out(job: Job, address: str, *, cores: int | None, progress: Progress) -
         made, photos = 0, 0
         if begun.waiting:
             with closing(claims_at(begun.locks)) as claims:
-                handing = _Handing(ray, Crew(ray, job, begun, cores), begun, claims, progress)
+                handing = _Handing(ray, Crew(ray, job, begun, cores), begun, claims, partial(progress, job.stage))
                 made, photos = handing.run(head)
     return Embedded(made, photos, begun.changed)
 
@@ -90,8 +91,10 @@ class _Watch:
 class _Handing:
     """One run."""
 
-    def __init__(self, ray: Any, crew: Crew, begun: Begun, claims: Claims | NoClaims, progress: Progress) -> None:
-        self._ray, self._crew, self._begun, self._claims, self._progress = ray, crew, begun, claims, progress
+    def __init__(
+        self, ray: Any, crew: Crew, begun: Begun, claims: Claims | NoClaims, show: Callable[[int, int], None]
+    ) -> None:
+        self._ray, self._crew, self._begun, self._claims, self._tell = ray, crew, begun, claims, show
         self._waiting = deque(begun.waiting)
         self._left = set(begun.waiting)
         self._held: dict[int, ExitStack] = {}  # the locks of shards in work
@@ -240,7 +243,7 @@ class _Handing:
                 far[member.shards[0]] = max(far.get(member.shards[0], 0), member.so_far)
         done = total - sum(sizes[shard] for shard in self._left) + sum(far.values())
         self._shown = max(self._shown, done)
-        self._progress(STAGE, self._shown, total)
+        self._tell(self._shown, total)
 
 
 def _last_line(error: Exception) -> str:

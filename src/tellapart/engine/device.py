@@ -1,4 +1,4 @@
-"""What computes features: the one place where it is chosen.
+"""What computes features and answers: the one place where it is chosen.
 
 The processor computes them by OpenVINO, one photo a call; a GPU by ONNX Runtime, in batches. What a GPU computes is not
 believed: the first photos are computed by the processor too, and the two must agree as closely as the proof of the
@@ -6,6 +6,7 @@ networks asks of any machine.
 """
 
 import threading
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -19,6 +20,8 @@ PROCESSOR: Final = "cpu"
 PROVIDERS: Final = {"cuda": CUDA}  # {device: what ONNX Runtime calls it}
 DEVICES: Final = (PROCESSOR, *PROVIDERS)
 PROVEN: Final = 8  # photos, besides a drawn picture
+FEATURES: Final = "features"
+OF_ONE: Final = frozenset({"probs", "unknown_score"})  # outputs whose largest value is 1, whatever that of a photo is
 
 
 class Runner(Protocol):
@@ -46,23 +49,34 @@ def waiting_photos(device: str) -> int:
     return 0 if device == PROCESSOR else BATCH
 
 
-def runner_on(device: str, graph: bytes, input_px: int, *, streams: int) -> Runner:
-    """The graph with the output `features`, compiled for `device`.
+def runner_on(
+    device: str,
+    graph: bytes,
+    input_px: int,
+    *,
+    streams: int,
+    outputs: Sequence[str] = (FEATURES,),
+    optional: Sequence[str] = (),
+) -> Runner:
+    """The graph compiled for `device`, which if it is no processor gives the features too, to be proven by them.
 
     Args:
         device: one of DEVICES.
         graph: serialised ONNX.
         input_px: px.
         streams: photos in flight at once on the processor.
+        outputs: names of the outputs wanted.
+        optional: names of outputs wanted if the graph has them.
 
     Raises:
         InputError: there is no such device here, or it computes something else.
         MissingExtraError: the library for it is not installed.
     """
     if device == PROCESSOR:
-        return Network(graph, input_px, ["features"], streams=streams)
-    runner = BatchRunner(graph, input_px, ["features"], provider=PROVIDERS[device])
-    return Proven(runner, Network(graph, input_px, ["features"], streams=1), drawn_picture(input_px))
+        return Network(graph, input_px, outputs, optional=optional, streams=streams)
+    optional = [name for name in dict.fromkeys([*optional, FEATURES]) if name not in outputs]
+    runner = BatchRunner(graph, input_px, outputs, optional=optional, provider=PROVIDERS[device])
+    return Proven(runner, Network(graph, input_px, outputs, optional=optional, streams=1), drawn_picture(input_px))
 
 
 class Proven:
@@ -74,7 +88,7 @@ class Proven:
         picture: (px, px, 3) uint8, to begin with.
 
     Raises:
-        InputError: the features of the picture are others.
+        InputError: the features of the picture, or the answers on it, are others.
     """
 
     def __init__(self, runner: Runner, reference: Runner, picture: NDArray[np.uint8]) -> None:
@@ -83,13 +97,14 @@ class Proven:
         self(picture)
 
     def __call__(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """As `Runner`; raises InputError for features that are others."""
+        """As `Runner`; raises InputError for features or answers that are others."""
         found = self._runner(image)
         with self._counting:
             is_tried = self._left > 0
             self._left -= is_tried
         if is_tried:
-            expected = self._reference(image)["features"]
-            difference = np.abs(found["features"] - expected).max() / np.abs(expected).max()
-            refuse_disagreement(float(difference), BOUND)
+            for name, expected in self._reference(image).items():
+                largest = 1.0 if name in OF_ONE else np.abs(expected).max()
+                difference = np.abs(found[name] - expected).max() / largest
+                refuse_disagreement(float(difference), BOUND, "features" if name == FEATURES else "answers")
         return found

@@ -1,6 +1,6 @@
 """All that an evaluation says: of a training's own test photos, and of photos that are new to a finished model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -82,8 +82,17 @@ def test_evaluation(trained: Trained) -> Evaluation:
     return tested(trained)[0]
 
 
-def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
-    """All about the test photos, and the scores that it rests on."""
+First = Callable[[Evaluation, NDArray[np.float32]], None]
+
+
+def tested(trained: Trained, first: First | None = None) -> tuple[Evaluation, KeptScores]:  # noqa: PT028  no test
+    """All about the test photos, and the scores that it rests on.
+
+    Args:
+        trained: what was learned, and who is tested.
+        first: called with the evaluation as soon as the score is known, and with what was said of the test photos,
+            (N, C); what else photos cost, and what becomes of others, which takes as long again, is not in it yet.
+    """
     prepared, split, head = trained.prepared, trained.split, trained.calibrated
     dataset, names = prepared.dataset, prepared.dataset.class_names
     chosen, groups = split.learned, prepared.duplicates.groups
@@ -99,11 +108,8 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
         temperature=head.temperature,
         crossed=split.kind == "crossed",
     )
-    kept = kept_scores(trained, answers)
     told = replace(
         scores,
-        costs=costs_of(kept.out_of_fold, kept.tested, names, kept.scenes, kept),
-        unknown=refusals(head.thresholds, kept, names, reference_photos() if kept.reference else None),
         leaks=leaks_in_test(prepared, split, answers.probs),
         label_conflicts=label_conflicts(prepared),
         split=split_summary(split, trained.probe, given=dataset.given_split and split.kind != "made"),
@@ -111,6 +117,14 @@ def tested(trained: Trained) -> tuple[Evaluation, KeptScores]:
         imbalance=imbalance_sentence(dataset.subset(chosen)),
         warnings=(*dataset.notes, *warnings_for(prepared, split)),
         **photo_counts(dataset, prepared.skipped),
+    )
+    if first:
+        first(headed(told), answers.probs.astype(np.float32))
+    kept = kept_scores(trained, answers)
+    told = replace(
+        told,
+        costs=costs_of(kept.out_of_fold, kept.tested, names, kept.scenes, kept),
+        unknown=refusals(head.thresholds, kept, names, reference_photos() if kept.reference else None),
     )
     return headed(told), kept
 

@@ -30,6 +30,7 @@ from tellapart.evaluation.scores import (
 )
 from tellapart.metrics.intervals import CROSSED_INFLATION, Range, Share
 from tellapart.model.headline import left_out, nothing_known, of_so_many, with_them
+from tellapart.text import shortened
 
 NOT_CLEARLY_BETTER_P = 0.05
 Json = dict[str, Any]
@@ -372,7 +373,7 @@ def headline_with_leaks(evaluation: Evaluation) -> Headline:
     if baseline.n_right == n:
         rest.append(f"Every test photo is '{baseline.class_name}', so this says nothing about the others.")
     else:
-        rest.append(f"Always answering '{baseline.class_name}' would get {baseline.n_right:,}.")
+        rest.append(f"Always answering '{shortened(str(baseline.class_name))}' would get {baseline.n_right:,}.")
         if baseline.p_value is not None and baseline.p_value > NOT_CLEARLY_BETTER_P:
             p_said = f"(p = {baseline.p_value:.2g})"
             rest.append(f"This is not clearly better than always answering '{baseline.class_name}' {p_said}.")

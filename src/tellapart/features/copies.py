@@ -37,17 +37,48 @@ WITHIN_FRAME = 0.15  # how much better the fainter part must agree among photos 
 BLOCK = 32  # photos whose local contrast is made at once: what a core keeps close to itself
 BATCH = 16  # photos, or pairs, that a thread takes at once
 MOST_INSIDE = 64  # candidates that are laid on a photo at once, 5 MB of numbers
+MOST_KNOWN = 1_000_000  # pairs that are remembered, some 200 bytes each
+
+
+class Looks:
+    """How pairs of photos agreed that were looked at before, for whoever asks about nearly the same photos again.
+
+    Which pairs are looked at depends on all photos; what is seen of a pair, on these two alone.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Agreement | None] = {}  # of two hashes, in the order of the photos
+
+    def look(
+        self, pairs: NDArray[np.int64], pictures: NDArray[np.uint8], pixel_hashes: NDArray[np.bytes_]
+    ) -> dict[tuple[int, int], Agreement]:
+        """What `looked_at` gives; only pairs that were not asked about before are looked at."""
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+        first, second = (pixel_hashes[pairs[:, side]].tolist() for side in (0, 1))
+        names = [one + other for one, other in zip(first, second, strict=True)]
+        new = [row for row, name in enumerate(names) if name not in self._known]
+        seen = looked_at(pairs[new], pictures) if new else {}
+        self._known |= {names[row]: seen.get((int(pairs[row, 0]), int(pairs[row, 1]))) for row in new}
+        found = ((i, j, self._known[name]) for (i, j), name in zip(pairs.tolist(), names, strict=True))
+        return {(i, j): agrees for i, j, agrees in found if agrees is not None}
 
 
 def find_copies(
-    features: NDArray[np.float32], pictures: NDArray[np.uint8], pixel_hashes: NDArray[np.bytes_]
+    features: NDArray[np.float32],
+    pictures: NDArray[np.uint8],
+    pixel_hashes: NDArray[np.bytes_],
+    looks: Looks | None = None,
 ) -> Duplicates:
     """Copies, near duplicates and groups among N photos, by features and by looking; arguments as below."""
-    return find_duplicates(features, pixel_hashes, copies_by_looking(features, pictures, pixel_hashes))
+    return find_duplicates(features, pixel_hashes, copies_by_looking(features, pictures, pixel_hashes, looks))
 
 
 def copies_by_looking(
-    features: NDArray[np.float32], pictures: NDArray[np.uint8], pixel_hashes: NDArray[np.bytes_]
+    features: NDArray[np.float32],
+    pictures: NDArray[np.uint8],
+    pixel_hashes: NDArray[np.bytes_],
+    looks: Looks | None = None,
 ) -> NDArray[np.int64]:
     """(P, 2) pairs i < j of photos of which one is a copy of the other, ascending. Of equal hashes one is looked at.
 
@@ -55,17 +86,17 @@ def copies_by_looking(
         features: (N, D).
         pictures: (N, SIDE_PX, SIDE_PX) uint8, small and grey.
         pixel_hashes: (N,).
+        looks: what was looked at before, and what will be.
     """
     _, different = np.unique(pixel_hashes, return_index=True)
     different = np.sort(different)
     if len(different) < 2:
         return np.zeros((0, 2), np.int64)
-    whole = len(different) == len(pixel_hashes)
-    return different[_copies(*((features, pictures) if whole else (features[different], pictures[different])))]
-
-
-def _copies(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return without_common_frames(looked_at(candidates(features, pictures), pictures), len(pictures))
+    if len(different) < len(pixel_hashes):
+        features, pictures, pixel_hashes = features[different], pictures[different], pixel_hashes[different]
+    pairs = candidates(features, pictures)
+    seen = looked_at(pairs, pictures) if looks is None else looks.look(pairs, pictures, pixel_hashes)
+    return different[without_common_frames(seen, len(pictures))]
 
 
 def without_common_frames(found: Mapping[tuple[int, int], Agreement], n: int) -> NDArray[np.int64]:
@@ -176,7 +207,9 @@ def _best_fits(pairs: NDArray[np.int64], contrasts: NDArray[np.int8]) -> dict[tu
     for fits in map_in_order(seek, _batches(list(partners)), name="seek"):
         for fit in fits:
             pair = (min(fit.outer, fit.inner), max(fit.outer, fit.inner))
-            if pair not in best or fit.correlation > best[pair].correlation:
+            known = best.get(pair)
+            # Of two that fit as well the first photo is the outer one, whichever pairs are looked at beside.
+            if known is None or (fit.correlation, -fit.outer) > (known.correlation, -known.outer):
                 best[pair] = fit
     return {pair: fit for pair, fit in best.items() if fit.correlation >= (SMALL_FIT if fit.place else WHOLE_FIT)}
 

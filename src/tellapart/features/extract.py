@@ -123,7 +123,12 @@ class Extractor:
     @property
     def n_workers(self) -> int:
         """Threads that keep the processor's cores busy, and the device."""
-        return n_cores() + waiting_photos(self.device)
+        return n_cores() + self.n_waiting
+
+    @property
+    def n_waiting(self) -> int:
+        """Threads that only wait for the device, so that its batches are full."""
+        return waiting_photos(self.device)
 
     def refuse_absent_device(self) -> None:
         """Returns where its device is there and agrees; the processor is, so nothing is compiled for it.

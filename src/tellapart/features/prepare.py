@@ -13,7 +13,7 @@ from tellapart.data.preprocess import Preprocess, ResizeMode
 from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError, PhotoError
-from tellapart.features.copies import find_copies
+from tellapart.features.copies import Looks, find_copies
 from tellapart.features.extract import Extractor, Features, cached_extractor
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, Stopwatch
@@ -54,7 +54,13 @@ class Prepared:
 
 
 def prepare(
-    dataset: Dataset, extractor: Extractor, progress: Progress, clock: Stopwatch, *, known: Features | None = None
+    dataset: Dataset,
+    extractor: Extractor,
+    progress: Progress,
+    clock: Stopwatch,
+    *,
+    known: Features | None = None,
+    looks: Looks | None = None,
 ) -> Prepared:
     """Read every photo once, leave out what cannot be read, and find the copies.
 
@@ -64,6 +70,7 @@ def prepare(
         progress: called with (stage, done, total).
         clock: adds up the seconds.
         known: the features that the extractor made of these photos before; none is read then.
+        looks: what pairs of photos looked like that were asked about before; those are not looked at again.
 
     Raises:
         InputError: more than half of the photos cannot be read.
@@ -79,7 +86,7 @@ def prepare(
     pictures = features.pictures if whole else features.pictures[use]
     skipped, dataset = dataset.skipped, dataset if whole else dataset.subset(use)
     with clock("duplicates"):
-        duplicates = find_copies(values, pictures, hashes)
+        duplicates = find_copies(values, pictures, hashes, looks)
     found = None
     if (bound := dataset.bound) is not None:
         found = duplicates.groups

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from tellapart.classifier.decision import NONE_OF_THESE, NOT_SURE, Thresholds, answer, claiming
 from tellapart.data.preprocess import Preprocess, read_pixels
 from tellapart.engine.backbone import IMAGENET, build_imagenet, imagenet_class_names
-from tellapart.engine.runner import Network, refuse_nonsense
+from tellapart.engine.device import PROCESSOR, device_key, runner_on, waiting_photos
+from tellapart.engine.runner import refuse_nonsense
 from tellapart.errors import PhotoError
 from tellapart.model.artifact import Artifact, is_imagenet, load_artifact
 from tellapart.model.photo_like import PhotoLike, Taken, each_of, is_one, pixels_of, take, taken
@@ -57,6 +58,11 @@ class Predictor:
         streams: photos in flight at once.
         explains: whether `answers` also gives the feature map, which changes none of the other numbers.
         looks: whether `answers` also gives the features, which changes none either.
+        device: what computes, one of `device.DEVICES`.
+
+    Raises:
+        InputError: there is no such device here, or it computes something else than the processor.
+        MissingExtraError: the library for it is not installed.
     """
 
     def __init__(
@@ -69,18 +75,26 @@ class Predictor:
         streams: int = 1,
         explains: bool = False,
         looks: bool = False,
+        device: str = PROCESSOR,
     ) -> None:
         self.class_names = class_names
         self.preprocessing = preprocessing
         self.thresholds = thresholds
-        self._streams = streams
+        self._streams, self._device, self._model = streams, device, model
         self._explains, self._looks = explains, looks
         optional = ["unknown_score", "imagenet_logits", *["feature_map"] * explains, *["features"] * looks]
-        self._network = Network(model, preprocessing.input_px, ["probs"], optional=optional, streams=streams)
+        px = preprocessing.input_px
+        self._network = runner_on(device, model, px, streams=streams, outputs=["probs"], optional=optional)
 
     @classmethod
     def from_artifact(
-        cls, artifact: Artifact, *, streams: int = 1, explains: bool = False, looks: bool = False
+        cls,
+        artifact: Artifact,
+        *,
+        streams: int = 1,
+        explains: bool = False,
+        looks: bool = False,
+        device: str = PROCESSOR,
     ) -> "Predictor":
         """The predictor of a verified model folder."""
         return cls(
@@ -91,6 +105,7 @@ class Predictor:
             streams=streams,
             explains=explains,
             looks=looks,
+            device=device,
         )
 
     def answers(self, pixels: NDArray[np.uint8]) -> Answers:
@@ -107,7 +122,7 @@ class Predictor:
             None if ood_score is None else float(ood_score),
             None if imagenet is None else _everyday_class(imagenet),
             outputs.get("feature_map"),
-            outputs.get("features"),
+            outputs.get("features") if self._looks else None,
         )
 
     def pixels(self, data: bytes) -> NDArray[np.uint8]:
@@ -120,9 +135,15 @@ class Predictor:
 
     @property
     def key(self) -> str:
-        """Names all that its answers follow from: classes, preprocessing, thresholds and graph."""
+        """Names all that its answers follow from: classes, preprocessing, thresholds, graph and device."""
         said = [self.class_names, self.preprocessing.key, self.thresholds.to_json()]
-        return hashlib.sha256(json.dumps(said).encode() + self._network.model).hexdigest()[:KEY_DIGITS]
+        hashed = hashlib.sha256(json.dumps(said).encode() + self._model).hexdigest()[:KEY_DIGITS]
+        return hashed + device_key(self._device)
+
+    @property
+    def n_waiting(self) -> int:
+        """Threads that only wait for the device, so that its batches are full; none for the processor."""
+        return waiting_photos(self._device)
 
     def processor(self) -> str:
         """Names the kind of processor by what the graph says of a drawn picture there."""
@@ -173,8 +194,8 @@ class Predictor:
 
     def __reduce__(self) -> tuple[object, ...]:
         """For those who send it to another process: what it was made of, and compiled there."""
-        made_of = (self.class_names, self.preprocessing, self.thresholds, self._network.model)
-        return _predictor, (*made_of, self._streams, self._explains, self._looks)
+        made_of = (self.class_names, self.preprocessing, self.thresholds, self._model)
+        return _predictor, (*made_of, self._streams, self._explains, self._looks, self._device)
 
     def __repr__(self) -> str:
         names = ", ".join(map(shown, self.class_names[:SHOWN_NAMES]))
@@ -204,8 +225,10 @@ def _predictor(
     streams: int,
     explains: bool,
     looks: bool,
+    device: str,
 ) -> Predictor:
-    return Predictor(class_names, preprocessing, thresholds, model, streams=streams, explains=explains, looks=looks)
+    how = {"explains": explains, "looks": looks}
+    return Predictor(class_names, preprocessing, thresholds, model, streams=streams, device=device, **how)
 
 
 def _everyday_class(logits: NDArray[np.float32]) -> str | None:
@@ -215,27 +238,33 @@ def _everyday_class(logits: NDArray[np.float32]) -> str | None:
     return imagenet_class_names()[best] if probs[best] >= LIKELY * probs.sum() else None
 
 
-def load(model: str | os.PathLike[str] = "imagenet", *, streams: int | None = None) -> Predictor:
+def load(
+    model: str | os.PathLike[str] = "imagenet", *, streams: int | None = None, device: str = PROCESSOR
+) -> Predictor:
     """A predictor for the model folder `model`, or for "imagenet": the bundled network's 1,000 everyday classes.
 
     Args:
         model: a folder that `train` wrote, or "imagenet".
-        streams: photos in flight at once; None is one a core.
+        streams: photos in flight at once; None is one a core, and for a GPU a batch more.
+        device: what computes: `cpu`, or a GPU by `cuda`, once it agrees with the processor.
 
     Raises:
         ArtifactError: the folder cannot be trusted or understood.
+        InputError: there is no such device here, or it computes something else than the processor.
+        MissingExtraError: the library for it is not installed.
     """
-    streams = streams or n_cores()
+    streams = streams or n_cores() + waiting_photos(device)
     if is_imagenet(model):
-        return _imagenet(streams)
-    return Predictor.from_artifact(load_artifact(Path(model)), streams=streams)
+        return _imagenet(streams, device)
+    return Predictor.from_artifact(load_artifact(Path(model)), streams=streams, device=device)
 
 
-def _imagenet(streams: int) -> Predictor:
+def _imagenet(streams: int, device: str) -> Predictor:
     return Predictor(
         imagenet_class_names(),
         Preprocess(IMAGENET.input_px, "crop"),  # as the network was trained
         Thresholds(None, None, 0),
         build_imagenet(IMAGENET),
         streams=streams,
+        device=device,
     )

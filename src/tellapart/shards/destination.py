@@ -15,7 +15,7 @@ by this network. Photos are dealt to shards by a hash of their uri, so that each
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.groups import Groups
 from tellapart.data.preprocess import ResizeMode
 from tellapart.data.remote.address import STORES, below, is_address, scheme_of
 from tellapart.data.remote.door import READERS
@@ -41,6 +40,7 @@ from tellapart.shards import parquet
 FORMAT: Final = 1  # raised when an older reader would misunderstand
 KIND: Final = "tellapart shards"
 ANSWERS_KIND: Final = "tellapart answers"
+KINDS: Final = (KIND, ANSWERS_KIND)
 MANIFEST: Final = "manifest.json"
 LIST: Final = "list/part-0.parquet"
 LABELS: Final = "labels"
@@ -205,13 +205,13 @@ def all_done(destination: Destination, shards: Sequence[int]) -> list[Json | Non
     return list(map_in_order(destination.done, shards, n_workers=n_workers, name="done"))
 
 
-def is_shards(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder is one of shards, of features."""
+def is_shards(path: str | os.PathLike[str], kinds: Container[str] = (KIND,)) -> bool:
+    """Whether a folder is one of shards, of one of these kinds."""
     name = os.fspath(path)
     if is_address(name) and (scheme_of(name) not in STORES or is_tars(name) or kind_of_table(name)):
         return False
     said = _read(place_named(name))
-    return said is not None and said["kind"] == KIND
+    return said is not None and said["kind"] in kinds
 
 
 def opened(path: Place) -> Destination:
@@ -281,6 +281,12 @@ def _refuse_other_kind(found: Destination, manifest: Manifest) -> None:
             hint="Choose another folder with -o.",
         )
     if own.kind == ANSWERS_KIND and own.network != manifest.network:
+        (model, device), (asked, _) = made_on(own.network), made_on(manifest.network)
+        if model == asked:
+            raise InputError(
+                f"'{found.path}' holds answers that another device computed: {device}.",
+                hint=f"Go on with --device {device}, or choose another folder with -o.",
+            )
         raise InputError(
             f"'{found.path}' holds answers of another model: {own.network}, not {manifest.network}.",
             hint="Choose another folder with -o: answers of two models are not mixed.",
@@ -360,14 +366,6 @@ def table_of_labels(dataset: Dataset, root: str) -> tuple[Any, Json, list[str]]:
     return table, said, ["label", "split"]
 
 
-def groups_of(names: Sequence[str], said: Json | None) -> Groups | None:
-    """The groups of a table of labels, whose footer says how they came about; None where nobody gave any."""
-    if not any(names):
-        return None
-    how = said or {"by": "group", "kind": "column", "asked": False}  # somebody filled the column since
-    return Groups(tuple(names), how["by"], how["kind"], how["asked"])
-
-
 def size_of(dataset: Dataset, place: str) -> int:
     """Bytes of the file of a photo; -1 where only reading would tell."""
     if dataset.archive is not None:
@@ -383,7 +381,7 @@ def _read(path: Place) -> Json | None:
         said = json.loads(bytes_at(path / MANIFEST) or b"")
     except (ValueError, RecursionError):
         return None
-    return said if isinstance(said, dict) and said.get("kind") in (KIND, ANSWERS_KIND) else None
+    return said if isinstance(said, dict) and said.get("kind") in KINDS else None
 
 
 def _refuse_other(path: Place) -> None:

@@ -8,10 +8,10 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence, Set
-from contextlib import chdir, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, chdir, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from tellapart.data.meaning.unlabelled import scan_any
 from tellapart.data.preprocess import ResizeMode
@@ -23,6 +23,7 @@ from tellapart.features.extract import STAGE, Extractor, bundled_extractor
 from tellapart.shards import parquet
 from tellapart.shards.claims import claims_at
 from tellapart.shards.destination import (
+    KINDS,
     LOCKS,
     PRECISIONS,
     SHARD_SIZE,
@@ -32,13 +33,12 @@ from tellapart.shards.destination import (
     begun,
     is_shards,
     opened,
-    uri_of,
 )
-from tellapart.shards.making import FeatureRows, Reader, Shards, no_longer_there, rows_of
-from tellapart.shards.origin import bytes_of, not_seen, reader_at, refuse_inside, root_of
+from tellapart.shards.making import FeatureRows, Reader, Shards, rows_of
+from tellapart.shards.origin import bytes_of, not_seen, reader_at, reader_of, refuse_inside, root_of
 from tellapart.shards.rows import REPEATING, processor, table_of
 from tellapart.shards.updating import bring_up_to_date
-from tellapart.shards.work import Begun, Embedded
+from tellapart.shards.work import Begun, Embedded, Maker
 from tellapart.timing import Progress, usual_progress
 
 WAIT_S = 0.2  # between two looks at shards that another process is making
@@ -153,8 +153,72 @@ def embed(
     return job.run(n_workers=n_workers, progress=progress)
 
 
+class Filling:
+    """What every `Job` that fills a folder of shards does the same way.
+
+    Args:
+        source: photos.
+        output: the folder of shards, or its address.
+        part: which of the shards are this run's.
+        folder: what names are relative to; other processes run elsewhere.
+    """
+
+    stage: ClassVar[str] = STAGE
+    source: str
+    output: Place
+    part: Part
+    folder: str
+
+    def opened(self, n_workers: int | None) -> AbstractContextManager[tuple[Shards, tuple[int, ...], int]]:
+        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
+        raise NotImplementedError
+
+    def maker(self, begun: Begun, n_workers: int) -> AbstractContextManager[Maker]:
+        """As of `Job`."""
+        raise NotImplementedError
+
+    def run(self, *, n_workers: int | None, progress: Progress) -> Embedded:
+        """Do it all in this process."""
+        with self.opened(n_workers) as (shards, waiting, changed):
+            made, photos = make_all(shards, waiting, progress, self.stage)
+        return Embedded(made, photos, changed)
+
+    def begin(self) -> Begun:
+        """Find the photos, and begin or go on with the folder of shards."""
+        with chdir(self.folder), self.opened(1) as (shards, waiting, changed):
+            output = self._output
+            return Begun(waiting, tuple(shards.found.sizes), output / LOCKS, changed, opened(output).mark)
+
+    def waiting(self, shards: Shards) -> tuple[int, ...]:
+        """Those of this run's shards that are to be made."""
+        own = [shard for shard in range(shards.found.manifest.n_shards) if self.part.has(shard)]
+        said = zip(own, all_done(shards.found, own), strict=True)
+        return tuple(shard for shard, footer in said if not shards.counts(shard, footer))
+
+    def found_again(self, begun: Begun) -> Destination:
+        """The folder of shards as another process began it.
+
+        Raises:
+            InputError: this machine does not see it.
+        """
+        output = self._output
+        found = opened(output) if is_shards(str(output), KINDS) else None
+        if found is None or found.mark != begun.mark:
+            raise not_seen(str(output))
+        return found
+
+    def at_home(self) -> AbstractContextManager[None]:
+        """In it, names are relative to `folder`, where this machine has that."""
+        return chdir(self.folder) if os.path.isdir(self.folder) else nullcontext()
+
+    @property
+    def _output(self) -> Place:
+        """The folder of shards, wherever this process runs."""
+        return Path(os.path.abspath(Path(self.folder, self.output))) if isinstance(self.output, Path) else self.output
+
+
 @dataclass(frozen=True)
-class EmbedJob:
+class EmbedJob(Filling):
     """The same as work that other processes can do: a `Job`. Arguments as of `embed`.
 
     Args:
@@ -182,33 +246,11 @@ class EmbedJob:
             found = begun(self.output, dataset, _manifest(self.source, self.output, dataset, extractor, self.how))
             if self.update and bring_up_to_date(found, dataset):
                 found = opened(self.output)
-            root = found.manifest.root
-            index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
-            changed = changed_since(found, index.keys(), dataset.source)
-
-            def read(uri: str) -> bytes:
-                if uri not in index:
-                    raise no_longer_there()
-                return dataset.read(index[uri])
-
-            reader = Reader(read, dataset.source, lies_elsewhere(dataset.archive))
+            uris, reader = reader_of(dataset, found.manifest.root)
+            changed = changed_since(found, uris, dataset.source)
             rows = FeatureRows(found.manifest, reader, extractor, n_workers or extractor.n_workers)
             shards = Shards(found, rows, retry_failed=self.retry_failed, source=dataset.source)
-            own = [shard for shard in range(found.manifest.n_shards) if self.part.has(shard)]
-            said = zip(own, all_done(found, own), strict=True)
-            yield shards, tuple(shard for shard, footer in said if not shards.counts(shard, footer)), changed
-
-    def run(self, *, n_workers: int | None, progress: Progress) -> Embedded:
-        """Do it all in this process."""
-        with self.opened(n_workers) as (shards, waiting, changed):
-            made, photos = make_all(shards, waiting, progress)
-        return Embedded(made, photos, changed)
-
-    def begin(self) -> Begun:
-        """Find the photos, and begin or go on with the folder of shards."""
-        with chdir(self.folder), self.opened(1) as (shards, waiting, changed):
-            output = self._output
-            return Begun(waiting, tuple(shards.found.sizes), output / LOCKS, changed, opened(output).mark)
+            yield shards, self.waiting(shards), changed
 
     @contextmanager
     def maker(self, begun: Begun, n_workers: int) -> Iterator[Shards]:
@@ -217,22 +259,14 @@ class EmbedJob:
         Raises:
             InputError: this machine does not see the shards or the photos.
         """
-        output = self._output
-        found = opened(output) if is_shards(str(output)) else None
-        if found is None or found.mark != begun.mark:
-            raise not_seen(str(output))
-        with chdir(self.folder) if os.path.isdir(self.folder) else nullcontext():
+        found = self.found_again(begun)
+        with self.at_home():
             reader = reader_at(found.manifest, self.source, allow_private=self.allow_private)
         with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False, device=self.how.device) as extractor:
-            rows = FeatureRows(found.manifest, reader, extractor, n_workers)
+            rows = FeatureRows(found.manifest, reader, extractor, n_workers + extractor.n_waiting)
             shards = Shards(found, rows, retry_failed=self.retry_failed, source=reader.source)
             shards.warm()
             yield shards
-
-    @property
-    def _output(self) -> Place:
-        """The folder of shards, wherever this process runs."""
-        return Path(os.path.abspath(Path(self.folder, self.output))) if isinstance(self.output, Path) else self.output
 
 
 def plan(

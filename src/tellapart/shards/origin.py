@@ -1,6 +1,7 @@
 """Where the photos of shards come from: what their names are relative to, and how large they are unread."""
 
 import os
+from collections.abc import Set
 from pathlib import Path
 
 from tellapart.data import photo
@@ -11,7 +12,7 @@ from tellapart.data.remote.hub_again import HubAgain, folder_in, lasting_source
 from tellapart.data.remote.place import Place
 from tellapart.data.source import Container, Dataset
 from tellapart.errors import InputError
-from tellapart.shards.destination import Manifest, place_of
+from tellapart.shards.destination import Manifest, place_of, uri_of
 from tellapart.shards.making import Reader, no_longer_there
 
 
@@ -64,6 +65,18 @@ def container_at(root: str, *, allow_private: bool) -> Container | None:
     return held_at(root, allow_private=allow_private) or (scan_any(root).archive if os.path.isfile(root) else None)
 
 
+def reader_of(dataset: Dataset, root: str) -> tuple[Set[str], Reader]:
+    """The uris of the photos that were found now, and where their bytes come from."""
+    index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
+
+    def read(uri: str) -> bytes:
+        if uri not in index:
+            raise no_longer_there()
+        return dataset.read(index[uri])
+
+    return index.keys(), Reader(read, dataset.source, lies_elsewhere(dataset.archive))
+
+
 def reader_at(manifest: Manifest, source: str, *, allow_private: bool) -> Reader:
     """Where another process has photos from, which lists none: it reads those that the list of shards names.
 
@@ -100,8 +113,8 @@ def reader_at(manifest: Manifest, source: str, *, allow_private: bool) -> Reader
 
 
 def not_seen(name: str) -> InputError:
-    """A machine sees no photos or shards where another one has them."""
+    """A machine sees no photos, shards or model where another one has them."""
     return InputError(
         f"'{name}' is not there, or holds something else.",
-        hint="All machines must see photos and shards under the same paths, such as those of a NAS.",
+        hint="All machines must see photos, shards and models under the same paths, such as those of a NAS.",
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tellapart.checks.image_stats import ImageStats, stats_of
 from tellapart.data.grey_picture import SIDE_PX
+from tellapart.data.groups import Groups
 from tellapart.data.meaning.class_names import NO_LABEL, label_notes
 from tellapart.data.meaning.split_columns import split_names
 from tellapart.data.meaning.split_words import CROSSED, SPLIT_TYPE
@@ -18,7 +19,7 @@ from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
 from tellapart.features.extract import Features, made_on, memory_mapped
 from tellapart.shards import parquet
-from tellapart.shards.destination import KIND, LABELS, Destination, all_done, groups_of, opened, place_of
+from tellapart.shards.destination import KIND, LABELS, Destination, all_done, opened, place_of
 from tellapart.shards.origin import container_at
 from tellapart.shards.rows import NUMBERS, vectors_in
 from tellapart.timing import Progress, no_progress
@@ -181,7 +182,7 @@ def _dataset(found: Destination, *, allow_private: bool) -> tuple[Dataset, list[
             *(Skipped(listed.photos[i], NO_LABEL) for i in unused),
         ),
         archive=container_at(root, allow_private=allow_private),
-        groups=groups_of([rows[uri][2] for uri in uris], groups),
+        groups=_groups_of([rows[uri][2] for uri in uris], groups),
         notes=tuple(notes),
     )
     return dataset, uris, listed.shards[order]
@@ -244,3 +245,11 @@ def pictures_in(column: parquet.Table) -> NDArray[np.uint8]:
     """(n, SIDE_PX, SIDE_PX) uint8 of the values of a column of grey pictures that are not null."""
     data = b"".join(column.drop_null().to_pylist())
     return np.frombuffer(data, np.uint8).reshape(-1, SIDE_PX, SIDE_PX)
+
+
+def _groups_of(names: Sequence[str], said: dict[str, Any] | None) -> Groups | None:
+    """The groups of a table of labels, whose footer says how they came about; None where nobody gave any."""
+    if not any(names):
+        return None
+    how = said or {"by": "group", "kind": "column", "asked": False}  # somebody filled the column since
+    return Groups(tuple(names), how["by"], how["kind"], how["asked"])

@@ -61,6 +61,10 @@ class Maker(Protocol):
 class Job(Protocol):
     """Work that can be handed out; it travels between processes and so consists of plain values."""
 
+    @property
+    def stage(self) -> str:
+        """What is done to photos, for the progress that a person sees."""
+
     def begin(self) -> Begun:
         """Find the photos, and begin or go on with the folder of shards; once, where the person is."""
 

@@ -1,6 +1,6 @@
 """What a page asks for -> the line that does it; or a refusal in a sentence."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -33,27 +33,27 @@ def line_for(state: State, asked: Mapping[str, Any]) -> Line | None:
     for words, doing in _DOINGS:
         if do in words:
             return doing(state, str(do), asked)
-    raise _unknown()
+    raise not_understood()
 
 
 def _mark(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
     photos, by = _photos(state, asked), asked.get("by", "")
     if not isinstance(by, str) or by not in {"", *CHOSEN_BY}:
-        raise _unknown()
+        raise not_understood()
     if do == "out":
         out = asked.get("out") is True
         return changed(state, do, {photo: replace(state.marks[photo], out=out) for photo in photos})
     if do == "none":
-        return changed(state, do, {photo: _said(state.marks[photo], "", by, none=True) for photo in photos})
+        return changed(state, do, {photo: said_of(state.marks[photo], "", by, none=True) for photo in photos})
     label = _text(asked, "label")
     classes = list(state.classes)
     if label and label not in classes:
-        label = _new_name(state, label)
+        label = new_name(classes, label)
         classes.append(label)
-    return changed(state, do, {photo: _said(state.marks[photo], label, by) for photo in photos}, classes)
+    return changed(state, do, {photo: said_of(state.marks[photo], label, by) for photo in photos}, classes)
 
 
-def _said(mark: Mark, label: str, by: str, *, none: bool = False) -> Mark:
+def said_of(mark: Mark, label: str, by: str, *, none: bool = False) -> Mark:
     """`mark` once it has that label, or is none of these; what chose it is what chose it when it first got a word."""
     if mark.label or mark.none:
         by = mark.by if label or none else ""
@@ -64,9 +64,9 @@ def _stacked(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
     """Photos are put into stacks by hand: `stacks` has one for each of `photos`, the identity of one of its photos."""
     photos, stacks = _photos(state, asked), asked.get("stacks")
     if not isinstance(stacks, list) or len(stacks) != len(photos):
-        raise _unknown()
+        raise not_understood()
     if not all(isinstance(stack, str) and stack in state.marks for stack in stacks):
-        raise _unknown()
+        raise not_understood()
     return changed(
         state,
         do,
@@ -78,7 +78,7 @@ def _all_is_right(state: State, do: str, asked: Mapping[str, Any]) -> Line | Non
     """A doubt about each of some photos is none: `doubts` has one for each of `photos`."""
     photos, doubts = _photos(state, asked), asked.get("doubts")
     if not isinstance(doubts, list) or len(doubts) != len(photos) or not all(isinstance(key, str) for key in doubts):
-        raise _unknown()
+        raise not_understood()
     after: dict[str, Mark] = {}
     for photo, doubt in zip(photos, doubts, strict=True):
         mark = after.get(photo, state.marks[photo])
@@ -86,7 +86,8 @@ def _all_is_right(state: State, do: str, asked: Mapping[str, Any]) -> Line | Non
     return changed(state, do, after)
 
 
-def _unknown() -> InputError:
+def not_understood() -> InputError:
+    """The refusal of what no page of this version sends."""
     return InputError("The page asks for something that this version does not know.", hint="Reload the page.")
 
 
@@ -99,14 +100,14 @@ def _change_class(state: State, do: str, asked: Mapping[str, Any]) -> Line | Non
     if do == "class_merge" and (to not in classes):
         raise InputError(f"There is no class {quoted(to)} to merge {quoted(name)} into.")
     if do == "class_rename":
-        to = _new_name(state, to, instead_of=name)
+        to = new_name([other for other in state.classes if other != name], to)
         classes = [to if other == name else other for other in state.classes]
     of_class = {photo: mark for photo, mark in state.marks.items() if mark.label == name}
     return changed(state, do, {photo: replace(mark, label=to) for photo, mark in of_class.items()}, classes)
 
 
 def _new_class(state: State, do: str, asked: Mapping[str, Any]) -> Line | None:
-    return changed(state, do, {}, [*state.classes, _new_name(state, _text(asked, "name"))])
+    return changed(state, do, {}, [*state.classes, new_name(state.classes, _text(asked, "name"))])
 
 
 def _none_to_other(state: State, do: str, _: Mapping[str, Any]) -> Line | None:
@@ -115,15 +116,15 @@ def _none_to_other(state: State, do: str, _: Mapping[str, Any]) -> Line | None:
         raise InputError(
             f"{counted(len(those), 'photo')} of none of the classes: a class takes {ENOUGH_FOR_OTHER} at least."
         )
-    classes = [*state.classes] if OTHER in state.classes else [*state.classes, _new_name(state, OTHER)]
-    return changed(state, do, {photo: _said(state.marks[photo], OTHER, "") for photo in those}, classes)
+    classes = [*state.classes] if OTHER in state.classes else [*state.classes, new_name(state.classes, OTHER)]
+    return changed(state, do, {photo: said_of(state.marks[photo], OTHER, "") for photo in those}, classes)
 
 
 def _photos(state: State, asked: Mapping[str, Any]) -> list[str]:
     photos = asked.get("photos")
     if not isinstance(photos, list) or not photos:
         raise InputError("No photo is chosen.", hint="Choose one first.")
-    if not all(isinstance(photo, str) and photo in state.marks for photo in photos):
+    if not all(isinstance(photo, str) and photo in state.marks and not state.marks[photo].gone for photo in photos):
         raise InputError("A photo is chosen that the studio does not know.", hint="Reload the page.")
     return photos
 
@@ -131,11 +132,11 @@ def _photos(state: State, asked: Mapping[str, Any]) -> list[str]:
 def _text(asked: Mapping[str, Any], key: str) -> str:
     value = asked.get(key)
     if not isinstance(value, str):
-        raise _unknown()
+        raise not_understood()
     return normal(value)
 
 
-def _new_name(state: State, given: str, *, instead_of: str = "") -> str:
+def new_name(others: Sequence[str], given: str) -> str:
     """A name that a class can have beside the others.
 
     Raises:
@@ -148,7 +149,6 @@ def _new_name(state: State, given: str, *, instead_of: str = "") -> str:
         raise InputError(
             f"{quoted(name)} is no name for a class.", hint=f"Take letters that show, {LONGEST_NAME} at most."
         )
-    others = [other for other in state.classes if other != instead_of]
     if name in others:
         raise InputError(f"There is a class {quoted(name)} already.", hint="Merge the two, or take another name.")
     check_class_names([*others, name])

@@ -20,6 +20,7 @@ from tellapart.server.shell.pages import read_pages, routes
 from tellapart.server.shell.problem import Problem, bad_request, json_response
 from tellapart.studio.collected import take_zip
 from tellapart.studio.events import Events
+from tellapart.studio.handed import Batch
 from tellapart.studio.heap import Photo
 from tellapart.studio.jobs import Job, Jobs
 from tellapart.studio.scoring import Scoring
@@ -67,15 +68,20 @@ def make_studio_app(
         *_work(jobs, sharing, events, room),
         *_shared(sharing),
         _trial(jobs, sharing, decoders, room),
-        *_collected(session, decoders, room),
+        *_collected(session, scoring, events, decoders, room),
         *_scored(scoring),
         *routes(pages),
     ]
     return make_app(every, settings, CollectorRegistry(), parts=paths | QUIET, free=paths | {"/report"})
 
 
-def _collected(session: Session, decoders: DecoderPool, room: Budget) -> list[Route]:
+def _collected(session: Session, scoring: Scoring, events: Events, decoders: DecoderPool, room: Budget) -> list[Route]:
     """Photos that the page hands over: each is stored as it is, once it is known that it can be read."""
+
+    def came(n: int) -> None:
+        events.publish({"looked": n})
+        events.publish({"n": session.n_lines})
+        scoring.touched()
 
     async def photo(request: Request) -> Response:
         with Reservation(room, Budget()) as reservation:
@@ -94,12 +100,23 @@ def _collected(session: Session, decoders: DecoderPool, room: Budget) -> list[Ro
             return GONE
 
     async def demo(_: Request) -> Response:
-        return json_response({"photos": await asyncio.to_thread(session.keep_demo)})
+        n = await asyncio.to_thread(session.keep_demo)
+        came(n)
+        return json_response({"photos": n})
+
+    async def add(request: Request) -> Response:
+        asked = await _asked(request, room)
+        if asked is None:
+            return GONE
+        told = await asyncio.to_thread(session.add, Batch.from_json(asked))
+        came(told["n_new"])
+        return json_response({**session.whole(), "added": told})
 
     return [
         Route("/v1/photos", photo, methods=["POST"]),
         Route("/v1/zip", zipped, methods=["POST"]),
         Route("/v1/demo", demo, methods=["POST"]),
+        Route("/v1/add", add, methods=["POST"]),
     ]
 
 
@@ -216,7 +233,10 @@ def _photos(session: Session, scoring: Scoring, events: Events, room: Budget) ->
         asked = await _asked(request, room)
         if asked is None:
             return GONE
+        before = session.heap
         n_left = await asyncio.to_thread(session.do, asked)
+        if session.heap is not before:
+            events.publish({"looked": 0})
         events.publish({"n": session.n_lines})
         scoring.touched()
         return json_response({**session.changes(_since(asked.get("since"))), "left": n_left})

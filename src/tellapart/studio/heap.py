@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,15 +93,17 @@ def read_heap(source: str, state: Path, progress: Progress | None = None) -> Hea
         InputError: it is neither, or it cannot be understood.
     """
     placed, class_names, notes = placed_files(source)
-    placed += _collected(state)
-    given = sorted(file for file in placed if not file.reason)
+    collected = _collected(state)
+    given = [file for own in (placed, collected) for file in sorted(own) if not file.reason]  # the source has the word
+    placed = placed + collected
     known = _load(state / INDEX)
     read = _read_all(given, known, progress)
     _save(state / INDEX, {file.place: found for file, found in zip(given, read, strict=True) if found})
     unusable = [(file.photo, file.reason) for file in placed if file.reason]
     unusable += [(file.photo, "cannot be read") for file, found in zip(given, read, strict=True) if not found]
     pairs = [(file, found) for file, found in zip(given, read, strict=True) if found]
-    return Heap(_photos(pairs), class_names, tuple(sorted(unusable)), tuple(notes))
+    photos = sorted(_photos(pairs, {file.place for file in collected}), key=lambda photo: photo.name)
+    return Heap(tuple(photos), class_names, tuple(sorted(unusable)), tuple(notes))
 
 
 def placed_files(source: str) -> tuple[list[Placed], tuple[str, ...], list[str]]:
@@ -154,6 +156,11 @@ def _collected(state: Path) -> list[Placed]:
     return [Placed("/".join(("collected", *file.parts)), file.place, reason=file.reason) for file in files]
 
 
+def is_collected(photo: Photo, state: Path) -> bool:
+    """Whether all its files are those that were handed to the page."""
+    return photo.place.startswith(os.path.join(os.path.abspath(state / COLLECTED), ""))
+
+
 def _scanned(source: str) -> tuple[Dataset, list[str]]:
     """What the label file says, and sentences; one whose groups cannot be understood has none here."""
     try:
@@ -164,8 +171,11 @@ def _scanned(source: str) -> tuple[Dataset, list[str]]:
     return dataset, list(dataset.notes)
 
 
-def _photos(pairs: Iterable[tuple[Placed, _Known]]) -> tuple[Photo, ...]:
-    """One photo for each content; copies in two classes have none until a person says it."""
+def _photos(pairs: Iterable[tuple[Placed, _Known]], silent: Set[str]) -> tuple[Photo, ...]:
+    """One photo for each content; copies in two classes have none until a person says it.
+
+    Copies at the places in `silent` say nothing of it.
+    """
     photos: dict[str, Photo] = {}
     for file, found in pairs:
         word = file.class_name.casefold()
@@ -174,6 +184,8 @@ def _photos(pairs: Iterable[tuple[Placed, _Known]]) -> tuple[Photo, ...]:
         photo = Photo(found.id, file.photo, place, label, word == NONE_OF_THESE, file.split, modified_s, 1, file.group)
         first = photos.setdefault(found.id, photo)
         if first is not photo:
+            if file.place in silent:
+                photo = first
             same = (first.label, first.none) == (photo.label, photo.none)
             photos[found.id] = first._replace(
                 label=first.label if same else "",

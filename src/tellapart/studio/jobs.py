@@ -34,7 +34,7 @@ class Job:
         asked: what belongs to it, as JSON.
         state: waiting, running, done, failed or cancelled.
         stage: what it is at, in words; with `done` of `total` of it.
-        result: what it found, once it is done.
+        result: what it found, once it is done; of a score, the number before that.
         message: why it failed; `hint`: what to do then.
         quiet: not told of: it is over at once, and whoever asked waits.
     """
@@ -66,6 +66,7 @@ class Jobs:
         events: where it is told how a job goes on.
 
     Attributes:
+        on_first: called with a job that goes on, when part of its result is known.
         on_end: called with each job that has ended, before a page is told.
     """
 
@@ -78,6 +79,7 @@ class Jobs:
         self._child: Process | None = None
         self._sent: object = None  # the heap that the child knows
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_first: Callable[[Job], None] = lambda job: None
         self.on_end: Callable[[Job], None] = lambda job: None
 
     def start(self, do: str, asked: Mapping[str, Any] | None = None, *, quiet: bool = False) -> Job:
@@ -159,6 +161,9 @@ class Jobs:
             if "progress" in said:
                 job.stage, job.done, job.total = said["progress"]
                 self._tell(job)
+            elif "first" in said:
+                job.result = said["first"]
+                self.on_first(job)
             elif "refused" in said:
                 self._end(job, FAILED, *said["refused"])
             else:

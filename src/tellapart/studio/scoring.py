@@ -30,8 +30,10 @@ class Scoring:
         self._running: Job | None = None
         self._began_at = -1  # lines of the journal when the last one was begun
         self._result: dict[str, Any] | None = None
+        self._answers: dict[str, Any] = {"classes": [], "answers": []}
         self._refused: tuple[str, str] = ("", "")
-        jobs.on_end = self._ended
+        self._told_first = False  # whether the number of the one that runs is known already
+        jobs.on_first, jobs.on_end = self._first, self._ended
 
     def touched(self) -> None:
         """Something was said of the photos, or someone wants to know the score: it is made when nothing more comes."""
@@ -44,12 +46,11 @@ class Scoring:
         if self._result is None and not self._refused[0] and not self._busy:
             self.touched()
         score = self._result and {key: value for key, value in self._result.items() if key != "answers"}
-        return {"score": score, "refused": list(self._refused), "working": self._busy}
+        return {"score": score, "refused": list(self._refused), "working": self._busy and not self._told_first}
 
     def answers(self) -> dict[str, Any]:
         """What the network says of every photo; empty before there is a score."""
-        result = self._result or {"classes": [], "answers": []}
-        return {"classes": result["classes"], "answers": result["answers"]}
+        return self._answers
 
     def close(self) -> None:
         """No more of them."""
@@ -66,14 +67,19 @@ class Scoring:
             if not self._session.read:
                 self._running = self._jobs.start(READ)  # its end begins the score
                 return
-            self._began_at = self._session.n_lines
+            self._began_at, self._told_first = self._session.n_lines, False
             self._running = self._jobs.start(SCORE)
             self._events.publish({"score": "working"})
+
+    def _first(self, job: Job) -> None:
+        if job is self._running:
+            self._result, self._refused, self._told_first = job.result, ("", ""), True
+            self._events.publish({"score": "new"})
 
     def _ended(self, job: Job) -> None:
         ours = job is self._running
         if ours:
-            self._running = None
+            self._running, self._told_first = None, False
         if job.do == READ and job.state == DONE:
             self._read(job)
         elif ours and job.do == SCORE:
@@ -95,6 +101,8 @@ class Scoring:
     def _take(self, job: Job) -> None:
         if job.state == DONE:
             self._result, self._refused = job.result, ("", "")
+            self._answers = {key: job.result[key] for key in ("classes", "answers")}
         elif job.state == FAILED:
             self._result, self._refused = None, (job.message, job.hint)
+            self._answers = {"classes": [], "answers": []}
         self._events.publish({"score": "new"})

@@ -1,7 +1,8 @@
 """One studio at work: its photos, its journal, and what its page is told."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -11,11 +12,12 @@ from tellapart.storage.atomic import write_file
 from tellapart.studio.actions import ENOUGH_FOR_OTHER, line_for
 from tellapart.studio.collected import demo_photos, keep
 from tellapart.studio.draw import Draw, draw_of, firsts_of, groups_of, splits_of
-from tellapart.studio.heap import Heap, Photo, Progress, identity, read_heap
+from tellapart.studio.handed import Batch, Words, added, by_folders, told_of
+from tellapart.studio.heap import Heap, Photo, Progress, identity, is_collected, read_heap
 from tellapart.studio.journal import Journal
 from tellapart.studio.labels_in.reading import read_labels
 from tellapart.studio.labels_in.taking import Effect, match
-from tellapart.studio.state import DRAWN, FOUND, REDO, UNDO, Line, Mark, Side, state_of
+from tellapart.studio.state import ADD, DRAWN, FOUND, REDO, UNDO, Line, Mark, Side, state_of
 from tellapart.studio.table import NAME as TABLE
 from tellapart.studio.table import label_file, older_table
 from tellapart.text import counted, for_shell, shown
@@ -38,8 +40,10 @@ class Session:
         self.folder = folder
         self.journal = journal
         self.beside = beside
-        self.heap = Heap((), (), (), ())
-        self.by_id: dict[str, Photo] = {}
+        self.heap = Heap((), (), (), ())  # without those that were handed over, and taken back
+        self.by_id: dict[str, Photo] = {}  # with them
+        self._found = self.heap  # with them, and all that was found
+        self._arrived: dict[str, Path] = {}  # handed over since
         self._first: Mapping[str, str] = {}  # of the scene of a photo, once the photos were read
         self._first_known = False
         self._draw: Draw | None = None
@@ -53,12 +57,16 @@ class Session:
         """
         heap = read_heap(self.source, self.folder, progress)
         with self._turn:
-            return self._take(heap)
+            n_new = self._find(heap)
+            self._arrived.clear()
+            self._show(heap)
+            return n_new
 
-    def _take(self, heap: Heap) -> int:
+    def _find(self, heap: Heap, but: Set[str] = frozenset()) -> int:
+        """Write down which photos of the heap were not known before, but those in `but`; how many."""
         state = self.journal.state
         classes = [*state.classes] if state.lines else [*heap.class_names]
-        new = [photo for photo in heap.photos if photo.id not in state.marks]
+        new = [photo for photo in heap.photos if photo.id not in but and self._is_new(photo)]
         for start in range(0, len(new), FOUND_AT_ONCE) or ([0] if classes and not state.lines else []):
             part = new[start : start + FOUND_AT_ONCE]
             classes += sorted({photo.label for photo in part} - {"", *classes})
@@ -66,11 +74,24 @@ class Session:
             same = tuple(classes) == state.classes
             before = Side({}, None if same else state.classes)
             self.journal.add(Line(FOUND, before, Side(marks, None if same else tuple(classes))))
-        if new or len(heap.photos) != len(self.heap.photos):
-            self._first_known = False  # what is new has no stack yet
-        self.heap, self._draw = heap, None
-        self.by_id = {photo.id: photo for photo in heap.photos}
         return len(new)
+
+    def _is_new(self, photo: Photo) -> bool:
+        """Whether nothing is known of it; or it was taken back once, and now lies in the source itself."""
+        mark = self.journal.state.marks.get(photo.id)
+        return mark is None or (mark.gone and not is_collected(photo, self.folder))
+
+    def _is_gone(self, photo: Photo) -> bool:
+        return self.journal.state.marks[photo.id].gone and is_collected(photo, self.folder)
+
+    def _show(self, found: Heap) -> None:
+        """From now on the photos are those of `found`, but for what nothing is known of, and what was taken back."""
+        known = [photo for photo in found.photos if photo.id in self.journal.state.marks]
+        here = tuple(photo for photo in known if not self._is_gone(photo))
+        if {photo.id for photo in here} != {photo.id for photo in self.heap.photos}:
+            self._first_known = False  # what is new has no stack yet
+        self._found, self.heap, self._draw = found, replace(found, photos=here), None
+        self.by_id = {photo.id: photo for photo in known}
 
     @property
     def draw(self) -> Draw:
@@ -127,6 +148,8 @@ class Session:
                 self.journal.add(line)
                 if line.do in ("split", "join", UNDO, REDO):
                     self._draw = None
+                if line.of is not None and self.journal.state.lines[line.of].do == ADD:
+                    self._show(self._found)
             return n_left
 
     def _sayable(self, photos: Sequence[str], *, by: str) -> list[str]:
@@ -137,16 +160,40 @@ class Session:
     def keep(self, content: bytes, name: str) -> dict[str, Any]:
         """Store a photo that was handed over; what it is known by, and whether it is here already.
 
-        It is shown once the source is looked at again.
+        It is shown once `add` has said so; without that, when the source is looked at again.
 
         Raises:
             InputError: it cannot be stored.
         """
         photo = identity(content)
-        known = photo in self.by_id
-        if not known:
-            keep(self.folder, name, content, photo)
-        return {"photo": photo, "known": known}
+        there = self.by_id.get(photo)
+        place = Path(there.place) if there else self._arrived.get(photo)
+        if place is None or not place.exists():
+            self._arrived[photo] = keep(self.folder, name, content, photo)
+        return {"photo": photo, "known": there is not None and not self._is_gone(there)}
+
+    def add(self, batch: Batch) -> dict[str, Any]:
+        """Make photos that were handed over photos of the studio, as one action; what a page is told of it.
+
+        Raises:
+            InputError: a class cannot be called so, or it cannot be saved.
+        """
+        heap = read_heap(self.source, self.folder)
+        words = by_folders(batch.paths) if batch.by_folder and not batch.label else Words({})
+        with self._turn:
+            own = {photo.id for photo in heap.photos if photo.id in batch.paths and is_collected(photo, self.folder)}
+            there = {photo.id for photo in heap.photos}
+            here = {photo: path for photo, path in batch.paths.items() if photo in there}
+            batch, kept = replace(batch, paths=here), {*here} - {*self.draw.without_tests([*here])}
+            if any(photo in self.draw.tests for photo in here):
+                batch = replace(batch, by="")  # chance chose them
+            line = added(self.journal.state, batch, words, own, kept)
+            self._find(heap, but=own | self._arrived.keys())
+            if line is not None:
+                self.journal.add(line)
+            self._arrived = {photo: place for photo, place in self._arrived.items() if photo not in here}
+            self._show(heap)
+        return told_of(self.journal.state, batch, words, line)
 
     def keep_demo(self) -> int:
         """Store the photos that come with tellapart, without their classes; how many.
@@ -159,8 +206,8 @@ class Session:
                 "There are photos already.", hint="For a first look, begin anew: tellapart studio new-folder"
             )
         photos = demo_photos()
-        for number, content in enumerate(photos, start=1):
-            self.keep(content, f"demo-{number:02}.jpg")
+        kept = [self.keep(content, f"demo-{number:02}.jpg")["photo"] for number, content in enumerate(photos, start=1)]
+        self.add(Batch(dict.fromkeys(kept, ""), frozenset(kept)))
         return len(photos)
 
     def labels(self, content: bytes, name: str, how: str, folder: str = "") -> dict[str, Any]:
@@ -230,8 +277,8 @@ class Session:
         """All that a page shows."""
         marks = self.journal.state.marks
         photos = [
-            [photo.id, photo.name, photo.modified_s, photo.split, photo.n_files, *self._told(photo.id, marks)]
-            for photo in self.heap.photos
+            [photo.id, photo.name, photo.modified_s, photo.split, photo.n_files, *self._told(photo, marks)]
+            for photo in self.by_id.values()
         ]
         return {
             **self._common(),
@@ -248,16 +295,17 @@ class Session:
         """What the lines from number `n_lines` on have changed."""
         state = self.journal.state
         touched = state.touched_since(max(n_lines, 0))
-        photos = {photo: self._told(photo, state.marks) for photo in touched if photo in self.by_id}
-        return {**self._common(), "photos": photos}
+        photos = {photo: self._told(self.by_id[photo], state.marks) for photo in touched if photo in self.by_id}
+        return {**self._common(), "photos": photos, "n_photos": len(self.by_id)}
 
     def _common(self) -> dict[str, Any]:
         state = self.journal.state
         undo, redo = (state.lines[at[-1]].do if at else None for at in (state.done, state.undone))
         return {"n": len(state.lines), "classes": list(state.classes), "undo": undo, "redo": redo}
 
-    def _told(self, photo: str, marks: Mapping[str, Mark]) -> list[Any]:
+    def _told(self, photo: Photo, marks: Mapping[str, Mark]) -> list[Any]:
         """What a page may know of a photo: that it is for the test only once it has a word."""
-        mark = marks[photo]
-        test = photo in self.draw.tests and bool(mark.label or mark.none)
-        return [mark.label, mark.none, mark.out, list(mark.right), mark.by, mark.stack, test]
+        mark = marks[photo.id]
+        test = photo.id in self.draw.tests and bool(mark.label or mark.none)
+        gone = self._is_gone(photo)
+        return [mark.label, mark.none, mark.out, list(mark.right), mark.by, mark.stack, test, gone]

@@ -15,9 +15,10 @@ FOUND: Final = "found"  # photos that were not known before; nobody's action, so
 UNDO, REDO = "undo", "redo"
 DRAWN: Final = "drawn"  # which photos chance has given to the test and which to training; never undone
 LABELS: Final = "labels"  # of a file
+ADD: Final = "add"  # a batch of photos that were handed over
 ACTIONS: Final = frozenset(
     {
-        *("label", LABELS, "none", "out", "right", "split", "join"),
+        *("label", LABELS, ADD, "none", "out", "right", "split", "join"),
         *("class_new", "class_rename", "class_merge", "class_delete", "other"),
     }
 )
@@ -36,6 +37,7 @@ class Mark:
         right: doubts about it of which a person said that all is right, each by its key, sorted.
         by: what chose it to be labelled, one of CHOSEN_BY; "" where chance or the person did.
         stack: where a person said so, the stack that it is in: the identity of one of its photos.
+        gone: it was handed over, and that was taken back; its file is kept for a redo, and is no photo of the studio.
     """
 
     label: str = ""
@@ -44,6 +46,7 @@ class Mark:
     right: tuple[str, ...] = ()
     by: str = ""
     stack: str = ""
+    gone: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Only what is said."""
@@ -57,7 +60,7 @@ class Mark:
         Raises:
             ValueError: it wrote no such thing.
         """
-        kinds = {"label": str, "none": bool, "out": bool, "right": list, "by": str, "stack": str}
+        kinds = {"label": str, "none": bool, "out": bool, "right": list, "by": str, "stack": str, "gone": bool}
         if not isinstance(value, dict) or any(type(given) is not kinds.get(key) for key, given in value.items()):
             raise ValueError
         mark = cls(**{**value, "right": tuple(value.get("right", ()))})

@@ -1,10 +1,15 @@
 """The product's table of contents: what training, evaluating and checking consist of, in order."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.classifier.kept_scores import KeptScores
 from tellapart.classifier.trained import Trained
@@ -14,7 +19,7 @@ from tellapart.data.source import Dataset, require_trainable, scan
 from tellapart.engine.trial import remember_graph
 from tellapart.errors import InputError
 from tellapart.evaluation.advice.next_steps import next_steps
-from tellapart.evaluation.document import tested
+from tellapart.evaluation.document import First, tested
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.grouped import grouped
 from tellapart.evaluation.robustness import Robustness, measure_robustness
@@ -122,6 +127,7 @@ def scored(
     quality: str | None = None,
     wishes: Wishes = USUAL,
     group_by: str | None = None,
+    first: Callable[[Trained, Evaluation, NDArray[np.float32]], None] | None = None,
     progress: Progress = usual_progress,
 ) -> tuple[Trained, Evaluation, KeptScores]:
     """What `train` with the same arguments would write and say of the test photos, without writing anything.
@@ -135,6 +141,8 @@ def scored(
         quality: of the bundled network, where no recipe says it.
         wishes: what share of photos gets a name, and which classes must not be missed.
         group_by: what says which photos belong together; of prepared photos their dataset says it.
+        first: called with what was learned, the evaluation and what was said of the test photos, (N, C), as soon as
+            the score is known: all numbers in that evaluation are those of the last one, which says more.
         progress: called with (stage, done, total).
 
     Returns:
@@ -151,7 +159,7 @@ def scored(
     else:
         prepared, many = _trainable(source, group_by, False, recipe, wishes, Sizes(), progress, clock)
     trained = _learned(prepared, many, recipe, None, wishes, progress, clock, may_cross=True)
-    return trained, *_tested(trained, prepared, clock)
+    return trained, *_tested(trained, prepared, clock, None if first is None else partial(first, trained))
 
 
 def _learned(
@@ -191,10 +199,12 @@ def _pages(
         return {REPORT: report, CARD: card(evaluation, description)}, pictured(evaluation, pictures)
 
 
-def _tested(trained: Trained, bundled: Prepared, clock: Stopwatch) -> tuple[Evaluation, KeptScores]:
+def _tested(
+    trained: Trained, bundled: Prepared, clock: Stopwatch, first: First | None = None
+) -> tuple[Evaluation, KeptScores]:
     """All about the test photos, with what groups change, and the scores that it rests on."""
     with clock("test"):
-        evaluation, kept = tested(trained)
+        evaluation, kept = tested(trained, first)
         return grouped(evaluation, trained, kept, without_groups(trained), probes_beside(trained, bundled)), kept
 
 

@@ -6,7 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tellapart.data.source import Dataset
+from tellapart.recipe import LinearProbe
+from tellapart.studio.draw import Draw
+from tellapart.studio.heap import Photo
+from tellapart.studio.journal import KIND, VERSION, open_journal
+from tellapart.studio.session import Session
+from tellapart.studio.work import score as scoring
+from tellapart.studio.work.desk import READING, Desk, Seen
+from tellapart.studio.work.stacks import draw_on
+from tellapart.studio.work.tasks import TASKS
+from tellapart.timing import no_progress
+from tellapart.workflow.train import scored
 
 N = 14  # photos of a class
 
@@ -82,6 +96,10 @@ def test_the_number_is_that_of_train(garments, studio, tmp_path):
 def test_what_no_chance_chose_only_trains(garments, studio, tmp_path):
     folder = tmp_path / "photos"
     shutil.copytree(garments, folder)
+    journal = tmp_path / "photos.studio" / "journal.jsonl"
+    journal.parent.mkdir()
+    header = {"journal": KIND, "version": VERSION, "seed": "draws of both classes", "made": "2026-11-29T12:00:00+00:00"}
+    journal.write_text(json.dumps(header) + "\n")
     one = studio(folder)
     result(one, "read")
     tests = set(result(one, "suggestions")["drawn"])
@@ -101,3 +119,91 @@ def test_what_no_chance_chose_only_trains(garments, studio, tmp_path):
     rows = [line.split(",") for line in (tmp_path / "photos.studio" / "photos.csv").read_text().splitlines()[1:]]
     assert {row[2] for row in rows if row[1] == "shoes"} == {"train"}
     assert {row[2] for row in rows if row[1] == "hat"} == {"crossed"}
+
+
+def a_photo(i, place):
+    return Photo(f"{i:032x}", str(i), place, "", False, "", 0.0, 1)
+
+
+@pytest.fixture
+def desk(garments, tmp_path):
+    """What the child has at hand, in this process: all of them labelled, and read."""
+    folder, state = tmp_path / "photos", tmp_path / "photos.studio"
+    shutil.copytree(garments, folder)
+    with open_journal(state) as journal:
+        session = Session(str(folder), state, journal, beside=True)
+        session.look()
+        with Desk(state, str(folder)) as one:
+            one.take(session.heap.photos)
+            session.drew(TASKS["read"](one, {}, no_progress)["stacks"])
+            for photo in session.heap.photos:
+                session.do({"do": "label", "photos": [photo.id], "label": photo.name.partition("-")[0]})
+            one.take(None)
+            yield one
+
+
+def test_the_number_is_told_before_the_rest_and_stays(desk):
+    told = []
+    desk.tell_first = lambda part: told.append(json.loads(json.dumps(part)))
+    result = json.loads(json.dumps(TASKS["score"](desk, {}, no_progress)))
+    (first,) = told
+    late = ("sentences", "answers")
+    assert {key: first[key] for key in first if key not in late} == {
+        key: result[key] for key in result if key not in late
+    }
+    assert "answers" not in first
+    assert set(first["sentences"]) <= set(result["sentences"])
+
+
+@pytest.mark.thorough
+def test_of_very_many_stacks_the_number_is_of_some_of_them(desk, monkeypatch):
+    """As `train` gives it on the photos that are left, so that no other photo had a part in it."""
+    TASKS["score"](desk, {}, no_progress)
+    n_all = desk.at_hand.trained.prepared.dataset.n
+    monkeypatch.setattr(scoring, "MOST_STACKS", 20)
+    result = TASKS["score"](desk, {}, no_progress)
+    left = desk.at_hand.trained.prepared.dataset
+    assert 20 <= left.n < n_all
+    assert result["thinned"] == len(set(draw_on(desk, no_progress).stacks.values()))
+    table = desk.folder / "thinned.csv"
+    rows = (desk.folder / "photos.csv").read_text().splitlines()
+    kept = [row for row in rows if row.split(",")[0] in left.places]
+    table.write_text("\n".join([rows[0], *kept]) + "\n")
+    _, evaluation, _ = scored(str(table), LinearProbe(READING), progress=no_progress)
+    assert result["headline"] == evaluation.headline
+    assert result["accuracy"]["n_right"] == evaluation.accuracy.n_right
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stacks_are_left_out_as_a_whole_and_classes_keep_their_shares(seed, tmp_path, monkeypatch):
+    rng = np.random.default_rng(seed)
+    n, most, n_classes = 600, int(rng.integers(60, 200)), int(rng.integers(2, 6))
+    stack_of = np.sort(rng.integers(0, 400, n))
+    label_of = rng.integers(0, n_classes, 400)
+    is_test = rng.random(400) < 0.1
+    file = tmp_path / "0"
+    file.touch()
+    splits = np.where(is_test[stack_of], "test", "train")
+    dataset = Dataset.from_lists([file] * n, [f"c{c}" for c in label_of[stack_of]], splits.tolist())
+    places = tuple(str(tmp_path / str(i)) for i in range(n))
+    object.__setattr__(dataset, "places", places)
+    photos = tuple(a_photo(i, place) for i, place in enumerate(places))
+    none = np.zeros((0, 1), np.float32)
+    seen = Seen(photos, none, none, none, {}, None)
+    draw = Draw({photo.id: f"s{stack}" for photo, stack in zip(photos, stack_of, strict=True)}, frozenset())
+    whole, n_told = scoring.at_most(dataset, seen, draw)
+    assert (whole, n_told) == (dataset, 0)
+    monkeypatch.setattr(scoring, "MOST_STACKS", most)
+    some, n_told = scoring.at_most(dataset, seen, draw)
+    names = np.unique(stack_of)
+    assert n_told == len(names)
+    left = np.array([int(place.rpartition("/")[2]) for place in some.places])
+    chosen = np.unique(stack_of[left])
+    assert np.array_equal(np.sort(left), np.flatnonzero(np.isin(stack_of, chosen)))  # whole stacks
+    assert set(names[is_test[names]]) <= set(chosen)
+    assert abs(len(chosen) - most) <= n_classes
+    for label in range(n_classes):
+        every, own = (rows[(label_of[rows] == label) & ~is_test[rows]] for rows in (names, chosen))
+        assert abs(len(own) - len(every) * (most - is_test[names].sum()) / (~is_test[names]).sum()) <= 1
+    again, _ = scoring.at_most(dataset, seen, draw)
+    assert again.places == some.places

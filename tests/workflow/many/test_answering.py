@@ -5,7 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from tellapart.errors import InputError
+from tellapart.engine import device
+from tellapart.engine.network_proof import BOUND
+from tellapart.errors import InputError, MissingExtraError
 from tellapart.model.prediction import load
 from tellapart.shards import parquet
 from tellapart.shards.destination import opened
@@ -82,3 +84,32 @@ def test_other_models_and_features_are_refused(model, album, tmp_path):
     with pytest.raises(InputError, match="holds features"):
         answer(str(model), str(album), tmp_path / "features", list)
     assert np.isfinite(parquet.load(opened(dest).place(0))["confidence"].drop_null().to_numpy()).all()
+
+
+def test_without_a_gpu_no_answer_is_made(model, album, tmp_path):
+    with pytest.raises((InputError, MissingExtraError), match="ONNX Runtime"):
+        answer(str(model), str(album), tmp_path / "none", list, device="cuda")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.thorough  # a batch of 32 for one photo
+def test_answers_on_another_device_are_those_of_the_processor_within_the_bound(model, album, tmp_path, monkeypatch):
+    """ONNX Runtime's processor stands for a GPU, in batches."""
+    pytest.importorskip("onnxruntime")
+    answer(str(model), str(album), tmp_path / "cpu", list)
+    monkeypatch.setitem(device.PROVIDERS, "cuda", "CPUExecutionProvider")
+    for n_workers, name in ((None, "batches"), (3, "few")):
+        answer(str(model), str(album), tmp_path / name, list, device="cuda", n_workers=n_workers)
+    assert shards(tmp_path / "few") == shards(tmp_path / "batches")  # whoever shares a batch
+    ours, theirs = (parquet.load(opened(tmp_path / name).place(0)).to_pydict() for name in ("cpu", "batches"))
+    for name, column in ours.items():
+        if name not in ("confidence", *load(model).class_names):
+            assert column == theirs[name]
+            continue
+        assert [value is None for value in column] == [value is None for value in theirs[name]]
+        pairs = [(a, b) for a, b in zip(column, theirs[name], strict=True) if a is not None]
+        assert max(abs(a - b) for a, b in pairs) <= BOUND
+    for name, own, asked in (("cpu", "cpu", "cuda"), ("batches", "cuda", "cpu")):
+        with pytest.raises(InputError, match="another device") as caught:
+            answer(str(model), str(album), tmp_path / name, list, device=asked)
+        assert f"--device {own}" in caught.value.hint

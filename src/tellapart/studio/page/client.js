@@ -129,5 +129,11 @@ export const tryPhoto = (photo, whole) => sendFile(`/v1/try?whole=${whole}`, pho
 export const handOver = (photo, name) =>
   sendFile(`/v1/photos?name=${encodeURIComponent(name.replace(/\p{Surrogate}/gu, "_"))}`, photo);
 
+/**
+ * @param {Record<string, unknown>} batch photos that were handed over
+ * @returns {Promise<import("./studio-types").Whole & {added: import("./studio-types").Added}>}
+ */
+export const add = (batch) => post("/v1/add", batch);
+
 /** @param {Blob} zip @returns {Promise<string>} what it is called until it is taken apart */
 export const handOverZip = async (zip) => (await sendFile("/v1/zip", zip)).zip;

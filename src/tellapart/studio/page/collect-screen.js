@@ -1,15 +1,17 @@
 /** Photos handed over: dropped, pasted, chosen, in zips, from the camera, or as frames of a video. */
 
 import { Camera, Difference, frameOf } from "./camera.js";
-import { handOver, handOverZip, post } from "./client.js";
-import { make } from "./elements.js";
+import { handOver, handOverZip, post, Refused } from "./client.js";
+import { make, named } from "./elements.js";
+import { filesOf, framesOf, isStray } from "./given.js";
 import { runJob } from "./jobs.js";
 
-/** @typedef {{name: string, blob: Blob}} Handed */
+/** @typedef {import("./given").Given} Given */
+/** @typedef {import("./studio-types").Added} Added */
+/** @typedef {import("./studio-types").Handed} Handed */
+/** @typedef {{photos: Handed[], label: string, by_folder: boolean, burst: boolean}} Batch */
 
 const BURST_MS = 120; // between two looks at the camera while it records
-const STEP_S = 1; // between two frames of a video
-const MOST_FRAMES = 600;
 const TOLD = 200;
 
 class CollectScreen extends HTMLElement {
@@ -17,6 +19,11 @@ class CollectScreen extends HTMLElement {
   #class = make("input", { type: "text", id: "as-class", list: "as-classes", autocomplete: "off", maxlength: "200", placeholder: "none yet" }); // prettier-ignore
   #classes = make("datalist", { id: "as-classes" });
   #said = make("p", { class: "collected", role: "status" });
+  #next = make("div", { class: "answers" });
+  /** @type {{batch: Batch, came: number, nRefused: number, added: Added} | null} what came in last */
+  #last = null;
+  #look = /** @type {HTMLElement | null} */ (null);
+  #untouched = false; // nothing else was done since
   #refused = make("ul", { class: "refused" });
   #video = make("video", { autoplay: true, playsinline: true, hidden: true, "aria-label": "What the camera sees" });
   #camera = new Camera(/** @type {any} */ (this.#video));
@@ -53,17 +60,20 @@ class CollectScreen extends HTMLElement {
       return [make("label", { class: "button", for: id }, text), input];
     };
     const as = make("label", { class: "as" }, "As class", this.#class, this.#classes);
+    const folders = make("p", { class: "quiet" }, "Where nothing is typed there, folders such as hat and shoes, dropped together or within one, are the classes of what is in them."); // prettier-ignore
     const where = make("p", { class: "quiet" }, `Drop or paste photos, folders, zips and videos anywhere here. They are kept as they are in ${store.about?.kept_in}/photos, and nothing leaves this machine.`); // prettier-ignore
     this.append(
-      make("section", { class: "card" }, make("h2", {}, "Collect photos"), where, as, make("div", { class: "answers" }, ...chooser("files", "Choose files", { accept: "image/*,video/*,.zip" }), ...chooser("a-folder", "Choose a folder", { webkitdirectory: true }), ...chooser("shot", "Take a photo", { accept: "image/*", capture: "environment" }))), // prettier-ignore
+      make("section", { class: "card" }, make("h2", {}, "Collect photos"), where, as, folders, make("div", { class: "answers" }, ...chooser("files", "Choose files", { accept: "image/*,video/*,.zip" }), ...chooser("a-folder", "Choose a folder", { webkitdirectory: true }), ...chooser("shot", "Take a photo", { accept: "image/*", capture: "environment" }))), // prettier-ignore
       make("section", { class: "card" }, make("h2", {}, "Camera"), make("p", { class: "quiet" }, "Hold the button, or Space, to record: a frame is kept only if it differs from the last one kept, and what is recorded at once is one scene."), make("div", { class: "answers" }, this.#start, this.#which, this.#record), this.#video), // prettier-ignore
-      make("section", { class: "card" }, make("h2", {}, "What came in"), this.#said, this.#refused),
+      make("section", { class: "card" }, make("h2", {}, "What came in"), this.#said, this.#next, this.#refused),
     );
-    if (!store.photos.length) this.prepend(this.#firstLook());
+    if (!store.photos.length) this.prepend((this.#look = this.#firstLook()));
     this.#said.textContent = "Nothing yet.";
+    store.addEventListener("change", () => this.#draw());
+    store.addEventListener("act", () => (this.#untouched = false));
     this.addEventListener("dragover", (event) => event.preventDefault());
-    this.addEventListener("drop", (event) => (event.preventDefault(), this.#dropped(event.dataTransfer)));
-    this.addEventListener("paste", (event) => this.#dropped(event.clipboardData));
+    this.addEventListener("drop", (event) => (event.preventDefault(), this.#given(event.dataTransfer)));
+    this.addEventListener("paste", (event) => this.#given(event.clipboardData));
     this.#record.addEventListener("pointerdown", () => this.#burst());
     for (const end of ["pointerup", "pointerleave", "pointercancel"]) this.#record.addEventListener(end, () => (this.#recording = false)); // prettier-ignore
     this.addEventListener("keyup", (event) => event.key === " " && (this.#recording = false));
@@ -86,19 +96,25 @@ class CollectScreen extends HTMLElement {
     button.disabled = true;
     try {
       await post("/v1/demo", {});
-      await this.#store.lookAgain();
+      await this.#store.load();
       this.#tell(`${this.#store.photos.length} photos of garments. Go on with Strips.`);
       this.#trouble(null);
     } catch (error) {
-      button.disabled = false;
       this.#trouble(error);
     }
+    button.disabled = false;
   }
 
   /** @param {KeyboardEvent} event */
   pressed(event) {
+    if (event.key.toLowerCase() === "u" && !event.altKey && !event.ctrlKey && !event.metaKey) return () => this.#store.act({ do: "undo" }); // prettier-ignore
     const onOther = /** @type {HTMLElement} */ (event.target).closest("button, label") && event.target !== this.#record;
     return event.key === " " && this.#camera.stream && !onOther ? () => event.repeat || this.#burst() : null;
+  }
+
+  /** @param {DataTransfer | null} data */
+  #given(data) {
+    this.#dropped(data).catch((error) => this.#trouble(new Refused("What was dropped cannot be read.", error.message)));
   }
 
   /** @param {DataTransfer | null} data */
@@ -116,49 +132,112 @@ class CollectScreen extends HTMLElement {
 
   /**
    * Hands over files, shows them, and says what they are.
-   * @param {Handed[]} files
+   * @param {Given[]} given
    * @param {boolean} [burst] whether they are one scene
    */
-  #take(files, burst = false) {
+  #take(given, burst = false) {
     const label = this.#class.value.trim();
-    this.#turn = this.#turn.then(() => this.#handOver(files, label, burst)).catch((error) => this.#trouble(error));
-    return this.#turn;
+    const files = given.filter(({ name }) => !isStray(name));
+    if (!files.length) return this.#tell(burst ? "No frame was kept." : "There was no file in it.");
+    this.#turn = this.#turn
+      .then(() => this.#handOver(files, label, burst))
+      .catch((error) => this.#trouble(error))
+      .finally(() => (this.#store.handing = false));
   }
 
-  /** @param {Handed[]} files @param {string} label @param {boolean} burst */
+  /** @param {Given[]} files @param {string} label @param {boolean} burst */
   async #handOver(files, label, burst) {
-    /** @type {string[]} */
-    const ids = [];
+    /** @type {Handed[]} */
+    const photos = [];
     /** @type {[string, string][]} */
     const refused = [];
-    let known = 0;
+    let came = 0;
+    this.#store.handing = true;
+    const one = async (/** @type {Given} */ { name, blob }) => {
+      const { photo, known } = await handOver(blob, name);
+      photos.push([photo, name, !known]);
+      came++;
+    };
     for (const [number, { name, blob }] of files.entries()) {
       this.#tell(`${(number + 1).toLocaleString()} of ${files.length.toLocaleString()}…`);
       try {
         if (/\.zip$/i.test(name)) {
           const zip = await runJob("unzip", { zip: await handOverZip(blob), name });
-          ids.push(...zip.photos);
+          photos.push(...zip.photos.map((/** @type {Handed} */ [id, path, isNew]) => [id, `${name}//${path}`, isNew])); // a set of its own
           refused.push(...zip.refused);
-          known += zip.n_known;
+          came += zip.n_known + zip.photos.filter((/** @type {Handed} */ [, , isNew]) => isNew).length;
         } else if (blob.type.startsWith("video/")) {
-          for (const frame of await framesOf(blob, name)) ids.push((await handOver(frame.blob, frame.name)).photo);
+          for (const frame of await framesOf(blob, name)) await one(frame);
         } else {
-          const one = await handOver(blob, name);
-          if (one.known) known++;
-          ids.push(one.photo);
+          await one({ name, blob });
         }
       } catch (error) {
-        refused.push([name, /** @type {Error} */ (error).message]);
+        const { message, hint = "" } = /** @type {Refused} */ (error);
+        refused.push([name, `${message} ${hint}`.trim()]);
       }
     }
-    await this.#store.lookAgain();
-    const photos = ids.flatMap((id) => this.#store.byId.get(id) ?? []);
-    if (label && photos.length) await this.#store.act({ do: "label", label }, photos, { label, none: false });
-    if (burst && photos.length > 1) this.#store.stacks.join(photos);
-    const here = known ? `; ${known.toLocaleString()} were here already` : "";
-    this.#tell(`${photos.length.toLocaleString()} ${photos.length === 1 ? "photo" : "photos"}${label ? ` of “${label}”` : ""}${here}${refused.length ? `; not taken: ${refused.length.toLocaleString()}` : ""}.`); // prettier-ignore
     this.#refused.replaceChildren(...refused.slice(0, TOLD).map(([name, why]) => make("li", {}, make("bdi", {}, name), `: ${why}`)));
-    this.#trouble(null);
+    await this.#add({ photos, label, by_folder: true, burst }, came, refused.length);
+  }
+
+  /**
+   * Makes them photos of the studio, as one action.
+   * @param {Batch} batch
+   * @param {number} came
+   * @param {number} nRefused
+   */
+  async #add(batch, came, nRefused) {
+    let trouble = null;
+    const added = await this.#store.add(batch).catch((error) => {
+      if (!batch.label) throw error;
+      trouble = error; // a class cannot be called so: better without one than not at all
+      return this.#store.add({ ...batch, label: "", by_folder: false });
+    });
+    this.#last = { batch: trouble ? { ...batch, label: "" } : batch, came, nRefused, added };
+    this.#untouched = true;
+    this.#draw();
+    this.#trouble(trouble);
+  }
+
+  /** What came in last, and what can be done about it. */
+  #draw() {
+    if (this.#look) this.#look.hidden = this.#store.photos.length > 0;
+    if (!this.#last) return;
+    const { batch, added } = this.#last;
+    const { undo, redo, byId } = this.#store;
+    const first = batch.photos.find(([, , isNew]) => isNew)?.[0] ?? "";
+    const gone = Boolean(added.n_new && !byId.has(first));
+    const key = JSON.stringify([gone, undo, redo, this.#untouched, added]);
+    if (this.#next.dataset.key === key) return; // so that the focus stays
+    const focused = this.#next.contains(document.activeElement);
+    this.#next.dataset.key = key;
+    const button = (/** @type {any} */ text, /** @type {() => void} */ click) => make("button", { type: "button", click }, ...text);
+    const photos = counted(added.n_new, "photo");
+    if (gone) {
+      this.#tell(`Taken back: ${photos}. The files are kept, and ${redo ? "redo brings them back" : "can be handed over again"}.`);
+      this.#next.replaceChildren(...(redo === "add" ? [button(["Redo"], () => this.#store.act({ do: "redo" }))] : []));
+    } else {
+      this.#tell(sentence(this.#last));
+      const again = (/** @type {Partial<Batch>} */ change) => () => this.#again(change);
+      this.#next.replaceChildren(
+        ...(undo === "add" ? [button(["Undo"], () => this.#store.act({ do: "undo" }))] : []),
+        ...(undo === "add" && this.#untouched && added.by_folder ? [button(["Without these classes"], again({ by_folder: false }))] : []),
+        ...(undo === "add" && this.#untouched && added.folder && added.n_new ? [button(["Label them ", named(added.folder)], again({ label: added.folder }))] : []), // prettier-ignore
+      );
+    }
+    if (focused) /** @type {HTMLElement} */ (this.#next.querySelector("button") ?? this).focus();
+  }
+
+  /** The same once more, called otherwise. @param {Partial<Batch>} change */
+  async #again(change) {
+    if (!this.#last) return;
+    const { batch, came, nRefused } = this.#last;
+    try {
+      await this.#store.act({ do: "undo" });
+      await this.#add({ ...batch, ...change }, came, nRefused);
+    } catch (error) {
+      this.#trouble(error);
+    }
   }
 
   async #toggle() {
@@ -193,7 +272,7 @@ class CollectScreen extends HTMLElement {
     const video = /** @type {any} */ (this.#video);
     const difference = new Difference();
     const stamp = new Date().toISOString().replace(/[:.]/g, "-");
-    /** @type {Handed[]} */
+    /** @type {Given[]} */
     const frames = [];
     this.#record.textContent = "Recording…";
     do {
@@ -217,63 +296,26 @@ class CollectScreen extends HTMLElement {
   }
 }
 
-/**
- * The files in what was dropped, folders and all.
- * @param {any} entry
- * @param {string} [path]
- * @returns {Promise<Handed[]>}
- */
-async function filesOf(entry, path = "") {
-  const name = `${path}${entry.name}`;
-  if (entry.isFile) {
-    const blob = await new Promise((done, failed) => entry.file(done, failed));
-    return [{ name, blob }];
-  }
-  const reader = entry.createReader();
-  /** @type {Handed[]} */
-  const found = [];
-  for (;;) {
-    const some = await new Promise((done, failed) => reader.readEntries(done, failed)); // a hundred at a time
-    if (!some.length) return found;
-    for (const one of some) found.push(...(await filesOf(one, `${name}/`)));
-  }
-}
+/** @param {number} n @param {string} what */
+const counted = (n, what) => `${n.toLocaleString()} ${what}${n === 1 ? "" : "s"}`;
 
 /**
- * Frames of a video that differ, one a second, by the browser's own decoder.
- * @param {Blob} blob
- * @param {string} name
- * @returns {Promise<Handed[]>}
+ * What came in, in a sentence.
+ * @param {{batch: Batch, came: number, nRefused: number, added: Added}} last
  */
-async function framesOf(blob, name) {
-  const video = document.createElement("video");
-  const address = URL.createObjectURL(blob);
-  const happened = (/** @type {string} */ what) =>
-    new Promise((done, failed) => {
-      video.addEventListener(what, done, { once: true });
-      video.addEventListener("error", () => failed(new Error(`The browser cannot play this video. In a terminal: ffmpeg -i ${name} -vf fps=1 frame-%04d.jpg`)), { once: true }); // prettier-ignore
-    });
-  try {
-    video.muted = true;
-    video.preload = "auto";
-    video.src = address;
-    await happened("loadeddata");
-    const difference = new Difference();
-    /** @type {Handed[]} */
-    const frames = [];
-    const end = Number.isFinite(video.duration) ? video.duration : 0;
-    for (let at = 0; at <= end && frames.length < MOST_FRAMES; at += STEP_S) {
-      if (at) {
-        video.currentTime = at;
-        await happened("seeked");
-      }
-      const stem = name.replace(/.*\//, "").replace(/\.[^.]*$/, "");
-      if (difference.differs(video)) frames.push({ name: `${stem}-${String(frames.length + 1).padStart(4, "0")}.jpg`, blob: await frameOf(video) }); // prettier-ignore
-    }
-    return frames;
-  } finally {
-    URL.revokeObjectURL(address);
-  }
+function sentence({ batch, came, nRefused, added }) {
+  const { n_new, n_kept, classes, by_folder, folder, note } = added;
+  const known = came - n_new;
+  const each = Object.entries(classes).map(([name, n]) => `${n.toLocaleString()} of “${name}”`);
+  const most = each.length > 12 ? [...each.slice(0, 12), `and ${each.length - 12} more classes`] : each;
+  const what = by_folder ? `, called by their folders: ${most.join(", ")}` : batch.label ? ` of “${batch.label}”` : folder ? ` from the folder “${folder}”, without a label` : ""; // prettier-ignore
+  const parts = [
+    n_new || !came ? `${counted(n_new, "photo")}${what}` : "No new photo",
+    ...(known ? [`${known.toLocaleString()} ${known === 1 ? "was" : "were"} here already`] : []),
+    ...(n_kept ? [`${n_kept.toLocaleString()} ${n_kept === 1 ? "keeps" : "keep"} what was said of ${n_kept === 1 ? "it" : "them"} before`] : []),
+    ...(nRefused ? [`not taken: ${nRefused.toLocaleString()}`] : []),
+  ];
+  return `${parts.join("; ")}. ${note}`.trim();
 }
 
 customElements.define("collect-screen", CollectScreen);

@@ -61,6 +61,7 @@ class DoubtsScreen extends HTMLElement {
       const photos = row.photos.map(photo);
       if (photos.some((one) => !one || one.out) || photos[0]?.right.includes(row.key)) return false;
       const { proposal } = row;
+      if (queue?.kind === "label_conflict" && photos.every((one) => one?.label === photos[0]?.label)) return false;
       return !(proposal?.do === "label" && photo(proposal.photos[0])?.label === proposal.label);
     });
   }
@@ -179,7 +180,7 @@ class DoubtsScreen extends HTMLElement {
     return [
       ...head,
       make("p", { class: "where" }, `${(at + 1).toLocaleString()} of ${n.toLocaleString()}${row.note ? `: ${row.note}` : ""}`),
-      make("div", { class: "pair-of" }, ...photos.map((photo) => photoFigure(photo, { class: "large" }, this.#leaveOut(photo, photos)))),
+      make("div", { class: "pair-of" }, ...photos.map((photo) => photoFigure(photo, { class: "large" }, this.#ofPair(photo, photos)))),
       make(
         "div",
         { class: "answers" },
@@ -196,10 +197,23 @@ class DoubtsScreen extends HTMLElement {
     ];
   }
 
-  /** Of a pair each can be left out. @param {import("./studio-types").Photo} photo @param {any[]} photos */
-  #leaveOut(photo, photos) {
-    const act = () => this.#store.act({ do: "out", out: true }, [photo], { out: true });
-    return photos.length > 1 ? make("button", { type: "button", click: act }, "Leave this one out") : "";
+  /**
+   * Of a pair each can be left out, or have the class of both.
+   * @param {import("./studio-types").Photo} photo
+   * @param {import("./studio-types").Photo[]} photos
+   */
+  #ofPair(photo, photos) {
+    if (photos.length < 2) return "";
+    const { label } = photo;
+    const others = photos.filter((one) => one.label !== label);
+    const both = () => this.#store.act({ do: "label", label }, others, { label, none: false });
+    const out = () => this.#store.act({ do: "out", out: true }, [photo], { out: true });
+    return make(
+      "div",
+      { class: "answers" },
+      ...(others.length ? [make("button", { type: "button", click: both }, "Both are ", named(label))] : []),
+      make("button", { type: "button", click: out }, "Leave this one out"),
+    );
   }
 
   #undoButton() {

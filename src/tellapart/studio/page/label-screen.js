@@ -16,7 +16,7 @@ const READ_AFTER_MS = 1_000; // so that the first photos are shown first
 const UNDONE = /** @type {Record<string, string>} */ ({
   label: "a label", none: "“none of these”", out: "leaving out", other: "the class of none of these",
   class_new: "a new class", class_rename: "a new name", class_merge: "a merge", class_delete: "a deleted class",
-  right: "“this is right”", split: "a split of stacks", join: "a join of stacks", labels: "the labels of a file",
+  right: "“this is right”", split: "a split of stacks", join: "a join of stacks", labels: "the labels of a file", add: "photos handed over",
 }); // prettier-ignore
 
 export class LabelScreen extends HTMLElement {

@@ -11,6 +11,9 @@ import { last, of100 } from "./score.js";
 const MOST_CELLS = 24; // classes of a matrix that can be read; above, its largest cells are a list
 const SHOWN = 24; // photos at once
 
+/** @param {number} n */
+const photosOf = (n) => `${n.toLocaleString()} ${n === 1 ? "photo" : "photos"}`;
+
 /** @param {{value: number | null, low: number | null, high: number | null}} share */
 const withRange = ({ value, low, high }) => (value === null || low === null || high === null ? "–" : `${of100(value)} (${of100(low)} to ${of100(high)})`); // prettier-ignore
 
@@ -117,7 +120,7 @@ class ScoreScreen extends HTMLElement {
   #classes(score) {
     const enough = this.#stepsOf === score.n_lines ? this.#steps.of_class : [];
     const rows = score.per_class.map((one, i) =>
-      make("tr", {}, make("th", { scope: "row" }, named(one.class_name)), make("td", {}, String(one.n_train ?? "")), make("td", {}, String(one.n_test)), make("td", {}, withRange(one.recall)), make("td", {}, withRange(one.precision)), ...(enough.length ? [make("td", {}, enough[i])] : []))); // prettier-ignore
+      make("tr", {}, make("th", { scope: "row", title: one.class_name }, named(one.class_name)), make("td", {}, String(one.n_train ?? "")), make("td", {}, String(one.n_test)), make("td", {}, withRange(one.recall)), make("td", {}, withRange(one.precision)), ...(enough.length ? [make("td", {}, enough[i])] : []))); // prettier-ignore
     const heads = ["Class", "Learned from", "Tested", "Found, of 100", "Right when named, of 100", ...(enough.length ? ["More photos?"] : [])]; // prettier-ignore
     return make("section", {}, make("h3", {}, "Each class"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Each class" }, make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)))), make("tbody", {}, ...rows)))); // prettier-ignore
   }
@@ -128,16 +131,16 @@ class ScoreScreen extends HTMLElement {
     const cells = new Map();
     for (const [, label, answer] of tested) cells.set(`${label},${answer}`, (cells.get(`${label},${answer}`) ?? 0) + 1);
     const button = (/** @type {number} */ i, /** @type {number} */ j, /** @type {string} */ text) =>
-      make("button", { type: "button", "data-held": `cell ${i} ${j}`, "aria-pressed": String(this.#cell?.[0] === i && this.#cell[1] === j), "aria-label": `${classes[i]} called ${classes[j]}: ${cells.get(`${i},${j}`)} photos`, click: () => this.#open(i, j) }, text); // prettier-ignore
+      make("button", { type: "button", "data-held": `cell ${i} ${j}`, "aria-pressed": String(this.#cell?.[0] === i && this.#cell[1] === j), "aria-label": `${classes[i]} called ${classes[j]}: ${photosOf(cells.get(`${i},${j}`) ?? 0)}`, click: () => this.#open(i, j) }, text); // prettier-ignore
     if (classes.length > MOST_CELLS) {
       const pairs = [...cells].map(([key, n]) => /** @type {[number, number, number]} */ ([...key.split(",").map(Number), n])).filter(([i, j]) => i !== j); // prettier-ignore
       pairs.sort((a, b) => b[2] - a[2]);
       const rows = pairs.slice(0, SHOWN).map(([i, j, n]) => make("li", {}, button(i, j, `${classes[i]} called ${classes[j]}: ${n}`)));
-      return make("section", {}, make("h3", {}, "Most often confused"), make("ul", { class: "pairs" }, ...rows));
+      return make("section", {}, make("h3", {}, "Most often confused"), rows.length ? make("ul", { class: "pairs" }, ...rows) : make("p", {}, "Nothing."));
     }
-    const head = make("tr", {}, make("th", { scope: "col" }, "It is ↓ called →"), ...classes.map((name) => make("th", { scope: "col" }, named(name)))); // prettier-ignore
+    const head = make("tr", {}, make("th", { scope: "col" }, "It is ↓ called →"), ...classes.map((name) => make("th", { scope: "col", title: name }, named(name)))); // prettier-ignore
     const rows = classes.map((name, i) =>
-      make("tr", {}, make("th", { scope: "row" }, named(name)), ...classes.map((_, j) => make("td", { class: i === j ? "right" : "" }, cells.has(`${i},${j}`) ? button(i, j, String(cells.get(`${i},${j}`))) : "")))); // prettier-ignore
+      make("tr", {}, make("th", { scope: "row", title: name }, named(name)), ...classes.map((_, j) => make("td", { class: i === j ? "right" : "" }, cells.has(`${i},${j}`) ? button(i, j, String(cells.get(`${i},${j}`))) : "")))); // prettier-ignore
     return make("section", {}, make("h3", {}, "What is taken for what"), make("div", { class: "scroll confusion", tabindex: "0", role: "region", "aria-label": "What is taken for what" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)))); // prettier-ignore
   }
 
@@ -200,8 +203,8 @@ class ScoreScreen extends HTMLElement {
         make("td", {}, one.n_labelled.toLocaleString()),
         make("td", {}, `${one.n_right.toLocaleString()} of ${one.n_test.toLocaleString()}${one.again ? ", scored again" : ` (${of100(one.low)} to ${of100(one.high)} of 100)`}`),
         make("td", {}, one.kind === "crossed" ? "in turn" : "test"),
-        make("td", {}, make("button", { type: "button", "data-held": `version ${one.number}`, click: () => this.#write(one.n_lines) }, "Write its labels")),
-        make("td", {}, make("button", { type: "button", click: () => this.#train(one) }, "Write its model")))); // prettier-ignore
+        make("td", {}, make("button", { type: "button", "data-held": `version ${one.number}`, "aria-label": `Write its labels: version ${one.number}`, click: () => this.#write(one.n_lines) }, "Write its labels")),
+        make("td", {}, make("button", { type: "button", "data-held": `model ${one.number}`, "aria-label": `Write its model: version ${one.number}`, click: () => this.#train(one) }, "Write its model")))); // prettier-ignore
     const heads = ["Version", "When", "Labelled", "Right", "Tested", "", ""];
     return make("section", {}, make("h3", {}, "Versions"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Versions" }, make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)))), make("tbody", {}, ...rows)))); // prettier-ignore
   }

@@ -51,7 +51,7 @@ const ORDERS = {
 
 /** Tells of "change" when anything is different, of "saved" and "refused" (with a detail) when an action has ended. */
 export class Store extends EventTarget {
-  /** @type {Photo[]} */
+  /** @type {Photo[]} those that are not gone */
   photos = [];
   /** @type {Map<string, Photo>} */
   byId = new Map();
@@ -68,9 +68,12 @@ export class Store extends EventTarget {
   undo = /** @type {string | null} */ (null);
   redo = /** @type {string | null} */ (null);
   waiting = 0;
+  handing = false; // whether photos are being handed over
   filter = { ...UNFILTERED, ...Object.fromEntries(new URLSearchParams(location.search)) };
 
   #n = 0;
+  /** @type {Map<string, Photo>} also those that were handed over and taken back: a redo brings them */
+  #all = new Map();
   /** @type {string[]} */
   #savedClasses = [];
   #turn = Promise.resolve();
@@ -108,7 +111,25 @@ export class Store extends EventTarget {
 
   /** What another tab may have done. */
   async catchUp() {
-    if (!this.waiting && this.about) this.#take(await client.changesSince(this.#n));
+    if (this.waiting || !this.about) return;
+    const said = await client.changesSince(this.#n);
+    if (said.n_photos !== this.#all.size) await this.load(); // photos came, or were removed
+    else this.#take(said);
+  }
+
+  /**
+   * Makes photos that were handed over photos of the studio, as one action.
+   * @param {Record<string, unknown>} batch
+   * @returns {Promise<import("./studio-types").Added>} once it is on the disk
+   */
+  add(batch) {
+    const sent = this.#turn.then(async () => {
+      const whole = await client.add(batch);
+      this.#takeWhole(whole);
+      return whole.added;
+    });
+    this.#turn = sent.then(() => undefined, () => undefined); // prettier-ignore
+    return sent;
   }
 
   /**
@@ -198,17 +219,25 @@ export class Store extends EventTarget {
   /** @param {import("./studio-types").Whole} whole */
   #takeWhole(whole) {
     this.about = whole;
-    this.photos = whole.photos.map(([id, name, modified, split, copies, label, none, out, right, by, stack, test], rank) => ({
-      ...{ id, name, modified, split, copies, label, none, out, right, by, stack, test, rank },
+    const all = whole.photos.map(([id, name, modified, split, copies, label, none, out, right, by, stack, test, gone], rank) => ({
+      ...{ id, name, modified, split, copies, label, none, out, right, by, stack, test, gone, rank },
       folder: name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "",
-      saved: { label, none, out, right, by, stack, test },
+      saved: { label, none, out, right, by, stack, test, gone },
       waiting: 0,
     }));
     const collator = new Intl.Collator(undefined, { numeric: true });
-    this.photos.sort((a, b) => collator.compare(a.name, b.name));
-    this.photos.forEach((photo, rank) => (photo.rank = rank));
-    this.byId = new Map(this.photos.map((photo) => [photo.id, photo]));
-    this.#take({ ...whole, photos: {} });
+    all.sort((a, b) => collator.compare(a.name, b.name));
+    all.forEach((photo, rank) => (photo.rank = rank));
+    this.#all = new Map(all.map((photo) => [photo.id, photo]));
+    this.#choose();
+    this.#take({ ...whole, n_photos: all.length, photos: {} });
+  }
+
+  /** Those that are not gone. */
+  #choose() {
+    const all = [...this.#all.values()];
+    this.photos = all.filter((photo) => !photo.gone);
+    this.byId = this.photos.length === all.length ? this.#all : new Map(this.photos.map((photo) => [photo.id, photo]));
   }
 
   /** @param {import("./studio-types").Changes} said */
@@ -216,12 +245,16 @@ export class Store extends EventTarget {
     this.#n = n;
     Object.assign(this, { classes, undo, redo });
     this.#savedClasses = classes;
-    for (const [id, [label, none, out, right, by, stack, test]] of Object.entries(photos)) {
-      const photo = this.byId.get(id);
+    let moved = false;
+    for (const [id, [label, none, out, right, by, stack, test, gone]] of Object.entries(photos)) {
+      const photo = this.#all.get(id);
       if (!photo) continue;
-      photo.saved = { label, none, out, right, by, stack, test };
+      moved ||= photo.gone !== gone;
+      photo.saved = { label, none, out, right, by, stack, test, gone };
       if (!photo.waiting) Object.assign(photo, photo.saved); // else what is shown is newer
+      photo.gone = gone;
     }
+    if (moved) this.#choose();
     if (this.waiting) this.#addClasses(this.photos.filter((photo) => photo.waiting));
     this.#refresh();
   }

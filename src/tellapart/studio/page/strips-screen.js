@@ -90,6 +90,10 @@ class StripsScreen extends HTMLElement {
 
   /** The next strip of which nothing was said and nothing left for later; what is shown stays until it is answered. */
   #take() {
+    if (this.#now?.photos.some((id) => !this.#store.byId.has(id))) {
+      this.#now = { ...this.#now, photos: this.#now.photos.filter((id) => this.#store.byId.has(id)) }; // taken back
+      this.#cursor = -1;
+    }
     if (this.#now && this.#now.photos.some((id) => this.#isFree(id))) return;
     const fits = (/** @type {Strip} */ strip) => strip.photos.every((id) => this.#isFree(id) && !this.#later.has(id));
     this.#now = this.#next.find(fits) ?? null;

@@ -1,6 +1,6 @@
 /** What the server says and the page holds. */
 
-export type Told = [label: string, none: boolean, out: boolean, right: string[], by: string, stack: string, test: boolean];
+export type Told = [label: string, none: boolean, out: boolean, right: string[], by: string, stack: string, test: boolean, gone: boolean];
 
 export interface Common {
   n: number;
@@ -16,11 +16,26 @@ export interface Whole extends Common {
   notes: string[];
   unusable: [string, string][];
   enough_for_other: number;
-  photos: [string, string, number, string, number, string, boolean, boolean, string[], string, string, boolean][];
+  photos: [string, string, number, string, number, string, boolean, boolean, string[], string, string, boolean, boolean][];
 }
+
+/** What became of photos that were handed over at once. */
+export interface Added {
+  n_new: number;
+  n_known: number;
+  n_kept: number;
+  classes: Record<string, number>;
+  by_folder: boolean;
+  folder: string;
+  note: string;
+}
+
+/** A photo that was handed over: its identity, where it lay, and whether it is new. */
+export type Handed = [id: string, path: string, isNew: boolean];
 
 export interface Changes extends Common {
   left?: number;
+  n_photos: number;
   photos: Record<string, Told>;
 }
 
@@ -32,6 +47,7 @@ export interface Mark {
   by: string;
   stack: string;
   test: boolean;
+  gone: boolean;
 }
 
 export interface Photo extends Mark {

@@ -41,7 +41,7 @@ class StudioPage extends HTMLElement {
     document.addEventListener("visibilitychange", () => document.hidden || this.#catchUp());
     for (const kind of ["lines", "open"]) events.addEventListener(kind, () => document.hidden || this.#catchUp());
     addEventListener("beforeunload", (event) => {
-      if (this.#store.waiting) event.preventDefault(); // what was done is not on the disk yet
+      if (this.#store.waiting || this.#store.handing) event.preventDefault(); // what was done is not on the disk yet
     });
     const asked = new URLSearchParams(location.search).get("screen") ?? "";
     this.#store.load().then(() => (this.#open(asked), events.start()), (error) => this.#refused(error)); // prettier-ignore

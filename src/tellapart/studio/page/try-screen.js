@@ -129,10 +129,7 @@ class TryScreen extends HTMLElement {
     const name = /** @type {any} */ (this.#is).value;
     try {
       const kept = await handOver(photo, /** @type {any} */ (photo).name ?? `tried-${new Date().toISOString().replace(/[:.]/g, "-")}.jpg`); // prettier-ignore
-      await this.#store.lookAgain();
-      const photos = [this.#store.byId.get(kept.photo)].filter((one) => one !== undefined);
-      const action = name === NONE ? { do: "none", by: "try" } : { do: "label", label: name, by: "try" };
-      await this.#store.act(action, photos, name === NONE ? { label: "", none: true } : { label: name, none: false });
+      await this.#store.add({ photos: [[kept.photo, "", !kept.known]], label: name, by: "try", replacing: true });
       this.#wrong.hidden = true;
       this.dispatchEvent(new CustomEvent("say", { detail: `It is in the set as “${name}”.`, bubbles: true }));
     } catch (error) {

@@ -2,6 +2,7 @@
 
     in    {"do": "read", …, "heap": [[ID, NAME, PLACE, …], …]}    the heap where it is another than before
     out   {"progress": [STAGE, DONE, TOTAL]}
+          {"first": …}                                            of the result what is known before the rest
           {"result": …}  or  {"refused": [MESSAGE, HINT]}         the last one
 
 It ends when nobody can ask it any more.
@@ -32,6 +33,7 @@ def main() -> None:
     asked: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, asked), daemon=True).start()
     with Desk(Path(sys.argv[1]), sys.argv[2]) as desk:
+        desk.tell_first = lambda part: _say(out, {"first": part})
         while True:
             _say(out, _answer(desk, asked.get(), out))
 

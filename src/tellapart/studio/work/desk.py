@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tellapart.data import photo as photo_files
 from tellapart.data.duplicates import Duplicates
-from tellapart.features.copies import find_copies
+from tellapart.features.copies import Looks, find_copies
 from tellapart.features.extract import Extractor, bundled_extractor
 from tellapart.recipe import Reading
 from tellapart.studio.heap import Photo
@@ -35,6 +35,7 @@ class Seen:
         pixel_hashes: (N,) equal ones look exactly the same to the network.
         pictures: (N, SIDE_PX, SIDE_PX) uint8, small and grey; copies are found by them.
         unreadable: {identity: why a photo cannot be read}.
+        looks: what pairs of them looked like that were asked about.
     """
 
     photos: tuple[Photo, ...]
@@ -42,6 +43,7 @@ class Seen:
     pixel_hashes: NDArray[np.bytes_]
     pictures: NDArray[np.uint8]
     unreadable: Mapping[str, str]
+    looks: Looks
 
     @cached_property
     def row(self) -> dict[str, int]:
@@ -51,7 +53,7 @@ class Seen:
     @cached_property
     def duplicates(self) -> Duplicates:
         """Copies among all photos of the heap, labelled or not, and which of them show one scene."""
-        return find_copies(self.values, self.pictures, self.pixel_hashes)
+        return find_copies(self.values, self.pictures, self.pixel_hashes, self.looks)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class Desk:
     Args:
         folder: where the studio's journal is; it is followed, never written to.
         source: what the person named.
+
+    Attributes:
+        looks: what pairs of photos looked like that were asked about before.
+        tell_first: called with what of a task's result is known before the rest.
     """
 
     def __init__(self, folder: Path, source: str) -> None:
@@ -88,6 +94,8 @@ class Desk:
         self._kept: dict[str, tuple[object, Any]] = {}
         self.at_hand: object = None  # what the last score rests on, for `score`
         self._versions: list[Version] | None = None
+        self.looks = Looks()
+        self.tell_first: Callable[[Mapping[str, Any]], None] = lambda _: None
 
     def __enter__(self) -> "Desk":
         return self
@@ -148,5 +156,6 @@ class Desk:
                 pixel_hashes=hashes if whole else hashes[use],
                 pictures=pictures if whole else pictures[use],
                 unreadable={self.heap[i].id: error.message for i, error in sorted(features.errors.items())},
+                looks=self.looks,
             )
         return self._seen

@@ -33,6 +33,13 @@ TITLES: Final[Mapping[str, str]] = {
     "odd_shape": "Odd shapes",
     "shortcut": "Shortcuts",
 }
+# What to do, where `check` says it of files in folders: here nothing is deleted.
+ADVICE: Final[Mapping[str, str]] = {
+    "label_conflict": "Say which class is right, or leave one of them out.",
+    "leak": "Leave them out; training reports the score with and without them.",
+    "empty": "Leave them out, unless nothing to see is what the class is about.",
+}
+NOTES: Final[Mapping[str, str]] = {"near": "nearly the same picture", "exact": "the same picture"}
 BY_LABEL: Final = ("mislabelled", "label_conflict")  # saying yes gives a photo another class
 LEFT_OUT: Final = frozenset(  # saying yes leaves it out
     {
@@ -81,7 +88,7 @@ def _said(finding: Finding) -> dict[str, Any]:
         "kind": finding.kind,
         "title": title,
         "sentence": finding.sentence,
-        "advice": finding.advice,
+        "advice": ADVICE.get(finding.kind, finding.advice),
         "sure": finding.sure,
     }
 
@@ -126,7 +133,7 @@ class _Asking:
             if not names:
                 continue
             photos = [self._known[name] for name in names]
-            note = "; ".join(word for word in words if word not in self._known)
+            note = "; ".join(NOTES.get(word, word) for word in words if word not in self._known)
             wrong = next((likely[name] for name in names if name in likely), words)
             if finding.kind in BY_LABEL and (label := self._looks_like(wrong)):
                 yield self._about_label(finding.kind, photos, note, self._known[wrong[0]], label)

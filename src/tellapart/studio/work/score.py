@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.classifier.kept_scores import KeptScores
 from tellapart.classifier.trained import Trained
 from tellapart.data.source import Dataset, scan
 from tellapart.errors import InputError, PhotoError
@@ -52,6 +51,9 @@ class Scored:
 def score(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Write the label file, fit a head on it, and score that.
 
+    The number and the photos behind it are told first; the answers about all photos, and what more there is to say,
+    with the result.
+
     Raises:
         InputError: there are too few labels, or none that chance has chosen; says how many are missing.
     """
@@ -64,29 +66,33 @@ def score(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any
             "All labelled photos were chosen by a strip or a suggestion, so none can test.",
             hint="Label some one at a time, in any other order.",
         )
-    dataset, n_stacks = _at_most(scan(str(desk.folder / TABLE)), seen, draw)
-    features = _features(dataset, seen)
-    prepared = prepare(dataset, desk.extractor, progress, Stopwatch(), known=features)
-    trained, evaluation, kept = scored(prepared, LinearProbe(READING), progress=progress)
+    dataset, n_stacks = at_most(scan(str(desk.folder / TABLE)), seen, draw)
+    known = _features(dataset, seen)
+    prepared = prepare(dataset, desk.extractor, progress, Stopwatch(), known=known, looks=desk.looks)
     at = {os.path.abspath(photo.place): photo.id for photo in seen.photos}
     ids = [at[os.path.abspath(place)] for place in prepared.dataset.places]
-    desk.at_hand = Scored(trained, evaluation, ids)
     table = sha256(written.content).hexdigest()[:16]
-    version = _version(desk, table, trained, evaluation, kept, ids)
-    return {
-        **_told(trained, evaluation, kept, ids),
+    told: dict[str, Any] = {
         "n_lines": len(desk.state.lines),
         "own": draw.own,
         "n_tested": n_tested(marks, draw),
         "least_tested": LEAST_TESTED,
         "left": written.left,
         "thinned": n_stacks,
-        "versions": _history(desk, version, draw),
-        "answers": _answers(trained, kept, ids, seen),
     }
 
+    def first(trained: Trained, evaluation: Evaluation, probs: NDArray[np.float32]) -> None:
+        version = _version(desk, table, trained, evaluation, probs, ids)
+        told.update(_told(trained, evaluation, probs, ids), versions=_history(desk, version, draw))
+        desk.tell_first(told)
 
-def _at_most(dataset: Dataset, seen: Seen, draw: Draw) -> tuple[Dataset, int]:
+    trained, evaluation, kept = scored(prepared, LinearProbe(READING), first=first, progress=progress)
+    desk.at_hand = Scored(trained, evaluation, ids)
+    answers = _answers(trained, kept.tested.probs, ids, seen)
+    return {**told, "sentences": summary(evaluation)[1:], "answers": answers}
+
+
+def at_most(dataset: Dataset, seen: Seen, draw: Draw) -> tuple[Dataset, int]:
     """The photos of MOST_STACKS stacks, as many of each class as its share, all that are for the test among them.
 
     The second is how many stacks there are where some were left, else 0.
@@ -119,8 +125,8 @@ def _features(dataset: Dataset, seen: Seen) -> Features:
     return Features(seen.values[chosen], seen.pixel_hashes[chosen], seen.pictures[chosen], errors)
 
 
-def _told(trained: Trained, evaluation: Evaluation, kept: KeptScores, ids: list[str]) -> dict[str, Any]:
-    test, probs = trained.split.test, kept.tested.probs
+def _told(trained: Trained, evaluation: Evaluation, probs: NDArray[np.float32], ids: list[str]) -> dict[str, Any]:
+    test = trained.split.test
     said = probs.argmax(axis=1) if len(test) else np.zeros(0, np.intp)
     labels = trained.prepared.dataset.labels[test]
     sure = probs[np.arange(len(test)), said]
@@ -130,7 +136,7 @@ def _told(trained: Trained, evaluation: Evaluation, kept: KeptScores, ids: list[
     return {
         "kind": trained.split.kind,
         "headline": evaluation.headline,
-        "sentences": summary(evaluation)[1:],
+        "sentences": [_on_the_page(sentence) for sentence in summary(evaluation)[1:]],
         "accuracy": as_json(evaluation.accuracy),
         "n_test": evaluation.n_test,
         "n_train": len(trained.split.learned),
@@ -164,7 +170,7 @@ def _nearest(trained: Trained, photos: NDArray[np.int64]) -> list[list[int]]:
     return near
 
 
-def _answers(trained: Trained, kept: KeptScores, ids: list[str], seen: Seen) -> list[list[Any]]:
+def _answers(trained: Trained, tested: NDArray[np.float32], ids: list[str], seen: Seen) -> list[list[Any]]:
     """[photo, the number of its answer, how sure] of every photo; of labelled ones by heads that had not seen them."""
     head, row, learned = trained.calibrated, seen.row, trained.split.learned
     answers, sure = np.zeros(len(seen.photos), np.int64), np.zeros(len(seen.photos))
@@ -173,8 +179,7 @@ def _answers(trained: Trained, kept: KeptScores, ids: list[str], seen: Seen) -> 
         answers[start : start + BLOCK], sure[start : start + BLOCK] = probs.argmax(axis=1), probs.max(axis=1)
     unseen = head.out_of_fold_probs(len(learned))
     known = np.flatnonzero(~np.isnan(unseen).any(axis=1))
-    tested = np.asarray(kept.tested.probs, np.float64)
-    for photos, said in ((learned[known], unseen[known]), (trained.split.test, tested)):
+    for photos, said in ((learned[known], unseen[known]), (trained.split.test, tested.astype(np.float64))):
         if len(photos):
             rows = [row[ids[photo]] for photo in photos.tolist()]
             answers[rows], sure[rows] = said.argmax(axis=1), said.max(axis=1)
@@ -183,14 +188,14 @@ def _answers(trained: Trained, kept: KeptScores, ids: list[str], seen: Seen) -> 
 
 
 def _version(
-    desk: Desk, table: str, trained: Trained, evaluation: Evaluation, kept: KeptScores, ids: list[str]
+    desk: Desk, table: str, trained: Trained, evaluation: Evaluation, probs: NDArray[np.float32], ids: list[str]
 ) -> list[versions.Version]:
     """All versions; this one is the last, and kept unless it is the one before again."""
     known = desk.versions
     if known and known[-1].table == table:
         return known
     names, test = evaluation.confusion.class_names, trained.split.test
-    labels, said = trained.prepared.dataset.labels[test], kept.tested.probs.argmax(axis=1)
+    labels, said = trained.prepared.dataset.labels[test], probs.argmax(axis=1)
     one = versions.Version(
         number=known[-1].number + 1 if known else 1,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -251,7 +256,7 @@ def advice(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, An
     curve = found.learning_curve
     return {
         "steps": [
-            {"sentence": one.sentence, "photos": [known[name] for name in one.photos if name in known]}
+            {"sentence": _on_the_page(one.sentence), "photos": [known[name] for name in one.photos if name in known]}
             for one in found.advice or ()
         ],
         "enough": _enough(None if curve is None else curve.overall),
@@ -268,3 +273,8 @@ def _enough(curve: CurveSummary | None) -> str:
     low, high = (round(100 * end) for end in (curve.gain_of_doubling.low, curve.gain_of_doubling.high))
     about = round(100 * curve.gain_of_doubling.value)
     return f"Twice as many would set about {about} more of 100 right ({low} to {high})."
+
+
+def _on_the_page(sentence: str) -> str:
+    """A sentence of `train`, where it sends to a command that is a screen here."""
+    return sentence.replace("“tellapart check”", "The screen Doubts")

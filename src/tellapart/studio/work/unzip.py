@@ -1,5 +1,6 @@
 """A zip taken apart: each photo in it is stored as one that was handed over by itself."""
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,7 +12,7 @@ from tellapart.data.archive import Archive, open_archive
 from tellapart.data.listing import Found
 from tellapart.errors import InputError, PhotoError
 from tellapart.studio.collected import INCOMING, keep
-from tellapart.studio.heap import identity
+from tellapart.studio.heap import identity, known_files
 from tellapart.studio.work.desk import Desk
 from tellapart.timing import Progress
 
@@ -31,6 +32,8 @@ def _read(archive: Archive, file: Found) -> bytes:
 def unzip(desk: Desk, asked: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Store what can be read of the zip `zip`, and say why the rest cannot.
 
+    `photos` has (identity, where it lay, whether it is no photo of the studio yet) of each.
+
     Raises:
         InputError: it is no zip, or one that could do harm.
     """
@@ -38,8 +41,10 @@ def unzip(desk: Desk, asked: Mapping[str, Any], progress: Progress) -> dict[str,
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InputError("There is no such zip.", hint="Send it again.")
     path = desk.folder / name
-    known = {one.id for one in desk.heap}
-    stored: list[str] = []
+    here = {one.id for one in desk.heap}
+    kept = {own for place, own in known_files(desk.folder).items() if os.path.exists(place)}
+    photos: dict[str, list[Any]] = {}
+    n_known = 0
     refused: list[list[str]] = []
     try:
         archive = open_archive(str(path), name=str(asked.get("name") or "the zip"))
@@ -52,13 +57,13 @@ def unzip(desk: Desk, asked: Mapping[str, Any], progress: Progress) -> dict[str,
                 refused.append([whole, error.message])
             else:
                 own = identity(content)
-                if own not in known:
-                    known.add(own)
-                    stored.append(own)
+                n_known += own in here or own in photos
+                photos.setdefault(own, [own, whole, own not in here])
+                if own not in kept:
+                    kept.add(own)
                     keep(desk.folder, PurePosixPath(whole).name, content, own)
             progress("taking the zip apart", done, len(files))
     finally:
         with suppress(OSError):
             path.unlink()
-    n_known = len(files) - len(stored) - len(refused)
-    return {"photos": stored, "n_known": n_known, "n_refused": len(refused), "refused": refused[:MAX_TOLD]}
+    return {"photos": [*photos.values()], "n_known": n_known, "n_refused": len(refused), "refused": refused[:MAX_TOLD]}

@@ -1,28 +1,31 @@
 """What a model says of many photos, in shards: the same list, locks, resume and parts as of features."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from tellapart.data.meaning.unlabelled import scan_unlabelled
 from tellapart.data.remote.door import READERS
-from tellapart.data.remote.held import lies_elsewhere
 from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset
 from tellapart.errors import PhotoError
 from tellapart.formats.metadata import taken
+from tellapart.model.artifact import is_imagenet
 from tellapart.model.prediction import Predictor, load
 from tellapart.model.predictions import Prediction
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.shards import parquet
-from tellapart.shards.destination import ANSWERS_KIND, Manifest, all_done, begun, uri_of
-from tellapart.shards.embedding import Part, changed_since, make_all, shard_size_of
-from tellapart.shards.making import AWAY, Reader, Shards, no_longer_there, refuse_away
-from tellapart.shards.origin import refuse_inside, root_of
-from tellapart.shards.work import Embedded
+from tellapart.shards.destination import ANSWERS_KIND, LIST, Destination, Manifest, begun
+from tellapart.shards.embedding import Filling, Part, changed_since, shard_size_of
+from tellapart.shards.making import AWAY, Reader, Shards, refuse_away
+from tellapart.shards.origin import not_seen, reader_at, reader_of, refuse_inside, root_of
+from tellapart.shards.work import Begun, Embedded
 from tellapart.timing import Progress, usual_progress
 
 STAGE: Final = "predicting"
@@ -35,16 +38,16 @@ class AnswerRows:
     """Rows of answers.
 
     Args:
+        found: the folder of answers.
         predictor: the model.
         columns: (C,) how the columns of its classes are called.
-        names: {uri: the photo's name for people}.
         reader: where photos come from.
         n_workers: threads.
     """
 
+    found: Destination
     predictor: Predictor
     columns: Sequence[str]
-    names: dict[str, str]
     reader: Reader
     n_workers: int
 
@@ -82,7 +85,7 @@ class AnswerRows:
 
         columns = {
             "uri": text(uris),
-            "photo": text([self.names[uri] for uri in uris]),
+            "photo": self._names(uris),
             "answer": text([one.answer for one in said]),
             "class_name": text([one.class_name for one in said]),
             "confidence": numbers([one.confidence for one in said]),
@@ -94,6 +97,17 @@ class AnswerRows:
         columns["camera"] = text([camera for _, (_, camera), _ in rows])
         columns["code"] = text([code for _, _, code in rows])
         return pa.table(columns)
+
+    def _names(self, uris: Sequence[str]) -> Any:
+        """What people call these photos."""
+        listed = self._listed
+        at = import_module("pyarrow.compute").index_in(parquet.arrow().array(uris, listed["uri"].type), listed["uri"])
+        return listed["photo"].take(at).combine_chunks()
+
+    @cached_property
+    def _listed(self) -> parquet.Table:
+        """The photos' uris and names, not as Python's strings, of which 10⁶ would take half a gigabyte."""
+        return parquet.load(self.found.path / LIST, ["uri", "photo"])
 
 
 def answer(
@@ -107,6 +121,7 @@ def answer(
     n_workers: int | None = None,
     retry_failed: bool = False,
     allow_private: bool = False,
+    device: str = "cpu",
     progress: Progress = usual_progress,
 ) -> Embedded:
     """Make those shards of answers in `output` that are not done yet; returns when all of this part are.
@@ -118,54 +133,89 @@ def answer(
         name_columns: (C,) names of classes to those of their columns.
         shard_size: photos in a shard; None is that of the folder, or 4,096 in a new one.
         part: which of the shards are this run's.
-        n_workers: threads; None is one a core.
+        n_workers: threads; None is one a core, and for a GPU a batch more.
         retry_failed: whether photos that could not be read are read once more.
         allow_private: whether addresses of the web may lead to hosts of this network.
+        device: what computes: `cpu`, or a GPU by `cuda`.
         progress: called with (stage, done, total).
 
     Raises:
         ArtifactError: the model cannot be trusted or understood.
         InputError: there are no photos, or `output` is something else, or cannot be written; shards are kept.
     """
-    parquet.arrow()
-    refuse_inside(source, output)
-    dataset, n_workers = scan_unlabelled(source, allow_private=allow_private), n_workers or n_cores()
-    predictor = load(model, streams=n_workers)
-    found = begun(output, dataset, _manifest(model, source, output, dataset, predictor, shard_size))
-    root = found.manifest.root
-    index = {uri_of(place, root): i for i, place in enumerate(dataset.places)}
-    listed = found.listed
-
-    def read(uri: str) -> bytes:
-        if uri not in index:
-            raise no_longer_there()
-        return dataset.read(index[uri])
-
-    names = {uri: listed.photos[i] for uri, i in listed.there.items()}
-    reader = Reader(read, dataset.source, lies_elsewhere(dataset.archive))
-    rows = AnswerRows(predictor, name_columns(predictor.class_names), names, reader, n_workers)
-    shards = Shards(found, rows, retry_failed=retry_failed, source=dataset.source)
-    changed = changed_since(found, index.keys(), dataset.source)
-    own = [shard for shard in range(found.manifest.n_shards) if part.has(shard)]
-    said = zip(own, all_done(found, own), strict=True)
-    own = [shard for shard, footer in said if not shards.counts(shard, footer)]
-    made, photos = make_all(shards, own, progress, STAGE)
-    return Embedded(made, photos, changed)
+    job = AnswerJob(model, source, output, name_columns, shard_size, part, retry_failed, allow_private, device)
+    return job.run(n_workers=n_workers, progress=progress)
 
 
-def _manifest(
-    model: str, source: str, output: Place, dataset: Dataset, predictor: Predictor, shard_size: int | None
-) -> Manifest:
-    return Manifest(
-        network=predictor.key,
-        quality=os.path.basename(os.path.abspath(model)),
-        resize_mode=predictor.preprocessing.resize_mode,
-        precision="float32",
-        n_features=len(predictor.class_names),
-        source=dataset.source,
-        root=root_of(source, dataset),
-        shard_size=shard_size_of(output, shard_size),
-        n_photos=dataset.n,
-        n_left_out=len(dataset.skipped),
-        kind=ANSWERS_KIND,
-    )
+@dataclass(frozen=True)
+class AnswerJob(Filling):
+    """The same as work that other processes can do: a `Job`. Arguments as of `answer`.
+
+    Args:
+        name_columns: a function of some module, which other processes find under its name.
+        folder: what names are relative to; other processes run elsewhere.
+    """
+
+    stage: ClassVar[str] = STAGE
+    model: str
+    source: str
+    output: Place
+    name_columns: Callable[[Sequence[str]], Sequence[str]]
+    shard_size: int | None = None
+    part: Part = Part()  # noqa: RUF009  a value that nobody can change
+    retry_failed: bool = False
+    allow_private: bool = False
+    device: str = "cpu"
+    folder: str = field(default_factory=os.getcwd)
+
+    @contextmanager
+    def opened(self, n_workers: int | None) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
+        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
+        parquet.arrow()
+        refuse_inside(self.source, self.output)
+        dataset = scan_unlabelled(self.source, allow_private=self.allow_private)
+        predictor = load(self.model, streams=n_workers, device=self.device)
+        found = begun(self.output, dataset, self._manifest(dataset, predictor))
+        uris, reader = reader_of(dataset, found.manifest.root)
+        shards = self._shards(found, predictor, reader, n_workers or n_cores() + predictor.n_waiting)
+        changed = changed_since(found, uris, dataset.source)
+        yield shards, self.waiting(shards), changed
+
+    @contextmanager
+    def maker(self, begun: Begun, n_workers: int) -> Iterator[Shards]:
+        """What makes shards in this process, which lists no photos: it reads those that the list names.
+
+        Raises:
+            ArtifactError: the model cannot be trusted or understood.
+            InputError: this machine does not see the shards, the photos or the same model.
+        """
+        found = self.found_again(begun)
+        with self.at_home():
+            reader = reader_at(found.manifest, self.source, allow_private=self.allow_private)
+            if not is_imagenet(self.model) and not os.path.isdir(self.model):
+                raise not_seen(self.model)
+            predictor = load(self.model, streams=n_workers, device=self.device)
+        if predictor.key != found.manifest.network:
+            raise not_seen(self.model)
+        shards = self._shards(found, predictor, reader, n_workers + predictor.n_waiting)
+        shards.warm()
+        yield shards
+
+    def _shards(self, found: Destination, predictor: Predictor, reader: Reader, n_workers: int) -> Shards:
+        rows = AnswerRows(found, predictor, self.name_columns(predictor.class_names), reader, n_workers)
+        return Shards(found, rows, retry_failed=self.retry_failed, source=reader.source)
+
+    def _manifest(self, dataset: Dataset, predictor: Predictor) -> Manifest:
+        return Manifest(
+            network=predictor.key,
+            quality=os.path.basename(os.path.abspath(self.model)),
+            resize_mode=predictor.preprocessing.resize_mode,
+            precision="float32",
+            n_features=len(predictor.class_names),
+            source=dataset.source,
+            root=root_of(self.source, dataset),
+            shard_size=shard_size_of(self.output, self.shard_size),
+            n_photos=dataset.n,
+            n_left_out=len(dataset.skipped),
+            kind=ANSWERS_KIND,
+        )

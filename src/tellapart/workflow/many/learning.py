@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.classifier.probe import fit_heads
-from tellapart.classifier.streaming import MAX_STEPS, Streamed, fit_streaming, log_loss
+from tellapart.classifier.streaming import MAX_PASSES, Streamed, fit_streaming, log_loss
 from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import group, kept_together
 from tellapart.data.source import Skipped
@@ -184,7 +184,7 @@ def learned_from_all(trained: Trained, many: Many, progress: Progress) -> Traine
             start=fitted.head,
             progress=lambda done, total: progress("fitting the head on all photos", done, total),
         )
-        progress("fitting the head on all photos", MAX_STEPS, MAX_STEPS)
+        progress("fitting the head on all photos", MAX_PASSES, MAX_PASSES)
         (of_all,) = log_loss([streamed.head], held_out, [fitted.temperature])
     better = streamed is not None and of_all is not None and of_all < of_sample
     told = _told(many, len(half), [of_half, of_sample, of_all], streamed, better=better)
