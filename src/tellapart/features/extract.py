@@ -8,6 +8,7 @@ number of photos.
 import errno
 import hashlib
 import math
+import mmap
 import os
 import tempfile
 import threading
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -285,6 +286,13 @@ def memory_mapped(shape: tuple[int, ...], dtype: np.dtype[_Number]) -> NDArray[_
             f"There is no room for temporary files of {n_bytes / 1e9:.1f} GB in {tempfile.gettempdir()}.",
             hint="Free some there, or let the environment variable TMPDIR name a folder on a larger disk.",
         ) from error
+
+
+def no_longer_held(mapped: NDArray[Any]) -> None:
+    """Lets go of the memory of what `memory_mapped` made; what is asked for later comes back from the file."""
+    held = getattr(mapped, "_mmap", None)
+    if held is not None and hasattr(mmap, "MADV_DONTNEED"):
+        held.madvise(mmap.MADV_DONTNEED)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tellapart.data.grey_picture import SIDE_PX
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
-from tellapart.features.extract import Features, memory_mapped
+from tellapart.features.extract import Features, memory_mapped, no_longer_held
 from tellapart.shards import parquet
 from tellapart.shards.reading import STAGE, Photos, pictures_in
 from tellapart.shards.rows import vectors_in
@@ -84,6 +84,8 @@ class ManyPhotos:
             if (wanted := at >= 0).any():
                 values[at[wanted]] = self.features(piece)[wanted]
                 pictures[at[wanted]] = self.pictures(piece)[wanted]
+                for mapped in (values, pictures):
+                    no_longer_held(mapped)
             progress(STAGE, piece + 1, len(self))
         return Features(values, self.pixel_hashes[chosen], pictures, n_cached=len(chosen))
 
