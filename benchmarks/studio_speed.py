@@ -21,6 +21,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -264,7 +265,7 @@ def looked(address: str, server: int, n: int) -> list[measure.Row]:
                 ask("/v1/cancel", {"number": job["number"]})
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
         shown = []
         for _ in range(3):
@@ -273,6 +274,9 @@ def looked(address: str, server: int, n: int) -> list[measure.Row]:
             page.goto(address)
             page.locator("photo-grid [role=option] img[src]").first.wait_for()
             shown.append(time.perf_counter() - begin)
+            page.wait_for_timeout(1_500)  # until it has the photos read, which is another number
+            for job in ask("/v1/jobs"):
+                ask("/v1/cancel", {"number": job["number"]})
         quiet = threading.Event()
         ender = threading.Thread(target=end_jobs, args=(quiet,))
         ender.start()

@@ -666,3 +666,15 @@ def test_a_number_is_no_path(number):
     """The system would take it for a file that this process has open, and close that."""
     with pytest.raises(TypeError):
         photo.read(number)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("side_px", [60, 130, 300])
+def test_a_photo_decoded_twice_is_what_two_decodings_give(kind, side_px):
+    pixels = np.random.default_rng(side_px).integers(0, 256, (side_px, side_px + 9, 3), np.uint8)
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    first, second = photo.decode_twice(file.getvalue(), 128, 64)
+    assert first.tobytes() == photo.decode(file.getvalue(), min_side_px=128).tobytes()
+    assert second.tobytes() == photo.decode(file.getvalue(), min_side_px=64).tobytes()
+    assert (first is second) == (kind == "PNG" or side_px == 60)

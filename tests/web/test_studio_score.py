@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -10,7 +11,12 @@ import pytest
 from PIL import Image
 
 N = 14  # photos of a class
-MADE = "/^\\d+ of 100$/.test(document.querySelector('score-chip').textContent)"
+
+
+def scored(page):
+    """Waits, however long it takes, until there is a score."""
+    page.set_default_timeout(60_000)
+    page.locator("score-chip button", has_text=re.compile(r"^\d+ of 100$")).wait_for()
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def garments(shared_data, tmp_path):
 def test_from_the_score_to_a_wrong_photo_and_back(garments, studio, visit, options):
     visited = visit(studio(garments).address, **options)
     page = visited.page
-    visited.until(MADE)
+    scored(page)
     page.locator("score-chip button").click()
     page.locator(".headline h2").wait_for()
     assert "right" in page.locator(".headline h2").inner_text()
@@ -58,7 +64,7 @@ def test_from_the_score_to_a_wrong_photo_and_back(garments, studio, visit, optio
 def test_a_bulk_label_leaves_test_photos_and_answers_stand_in_the_address(garments, studio, visit):
     visited = visit(studio(garments).address)
     page = visited.page
-    visited.until(MADE)
+    scored(page)
     page.select_option("#show", "all")
     page.keyboard.press("Escape")
     page.locator("photo-grid").focus()
@@ -98,8 +104,7 @@ def labels_in(path):
 def test_versions_by_keys_alone(garments, studio, visit, tab_to):
     """A label is mended; the labels of before are written, and so is the model of before, which is then on Share."""
     page = visit(studio(garments).address).page
-    page.set_default_timeout(60_000)
-    page.locator("score-chip button", has_text="of 100").wait_for()
+    scored(page)
     for _ in range(3):
         page.keyboard.press("]")
     tab_to(page, page.get_by_label("What hat/planted.jpg is").first)
@@ -141,7 +146,7 @@ def many_classes(tmp_path):
 @pytest.mark.parametrize("width_px", [1280, 390])
 def test_what_is_taken_for_what_of_many_classes_is_a_list(many_classes, studio, visit, tab_to, width_px):
     page = visit(studio(many_classes).address, viewport={"width": width_px, "height": 844}).page
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)  # a score of 26 classes on a busy machine
     page.locator("score-chip button", has_text="of 100").click()
     page.get_by_role("heading", name="Most often confused").wait_for()
     assert page.get_by_role("heading", name="What is taken for what").count() == 0

@@ -131,6 +131,14 @@ def decode(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.uint8]:
     return decode_careful(data, min_side_px=min_side_px) if image is None else image
 
 
+def decode_twice(data: bytes, first_px: int, second_px: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """`decode` for each `min_side_px`; where both give the same image, as of all but JPEG, it is decoded once."""
+    first = decode(data, min_side_px=first_px)
+    jpeg = header.read_jpeg(data) if header.sniff(data) == "JPEG" else None
+    again = jpeg is not None and jpeg.scale(first_px) != jpeg.scale(second_px)
+    return first, decode(data, min_side_px=second_px) if again else first
+
+
 def stored_as(data: bytes, image: NDArray[np.uint8]) -> StoredAs:
     """How a photo is stored.
 
@@ -169,7 +177,7 @@ def decode_fast(data: bytes, *, min_side_px: int | None = None) -> NDArray[np.ui
     jpeg = header.read_jpeg(data)
     if not jpeg.plain:
         return None
-    scale = _jpeg_scale(jpeg, min_side_px)
+    scale = jpeg.scale(min_side_px)
     _refuse_decoded(jpeg, scale)
     try:
         image = _turbo(data, jpeg, scale)
@@ -315,14 +323,6 @@ def _prepare(kind: str, data: bytes) -> tuple[bytes, int | None]:
             _refuse_lost(error)
         return metadata.jpeg_without_metadata(data, jpeg.scan_at), jpeg.orientation
     return data, None
-
-
-def _jpeg_scale(jpeg: header.JpegHeader, min_side_px: int | None) -> int:
-    """The denominator by which the photo may shrink: 8, 4, 2 or 1, as in Pillow; others are slow."""
-    if min_side_px is None:
-        return 1
-    room = min(jpeg.width_px, jpeg.height_px) // max(min_side_px, 1)
-    return next((scale for scale in (8, 4, 2) if room >= scale), 1)
 
 
 def _refuse_decoded(jpeg: header.JpegHeader, scale: int) -> None:

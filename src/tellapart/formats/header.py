@@ -66,6 +66,13 @@ class JpegHeader(NamedTuple):
     icc: bytes  # empty without a profile
     adobe: bool  # whether Adobe's marker is there, with which inks are stored as the paper that they leave
 
+    def scale(self, min_side_px: int | None) -> int:
+        """The denominator by which the photo may shrink: 8, 4, 2 or 1, as in Pillow; others are slow."""
+        if min_side_px is None:
+            return 1
+        room = min(self.width_px, self.height_px) // max(min_side_px, 1)
+        return next((scale for scale in (8, 4, 2) if room >= scale), 1)
+
 
 class GifFrame(NamedTuple):
     """Where a GIF's first frame begins in the file, and its edges on the GIF's screen, in pixels."""

@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.checks.image_stats import look, measure
+from tellapart.checks.image_stats import SHORT_SIDE_PX, look, measure
 from tellapart.data.grey_picture import SIDE_PX
-from tellapart.data.photo import StoredAs
+from tellapart.data.photo import StoredAs, decode_twice
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES, Embedding
 from tellapart.features.extract import Extractor
@@ -56,11 +56,10 @@ def row_of(uri: str, read: Callable[[], bytes], extractor: Extractor) -> Row:
     try:
         data = read()
         etag, size = etag_of(data), len(data)
-        embedding = extractor.embed(data)
-        stored, numbers = look(data)
+        large, small = decode_twice(data, extractor.preprocessing.min_side_px, SHORT_SIDE_PX)
     except PhotoError as error:
         return Row(uri, etag, size, code=error.code, skipped=error.message)
-    return Row(uri, etag, size, embedding, stored, numbers)
+    return Row(uri, etag, size, extractor.embed_image(large), *look(data, small))
 
 
 def etag_of(data: bytes) -> str:

@@ -43,6 +43,7 @@ class Thumbnails:
         self._turns = asyncio.Semaphore(pool.size)
         self._lock = Lock()
         self._store = _opened(folder / NAME)
+        self._n_asked = 0  # by pages, that were not answered yet
 
     async def get(self, photo_id: str, place: str, gone: Gone) -> bytes | None:
         """The thumbnail as a JPEG of the middle square; None when whoever asked is gone before it was begun.
@@ -50,6 +51,13 @@ class Thumbnails:
         Raises:
             PhotoError: the photo cannot be read, or holds something else by now.
         """
+        self._n_asked += 1
+        try:
+            return await self._get(photo_id, place, gone)
+        finally:
+            self._n_asked -= 1
+
+    async def _get(self, photo_id: str, place: str, gone: Gone) -> bytes | None:
         kept = await asyncio.to_thread(self._load, photo_id)
         if kept is not None:
             return kept
@@ -76,7 +84,7 @@ class Thumbnails:
     async def make_rest(self, photos: Callable[[], Sequence[Photo]]) -> None:
         """Make what is not there yet, one at a time, resting as long as each takes; it ends when it is cancelled.
 
-        So that scrolling meets no photo that has to be decoded first.
+        So that scrolling meets no photo that has to be decoded first. While a page waits for some, these come first.
 
         Args:
             photos: those there are, asked again and again.
@@ -91,9 +99,11 @@ class Thumbnails:
             kept = await asyncio.to_thread(self._kept)
             for one in asked:
                 if one.id not in kept:
+                    while self._n_asked:
+                        await asyncio.sleep(REST_S)
                     begun = clock()
                     with suppress(PhotoError):  # whoever looks at it is told why
-                        await self.get(one.id, one.place, _nobody_is_gone)
+                        await self._get(one.id, one.place, _nobody_is_gone)
                     await asyncio.sleep(clock() - begun)
             made = asked
 

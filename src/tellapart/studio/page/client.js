@@ -45,8 +45,21 @@ async function ask(path, options = {}) {
   throw new Refused(said.message ?? "The studio did not understand.", said.hint ?? "Reload the page.");
 }
 
+/** @type {Promise<import("./studio-types").Whole> | null} what early.js has asked for */
+let begun = null;
+
+/** Asks for what `whole` gives first. */
+export function beginWhole() {
+  begun ??= get("/v1/state");
+  begun.catch(() => null); // whoever takes it is told
+}
+
 /** @returns {Promise<import("./studio-types").Whole>} */
-export const whole = async () => (await ask("/v1/state")).json();
+export async function whole() {
+  const first = begun ?? get("/v1/state");
+  begun = null;
+  return first;
+}
 
 /** @returns {Promise<import("./studio-types").Whole & {n_new: number}>} */
 export const lookAgain = async () => (await ask("/v1/look", { method: "POST" })).json();

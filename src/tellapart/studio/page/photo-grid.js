@@ -8,7 +8,7 @@ import { heldThumbnail, loadThumbnail } from "./thumbnails.js";
 const TILE_PX = { wide: 168, narrow: 112 }; // the least width of a tile
 const CAPTION_PX = 30;
 const GAP_PX = 8;
-const MORE_ROWS = 5; // above and below what is in sight: half a second of scrolling, in which thumbnails come
+const MORE_ROWS = { ahead: 8, behind: 2 }; // beyond what is in sight: a second of scrolling, in which thumbnails come
 
 /** Tells of "choice" when the cursor moves or the choice changes. */
 export class PhotoGrid extends HTMLElement {
@@ -26,6 +26,8 @@ export class PhotoGrid extends HTMLElement {
 
   #anchor = 0;
   #columns = 1;
+  #top = 0; // where it was scrolled to last
+  #upwards = false; // whether it was scrolled up last
   #tilePx = 100;
   /** @type {Map<string, {tile: any, img: HTMLImageElement, caption: any, count: any, abort: AbortController, said: string}>} */
   #tiles = new Map();
@@ -183,15 +185,19 @@ export class PhotoGrid extends HTMLElement {
   }
 
   #draw() {
-    const first = Math.max(0, Math.floor(this.scrollTop / this.#rowPx) - MORE_ROWS) * this.#columns;
-    const rows = Math.ceil(this.clientHeight / this.#rowPx) + 2 * MORE_ROWS + 1;
+    if (this.scrollTop !== this.#top) this.#upwards = this.scrollTop < this.#top;
+    this.#top = this.scrollTop;
+    const { ahead, behind } = MORE_ROWS;
+    const first = Math.max(0, Math.floor(this.#top / this.#rowPx) - (this.#upwards ? ahead : behind)) * this.#columns;
+    const rows = Math.ceil(this.clientHeight / this.#rowPx) + ahead + behind + 1;
     const indices = new Set([this.cursor]); // the tile with the cursor is there, for the screen reader
     for (let index = first; index < first + rows * this.#columns; index++) indices.add(index);
     const wanted = new Map();
     for (const index of indices) if (this.#view[index]) wanted.set(this.#view[index].id, index);
-    for (const [id, { tile, abort }] of this.#tiles) {
+    for (const [id, { tile, img, abort }] of this.#tiles) {
       if (wanted.has(id)) continue;
       abort.abort();
+      img.removeAttribute("src"); // its pixels go now, not when the tile is collected
       tile.remove();
       this.#tiles.delete(id);
     }

@@ -218,7 +218,7 @@ export class Store extends EventTarget {
 
   /** @param {import("./studio-types").Whole} whole */
   #takeWhole(whole) {
-    this.about = whole;
+    this.about = { ...whole, photos: [] }; // told once: they are below, as the page holds them
     const all = whole.photos.map(([id, name, modified, split, copies, label, none, out, right, by, stack, test, gone], rank) => ({
       ...{ id, name, modified, split, copies, label, none, out, right, by, stack, test, gone, rank },
       folder: name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "",

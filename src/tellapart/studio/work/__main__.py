@@ -23,6 +23,7 @@ from tellapart.errors import TellapartError
 from tellapart.studio.work.desk import Desk
 from tellapart.studio.work.tasks import TASKS
 
+NICE: Final = 5  # where cores are few, the page and its thumbnails come first
 TOLD_EVERY_S: Final = 0.1  # of progress; an event for each photo would keep a page busy
 
 
@@ -30,6 +31,8 @@ def main() -> None:
     """Do what is asked until the asker is gone."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     asked: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, asked), daemon=True).start()
     with Desk(Path(sys.argv[1]), sys.argv[2]) as desk:
