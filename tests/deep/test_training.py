@@ -85,6 +85,7 @@ def test_a_network_from_nothing_learns_its_photos(garments):
     assert "random, then trained here" in fitted.prepared.backbone.source
 
 
+@pytest.mark.thorough
 def test_a_network_of_timm_is_trained_further_from_local_weights(garments, tmp_path):
     import timm
     from safetensors.torch import save_file

@@ -117,6 +117,7 @@ def test_demo_shows_it_all_offline_and_keeps_nothing(tellapart, tmp_path):
     assert not list((tmp_path / "tmp").glob("*demo*"))
 
 
+@pytest.mark.thorough
 def test_demo_keeps_what_is_wanted(tellapart, tmp_path):
     said = tellapart.works("demo", "--keep", "my demo", cwd=tmp_path)
     assert (tmp_path / "my demo" / "model" / "report.html").is_file()

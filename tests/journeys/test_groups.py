@@ -190,6 +190,7 @@ def test_groups_that_cross_a_given_split_are_said_with_the_score_of_the_others(i
     assert f"{groups['n_straddling']} of {len(test)} test photos are of groups" in groups["sentences"][1]
 
 
+@pytest.mark.thorough
 def test_check_names_series_that_cross_a_given_split_and_groups_that_do(in_process, divided, half_and_half):
     findings = {f["kind"]: f for f in json.loads(in_process.works("check", half_and_half, "--json"))["findings"]}
     assert "whose file names begin alike, and the score is better for it" in findings["kin"]["sentence"]

@@ -174,6 +174,7 @@ def hot_dogs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
+@pytest.mark.thorough
 def test_a_cat_is_no_hot_dog_and_leaks_are_said(run: Run, shared_data: Path, hot_dogs: Path, tmp_path: Path) -> None:
     cat = shared_data / "unknown" / "objects" / "n02123045_tabby.JPEG"
     said = run("not_hot_dog", hot_dogs, cat, tmp_path / "model", "--quick")

@@ -64,6 +64,7 @@ def kinds(evaluation: dict) -> list[str]:
     return [item["kind"] for item in evaluation["advice"]]
 
 
+@pytest.mark.thorough
 def test_a_tiny_set_is_corrupted_and_the_sentences_say_on_how_few(tellapart, photos, folder):
     copied(photos, folder, banjo=slice(0, 8), drum=slice(0, 8))
     evaluation, said = trained_on(tellapart, folder, "--robustness")
@@ -82,6 +83,7 @@ def test_a_tiny_set_is_corrupted_and_the_sentences_say_on_how_few(tellapart, pho
     assert corrupted["sentences"][0].split(" (")[0] in page
 
 
+@pytest.mark.thorough
 def test_evaluate_corrupts_new_photos_too(tellapart, trained, fresh):
     evaluation = tellapart.json("evaluate", trained, fresh, "--robustness")
     assert evaluation["robustness"]["n"] == 12
@@ -183,6 +185,7 @@ def test_a_class_that_is_all_copies_of_another(tellapart, photos, folder):
     assert "exact_duplicate" not in {finding["kind"] for finding in found}, "keep one of each is no advice here"
 
 
+@pytest.mark.thorough
 def test_a_class_of_a_single_scene(tellapart, photos, folder):
     copied(photos, folder, banjo=slice(None), accordion=slice(None))
     (folder / "drum").mkdir()

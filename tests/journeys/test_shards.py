@@ -169,6 +169,7 @@ def test_check_finds_in_shards_what_it_finds_in_the_photos(tellapart, garments, 
     tellapart.refuses("check", dest, says=["another network", "--quality fast"])
 
 
+@pytest.mark.thorough
 def test_a_model_of_photos_that_are_gone_is_written_and_says_so(tellapart, whole, tmp_path):
     dest = moved(whole, tmp_path, tmp_path / "gone")
     tellapart.works("train", dest, "-o", tmp_path / "garments", "--quality", "fast", "--no-advice")

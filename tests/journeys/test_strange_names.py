@@ -42,6 +42,7 @@ def strange(photos, tmp_path):
     return folder
 
 
+@pytest.mark.thorough
 def test_photos_and_folders_with_such_names(run, strange, tmp_path):
     model = tmp_path / f"model {TITLE}"
     run("train", strange, "-o", model, "--quality", "fast", "--test-share", 0.3)

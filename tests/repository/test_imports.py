@@ -54,6 +54,7 @@ def layers():
     return module
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_imports_go_down_and_packages_stay_small():
     assert not layers().broken_rules()

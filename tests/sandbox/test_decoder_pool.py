@@ -81,6 +81,7 @@ def test_the_same_pixels_in_the_order_of_asking(shared_data):
     assert all(np.array_equal(a, b) for a, b in zip(got, expected, strict=True))
 
 
+@pytest.mark.thorough
 def test_the_same_pixels_of_every_format(shared_data):
     """In the jail too: large photos, and HEIC, whose codec starts a thread for each."""
     noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
