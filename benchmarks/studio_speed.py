@@ -52,10 +52,10 @@ SCROLL = """async ([seconds, from]) => {
     frames.push(now - last);
     last = now;
     for (const tile of grid.querySelectorAll("[role=option]")) {
-      const at = tile.getBoundingClientRect(), img = tile.querySelector("img");
+      const at = tile.getBoundingClientRect(), picture = tile.querySelector("canvas");
       if (at.bottom < box.top + 1 || at.top > box.bottom - 1) continue;
       seen.add(tile.id);
-      if (img.getAttribute("src") && img.complete && img.naturalWidth) {
+      if (picture.width) {
         if (since.has(tile.id)) blanks.push(now - since.get(tile.id));
         since.delete(tile.id);
       } else if (!since.has(tile.id)) since.set(tile.id, now);
@@ -272,7 +272,7 @@ def looked(address: str, server: int, n: int) -> list[measure.Row]:
             page.goto("about:blank")
             begin = time.perf_counter()
             page.goto(address)
-            page.locator("photo-grid [role=option] img[src]").first.wait_for()
+            page.locator("photo-grid [role=option] canvas:not([width='0'])").first.wait_for()
             shown.append(time.perf_counter() - begin)
             page.wait_for_timeout(1_500)  # until it has the photos read, which is another number
             for job in ask("/v1/jobs"):

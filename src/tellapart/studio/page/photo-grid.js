@@ -1,7 +1,7 @@
 /** The photos as tiles, as many as are in sight; one has the cursor, any number are chosen. */
 
 import { make } from "./elements.js";
-import { heldThumbnail, loadThumbnail } from "./thumbnails.js";
+import { drawThumbnail } from "./thumbnails.js";
 
 /** @typedef {import("./studio-types").Photo} Photo */
 
@@ -29,7 +29,7 @@ export class PhotoGrid extends HTMLElement {
   #top = 0; // where it was scrolled to last
   #upwards = false; // whether it was scrolled up last
   #tilePx = 100;
-  /** @type {Map<string, {tile: any, img: HTMLImageElement, caption: any, count: any, abort: AbortController, said: string}>} */
+  /** @type {Map<string, {tile: any, picture: HTMLCanvasElement, caption: any, count: any, abort: AbortController, said: string}>} */
   #tiles = new Map();
   #space = make("div", { class: "space", role: "presentation" });
 
@@ -194,10 +194,10 @@ export class PhotoGrid extends HTMLElement {
     for (let index = first; index < first + rows * this.#columns; index++) indices.add(index);
     const wanted = new Map();
     for (const index of indices) if (this.#view[index]) wanted.set(this.#view[index].id, index);
-    for (const [id, { tile, img, abort }] of this.#tiles) {
+    for (const [id, { tile, picture, abort }] of this.#tiles) {
       if (wanted.has(id)) continue;
       abort.abort();
-      img.removeAttribute("src"); // its pixels go now, not when the tile is collected
+      picture.width = 0; // its pixels go now, not when the tile is collected
       tile.remove();
       this.#tiles.delete(id);
     }
@@ -246,7 +246,7 @@ export class PhotoGrid extends HTMLElement {
 
   /** @param {Photo} photo */
   #make(photo) {
-    const img = make("img", { alt: "", draggable: "false", decoding: "async" });
+    const picture = make("canvas", { width: "0", height: "0" });
     const caption = make("bdi", { class: "caption" });
     const marks = make("span", { class: "marks", "aria-hidden": "true" });
     if (photo.split) marks.append(make("span", { "data-says": photo.split }));
@@ -254,21 +254,14 @@ export class PhotoGrid extends HTMLElement {
     const count = make("span", { class: "count-of", title: "photos of one scene" });
     const test = make("span", { title: "for the test: it never trains", hidden: true, "data-says": "test" });
     marks.append(count, test);
-    const frame = make("div", { class: "frame" }, img, marks);
+    const frame = make("div", { class: "frame" }, picture, marks);
     const tile = make("div", { role: "option", id: `photo-${photo.id}`, title: photo.name }, frame, caption);
-    const parts = { tile, img, caption, count, test, abort: new AbortController(), said: "" };
+    const parts = { tile, picture, caption, count, test, abort: new AbortController(), said: "" };
     this.#tiles.set(photo.id, parts);
     this.#space.append(tile);
-    const here = heldThumbnail(photo.id);
-    if (here) img.src = here;
-    else {
-      loadThumbnail(photo.id, parts.abort.signal).then(
-        (address) => (img.src = address),
-        (error) => {
-          if (!parts.abort.signal.aborted) frame.append(make("p", { class: "why" }, error.message));
-        },
-      );
-    }
+    drawThumbnail(photo.id, picture, parts.abort.signal).catch((error) => {
+      if (!parts.abort.signal.aborted) frame.append(make("p", { class: "why" }, error.message));
+    });
     return parts;
   }
 }
