@@ -137,9 +137,11 @@ def main() -> None:
             tables[f"`tellapart train` of {n:,} rows"] = [row]
             if learned:
                 tables[f"More rows than the sample, of {n:,}"] = learned
-            tables[f"The same optimum of {n:,} rows"] = [optimum(shards, found, n)]
             facts = {**photos, "load_after": round(os.getloadavg()[0], 1)}
-            measure.report_piece(options, [str(size) for size in sorted({*SIZES, *sizes})], str(n), tables, **facts)
+            pieces = [str(size) for size in sorted({*SIZES, *sizes})]
+            measure.report_piece(options, pieces, str(n), tables, **facts)  # also where what follows is ended
+            tables[f"The same optimum of {n:,} rows"] = [optimum(shards, found, n)]
+            measure.report_piece(options, pieces, str(n), tables, **facts)
 
 
 if __name__ == "__main__":
