@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from tellapart.data.source import scan
+from tellapart.server.shell.problem import as_json
 from tellapart.studio import session as module
 from tellapart.studio.journal import open_journal
 from tellapart.studio.session import Session
@@ -107,6 +108,30 @@ def test_a_page_is_told_what_changed_since(opened):
     said, photo = opened(work)
     assert said["photos"] == {photo: ["", True, False, [], "", "", False, False]}
     assert (said["undo"], said["redo"], said["classes"]) == ("none", None, ["hat", "shoe"])
+
+
+def test_what_is_sent_is_what_holds(opened, photos):
+    """It is made once as long as nothing changes."""
+
+    def work(session):
+        def now():
+            sent = session.whole_as_sent()
+            assert sent == as_json(session.whole())
+            assert session.whole_as_sent() is sent
+            return sent
+
+        first = now()
+        photo = session.whole()["photos"][0][0]
+        session.do({"do": "label", "photos": [photo], "label": "scarf"})
+        labelled = now()
+        session.do({"do": "undo"})
+        undone = now()
+        (photos / "hat" / "1.jpg").unlink()
+        session.look()
+        session.drew([[photo]])
+        return len({first, labelled, undone, now()})
+
+    assert opened(work) == 4
 
 
 def test_a_photo_that_is_gone_is_not_shown_and_not_forgotten(opened, photos):

@@ -224,7 +224,8 @@ def _photos(session: Session, scoring: Scoring, events: Events, room: Budget) ->
     """What is known of the photos, and what a person says of them."""
 
     async def state(_: Request) -> Response:
-        return json_response(session.whole())
+        content = session.whole_as_sent()
+        return Response(content, headers={"cache-control": "no-store"}, media_type="application/json")
 
     async def changes(request: Request) -> Response:
         return json_response(session.changes(_since(request.query_params.get("since"))))

@@ -95,8 +95,16 @@ def json_response(
     value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
 ) -> Response:
     """`value` as JSON that is never cached; refuses NaN and infinity."""
-    content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return Response(content, status, {"cache-control": "no-store", **(headers or {})}, media_type)
+    return Response(as_json(value), status, {"cache-control": "no-store", **(headers or {})}, media_type)
+
+
+def as_json(value: Any) -> bytes:
+    """As it is sent.
+
+    Raises:
+        ValueError: NaN or infinity are in it.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def of_photo(error: PhotoError) -> dict[str, str]:
