@@ -197,3 +197,23 @@ def test_what_was_said_stands_unless_it_is_to_be_replaced():
     assert over.after.photos == {"a": Mark("shoe")}  # chance, or the person, chose it when it got its first word
     with pytest.raises(InputError):
         added(state, Batch({"n": ""}, {"n"}, "not sure"), Words({}), {"n"}, set())
+
+
+def test_folders_keep_one_space_and_classes_that_came_into_the_source_meanwhile(empty, jpegs, tmp_path):
+    dogs = tmp_path / "new" / "dogs"
+    dogs.mkdir()
+    (dogs / "1.jpg").write_bytes(jpegs[0])
+    told = hand_over(empty, jpegs[1:], "all/my  hats/1.jpg", "all/my  hats/2.jpg", "all/shoe /3.jpg")
+    assert told["classes"] == {"my hats": 2, "shoe": 1}
+    assert empty.state()[1]["classes"] == ["dogs", "my hats", "shoe"]
+    assert shown(empty)["dogs/1.jpg"] == "dogs"
+
+
+def test_a_photo_that_lies_in_the_source_too_can_be_labelled_after_an_undo(empty, jpegs, tmp_path):
+    hand_over(empty, jpegs, "a.jpg", label="hat")
+    (tmp_path / "new" / "own.jpg").write_bytes(jpegs[0])
+    empty.ask("/v1/look", b"")
+    empty.do(do="undo")
+    (photo,) = [photo[0] for photo in empty.state()[1]["photos"] if not photo[12]]
+    empty.do(do="label", photos=[photo], label="shoe")
+    assert list(shown(empty).values()) == ["shoe"]

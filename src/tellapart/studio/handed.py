@@ -115,7 +115,8 @@ def _classes(parts_of: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
         parts_of = {photo: parts[1:] for photo, parts in parts_of.items()}
     files = [Found(parts, photo) for photo, parts in parts_of.items()]
     folders = {parts[:n] for parts in parts_of.values() for n in range(1, len(parts))}
-    found = {one.place: one.class_name for one in arrange(Listing(files, folders), "").placed if one.class_name}
+    placed = arrange(Listing(files, folders), "").placed
+    found = {one.place: " ".join(one.class_name.split()) for one in placed if one.class_name}
     names = {*found.values()}
     check_class_names({name for name in names if name.casefold() not in RESERVED_CLASS_NAMES})
     return found if len(names) > 1 else {}
@@ -174,9 +175,16 @@ def told_of(state: State, batch: Batch, words: Words, line: Line | None) -> dict
     return {
         "n_new": n_new,
         "n_known": len(here) - n_new,
-        "n_kept": sum(wanted[photo] not in ("", mark.label or NONE_OF_THESE) for photo, mark in here.items()),
+        "n_kept": sum(_says_else(mark, wanted[photo]) for photo, mark in here.items()),
         "classes": dict(sorted(said.items())),
         "by_folder": not batch.label and any(words.labels.values()),
         "folder": words.folder if not batch.label else "",
         "note": words.note,
     }
+
+
+def _says_else(mark: Mark, word: str) -> bool:
+    """Whether another word than the wanted one, if there is one, is said of a photo."""
+    if mark.none:
+        return word.casefold() not in ("", NONE_OF_THESE)
+    return bool(mark.label and word) and mark.label != word

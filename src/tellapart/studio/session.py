@@ -52,6 +52,7 @@ class Session:
         self._first_known = False
         self._draw: Draw | None = None
         self._sent: tuple[tuple[object, ...], bytes] | None = None
+        self._reading = Lock()  # what was read of the source later is shown later
         self._turn = Lock()  # one line after the other, whatever becomes of who asked
 
     def look(self, progress: Progress | None = None) -> int:
@@ -60,11 +61,12 @@ class Session:
         Raises:
             InputError: it cannot be read, or what was found cannot be saved.
         """
-        heap = read_heap(self.source, self.folder, progress)
-        with self._turn:
-            n_new = self._find(heap)
-            self._arrived.clear()
-            self._show(heap)
+        with self._reading:
+            heap = read_heap(self.source, self.folder, progress)
+            with self._turn:
+                n_new = self._find(heap)
+                self._arrived.clear()
+                self._show(heap)
         self.whole_as_sent()  # the first page is about to ask
         return n_new
 
@@ -96,17 +98,19 @@ class Session:
         here = tuple(photo for photo in known if not self._is_gone(photo))
         if {photo.id for photo in here} != {photo.id for photo in self.heap.photos}:
             self._first_known = False  # what is new has no stack yet
+        self.by_id = {photo.id: photo for photo in known}  # first: who sees the heap sees these
         self._found, self.heap, self._draw = found, replace(found, photos=here), None
-        self.by_id = {photo.id: photo for photo in known}
 
     @property
     def draw(self) -> Draw:
         """Which photos are for the test; before the photos were read, what was written down of it."""
-        if self._draw is None:
-            state = self.journal.state
+        if (draw := self._draw) is None:
+            state, heap = self.journal.state, self.heap
             fixed = state.drawn if self._first_known else {**dict.fromkeys(state.marks, False), **state.drawn}
-            self._draw = draw_of(self.heap.photos, state.marks, self._first, fixed, self.journal.seed)
-        return self._draw
+            draw = draw_of(heap.photos, state.marks, self._first, fixed, self.journal.seed)
+            if heap is self.heap:  # else another thread shows other photos by now
+                self._draw = draw
+        return draw
 
     @property
     def read(self) -> bool:
@@ -155,6 +159,7 @@ class Session:
                 if line.do in ("split", "join", UNDO, REDO):
                     self._draw = None
                 if line.of is not None and self.journal.state.lines[line.of].do == ADD:
+                    self._find(self._found, but={*self._arrived})  # one may lie in the source, too
                     self._show(self._found)
             return n_left
 
@@ -184,8 +189,12 @@ class Session:
         Raises:
             InputError: a class cannot be called so, or it cannot be saved.
         """
-        heap = read_heap(self.source, self.folder)
         words = by_folders(batch.paths) if batch.by_folder and not batch.label else Words({})
+        with self._reading:
+            heap = read_heap(self.source, self.folder)
+            return self._add(batch, words, heap)
+
+    def _add(self, batch: Batch, words: Words, heap: Heap) -> dict[str, Any]:
         with self._turn:
             own = {photo.id for photo in heap.photos if photo.id in batch.paths and is_collected(photo, self.folder)}
             there = {photo.id for photo in heap.photos}
@@ -193,11 +202,12 @@ class Session:
             batch, kept = replace(batch, paths=here), {*here} - {*self.draw.without_tests([*here])}
             if any(photo in self.draw.tests for photo in here):
                 batch = replace(batch, by="")  # chance chose them
+            self._find(heap, but={*own, *dict(self._arrived)})
             line = added(self.journal.state, batch, words, own, kept)
-            self._find(heap, but=own | self._arrived.keys())
             if line is not None:
                 self.journal.add(line)
-            self._arrived = {photo: place for photo, place in self._arrived.items() if photo not in here}
+            for photo in here:
+                self._arrived.pop(photo, None)
             self._show(heap)
         return told_of(self.journal.state, batch, words, line)
 

@@ -16,7 +16,7 @@ export const classOfKey = (key, classes) => (key.length === 1 ? classes[KEYS.ind
 export class ClassPanel extends HTMLElement {
   #list = make("ul", { "aria-label": "Classes" });
   #box = make("input", {
-    type: "text", id: "class-box", autocomplete: "off", spellcheck: "false", maxlength: "200",
+    type: "text", id: "class-box", autocomplete: "off", spellcheck: "false", maxlength: "500",
     placeholder: "Type a class", "aria-label": "Type a class: Enter labels with the first that fits, or makes it",
   }); // prettier-ignore
   /** @type {string[]} */

@@ -47,9 +47,11 @@ async function ask(path, options = {}) {
 
 /** @type {Promise<import("./studio-types").Whole> | null} what early.js has asked for */
 let begun = null;
+let taken = false;
 
 /** Asks for what `whole` gives first. */
 export function beginWhole() {
+  if (taken) return; // this came late, and what it asked for would be old when it is taken
   begun ??= get("/v1/state");
   begun.catch(() => null); // whoever takes it is told
 }
@@ -58,6 +60,7 @@ export function beginWhole() {
 export async function whole() {
   const first = begun ?? get("/v1/state");
   begun = null;
+  taken = true;
   return first;
 }
 

@@ -16,7 +16,7 @@ const TOLD = 200;
 
 class CollectScreen extends HTMLElement {
   #store = /** @type {import("./store").Store} */ (/** @type {unknown} */ (null));
-  #class = make("input", { type: "text", id: "as-class", list: "as-classes", autocomplete: "off", maxlength: "200", placeholder: "none yet" }); // prettier-ignore
+  #class = make("input", { type: "text", id: "as-class", list: "as-classes", autocomplete: "off", maxlength: "500", placeholder: "none yet" }); // prettier-ignore
   #classes = make("datalist", { id: "as-classes" });
   #said = make("p", { class: "collected", role: "status" });
   #next = make("div", { class: "answers" });
@@ -189,7 +189,7 @@ class CollectScreen extends HTMLElement {
   async #add(batch, came, nRefused) {
     let trouble = null;
     const added = await this.#store.add(batch).catch((error) => {
-      if (!batch.label) throw error;
+      if (!batch.label && !batch.by_folder) throw error;
       trouble = error; // a class cannot be called so: better without one than not at all
       return this.#store.add({ ...batch, label: "", by_folder: false });
     });

@@ -59,7 +59,7 @@ export function changeClasses(classes, act) {
   const select = (id, label) =>
     make("label", {}, label, make("select", { id }, ...classes.map((name) => make("option", {}, name))));
   const which = select("class-which", "Class");
-  const name = make("label", {}, "New name", make("input", { id: "class-name", maxlength: "200", autocomplete: "off" }));
+  const name = make("label", {}, "New name", make("input", { id: "class-name", maxlength: "500", autocomplete: "off" }));
   const into = select("class-into", "Merge into");
   const value = (/** @type {any} */ label) => label.lastElementChild.value;
   /** @type {(text: string, make: () => Record<string, string>) => any} */

@@ -211,7 +211,7 @@ class DoubtsScreen extends HTMLElement {
     return make(
       "div",
       { class: "answers" },
-      ...(others.length ? [make("button", { type: "button", click: both }, "Both are ", named(label))] : []),
+      ...(others.length && label ? [make("button", { type: "button", click: both }, "Both are ", named(label))] : []),
       make("button", { type: "button", click: out }, "Leave this one out"),
     );
   }

@@ -123,6 +123,7 @@ export class Store extends EventTarget {
    * @returns {Promise<import("./studio-types").Added>} once it is on the disk
    */
   add(batch) {
+    this.dispatchEvent(new Event("act"));
     const sent = this.#turn.then(async () => {
       const whole = await client.add(batch);
       this.#takeWhole(whole);

@@ -89,7 +89,7 @@ def score(desk: Desk, _: Mapping[str, Any], progress: Progress) -> dict[str, Any
     trained, evaluation, kept = scored(prepared, LinearProbe(READING), first=first, progress=progress)
     desk.at_hand = Scored(trained, evaluation, ids)
     answers = _answers(trained, kept.tested.probs, ids, seen)
-    return {**told, "sentences": summary(evaluation)[1:], "answers": answers}
+    return {**told, "sentences": [_on_the_page(said) for said in summary(evaluation)[1:]], "answers": answers}
 
 
 def at_most(dataset: Dataset, seen: Seen, draw: Draw) -> tuple[Dataset, int]:
