@@ -149,7 +149,7 @@ def test_a_card_that_its_owner_wrote_stays(mine: Path) -> None:
         ({"hat": "dress"}, "Two classes"),
         ({"hat": "none of these"}, "a model gives this answer itself"),
         ({"hat": "a\x1b]0;x"}, "cannot be shown"),
-        ({"hat": "x" * 201}, "201 letters"),
+        ({"hat": "x" * 501}, "501 letters"),
     ],
 )
 def test_impossible_names_are_refused_and_nothing_changes(mine: Path, wanted: dict[str, str], words: str) -> None:

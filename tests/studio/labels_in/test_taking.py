@@ -57,7 +57,7 @@ def test_one_action_and_one_undo(session):
 
 def test_what_disagrees_or_is_no_class_is_said_and_not_guessed(session):
     rows = [("0.jpg", "mug"), ("0.jpg", "cup"), ("1.jpg", "mug"), ("1.jpg", " mug "), ("2.jpg", "not sure"),
-            ("3.jpg", "a\u202eb"), ("4.jpg", "x" * 201), ("5.jpg", "hat\u200b")]  # fmt: skip
+            ("3.jpg", "a\u202eb"), ("4.jpg", "x" * 501), ("5.jpg", "hat\u200b")]  # fmt: skip
     content = "\n".join(json.dumps({"path": path, "label": label}) for path, label in rows).encode()
     told = session.labels(content, "a.jsonl", "all")
     assert (told["n_photos"], told["new_classes"]) == (1, ["mug"])
