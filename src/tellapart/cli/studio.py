@@ -79,6 +79,7 @@ def studio(photos: str | None, output: str | None, labels: str | None, port: int
             with progress_bars() as progress:
                 session.look(progress)
             taken = _take_labels(session, labels) if labels else []
+            session.whole_as_sent()  # the first page is about to ask
             address = f"{url(HOST, listener.getsockname()[1])}/#token={token}"
             log_to_stderr(quiet=True)
             model = Path(output or folder / "model").absolute()

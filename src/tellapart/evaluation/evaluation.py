@@ -370,13 +370,13 @@ def headline_with_leaks(evaluation: Evaluation) -> Headline:
         return Headline("There are no test photos, so nothing is known about how well this works.")
     score, plausible = of_so_many(accuracy.n_right, n, accuracy.low, accuracy.high, crossed=crossed)
     rest = ["Each was answered by a model that had not seen it."] if crossed else []
+    usual = shortened(str(baseline.class_name))
     if baseline.n_right == n:
-        rest.append(f"Every test photo is '{baseline.class_name}', so this says nothing about the others.")
+        rest.append(f"Every test photo is '{usual}', so this says nothing about the others.")
     else:
-        rest.append(f"Always answering '{shortened(str(baseline.class_name))}' would get {baseline.n_right:,}.")
+        rest.append(f"Always answering '{usual}' would get {baseline.n_right:,}.")
         if baseline.p_value is not None and baseline.p_value > NOT_CLEARLY_BETTER_P:
-            p_said = f"(p = {baseline.p_value:.2g})"
-            rest.append(f"This is not clearly better than always answering '{baseline.class_name}' {p_said}.")
+            rest.append(f"This is not clearly better than always answering '{usual}' (p = {baseline.p_value:.2g}).")
     if n < FEW_TEST_PHOTOS:
         rest.append(f"With so few {'photos' if crossed else 'test photos'} the score is a rough guess.")
     return Headline(score, plausible, " ".join(rest))

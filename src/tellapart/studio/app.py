@@ -17,7 +17,7 @@ from tellapart.sandbox.decoder_pool import DecoderPool
 from tellapart.server.shell.app import Settings, make_app
 from tellapart.server.shell.limits import Budget, Reservation, read_body
 from tellapart.server.shell.pages import read_pages, routes
-from tellapart.server.shell.problem import Problem, bad_request, json_response
+from tellapart.server.shell.problem import Problem, bad_request, json_response, sent
 from tellapart.studio.collected import take_zip
 from tellapart.studio.events import Events
 from tellapart.studio.handed import Batch
@@ -224,8 +224,7 @@ def _photos(session: Session, scoring: Scoring, events: Events, room: Budget) ->
     """What is known of the photos, and what a person says of them."""
 
     async def state(_: Request) -> Response:
-        content = session.whole_as_sent()
-        return Response(content, headers={"cache-control": "no-store"}, media_type="application/json")
+        return sent(session.whole_as_sent())
 
     async def changes(request: Request) -> Response:
         return json_response(session.changes(_since(request.query_params.get("since"))))

@@ -67,8 +67,7 @@ class Session:
                 n_new = self._find(heap)
                 self._arrived.clear()
                 self._show(heap)
-        self.whole_as_sent()  # the first page is about to ask
-        return n_new
+                return n_new
 
     def _find(self, heap: Heap, but: Set[str] = frozenset()) -> int:
         """Write down which photos of the heap were not known before, but those in `but`; how many."""
@@ -159,7 +158,7 @@ class Session:
                 if line.do in ("split", "join", UNDO, REDO):
                     self._draw = None
                 if line.of is not None and self.journal.state.lines[line.of].do == ADD:
-                    self._find(self._found, but={*self._arrived})  # one may lie in the source, too
+                    self._find(self._found, but={*self._arrived.copy()})  # one may lie in the source, too
                     self._show(self._found)
             return n_left
 
@@ -202,7 +201,7 @@ class Session:
             batch, kept = replace(batch, paths=here), {*here} - {*self.draw.without_tests([*here])}
             if any(photo in self.draw.tests for photo in here):
                 batch = replace(batch, by="")  # chance chose them
-            self._find(heap, but={*own, *dict(self._arrived)})
+            self._find(heap, but={*own, *self._arrived.copy()})
             line = added(self.journal.state, batch, words, own, kept)
             if line is not None:
                 self.journal.add(line)

@@ -95,7 +95,14 @@ def json_response(
     value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
 ) -> Response:
     """`value` as JSON that is never cached; refuses NaN and infinity."""
-    return Response(as_json(value), status, {"cache-control": "no-store", **(headers or {})}, media_type)
+    return sent(as_json(value), status=status, headers=headers, media_type=media_type)
+
+
+def sent(
+    content: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
+) -> Response:
+    """A response that is never cached, of what is JSON already."""
+    return Response(content, status, {"cache-control": "no-store", **(headers or {})}, media_type)
 
 
 def as_json(value: Any) -> bytes:
