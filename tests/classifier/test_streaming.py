@@ -6,7 +6,7 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.classifier import streaming
 from tellapart.classifier.probe import fit_heads
-from tellapart.classifier.streaming import fit_streaming, log_loss
+from tellapart.classifier.streaming import Drawn, Some, fit_streaming, log_loss
 from tellapart.classifier.temperature import calibrated, nll
 from tellapart.recipe import LinearProbe
 
@@ -60,7 +60,6 @@ def test_the_number_of_workers_changes_no_bit(drawn):
 
 def test_a_sample_in_memory_leads_to_the_optimum_of_all_in_few_passes(drawn, exact, monkeypatch):
     monkeypatch.setattr(streaming, "SAMPLED", 600)
-    monkeypatch.setattr(streaming, "GAUGED_ON", 100)
     streamed = fit_streaming(cut(drawn, [100] * 30), N_CLASSES, C, BALANCE)
     assert streamed.converged
     assert streamed.n_passes <= 20
@@ -90,3 +89,29 @@ def test_log_losses_are_those_of_all_photos_at_once(drawn, exact):
     pieces = cut(drawn, [1000, 0, 2000])
     found = log_loss([exact, exact], pieces, [1.0, 2.0])
     assert found == pytest.approx([nll(exact.logits(drawn[0]), drawn[1], t) for t in (1.0, 2.0)], rel=1e-5)
+
+
+def test_of_more_photos_than_are_drawn_exactly_so_many_stand_for_all():
+    rng = np.random.default_rng(3)
+    doubt, weights = rng.pareto(1.2, 4000), rng.random(4000)
+    sums, orders = [], []
+    for seed in range(60):
+        rank = doubt / (1 - np.random.default_rng([7, seed]).random(4000))
+        whole = Some(np.arange(4000, dtype=np.float32)[:, None], weights, doubt, rank)
+        drawn = Drawn(300)
+        for start in range(0, 4000, 250):
+            part = whole.of(slice(start, start + 250))
+            drawn.add([part.of(part.rank > drawn.least)])
+        x, own = drawn.all()
+        assert len(x) == 300
+        sums.append(own.sum())
+        orders.append((np.diff(x[:, 0]) > 0).all())
+    assert np.mean(sums) == pytest.approx(weights.sum(), rel=0.05)
+    assert all(orders)
+
+
+def test_of_fewer_photos_each_stands_for_itself():
+    some = Some(np.zeros((5, 2), np.float32), np.arange(5.0), np.ones(5), np.arange(1.0, 6))
+    drawn = Drawn(9)
+    drawn.add([some.of(slice(0, 2)), some.of(slice(2, 5))])
+    assert drawn.all()[1].tolist() == [0, 1, 2, 3, 4]

@@ -1,8 +1,8 @@
 """The minimum of a multinomial logistic loss of which only a sample lies in memory, in few looks at the whole.
 
-The slope is that of the whole, the curvature that of the sample: one step of Newton's method with it leaves a part of
-the way, and L-BFGS on top learns from the steps so far what the sample does not know. A step costs one look at the
-whole; L-BFGS alone takes hundreds where classes are told apart nearly without mistakes.
+The slope is that of the whole, the curvature that of a sample, which is drawn anew at each look: one step of Newton's
+method with it leaves a part of the way, and L-BFGS on top learns from the steps so far what samples do not know. A step
+costs one look at the whole; L-BFGS alone takes hundreds where classes are told apart nearly without mistakes.
 
 Source: Erdogdu and Montanari, "Convergence rates of sub-sampled Newton methods" (2015); Nocedal and Wright, "Numerical
 Optimization" (2006), algorithms 7.2 (conjugate gradients) and 7.4 (the two loops of L-BFGS).
@@ -86,6 +86,20 @@ class Sample:
             return logits
 
         return np.concatenate(list(self.in_order(of_block, len(self.blocks()))))
+
+
+class Look(NamedTuple):
+    """What the whole says of a solution.
+
+    Args:
+        loss: the mean loss.
+        slope: (K, D + 1) of it.
+        sample: of the whole, drawn for the curvature there.
+    """
+
+    loss: float
+    slope: _Floats
+    sample: Sample
 
 
 class Curvature:
@@ -174,48 +188,37 @@ class Curvature:
         return np.asarray(cho_solve(self._usual, slope.T).T, np.float64)
 
 
-def minimum(
-    loss: Callable[[_Floats], tuple[float, _Floats]],
-    first: _Floats,
-    known: tuple[float, _Floats],
-    sample: Sample,
-    *,
-    least_move: float,
-    max_looks: int,
-) -> Minimum:
+def minimum(look: Callable[[_Floats], Look], first: _Floats, *, least_move: float, max_looks: int) -> Minimum:
     """Where the loss of the whole is least.
 
     Args:
-        loss: gives the loss of the whole and its slope (K, D + 1) at a solution (K, D + 1).
+        look: gives what the whole says of a solution (K, D + 1).
         first: the solution to begin with.
-        known: the loss and the slope there.
-        sample: of the whole.
         least_move: ends where the next step moves no probability of the sample by more.
         max_looks: ends after so many, too.
     """
-    solution, (value, slope) = first, known
+    solution, known, n_looks = first, look(first), 1
     steps: list[tuple[_Floats, _Floats]] = []
-    n_looks = 0
     while True:
-        curvature = sample.at(solution)
-        step = -_solved(slope, steps, curvature)
+        curvature = known.sample.at(solution)
+        step = -_solved(known.slope, steps, curvature)
         logits, probs = curvature.moved(step)
         if probs <= least_move:
             return Minimum(solution, n_looks, True)
-        promised, share = float((slope * step).sum()), min(1.0, LONGEST / logits)
+        promised, share = float((known.slope * step).sum()), min(1.0, LONGEST / logits)
         while True:
             if n_looks >= max_looks or share < SHORTEST:
                 return Minimum(solution, n_looks, False)
             further = solution + share * step
-            new_value, new_slope = loss(further)
+            found = look(further)
             n_looks += 1
-            if new_value <= value + LEAST_FALL * share * promised + ROUNDING * abs(value):
+            if found.loss <= known.loss + LEAST_FALL * share * promised + ROUNDING * abs(known.loss):
                 break
             # The lowest point of the parabola through both values and the slope.
-            share *= min(max(-share * promised / (2 * (new_value - value - share * promised)), 0.1), 0.5)
-        if float(((further - solution) * (new_slope - slope)).sum()) > 0:
-            steps = [*steps[-REMEMBERED + 1 :], (further - solution, new_slope - slope)]
-        solution, value, slope = further, new_value, new_slope
+            share *= min(max(-share * promised / (2 * (found.loss - known.loss - share * promised)), 0.1), 0.5)
+        if float(((further - solution) * (found.slope - known.slope)).sum()) > 0:
+            steps = [*steps[-REMEMBERED + 1 :], (further - solution, found.slope - known.slope)]
+        solution, known = further, found
 
 
 def _solved(slope: _Floats, steps: list[tuple[_Floats, _Floats]], curvature: Curvature) -> _Floats:

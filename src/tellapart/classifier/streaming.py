@@ -1,11 +1,11 @@
 """The head on more photos than memory holds: the loss of `logistic`, summed over pieces that are read one by one.
 
-Each step of L-BFGS reads every piece once. Pieces are summed in their order, in float64, whoever computed them: the
-number of threads changes no bit, and another division of the same photos only the last digits. Features stay float32
-where they lie; a block of them at a time is computed in float64.
+Each step of Newton's method reads every piece once. Pieces are summed in their order, in float64, whoever computed
+them: the number of threads changes no bit, and another division of the same photos moves no probability by more than
+1e-4. Features stay float32 where they lie; a block of them at a time is computed in float64.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from tellapart.classifier.newton import Sample, minimum
+from tellapart.classifier.newton import Look, Sample, minimum
 from tellapart.classifier.probe import NEVER_ANSWERED
 from tellapart.engine.head import Head
 from tellapart.parallel import map_in_order
@@ -22,8 +22,9 @@ from tellapart.parallel import map_in_order
 MAX_PASSES = 50  # 4 to 10 are usual from the head of a sample
 LEAST_MOVE = 1e-5  # of a probability by a step, from which on none is made: all are then within 1e-4 of the optimum
 SAMPLED = 20_000  # photos in memory that tell the curvature, 100 MB
-GAUGED_ON = 5_000  # photos; their mean doubt says which of the others are drawn
-BLOCK = 512  # photos computed at once: 5 MB
+LEAST_DOUBT = 0.005  # of a photo, when it is drawn for that: what no class is in doubt of now may be soon
+BLOCK = 256  # photos computed at once: 2.6 MB
+AHEAD = 2  # pieces a worker that are read before their turn: 20 MB each
 
 _Floats = NDArray[np.float64]
 
@@ -109,18 +110,16 @@ def fit_streaming(
         n, d = int(counts.sum()), len(scaling.mean)
         problem = _Problem(pieces, scaling, compact, share, 1 / (c * n), n_workers)
         first = _unfolded(start, present, scaling) if start is not None else np.zeros((len(present), d + 1))
-        known, sample = problem.begun(first, n)
-        n_passes = 1
-        progress(n_passes, MAX_PASSES)
+        n_passes = 0
 
-        def loss(solution: _Floats) -> tuple[float, _Floats]:
+        def look(solution: _Floats) -> Look:
             nonlocal n_passes
-            found = problem.loss(solution)
+            found = problem.look(solution)
             n_passes += 1
             progress(n_passes, MAX_PASSES)
             return found
 
-        found = minimum(loss, first, known, sample, least_move=LEAST_MOVE, max_looks=MAX_PASSES - 1)
+        found = minimum(look, first, least_move=LEAST_MOVE, max_looks=MAX_PASSES)
     return Streamed(_folded(found.solution, present, n_classes, scaling), n, n_passes, found.converged)
 
 
@@ -133,7 +132,7 @@ def _in_order(work: Callable[[int], Any], n: int, n_workers: int | None) -> Iter
 
     # OpenBLAS has one limit for all threads, and the first that ends would take it from the others.
     with known.limit(limits=1):
-        yield from map_in_order(limited, range(n), n_workers=n_workers, name="pieces")
+        yield from map_in_order(limited, range(n), n_workers=n_workers, ahead=AHEAD, name="pieces")
 
 
 def _census(pieces: Pieces, n_classes: int, n_workers: int | None) -> tuple[NDArray[np.int64], _Scaling]:
@@ -178,83 +177,101 @@ class _Problem:
     penalty: float
     n_workers: int | None
 
-    def loss(self, solution: _Floats) -> tuple[float, _Floats]:
-        """The loss and its gradient."""
-        parts = _in_order(partial(self._of_piece, solution), len(self.pieces), self.n_workers)
-        return self._summed(parts, solution)
-
-    def begun(self, solution: _Floats, n: int) -> tuple[tuple[float, _Floats], Sample]:
-        """The same, and a sample of the n photos, in which those that a class is in doubt of are more likely."""
-        usual = self._usual_doubt(solution)
-        drawn: list[tuple[NDArray[np.float32], _Floats]] = []
-
-        def of_piece(number: int) -> tuple[float, _Floats, list[tuple[NDArray[np.float32], _Floats]]]:
-            rng, own = np.random.default_rng([0, number]), []
-
-            def draw(x: _Floats, weights: _Floats, probs: _Floats) -> None:
-                doubt = weights * (probs * (1 - probs)).sum(axis=1)
-                chances = np.minimum(SAMPLED / (2 * n) * (1 + doubt / usual), 1)
-                chosen = rng.random(len(x)) < chances
-                own.append((x[chosen].astype(np.float32), weights[chosen] / chances[chosen]))
-
-            return *self._of_piece(solution, number, draw), own
-
-        def parts() -> Iterator[tuple[float, _Floats]]:
-            for value, gradient, own in _in_order(of_piece, len(self.pieces), self.n_workers):
-                drawn.extend(own)
-                yield value, gradient
-
-        known = self._summed(parts(), solution)
-        x, weights = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
-        return known, Sample(x, weights, self.penalty, partial(_in_order, n_workers=self.n_workers))
-
-    def _usual_doubt(self, solution: _Floats) -> float:
-        """What the curvature has of a photo, of the first ones the mean."""
-        total, n = 0.0, 0
-        for number in range(len(self.pieces)):
-            features, labels = self.pieces[number]
-            for i in range(0, len(features), BLOCK):
-                own = self.compact[labels[i : i + BLOCK]]
-                probs, _ = _answers(self._scaled(features[i : i + BLOCK]), solution, own)
-                total += float((self.share[own] * (probs * (1 - probs)).sum(axis=1)).sum())
-            n += len(features)
-            if n >= GAUGED_ON:
-                break
-        return max(total / n, np.finfo(np.float64).tiny)
-
-    def _summed(self, parts: Iterable[tuple[float, _Floats]], solution: _Floats) -> tuple[float, _Floats]:
-        total, gradient = 0.0, np.zeros_like(solution)
-        for value, own in parts:
-            total, gradient = total + value, gradient + own
-        gradient[:, :-1] += self.penalty * solution[:, :-1]
-        return total + self.penalty / 2 * float(np.square(solution[:, :-1]).sum()), gradient
+    def look(self, solution: _Floats) -> Look:
+        """The loss and its slope, and a sample in which photos that a class is in doubt of are more likely."""
+        weight = solution[:, :-1] / self.scaling.scale
+        head = weight, solution[:, -1] - weight @ self.scaling.mean
+        drawn = Drawn(SAMPLED)
+        loss, slope = 0.0, np.zeros_like(solution)
+        for value, own, some in _in_order(partial(self._of_piece, head, drawn), len(self.pieces), self.n_workers):
+            loss, slope = loss + value, slope + own
+            drawn.add(some)
+        slope[:, :-1] = (slope[:, :-1] - slope[:, -1:] * self.scaling.mean) / self.scaling.scale
+        slope[:, :-1] += self.penalty * solution[:, :-1]
+        loss += self.penalty / 2 * float(np.square(solution[:, :-1]).sum())
+        return Look(loss, slope, Sample(*drawn.all(), self.penalty, partial(_in_order, n_workers=self.n_workers)))
 
     def _of_piece(
-        self, solution: _Floats, number: int, draw: Callable[[_Floats, _Floats, _Floats], None] | None = None
-    ) -> tuple[float, _Floats]:
+        self, head: tuple[_Floats, _Floats], drawn: "Drawn", number: int
+    ) -> tuple[float, _Floats, list["Some"]]:
+        """Of the photos of one piece: their share of the loss, of its slope in raw features, and what may be drawn."""
         features, labels = self.pieces[number]
-        value, gradient = 0.0, np.zeros_like(solution)
+        chance = 1 - np.random.default_rng([0, number]).random(len(features))
+        loss, slope, some = 0.0, np.zeros((len(self.share), features.shape[1] + 1)), []
         for i in range(0, len(features), BLOCK):
-            x, own = self._scaled(features[i : i + BLOCK]), self.compact[labels[i : i + BLOCK]]
+            # Near the minimum, the loss in float32 no longer tells which way is down.
+            x, own = features[i : i + BLOCK].astype(np.float64), self.compact[labels[i : i + BLOCK]]
             weights = self.share[own]
-            probs, cross_entropy = _answers(x, solution, own)
-            if draw:
-                draw(x, weights, probs)
-            value += float(weights @ cross_entropy)
+            probs, cross_entropy = _answers(x, *head, own)
+            doubt = weights * ((probs * (1 - probs)).sum(axis=1) + LEAST_DOUBT)
+            rank = doubt / chance[i : i + BLOCK]
+            may_be = rank > drawn.least
+            scaled = ((x[may_be] - self.scaling.mean) / self.scaling.scale).astype(np.float32)
+            some.append(Some(scaled, weights[may_be], doubt[may_be], rank[may_be]))
+            loss += float(weights @ cross_entropy)
             probs[np.arange(len(own)), own] -= 1
             probs *= weights[:, None]
-            gradient[:, :-1] += probs.T @ x
-            gradient[:, -1] += probs.sum(axis=0)
-        return value, gradient
-
-    def _scaled(self, features: NDArray[np.float32]) -> _Floats:
-        """(n, D) in float64: near the minimum, the loss in float32 no longer tells which way is down."""
-        return np.asarray((features - self.scaling.mean) / self.scaling.scale)
+            slope[:, :-1] += probs.T @ x
+            slope[:, -1] += probs.sum(axis=0)
+        return loss, slope, some
 
 
-def _answers(x: _Floats, solution: _Floats, labels: NDArray[np.int64]) -> tuple[_Floats, _Floats]:
-    """(n, K) probabilities and (n,) cross-entropies of scaled photos."""
-    logits = x @ solution[:, :-1].T + solution[:, -1]
+class Some(NamedTuple):
+    """Photos of which some will be drawn: (n, D) scaled features, and (n,) weights, doubts and ranks."""
+
+    x: NDArray[np.float32]
+    weights: _Floats
+    doubt: _Floats
+    rank: _Floats
+
+    def of(self, wanted: NDArray[np.bool_] | slice) -> "Some":
+        """Some of them."""
+        return Some(self.x[wanted], self.weights[wanted], self.doubt[wanted], self.rank[wanted])
+
+
+class Drawn:
+    """Exactly so many of all photos that are added, by their doubt, whatever the order in which pieces are computed.
+
+    A photo's rank is its doubt divided by a number drawn from (0, 1], and those of the highest ranks are taken. One
+    whose doubt is below the first rank that is not taken stands for more photos, by as much.
+
+    Source: Duffield, Lund and Thorup, "Priority sampling for estimation of arbitrary subset sums" (2007).
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n, self._held, self._parts = n, 0, list[Some]()
+        self.least = 0.0  # rank, below which nobody is taken: those need not be added
+
+    def add(self, some: list[Some]) -> None:
+        """Take in more photos."""
+        self._parts += some
+        self._held += sum(len(part.rank) for part in some)
+        if self._held > 3 * self._n / 2:
+            self._keep()
+
+    def all(self) -> tuple[NDArray[np.float32], _Floats]:
+        """(n, D) scaled features and (n,) weights."""
+        kept = self._keep()
+        if len(kept.rank) <= self._n:
+            return kept.x, kept.weights
+        taken = kept.of(kept.rank > self.least)
+        return taken.x, taken.weights * np.maximum(self.least / taken.doubt, 1)
+
+    def _keep(self) -> Some:
+        """Keep the highest ranks, and the first that is not taken, in the order in which they came."""
+        parts, rank = self._parts, np.concatenate([part.rank for part in self._parts])
+        if len(rank) > self._n:
+            self.least = float(-np.partition(-rank, self._n)[self._n])
+            parts = [part.of(part.rank >= self.least) for part in parts]
+        x, weights, doubt = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        self._parts = [Some(x, weights, doubt, rank[rank >= self.least])]
+        self._held = len(x)
+        return self._parts[0]
+
+
+def _answers(x: _Floats, weight: _Floats, offsets: _Floats, labels: NDArray[np.int64]) -> tuple[_Floats, _Floats]:
+    """(n, K) probabilities and (n,) cross-entropies of photos."""
+    logits = x @ weight.T + offsets
     logits -= logits.max(axis=1, keepdims=True)
     probs = np.exp(logits)
     total = probs.sum(axis=1, keepdims=True)

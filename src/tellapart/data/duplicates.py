@@ -65,14 +65,22 @@ def centred_directions(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return _directions(features, _mean(features), _sketching(features))
 
 
-def sketched(features: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, SKETCH_D) of length 1: sketches of what is special about each photo, where `mean` (D,) is that of all."""
-    d = features.shape[1]
+def projected(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, SKETCH_D) a random projection of features (N, D); with no more than SKETCH_D, themselves and zeros behind."""
+    n, d = features.shape
     if d > SKETCH_D:
-        return _directions(features, mean, _projection(d))
-    exact = np.zeros((len(features), SKETCH_D), np.float32)
-    exact[:, :d] = _directions(features, mean, None)
-    return exact
+        return np.asarray(features @ _projection(d), np.float32)
+    whole = np.zeros((n, SKETCH_D), np.float32)
+    whole[:, :d] = features
+    return whole
+
+
+def sketched(projections: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, SKETCH_D) of length 1: what is special about each photo, where `mean` (SKETCH_D,) is that of all projected.
+
+    A projection is linear: that of what is left without the mean is what is left without the projected mean.
+    """
+    return _unit(projections - mean)
 
 
 def _sketching(features: NDArray[np.float32]) -> NDArray[np.float32] | None:

@@ -3,8 +3,11 @@
 What is held of each photo is its hash and its place, 40 bytes; features and pictures of one shard at a time.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from tempfile import gettempdir
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +16,13 @@ from tellapart.data.grey_picture import SIDE_PX
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES
 from tellapart.features.extract import Features, memory_mapped, no_longer_held
+from tellapart.features.row_files import RowFiles
 from tellapart.shards import parquet
 from tellapart.shards.reading import STAGE, Photos, pictures_in
 from tellapart.shards.rows import vectors_in
 from tellapart.timing import Progress, no_progress
+
+ROOM = 2  # times what is written temporarily must be free on the disk, so that others find some, too
 
 
 @dataclass(frozen=True)
@@ -108,9 +114,50 @@ class Part:
         return len(self.many)
 
     def __getitem__(self, piece: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        return self.many.features(piece)[self.wanted[self.many.places(piece)]], self.labels_of(piece)
+
+    def labels_of(self, piece: int) -> NDArray[np.int32]:
+        """(n,) of those that are wanted of a piece."""
         places = self.many.places(piece)
-        wanted = self.wanted[places]
-        return self.many.features(piece)[wanted], self.labels[places[wanted]]
+        return self.labels[places[self.wanted[places]]]
+
+
+class Kept:
+    """The pieces of a `Part`, each read from its shard once and from a temporary file after that.
+
+    To decode a shard takes longer than to compute with it. Where the disk of temporary files has no room to spare,
+    shards are read again each time. A context: the file is gone when it ends.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        sizes = [int(part.wanted[part.many.places(piece)].sum()) for piece in range(len(part))]
+        self._ends = np.cumsum([0, *sizes])
+        width = part.many.photos.destination.manifest.n_features
+        self._files = RowFiles((width,), np.float32)
+        self._room = shutil.disk_usage(gettempdir()).free > ROOM * 4 * width * sum(sizes)
+        self._written: set[int] = set()
+        self._writing = Lock()
+
+    def __enter__(self) -> "Kept":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._files.__exit__(*raised)
+
+    def __len__(self) -> int:
+        return len(self._part)
+
+    def __getitem__(self, piece: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        rows = np.arange(self._ends[piece], self._ends[piece + 1])
+        if piece in self._written:
+            return self._files.read(rows), self._part.labels_of(piece)
+        features, labels = self._part[piece]
+        if self._room:
+            with self._writing:
+                self._files.write(rows, features)
+                self._written.add(piece)
+        return features, labels
 
 
 def many_photos(photos: Photos, progress: Progress = no_progress) -> ManyPhotos:
