@@ -70,6 +70,16 @@ def test_other_photos_fit_nowhere():
     assert closer_place(contrasts[0], contrasts[1], 0) is None
 
 
+@pytest.mark.parametrize("margins", [(0, 0), (6, 6), (13, 13), (20, 20), (26, 26), (0, 13), (26, 0)])
+def test_quickly_the_same_place_is_found_and_others_are_not_sought(margins):
+    for seed in range(10):
+        pictures = [grey_picture(photo(seed)), grey_picture(window(photo(seed), Place(margins, (0, 0))))]
+        contrasts = local_contrast(np.stack([*pictures, *(grey_picture(photo(other)) for other in range(40, 60))]))
+        whole, quick = (best_places(contrasts[0], contents(contrasts[1:]), quickly=way) for way in (False, True))
+        assert [part[0] for part in quick] == [part[0] for part in whole]
+        assert np.mean(quick[0][1:] == 0) > 0.5
+
+
 def test_what_lies_on_each_other_is_alike():
     image = photo(5)
     place = Place((16, 8), (24, 0))

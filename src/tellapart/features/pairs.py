@@ -125,7 +125,7 @@ def _looked_at(
         _written(rows.pictures, rows, members[used], pictures, n_workers)
         for some in _batches(own, HELD):
             held, sides = _compact(own[some])
-            seen = looked_at(sides, pictures.read(held))
+            seen = looked_at(sides, pictures.read(held), quickly=True)
             names = used[held].tolist()
             looked |= {(names[i], names[j]): agrees for (i, j), agrees in seen.items()}
             progress(LOOKING, min(some.stop, len(own)), len(own))

@@ -93,7 +93,9 @@ class ManyPhotos:
                 for mapped in (values, pictures):
                     no_longer_held(mapped)
             progress(STAGE, piece + 1, len(self))
-        return Features(values, self.pixel_hashes[chosen], pictures, n_cached=len(chosen))
+        features = Features(values, self.pixel_hashes[chosen], pictures, n_cached=len(chosen))
+        features.kept = True
+        return features
 
 
 @dataclass(frozen=True)

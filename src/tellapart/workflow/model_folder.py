@@ -139,7 +139,6 @@ def _prove(predictor: Predictor, trained: Trained) -> Proof:
         except PhotoError:
             if lies_elsewhere(dataset.archive) or trained.prepared.features.kept:
                 return None  # features are kept: a signed address was good for a while, and photos of shards may move
-                return None
             raise
 
     answers = [(int(i), answered(int(i))) for i in some]

@@ -1,6 +1,7 @@
 """A model of more photos in shards than are learned from at once: with the limit lowered, on real photos."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -37,6 +38,15 @@ def test_photos_are_all_accounted_for_and_the_folder_says_what_more_of_them_brou
     assert rows["passes"], "so few photos that more help"
     hashes = (tmp_path / "model" / "trained_on.txt").read_text().split()
     assert len(hashes) <= rows["n_learned"]
+
+
+def test_photos_may_be_gone_by_then(clothing_folder, tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(clothing_folder, photos)
+    embed(str(photos), tmp_path / "shards", How(quality="fast", shard_size=9))
+    shutil.rmtree(photos)
+    evaluation = train(tmp_path / "shards", tmp_path / "model", RECIPE, sizes=FEW, advice=False)
+    assert evaluation.proof.n == 0
 
 
 @pytest.mark.thorough
