@@ -14,6 +14,8 @@ from tellapart.cli.answers import name_columns
 from tellapart.cluster import worker
 from tellapart.cluster.worker import Ready, Refused, Worker, begin
 from tellapart.errors import InputError
+from tellapart.features.extract import made_on
+from tellapart.shards.destination import opened
 from tellapart.shards.embedding import EmbedJob, How, embed
 from tellapart.shards.work import Begun
 from tellapart.workflow.many.answering import AnswerJob, answer
@@ -65,6 +67,20 @@ def test_a_machine_that_sees_no_model_or_another_one_refuses(garments, model, tm
         assert isinstance(said, Refused)
         assert f"'{name}' is not there, or holds something else" in said.error.message
         assert "models under the same paths" in said.error.hint
+
+
+def test_who_only_deals_out_needs_no_gpu_and_who_makes_shards_does(garments, model, tmp_path):
+    jobs = (
+        EmbedJob(str(garments), tmp_path / "features", replace(HOW, device="cuda")),
+        AnswerJob(str(model), str(garments), tmp_path / "answers", name_columns, device="cuda"),
+    )
+    for job in jobs:
+        assert job.on_gpu
+        begun = begin(job)
+        assert made_on(opened(job.output).manifest.network)[1] == "cuda"
+        said = Worker(job, begun, 1).ready()
+        assert isinstance(said, Refused)
+        assert "ONNX Runtime" in said.error.message
 
 
 def test_paths_are_those_of_where_the_job_was_made(garments, tmp_path, monkeypatch):

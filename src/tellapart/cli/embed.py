@@ -58,7 +58,7 @@ tellapart train shards -o burgers"""
 @click.option(
     "--workers", type=click.IntRange(1, 1024), show_default="one a core",
     help="Threads that read photos and compute. With --ray: cores of each of its workers, of which there are then as "
-    "many as there is room for; 2 unless told.",
+    "many as there is room for; 2 unless told, or with cuda a GPU's share.",
 )  # fmt: skip
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,

@@ -52,7 +52,8 @@ tellapart predict imagenet cat.jpg --top 5"""
 )  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(1, 1024),
-    help="With -o: threads, usually one a core. With --ray: cores of each of its workers, 2 unless told.",
+    help="With -o: threads, usually one a core. With --ray: cores of each of its workers, 2 unless told, or "
+    "with cuda a GPU's share.",
 )  # fmt: skip
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), show_default="cpu",

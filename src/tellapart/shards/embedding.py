@@ -169,8 +169,20 @@ class Filling:
     part: Part
     folder: str
 
-    def opened(self, n_workers: int | None) -> AbstractContextManager[tuple[Shards, tuple[int, ...], int]]:
-        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
+    @property
+    def on_gpu(self) -> bool:
+        """Whether photos are computed on a GPU."""
+        raise NotImplementedError
+
+    def opened(
+        self, n_workers: int | None, *, computes: bool = True
+    ) -> AbstractContextManager[tuple[Shards, tuple[int, ...], int]]:
+        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone.
+
+        Args:
+            n_workers: threads.
+            computes: whether shards are made in this process; else it need not have the device that makes them.
+        """
         raise NotImplementedError
 
     def maker(self, begun: Begun, n_workers: int) -> AbstractContextManager[Maker]:
@@ -185,7 +197,7 @@ class Filling:
 
     def begin(self) -> Begun:
         """Find the photos, and begin or go on with the folder of shards."""
-        with chdir(self.folder), self.opened(1) as (shards, waiting, changed):
+        with chdir(self.folder), self.opened(1, computes=False) as (shards, waiting, changed):
             output = self._output
             return Begun(waiting, tuple(shards.found.sizes), output / LOCKS, changed, opened(output).mark)
 
@@ -235,14 +247,20 @@ class EmbedJob(Filling):
     update: bool = False
     folder: str = field(default_factory=os.getcwd)
 
+    @property
+    def on_gpu(self) -> bool:
+        """As of `Job`."""
+        return self.how.device != "cpu"
+
     @contextmanager
-    def opened(self, n_workers: int | None) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
-        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
+    def opened(self, n_workers: int | None, *, computes: bool = True) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
+        """As of `Filling`."""
         parquet.arrow()
         refuse_inside(self.source, self.output)
         dataset = scan_any(self.source, group_by=self.group_by, allow_private=self.allow_private)
         with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False, device=self.how.device) as extractor:
-            extractor.refuse_absent_device()  # before the folder is one for it
+            if computes:
+                extractor.refuse_absent_device()  # before the folder is one for it
             found = begun(self.output, dataset, _manifest(self.source, self.output, dataset, extractor, self.how))
             if self.update and bring_up_to_date(found, dataset):
                 found = opened(self.output)

@@ -14,7 +14,9 @@ from tellapart.data.meaning.unlabelled import scan_unlabelled
 from tellapart.data.remote.door import READERS
 from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset
+from tellapart.engine.device import PROCESSOR, device_key
 from tellapart.errors import PhotoError
+from tellapart.features.extract import made_on
 from tellapart.formats.metadata import taken
 from tellapart.model.artifact import is_imagenet
 from tellapart.model.prediction import Predictor, load
@@ -168,13 +170,18 @@ class AnswerJob(Filling):
     device: str = "cpu"
     folder: str = field(default_factory=os.getcwd)
 
+    @property
+    def on_gpu(self) -> bool:
+        """As of `Job`."""
+        return self.device != PROCESSOR
+
     @contextmanager
-    def opened(self, n_workers: int | None) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
-        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
+    def opened(self, n_workers: int | None, *, computes: bool = True) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
+        """As of `Filling`."""
         parquet.arrow()
         refuse_inside(self.source, self.output)
         dataset = scan_unlabelled(self.source, allow_private=self.allow_private)
-        predictor = load(self.model, streams=n_workers, device=self.device)
+        predictor = load(self.model, streams=n_workers, device=self.device if computes else PROCESSOR)
         found = begun(self.output, dataset, self._manifest(dataset, predictor))
         uris, reader = reader_of(dataset, found.manifest.root)
         shards = self._shards(found, predictor, reader, n_workers or n_cores() + predictor.n_waiting)
@@ -207,7 +214,7 @@ class AnswerJob(Filling):
 
     def _manifest(self, dataset: Dataset, predictor: Predictor) -> Manifest:
         return Manifest(
-            network=predictor.key,
+            network=made_on(predictor.key)[0] + device_key(self.device),
             quality=os.path.basename(os.path.abspath(self.model)),
             resize_mode=predictor.preprocessing.resize_mode,
             precision="float32",
