@@ -7,11 +7,14 @@ from contextlib import ExitStack
 
 import pytest
 
+from tellapart.cluster.crew import Releases
+from tellapart.cluster.worker import Ready
 from tellapart.extras import has
 
 from .machines import OPEN, Machine, cluster
 
-pytestmark = pytest.mark.skipif(not has("cluster"), reason="Ray is not installed (pip install tellapart[cluster])")
+needs_ray = pytest.mark.skipif(not has("cluster"), reason="Ray is not installed (pip install tellapart[cluster])")
+
 
 # Photos on a GPU, which ONNX Runtime's processor stands for in workers alone: whoever deals out has none. Each worker
 # says what Ray gave it, and has begun when all have, so that none has made all shards before another asked for a GPU.
@@ -55,6 +58,17 @@ except TellapartError as error:
 """
 
 
+def test_releases_are_held_against_here_or_else_the_first_worker():
+    """What is installed on one of two machines alone is no difference: who deals out needs no GPU's library."""
+    releases = Releases({"numpy": "2.1"})
+    assert releases.differing(Ready("a", {"numpy": "2.1", "onnxruntime": "1.20"})) == {}
+    assert releases.differing(Ready("b", {"onnxruntime": "1.20"})) == {}
+    assert releases.differing(Ready("c", {"numpy": "2.2", "onnxruntime": "1.21"})) == {
+        "numpy": "numpy is 2.2 there and 2.1 here",
+        "onnxruntime": "onnxruntime is 1.21 there and 1.20 on a",
+    }
+
+
 def handed_out(photos, output, said, address, together):
     command = [sys.executable, "-c", PROGRAM, photos, output, said, address, str(together)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **OPEN}, timeout=200)
@@ -62,6 +76,7 @@ def handed_out(photos, output, said, address, together):
     return run.stdout.strip()
 
 
+@needs_ray
 @pytest.mark.thorough  # three machines, and batches of 32 for a photo
 def test_each_worker_has_a_gpu_and_machines_without_take_no_part(garments, tmp_path):
     """A cluster without any is told so before there is a folder; two GPUs on a machine are two workers'."""

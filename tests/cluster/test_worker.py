@@ -32,7 +32,7 @@ def test_a_job_travels_and_gives_the_bytes_of_embed(garments, contents, tmp_path
     one = Worker(job, begun, 2)
     ready = one.ready()
     assert isinstance(ready, Ready)
-    assert ready.versions == worker.versions()
+    assert ready.versions == worker.versions(on_gpu=False)
     assert [one.make(shard) for shard in (2, 0, 1)] == [True] * 3
     assert one.make(1) is False
     assert one.so_far()[0] == -1
@@ -126,6 +126,18 @@ def test_a_photo_that_went_has_the_reason_that_one_process_gives(garments, conte
         assert contents(tmp_path / "d") == handed
     finally:
         photo.write_bytes(data)
+
+
+def test_the_library_by_which_a_gpu_computes_counts_under_either_name(tmp_path, monkeypatch):
+    """And only for work on a GPU; what is not installed is left out."""
+    own = worker.versions(on_gpu=False)
+    assert list(own) == list(worker.PACKAGES)
+    (tmp_path / "onnxruntime_gpu-9.9.dist-info").mkdir()
+    (tmp_path / "onnxruntime_gpu-9.9.dist-info" / "METADATA").write_text("Name: onnxruntime-gpu\nVersion: 9.9\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert worker.versions(on_gpu=True) == {**own, "onnxruntime": "9.9"}
+    monkeypatch.setattr(worker, "GPU_PACKAGES", ("no-such-package", "nor-this-one"))
+    assert worker.versions(on_gpu=True) == own
 
 
 class Slow:

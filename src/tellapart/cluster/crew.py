@@ -38,6 +38,26 @@ class Member:
     is_looked_at: bool = False
 
 
+class Releases:
+    """Those that a worker's are held against: of this machine, and of the first worker that has what this one lacks.
+
+    Args:
+        here: {package: release}.
+    """
+
+    def __init__(self, here: dict[str, str]) -> None:
+        self._known = {name: (release, "here") for name, release in here.items()}
+
+    def differing(self, said: Ready) -> dict[str, str]:
+        """{package: in words, how its release on a worker differs}; what one of both lacks is no difference."""
+        found = {}
+        for name, release in said.versions.items():
+            known, where = self._known.setdefault(name, (release, f"on {said.machine}"))
+            if release != known:
+                found[name] = f"{name} is {release} there and {known} {where}"
+        return found
+
+
 class Machine(NamedTuple):
     """What a machine of the cluster has for work.
 
@@ -66,6 +86,7 @@ class Crew:
         self._ray, self._job = ray, job
         self.members: list[Member] = []
         self._refused: list[Refused] = []
+        self._releases = Releases(versions(on_gpu=job.on_gpu))
         self._grown = 0.0
         machines = self._machines()
         if job.on_gpu and not machines:
@@ -109,15 +130,13 @@ class Crew:
 
     def welcome(self, member: Member, said: Ready) -> None:
         """A worker is ready; one with another release of ours is left out."""
-        own = versions()
-        differing = [name for name in own if own[name] != said.versions[name]]
-        if differing:
-            name = differing[0]
-            sentence = f"{name} is {said.versions[name]} there and {own[name]} here"
-            if name == "tellapart":
-                error = InputError(sentence[0].upper() + sentence[1:] + ".", hint="Install the same on all machines.")
-                self.leave_out(member, Refused(said.machine, error))
-                return
+        differing = self._releases.differing(said)
+        if "tellapart" in differing:
+            sentence = differing["tellapart"]
+            error = InputError(sentence[0].upper() + sentence[1:] + ".", hint="Install the same on all machines.")
+            self.leave_out(member, Refused(said.machine, error))
+            return
+        for sentence in differing.values():
             warnings.warn(f"On {said.machine}, {sentence}: shards may differ in their bytes.", stacklevel=2)
         member.is_ready = True
 
