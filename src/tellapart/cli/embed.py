@@ -65,7 +65,9 @@ tellapart train shards -o burgers"""
     help="cuda: a GPU, by ONNX Runtime, once it agrees with the processor. A folder holds features of one of both.",
 )  # fmt: skip
 @ray_option
-@click.option("--retry-failed", is_flag=True, help="Read photos that were skipped once more.")
+@click.option(
+    "--retry-failed", is_flag=True, help="Read once more what was skipped, and files that were empty when listed."
+)
 @click.option(
     "--update", is_flag=True,
     help="Add photos that are new or changed since DEST was begun, in shards of their own; mark those that are gone.",

@@ -60,7 +60,7 @@ tellapart predict imagenet cat.jpg --top 5"""
     help="With -o: what computes. cuda: a GPU, by ONNX Runtime, once it agrees with the processor.",
 )  # fmt: skip
 @ray_option
-@click.option("--retry-failed", is_flag=True, help="With -o: read photos that could not be read once more.")
+@click.option("--retry-failed", is_flag=True, help="With -o: read once more what could not be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
 def predict(
     model: str,

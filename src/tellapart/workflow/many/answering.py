@@ -24,9 +24,10 @@ from tellapart.model.predictions import Prediction
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.shards import parquet
 from tellapart.shards.destination import ANSWERS_KIND, LIST, Destination, Manifest, begun
-from tellapart.shards.embedding import Filling, Part, changed_since, shard_size_of
+from tellapart.shards.embedding import Filling, Part, shard_size_of
 from tellapart.shards.making import AWAY, Reader, Shards, refuse_away
 from tellapart.shards.origin import not_seen, reader_at, reader_of, refuse_inside, root_of
+from tellapart.shards.updating import brought_up
 from tellapart.shards.work import Begun, Embedded
 from tellapart.timing import Progress, usual_progress
 
@@ -184,8 +185,8 @@ class AnswerJob(Filling):
         predictor = load(self.model, streams=n_workers, device=self.device if computes else PROCESSOR)
         found = begun(self.output, dataset, self._manifest(dataset, predictor))
         uris, reader = reader_of(dataset, found.manifest.root)
+        found, changed = brought_up(found, dataset, uris, retry_failed=self.retry_failed)
         shards = self._shards(found, predictor, reader, n_workers or n_cores() + predictor.n_waiting)
-        changed = changed_since(found, uris, dataset.source)
         yield shards, self.waiting(shards), changed
 
     @contextmanager
