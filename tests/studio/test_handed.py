@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tellapart.errors import InputError
-from tellapart.studio.handed import GONE, Batch, Words, added, by_folders
+from tellapart.studio.handed import GONE, Batch, Words, added, by_folders, told_of
 from tellapart.studio.state import ADD, FOUND, Line, Mark, Side, State, state_of
 
 
@@ -197,6 +197,24 @@ def test_what_was_said_stands_unless_it_is_to_be_replaced():
     assert over.after.photos == {"a": Mark("shoe")}  # chance, or the person, chose it when it got its first word
     with pytest.raises(InputError):
         added(state, Batch({"n": ""}, {"n"}, "not sure"), Words({}), {"n"}, set())
+
+
+@pytest.mark.parametrize(
+    ("label", "words", "n_left"),
+    [
+        ("shoe", {}, 2),
+        ("none of these", {}, 2),
+        ("", {}, 0),
+        ("", {"s": "shoe", "t": "hat", "u": "not sure"}, 1),
+    ],
+)
+def test_photos_of_the_test_that_a_batch_leaves_without_a_label_are_told(label, words, n_left):
+    """A new one has its label, another its own; and what no class is called is no word."""
+    state = state_of([Line(FOUND, Side(), Side({"a": Mark("hat"), "b": Mark(), "t": Mark(), "u": Mark()}))])
+    batch = Batch(dict.fromkeys("abntu", ""), {"n"}, label)
+    line = added(state, batch, Words(words), {"n"}, {"a", "n", "t", "u"})
+    state.apply(line)
+    assert told_of(state, batch, Words(words), line)["n_left"] == n_left
 
 
 def test_folders_keep_one_space_and_classes_that_came_into_the_source_meanwhile(empty, jpegs, tmp_path):
