@@ -72,6 +72,25 @@ def test_one_undo_takes_a_batch_back_and_one_redo_brings_it_also_after_a_kill(em
     assert on_disk(state) == sorted(jpegs[:4])  # each content once
 
 
+def test_what_had_come_when_a_page_was_closed_is_a_batch_with_an_undo(empty, jpegs, studio, tmp_path):
+    """Found by another look, or by the next start."""
+    hand_over(empty, jpegs, "a.jpg", label="hat")
+    for n in (1, 2):
+        empty.ask(f"/v1/photos?name={n}.jpg", jpegs[n])
+    (tmp_path / "new" / "own.jpg").write_bytes(jpegs[3])
+    assert empty.ask("/v1/look", b"")[2]["n_new"] == 3
+    here = {"collected/a.jpg": "hat", "own.jpg": ""}
+    assert shown(empty) == {**here, "collected/1.jpg": "", "collected/2.jpg": ""}
+    empty.do(do="undo")
+    assert shown(empty) == here
+    empty.ask("/v1/photos?name=3.jpg", jpegs[4])
+    empty.kill()
+    again = studio(tmp_path / "new")
+    assert shown(again) == {**here, "collected/3.jpg": ""}
+    again.do(do="undo")
+    assert (shown(again), again.ask("/v1/look", b"")[2]["n_new"]) == (here, 0)
+
+
 @pytest.mark.thorough  # the child has the photos that the page has
 def test_what_was_taken_back_counts_nowhere(empty, jpegs):
     hand_over(empty, jpegs, "a.jpg", "b.jpg", label="hat")
