@@ -41,7 +41,7 @@ def shown(one):
 
 
 def on_disk(folder):
-    return sorted(path.read_bytes() for path in (folder / "photos").iterdir())
+    return sorted(path.read_bytes() for path in (folder / "photos").rglob("*") if path.is_file())
 
 
 def test_one_undo_takes_a_batch_back_and_one_redo_brings_it_also_after_a_kill(empty, jpegs, studio, tmp_path):
