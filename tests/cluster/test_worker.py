@@ -94,6 +94,22 @@ def test_paths_are_those_of_where_the_job_was_made(garments, tmp_path, monkeypat
     assert isinstance(Worker(relative, begun, 1).ready(), Ready)
 
 
+def test_a_machine_that_has_photos_and_shards_elsewhere_needs_links_to_them(garments, contents, tmp_path):
+    embed(str(garments), tmp_path / "whole", HOW)
+    job = EmbedJob(str(garments), tmp_path / "d", HOW)
+    begun = begin(job)
+    away = [path.rename(tmp_path / f"mounted {path.name}") for path in (garments, tmp_path / "d")]
+    for link, path in zip((garments, tmp_path / "d"), away, strict=True):
+        link.symlink_to(path)
+    try:
+        one = Worker(job, begun, 2)
+        assert [one.make(shard) for shard in begun.waiting] == [True] * 3
+    finally:
+        garments.unlink()
+        away[0].rename(garments)
+    assert contents(away[1]) == contents(tmp_path / "whole")
+
+
 def test_a_machine_that_sees_other_shards_or_no_photos_refuses(garments, tmp_path):
     job = EmbedJob(str(garments), tmp_path / "d", HOW)
     begun = begin(job)
