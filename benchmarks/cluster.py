@@ -255,6 +255,19 @@ def memory(folder: Path, options) -> list[measure.Row]:
     return rows
 
 
+def refuse_absent_peers(python: str) -> None:
+    """Returns where this Python has what is measured beside ours; else ends with a sentence that says what to name."""
+    try:
+        needed = [python, "-c", "import daft, ray.data, tellapart"]
+        subprocess.run(needed, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        what = f"'{python}' is none" if python else "none is named"
+        raise SystemExit(
+            f"The piece peers needs a Python that has daft, ray[data] and tellapart; {what}. Make an environment with "
+            'pip install daft "ray[data]" "tellapart[cluster]", and name its Python: --only peers --peers PYTHON'
+        ) from error
+
+
 def main() -> None:
     """Every piece, or one."""
 
@@ -265,6 +278,8 @@ def main() -> None:
         parser.add_argument("--peers", default="", help="a Python that has daft, ray[data] and tellapart")
 
     options = measure.arguments(__doc__, repeats=3, more=more)
+    if options.only == "peers" or options.peers:
+        refuse_absent_peers(options.peers)
     for piece in [options.only] if options.only else [p for p in PIECES if p != "peers" or options.peers]:
         with tempfile.TemporaryDirectory(prefix="ttb", ignore_cleanup_errors=True) as name:
             folder = Path(name)

@@ -9,6 +9,7 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from socket import create_server
 
 WAITING_S = 120
 BRIDGE = f"ttbr{os.getpid()}"
@@ -25,6 +26,12 @@ def waited_for(what, *, why):
         assert time.monotonic() < deadline, why
         time.sleep(0.02)
     return found
+
+
+def free_port(ip):
+    """One that nobody listens at; other test runs on this machine have others."""
+    with create_server((ip, 0)) as listening:
+        return listening.getsockname()[1]
 
 
 def namespace_name(number):
@@ -63,15 +70,15 @@ def title(pid):
 class Machine:
     """A node of Ray with a temporary folder of its own; in a namespace, with an address and a /tmp of its own."""
 
-    def __init__(self, folder, number, cores, head=None, *, namespace=False, program=RAY, settings=OPEN):
+    def __init__(self, folder, number, cores, head=None, *, gpus=0, namespace=False, program=RAY, settings=OPEN):
         self.number, self.cores, self.namespace = number, cores, namespace_name(number) if namespace else None
         self.ip = f"10.77.0.{number}" if namespace else f"127.0.0.{number + 1}"  # one address each
-        self.port = 6391
+        self.port = free_port("127.0.0.1" if namespace else self.ip)  # a namespace has all of its own
         self.address = f"{self.ip}:{self.port}" if head is None else head
         self._own = folder / f"m{number}"
         self._own.mkdir()
-        options = ["--block", "--disable-usage-stats", f"--num-cpus={cores}", "--object-store-memory=80000000"]
-        options += [f"--node-ip-address={self.ip}"]
+        options = ["--block", "--disable-usage-stats", f"--num-cpus={cores}", f"--num-gpus={gpus}"]
+        options += ["--object-store-memory=80000000", f"--node-ip-address={self.ip}"]
         if head is None:
             options += ["--include-dashboard=false", "--head", f"--port={self.port}", f"--temp-dir={self._temporary()}"]
         else:

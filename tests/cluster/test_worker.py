@@ -14,6 +14,8 @@ from tellapart.cli.answers import name_columns
 from tellapart.cluster import worker
 from tellapart.cluster.worker import Ready, Refused, Worker, begin
 from tellapart.errors import InputError
+from tellapart.features.extract import made_on
+from tellapart.shards.destination import opened
 from tellapart.shards.embedding import EmbedJob, How, embed
 from tellapart.shards.work import Begun
 from tellapart.workflow.many.answering import AnswerJob, answer
@@ -30,7 +32,7 @@ def test_a_job_travels_and_gives_the_bytes_of_embed(garments, contents, tmp_path
     one = Worker(job, begun, 2)
     ready = one.ready()
     assert isinstance(ready, Ready)
-    assert ready.versions == worker.versions()
+    assert ready.versions == worker.versions(on_gpu=False)
     assert [one.make(shard) for shard in (2, 0, 1)] == [True] * 3
     assert one.make(1) is False
     assert one.so_far()[0] == -1
@@ -67,6 +69,20 @@ def test_a_machine_that_sees_no_model_or_another_one_refuses(garments, model, tm
         assert "models under the same paths" in said.error.hint
 
 
+def test_who_only_deals_out_needs_no_gpu_and_who_makes_shards_does(garments, model, tmp_path):
+    jobs = (
+        EmbedJob(str(garments), tmp_path / "features", replace(HOW, device="cuda")),
+        AnswerJob(str(model), str(garments), tmp_path / "answers", name_columns, device="cuda"),
+    )
+    for job in jobs:
+        assert job.on_gpu
+        begun = begin(job)
+        assert made_on(opened(job.output).manifest.network)[1] == "cuda"
+        said = Worker(job, begun, 1).ready()
+        assert isinstance(said, Refused)
+        assert "ONNX Runtime" in said.error.message
+
+
 def test_paths_are_those_of_where_the_job_was_made(garments, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(garments.parent)
@@ -76,6 +92,22 @@ def test_paths_are_those_of_where_the_job_was_made(garments, tmp_path, monkeypat
     begun = begin(job)
     assert begun == begin(relative)
     assert isinstance(Worker(relative, begun, 1).ready(), Ready)
+
+
+def test_a_machine_that_has_photos_and_shards_elsewhere_needs_links_to_them(garments, contents, tmp_path):
+    embed(str(garments), tmp_path / "whole", HOW)
+    job = EmbedJob(str(garments), tmp_path / "d", HOW)
+    begun = begin(job)
+    away = [path.rename(tmp_path / f"mounted {path.name}") for path in (garments, tmp_path / "d")]
+    for link, path in zip((garments, tmp_path / "d"), away, strict=True):
+        link.symlink_to(path)
+    try:
+        one = Worker(job, begun, 2)
+        assert [one.make(shard) for shard in begun.waiting] == [True] * 3
+    finally:
+        garments.unlink()
+        away[0].rename(garments)
+    assert contents(away[1]) == contents(tmp_path / "whole")
 
 
 def test_a_machine_that_sees_other_shards_or_no_photos_refuses(garments, tmp_path):
@@ -110,6 +142,18 @@ def test_a_photo_that_went_has_the_reason_that_one_process_gives(garments, conte
         assert contents(tmp_path / "d") == handed
     finally:
         photo.write_bytes(data)
+
+
+def test_the_library_by_which_a_gpu_computes_counts_under_either_name(tmp_path, monkeypatch):
+    """And only for work on a GPU; what is not installed is left out."""
+    own = worker.versions(on_gpu=False)
+    assert list(own) == list(worker.PACKAGES)
+    (tmp_path / "onnxruntime_gpu-9.9.dist-info").mkdir()
+    (tmp_path / "onnxruntime_gpu-9.9.dist-info" / "METADATA").write_text("Name: onnxruntime-gpu\nVersion: 9.9\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert worker.versions(on_gpu=True) == {**own, "onnxruntime": "9.9"}
+    monkeypatch.setattr(worker, "GPU_PACKAGES", ("no-such-package", "nor-this-one"))
+    assert worker.versions(on_gpu=True) == own
 
 
 class Slow:

@@ -10,7 +10,7 @@ from tellapart.data.source import scan
 from tellapart.errors import InputError
 from tellapart.shards.claims import Claims
 from tellapart.shards.destination import opened
-from tellapart.shards.embedding import How, embed
+from tellapart.shards.embedding import How, Part, embed
 from tellapart.shards.reading import photos_of
 from tellapart.shards.state import state_of
 from tellapart.shards.updating import UPDATING, bring_up_to_date
@@ -53,6 +53,44 @@ def _is_of(filled, photos, extractor):
     found, wanted = stored.features(), extractor.extract(dataset)
     assert found.values.tobytes() == wanted.values.tobytes()
     assert found.errors.keys() == wanted.errors.keys()
+
+
+@pytest.mark.parametrize("called", ["photos", "."])
+def test_a_file_that_was_empty_when_it_was_listed_is_read_with_what_failed(
+    photos, filled, extractor, contents, monkeypatch, called
+):
+    """Nothing else of the list changes, though a photo is new and one is gone; the shards are those photos again."""
+    before = contents(filled)
+    whole, gone = sorted((photos / "hat").iterdir())[:2]
+    shutil.copyfile(whole, photos / "hat" / "empty.jpg")
+    shutil.copyfile(whole, photos / "hat" / "cut.jpg")
+    shutil.copyfile(whole, photos / "hat" / "new.jpg")
+    away = gone.rename(photos.parent / gone.name)
+    monkeypatch.chdir(photos if called == "." else photos.parent)
+    assert embed(called, filled, HOW).made == 0
+    done = embed(called, filled, HOW, retry_failed=True)
+    assert (done.made, done.photos, done.changed) == (2, 10, 2)
+    assert sum(contents(filled).get(name) != data for name, data in before.items()) == 1  # the one that is cut off
+    state = state_of(filled)
+    assert (state.found, state.used, state.skipped, state.gone) == (43, 42, 1, 0)
+    assert embed(called, filled, HOW, retry_failed=True).made == 0
+    (photos / "hat" / "new.jpg").unlink()
+    away.rename(gone)
+    _is_of(filled, photos, extractor)
+
+
+def test_of_several_runs_that_read_what_was_empty_each_makes_its_part(photos, filled, contents, tmp_path):
+    for i in range(12):
+        (photos / "dress" / f"{i}.png").touch()
+    whole = min((photos / "hat").iterdir())
+    embed(str(photos), filled, HOW, update=True)
+    for i in range(12):
+        shutil.copyfile(whole, photos / "dress" / f"{i}.png")
+    shutil.copytree(filled, tmp_path / "parts")
+    assert embed(str(photos), filled, HOW, retry_failed=True).made == 3
+    made = [embed(str(photos), tmp_path / "parts", HOW, part=Part(i, 2), retry_failed=True).made for i in (1, 2)]
+    assert sum(made) == 3
+    assert contents(tmp_path / "parts") == contents(filled)
 
 
 def test_nothing_is_written_where_nothing_changed(photos, filled):

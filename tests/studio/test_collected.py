@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from urllib.parse import quote
 
 import pytest
 
@@ -21,7 +22,7 @@ def empty(studio, tmp_path):
 
 def stored(tmp_path):
     folder = tmp_path / "new.studio" / "photos"
-    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.is_dir() else {}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_what_is_handed_over_is_kept_and_shown(empty, jpegs, tmp_path):
@@ -30,8 +31,10 @@ def test_what_is_handed_over_is_kept_and_shown(empty, jpegs, tmp_path):
         status, _, said = empty.ask(f"/v1/photos?name={name}", jpeg)
         assert (status, said["known"]) == (200, False), said
     assert sorted(stored(tmp_path).values()) == sorted(jpegs[: len(names)])
-    assert not any("/" in name or name.startswith(".") for name in stored(tmp_path))
-    assert [path.name for path in tmp_path.iterdir()].count("evil.jpg") == 0
+    assert {"a.jpg", "evil.jpg", "etc/cron.d/x.jpg"} <= stored(tmp_path).keys()
+    assert not any(part.startswith(".") for name in stored(tmp_path) for part in name.split("/"))
+    outside = {path.name for path in tmp_path.rglob("*.jpg") if "new.studio" not in path.parts}
+    assert not outside & {"evil.jpg", "x.jpg"}
     assert empty.ask("/v1/look", b"")[2]["n_new"] == len(names)
     status, _, again = empty.ask("/v1/photos?name=other.jpg", jpegs[0])
     assert (status, again["known"]) == (200, True)
@@ -47,6 +50,28 @@ def test_what_is_no_photo_is_refused_with_its_reason(empty, jpegs, tmp_path):
         assert (status, bool(said["message"])) == (422, True)
     assert empty.ask("/v1/photos", jpegs[0], Authorization="")[0] == 401
     assert stored(tmp_path) == {}
+
+
+def test_photos_keep_the_folders_that_they_lay_in(empty, jpegs, tmp_path):
+    """Whatever the folders are called, and however deep they lie; a photo may have the name of a folder."""
+    deep = "/".join("abcdef")
+    paths = ["hat/1.jpg", "shoe/1.jpg", "hat", "hat/2.jpg", f"{deep}/3.jpg", "../con/.x/../4.jpg", "c:\\mine\\5.jpg"]
+    for path, jpeg in zip(paths, jpegs, strict=False):
+        assert empty.ask(f"/v1/photos?name={quote(path)}", jpeg)[0] == 200
+    wanted = ["hat/1.jpg", "shoe/1.jpg", "hat/2.jpg", "c/d/e/f/3.jpg", "con_/_.x/4.jpg", "c_/mine/5.jpg"]
+    names = dict(zip([*wanted[:2], "hat", *wanted[2:]], jpegs, strict=False))
+    own = names.pop("hat")
+    found = stored(tmp_path)
+    (other,) = found.keys() - names.keys()
+    assert (found.pop(other), found) == (own, names)
+    empty.ask("/v1/look", b"")
+    assert empty.ids().keys() >= {f"collected/{name}" for name in names}
+
+
+def test_a_photo_whose_folder_has_the_name_of_a_photo_is_kept(empty, jpegs, tmp_path):
+    for path, jpeg in zip(("hat", "hat/1.jpg"), jpegs, strict=False):
+        assert empty.ask(f"/v1/photos?name={path}", jpeg)[0] == 200
+    assert stored(tmp_path) == {"hat": jpegs[0], "1.jpg": jpegs[1]}
 
 
 def test_a_first_look_begins_with_the_demo_s_photos(empty):

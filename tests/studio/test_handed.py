@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tellapart.errors import InputError
-from tellapart.studio.handed import GONE, Batch, Words, added, by_folders
+from tellapart.studio.handed import GONE, Batch, Words, added, by_folders, told_of
 from tellapart.studio.state import ADD, FOUND, Line, Mark, Side, State, state_of
 
 
@@ -41,7 +41,7 @@ def shown(one):
 
 
 def on_disk(folder):
-    return sorted(path.read_bytes() for path in (folder / "photos").iterdir())
+    return sorted(path.read_bytes() for path in (folder / "photos").rglob("*") if path.is_file())
 
 
 def test_one_undo_takes_a_batch_back_and_one_redo_brings_it_also_after_a_kill(empty, jpegs, studio, tmp_path):
@@ -70,6 +70,25 @@ def test_one_undo_takes_a_batch_back_and_one_redo_brings_it_also_after_a_kill(em
     assert hand_over(again, jpegs[1:], "b.jpg", label="mug")["n_new"] == 1  # the same once more
     assert list(shown(again).values()) == ["mug"]
     assert on_disk(state) == sorted(jpegs[:4])  # each content once
+
+
+def test_what_had_come_when_a_page_was_closed_is_a_batch_with_an_undo(empty, jpegs, studio, tmp_path):
+    """Found by another look, or by the next start."""
+    hand_over(empty, jpegs, "a.jpg", label="hat")
+    for n in (1, 2):
+        empty.ask(f"/v1/photos?name={n}.jpg", jpegs[n])
+    (tmp_path / "new" / "own.jpg").write_bytes(jpegs[3])
+    assert empty.ask("/v1/look", b"")[2]["n_new"] == 3
+    here = {"collected/a.jpg": "hat", "own.jpg": ""}
+    assert shown(empty) == {**here, "collected/1.jpg": "", "collected/2.jpg": ""}
+    empty.do(do="undo")
+    assert shown(empty) == here
+    empty.ask("/v1/photos?name=3.jpg", jpegs[4])
+    empty.kill()
+    again = studio(tmp_path / "new")
+    assert shown(again) == {**here, "collected/3.jpg": ""}
+    again.do(do="undo")
+    assert (shown(again), again.ask("/v1/look", b"")[2]["n_new"]) == (here, 0)
 
 
 @pytest.mark.thorough  # the child has the photos that the page has
@@ -197,6 +216,24 @@ def test_what_was_said_stands_unless_it_is_to_be_replaced():
     assert over.after.photos == {"a": Mark("shoe")}  # chance, or the person, chose it when it got its first word
     with pytest.raises(InputError):
         added(state, Batch({"n": ""}, {"n"}, "not sure"), Words({}), {"n"}, set())
+
+
+@pytest.mark.parametrize(
+    ("label", "words", "n_left"),
+    [
+        ("shoe", {}, 2),
+        ("none of these", {}, 2),
+        ("", {}, 0),
+        ("", {"s": "shoe", "t": "hat", "u": "not sure"}, 1),
+    ],
+)
+def test_photos_of_the_test_that_a_batch_leaves_without_a_label_are_told(label, words, n_left):
+    """A new one has its label, another its own; and what no class is called is no word."""
+    state = state_of([Line(FOUND, Side(), Side({"a": Mark("hat"), "b": Mark(), "t": Mark(), "u": Mark()}))])
+    batch = Batch(dict.fromkeys("abntu", ""), {"n"}, label)
+    line = added(state, batch, Words(words), {"n"}, {"a", "n", "t", "u"})
+    state.apply(line)
+    assert told_of(state, batch, Words(words), line)["n_left"] == n_left
 
 
 def test_folders_keep_one_space_and_classes_that_came_into_the_source_meanwhile(empty, jpegs, tmp_path):

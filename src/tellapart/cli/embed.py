@@ -58,14 +58,16 @@ tellapart train shards -o burgers"""
 @click.option(
     "--workers", type=click.IntRange(1, 1024), show_default="one a core",
     help="Threads that read photos and compute. With --ray: cores of each of its workers, of which there are then as "
-    "many as there is room for; 2 unless told.",
+    "many as there is room for; 2 unless told, or with cuda a GPU's share.",
 )  # fmt: skip
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
     help="cuda: a GPU, by ONNX Runtime, once it agrees with the processor. A folder holds features of one of both.",
 )  # fmt: skip
 @ray_option
-@click.option("--retry-failed", is_flag=True, help="Read photos that were skipped once more.")
+@click.option(
+    "--retry-failed", is_flag=True, help="Read once more what was skipped, and files that were empty when listed."
+)
 @click.option(
     "--update", is_flag=True,
     help="Add photos that are new or changed since DEST was begun, in shards of their own; mark those that are gone.",

@@ -52,14 +52,15 @@ tellapart predict imagenet cat.jpg --top 5"""
 )  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(1, 1024),
-    help="With -o: threads, usually one a core. With --ray: cores of each of its workers, 2 unless told.",
+    help="With -o: threads, usually one a core. With --ray: cores of each of its workers, 2 unless told, or "
+    "with cuda a GPU's share.",
 )  # fmt: skip
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), show_default="cpu",
     help="With -o: what computes. cuda: a GPU, by ONNX Runtime, once it agrees with the processor.",
 )  # fmt: skip
 @ray_option
-@click.option("--retry-failed", is_flag=True, help="With -o: read photos that could not be read once more.")
+@click.option("--retry-failed", is_flag=True, help="With -o: read once more what could not be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
 def predict(
     model: str,

@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tellapart.cluster.connection import LEAVE_S, within
 from tellapart.cluster.worker import Ready, Refused, Worker, versions
@@ -15,6 +15,7 @@ USUAL_CORES: Final = 2  # of a worker: one compiled network serves both, and a m
 QUEUED: Final = 2  # shards a worker: one in work, and one so that it never waits
 AGAIN_S: Final = 1.0  # before a worker that fell is asked anew
 GROW_S: Final = 2.0  # between two looks at the machines
+_ADD: Final = "ray start --address HEAD:6379"
 
 
 @dataclass(eq=False)
@@ -37,46 +38,83 @@ class Member:
     is_looked_at: bool = False
 
 
+class Releases:
+    """Those that a worker's are held against: of this machine, and of the first worker that has what this one lacks.
+
+    Args:
+        here: {package: release}.
+    """
+
+    def __init__(self, here: dict[str, str]) -> None:
+        self._known = {name: (release, "here") for name, release in here.items()}
+
+    def differing(self, said: Ready) -> dict[str, str]:
+        """{package: in words, how its release on a worker differs}; what one of both lacks is no difference."""
+        found = {}
+        for name, release in said.versions.items():
+            known, where = self._known.setdefault(name, (release, f"on {said.machine}"))
+            if release != known:
+                found[name] = f"{name} is {release} there and {known} {where}"
+        return found
+
+
+class Machine(NamedTuple):
+    """What a machine of the cluster has for work.
+
+    Args:
+        cores: of its processors.
+        gpus: that are whole.
+    """
+
+    cores: int
+    gpus: int
+
+
 class Crew:
-    """All workers of a run.
+    """All workers of a run. One that computes on a GPU has that for itself, so machines without take no part.
 
     Args:
         ray: the module, connected.
         job: the work.
-        begun: what there is to do.
-        cores: of each worker; None is USUAL_CORES, or fewer where a machine has fewer.
+        cores: of each worker; None is USUAL_CORES, or with GPUs the share of each, and fewer where a machine has fewer.
 
     Raises:
-        InputError: no machine has as many cores.
+        InputError: no machine has as many cores, or a GPU if the work needs one.
     """
 
-    def __init__(self, ray: Any, job: Job, begun: Begun, cores: int | None) -> None:
-        self._ray, self._job, self._begun = ray, job, begun
+    def __init__(self, ray: Any, job: Job, cores: int | None) -> None:
+        self._ray, self._job = ray, job
         self.members: list[Member] = []
         self._refused: list[Refused] = []
+        self._releases = Releases(versions(on_gpu=job.on_gpu))
         self._grown = 0.0
         machines = self._machines()
-        self._cores = cores or min([USUAL_CORES, *machines])
-        if self._cores > max(machines, default=0):
-            most = max(machines, default=0)
+        if job.on_gpu and not machines:
             raise InputError(
-                f"No machine of the cluster has {self._cores} cores for work; the largest has {most}.",
-                hint=f"Use --workers {most}, or add a machine: ray start --address HEAD:6379"
-                if most
-                else "Add a machine: ray start --address HEAD:6379",
+                "No machine of the cluster has a GPU for work.",
+                hint=f"Add one that has: {_ADD}. Without --device, processors compute.",
             )
-        options = {"num_cpus": self._cores, "max_restarts": -1, "scheduling_strategy": "SPREAD"}
-        self._class = ray.remote(**options, concurrency_groups={"look": 1})(Worker)
+        self._cores = cores or self._usual_cores(machines)
+        most = max((machine.cores for machine in machines), default=0)
+        if self._cores > most:
+            what = "No machine of the cluster with a GPU" if job.on_gpu else "No machine of the cluster"
+            raise InputError(
+                f"{what} has {self._cores} cores for work; the largest has {most}.",
+                hint=f"Use --workers {most}, or add a machine: {_ADD}" if most else f"Add a machine: {_ADD}",
+            )
+        room = {"num_cpus": self._cores, "num_gpus": int(job.on_gpu)}
+        how = {"max_restarts": -1, "scheduling_strategy": "SPREAD", "concurrency_groups": {"look": 1}}
+        self._class = ray.remote(**room, **how)(Worker)
 
-    def grow(self, most: int) -> None:
-        """Start workers where there are cores for them, `most` at most; machines may have come."""
+    def grow(self, begun: Begun, most: int) -> None:
+        """Start workers for what there is to do where there is room, `most` at most; machines may have come."""
         now = time.monotonic()
         if now - self._grown < GROW_S and self._grown:
             return
         self._grown = now
-        wanted = min(most, sum(n // self._cores for n in self._machines()))
+        wanted = min(most, sum(map(self._room, self._machines())))
         for _ in range(wanted - len(self.members) - len(self._refused)):
-            self.members.append(Member(self._class.remote(self._job, self._begun, self._cores)))
+            self.members.append(Member(self._class.remote(self._job, begun, self._cores)))
 
     def asked(self) -> Iterator[tuple[Member, Any]]:
         """Ask those whose turn it is whether they are ready: each with what will be the answer."""
@@ -92,15 +130,13 @@ class Crew:
 
     def welcome(self, member: Member, said: Ready) -> None:
         """A worker is ready; one with another release of ours is left out."""
-        own = versions()
-        differing = [name for name in own if own[name] != said.versions[name]]
-        if differing:
-            name = differing[0]
-            sentence = f"{name} is {said.versions[name]} there and {own[name]} here"
-            if name == "tellapart":
-                error = InputError(sentence[0].upper() + sentence[1:] + ".", hint="Install the same on all machines.")
-                self.leave_out(member, Refused(said.machine, error))
-                return
+        differing = self._releases.differing(said)
+        if "tellapart" in differing:
+            sentence = differing["tellapart"]
+            error = InputError(sentence[0].upper() + sentence[1:] + ".", hint="Install the same on all machines.")
+            self.leave_out(member, Refused(said.machine, error))
+            return
+        for sentence in differing.values():
             warnings.warn(f"On {said.machine}, {sentence}: shards may differ in their bytes.", stacklevel=2)
         member.is_ready = True
 
@@ -126,8 +162,20 @@ class Crew:
         """End all workers."""
         within(LEAVE_S, lambda: [self._ray.kill(member.actor) for member in self.members])
 
-    def _machines(self) -> list[int]:
-        """The cores of each machine that has any for work."""
+    def _usual_cores(self, machines: list[Machine]) -> int:
+        """Few, so that a machine of any size divides well; but a GPU is kept busy by all the cores there are for it."""
+        if self._job.on_gpu:
+            return min(max(1, machine.cores // machine.gpus) for machine in machines)
+        return min([USUAL_CORES, *(machine.cores for machine in machines)])
+
+    def _room(self, machine: Machine) -> int:
+        """How many workers a machine has room for."""
+        workers = machine.cores // self._cores
+        return min(workers, machine.gpus) if self._job.on_gpu else workers
+
+    def _machines(self) -> list[Machine]:
+        """Those that have anything for work."""
         nodes: list[Any] = within(LEAVE_S, self._ray.nodes) or []
-        cores = [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]
-        return [n for n in cores if n >= 1]
+        has = [node["Resources"] for node in nodes if node["Alive"]]
+        machines = [Machine(int(own.get("CPU", 0)), int(own.get("GPU", 0))) for own in has]
+        return [one for one in machines if one.cores >= 1 and (one.gpus >= 1 or not self._job.on_gpu)]

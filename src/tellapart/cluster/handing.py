@@ -46,12 +46,13 @@ def hand_out(job: Job, address: str, *, cores: int | None, progress: Progress) -
         here = ray.get_runtime_context()
         head, node = here.gcs_address, here.get_node_id()
         pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
+        crew = Crew(ray, job, cores)  # before photos are listed, and a folder is begun for a device that is not there
         task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=pinned)(begin)
         begun = _answer(ray, task.remote(job), head)
         made, photos = 0, 0
         if begun.waiting:
             with closing(claims_at(begun.locks)) as claims:
-                handing = _Handing(ray, Crew(ray, job, begun, cores), begun, claims, partial(progress, job.stage))
+                handing = _Handing(ray, crew, begun, claims, partial(progress, job.stage))
                 made, photos = handing.run(head)
     return Embedded(made, photos, begun.changed)
 
@@ -109,7 +110,7 @@ class _Handing:
         try:
             self._show()
             while self._left:
-                self._crew.grow(len(self._left))
+                self._crew.grow(self._begun, len(self._left))
                 for member, answer in self._crew.asked():
                     self._asked[answer] = member, "ready", -1
                 self._hand()
@@ -231,7 +232,9 @@ class _Handing:
             self._worked = now
         elif now - self._worked > IDLE_S:
             self._worked = now + 10 * IDLE_S
-            warnings.warn("No worker has begun yet: other work may have the cores of the cluster.", stacklevel=2)
+            warnings.warn(
+                "No worker has begun yet: other work may have all that the cluster has room for.", stacklevel=2
+            )
         self._show()
 
     def _show(self) -> None:

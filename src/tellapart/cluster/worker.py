@@ -15,6 +15,7 @@ from tellapart.shards.work import Begun, Job, Maker
 
 LOOK_S: Final = 1.0  # between two looks at whether another process was quicker
 PACKAGES: Final = ("tellapart", "numpy", "openvino", "pillow", "pyarrow")  # the bytes of a shard follow from these
+GPU_PACKAGES: Final = ("onnxruntime-gpu", "onnxruntime")  # two names of one library, by which a GPU computes
 
 
 class Ready(NamedTuple):
@@ -22,7 +23,7 @@ class Ready(NamedTuple):
 
     Args:
         machine: its name.
-        versions: {package: release}.
+        versions: {package: release}, of those that are installed.
     """
 
     machine: str
@@ -66,7 +67,7 @@ class Worker:
             self._opened()
         except TellapartError as error:
             return Refused(socket.gethostname(), error)
-        return Ready(socket.gethostname(), versions())
+        return Ready(socket.gethostname(), versions(on_gpu=self._job.on_gpu))
 
     def make(self, shard: int) -> bool | Refused:
         """Make a shard, unless it is done; whether this process wrote it."""
@@ -108,9 +109,19 @@ class Worker:
         return self._maker
 
 
-def versions() -> dict[str, str]:
-    """{package: release} of what makes the bytes of a shard, in this process."""
-    return {name: metadata.version(name) for name in PACKAGES}
+def versions(*, on_gpu: bool) -> dict[str, str]:
+    """{package: release} of what makes the bytes of a shard; a machine that only deals them out may lack some."""
+    releases = {name: _release(name) for name in PACKAGES}
+    if on_gpu:
+        releases["onnxruntime"] = next(filter(None, map(_release, GPU_PACKAGES)), None)
+    return {name: release for name, release in releases.items() if release is not None}
+
+
+def _release(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def begin(job: Job) -> Begun | Refused:

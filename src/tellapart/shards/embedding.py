@@ -7,7 +7,7 @@ many threads it has, or how often it was stopped before.
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, chdir, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,12 +37,11 @@ from tellapart.shards.destination import (
 from tellapart.shards.making import FeatureRows, Reader, Shards, rows_of
 from tellapart.shards.origin import bytes_of, not_seen, reader_at, reader_of, refuse_inside, root_of
 from tellapart.shards.rows import REPEATING, processor, table_of
-from tellapart.shards.updating import bring_up_to_date
+from tellapart.shards.updating import brought_up
 from tellapart.shards.work import Begun, Embedded, Maker
 from tellapart.timing import Progress, usual_progress
 
 WAIT_S = 0.2  # between two looks at shards that another process is making
-MOST_GONE = 0.5  # share of the listed photos that must be there; with fewer, other photos were named
 TRIED = 200  # photos of a plan: under 3 s on two cores, and the rate to 10 %
 
 
@@ -140,7 +139,7 @@ def embed(
         how: what to make of a photo.
         part: which of the shards are this run's.
         n_workers: threads; None is one a core, and for a GPU a batch more.
-        retry_failed: whether photos that were skipped are read once more.
+        retry_failed: whether what was skipped is read once more, files that were empty when they were listed too.
         group_by: what says which photos belong together, as for `scan`.
         allow_private: whether addresses of the web may lead to hosts of this network.
         update: whether the list is brought up to date first: photos that are new get shards of their own.
@@ -169,8 +168,20 @@ class Filling:
     part: Part
     folder: str
 
-    def opened(self, n_workers: int | None) -> AbstractContextManager[tuple[Shards, tuple[int, ...], int]]:
-        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
+    @property
+    def on_gpu(self) -> bool:
+        """Whether photos are computed on a GPU."""
+        raise NotImplementedError
+
+    def opened(
+        self, n_workers: int | None, *, computes: bool = True
+    ) -> AbstractContextManager[tuple[Shards, tuple[int, ...], int]]:
+        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone.
+
+        Args:
+            n_workers: threads.
+            computes: whether shards are made in this process; else it need not have the device that makes them.
+        """
         raise NotImplementedError
 
     def maker(self, begun: Begun, n_workers: int) -> AbstractContextManager[Maker]:
@@ -185,7 +196,7 @@ class Filling:
 
     def begin(self) -> Begun:
         """Find the photos, and begin or go on with the folder of shards."""
-        with chdir(self.folder), self.opened(1) as (shards, waiting, changed):
+        with chdir(self.folder), self.opened(1, computes=False) as (shards, waiting, changed):
             output = self._output
             return Begun(waiting, tuple(shards.found.sizes), output / LOCKS, changed, opened(output).mark)
 
@@ -235,19 +246,23 @@ class EmbedJob(Filling):
     update: bool = False
     folder: str = field(default_factory=os.getcwd)
 
+    @property
+    def on_gpu(self) -> bool:
+        """As of `Job`."""
+        return self.how.device != "cpu"
+
     @contextmanager
-    def opened(self, n_workers: int | None) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
-        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
+    def opened(self, n_workers: int | None, *, computes: bool = True) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
+        """As of `Filling`."""
         parquet.arrow()
         refuse_inside(self.source, self.output)
         dataset = scan_any(self.source, group_by=self.group_by, allow_private=self.allow_private)
         with bundled_extractor(self.how.quality, self.how.resize_mode, keep=False, device=self.how.device) as extractor:
-            extractor.refuse_absent_device()  # before the folder is one for it
+            if computes:
+                extractor.refuse_absent_device()  # before the folder is one for it
             found = begun(self.output, dataset, _manifest(self.source, self.output, dataset, extractor, self.how))
-            if self.update and bring_up_to_date(found, dataset):
-                found = opened(self.output)
             uris, reader = reader_of(dataset, found.manifest.root)
-            changed = changed_since(found, uris, dataset.source)
+            found, changed = brought_up(found, dataset, uris, update=self.update, retry_failed=self.retry_failed)
             rows = FeatureRows(found.manifest, reader, extractor, n_workers or extractor.n_workers)
             shards = Shards(found, rows, retry_failed=self.retry_failed, source=dataset.source)
             yield shards, self.waiting(shards), changed
@@ -337,18 +352,6 @@ def make_all(shards: Shards, own: Sequence[int], progress: Progress, stage: str 
             if waiting:
                 time.sleep(WAIT_S)
     return made, photos
-
-
-def changed_since(found: Destination, uris: Set[str], source: str) -> int:
-    """How many photos are new or gone since the list was made; refuses photos that are others altogether."""
-    listed = found.listed.there.keys()
-    n_there = len(listed & uris)
-    if n_there < len(listed) * MOST_GONE:
-        raise InputError(
-            f"'{source}' holds {n_there:,} of {len(listed):,} photos that '{found.path}' was begun for.",
-            hint="Name those photos, or choose another folder with -o.",
-        )
-    return len(listed ^ uris)
 
 
 def _manifest(source: str, output: Place, dataset: Dataset, extractor: Extractor, how: How) -> Manifest:

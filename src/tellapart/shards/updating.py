@@ -2,11 +2,16 @@
 
 No shard that is there is made again. A photo is its uri and its content: one with another content is a new photo, and
 the row of what it was is marked. So contents are read once more and held against the etags of the rows.
+
+Files that were no photos when they were listed, such as empty ones, are tried again with the photos that failed: of the
+list, only they change.
 """
 
+import time
 from collections import defaultdict
+from collections.abc import Set
 from contextlib import closing
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,6 +24,7 @@ from tellapart.shards import parquet
 from tellapart.shards.claims import claims_at
 from tellapart.shards.destination import (
     FORMAT,
+    KIND,
     LABELS,
     LIST,
     LOCKS,
@@ -31,7 +37,55 @@ from tellapart.shards.destination import (
 )
 from tellapart.shards.rows import etag_of
 
+MOST_GONE: Final = 0.5  # share of the listed photos that must be there; with fewer, other photos were named
 UPDATING: Final = 1 << 40  # the number of a lock that is no shard's
+WAIT_S: Final = 0.2  # between two looks at whether another run has written the list
+
+
+class _Entry(NamedTuple):
+    """A photo in the list."""
+
+    uri: str
+    photo: str
+    shard: int
+    bytes: int
+    etag: str | None
+
+
+def brought_up(
+    found: Destination, dataset: Dataset, uris: Set[str], *, update: bool = False, retry_failed: bool = False
+) -> tuple[Destination, int]:
+    """The folder of shards, its list written anew if that is asked, and how many photos are new or gone since.
+
+    Args:
+        found: the folder of shards.
+        dataset: the photos that are there now.
+        uris: of them.
+        update: whether the list becomes that of these photos.
+        retry_failed: whether files that were no photos when they were listed are tried again.
+
+    Raises:
+        InputError: these are other photos altogether, another run updates the list, or it cannot be written.
+    """
+    if update:
+        bring_up_to_date(found, dataset)
+        found = opened(found.path)
+    elif retry_failed and _changed_since(found, uris, dataset.source):
+        take_in_filled(found, dataset)
+        found = opened(found.path)
+    return found, _changed_since(found, uris, dataset.source)
+
+
+def _changed_since(found: Destination, uris: Set[str], source: str) -> int:
+    """How many photos are new or gone since the list was made; refuses photos that are others altogether."""
+    listed = found.listed.there.keys()
+    n_there = len(listed & uris)
+    if n_there < len(listed) * MOST_GONE:
+        raise InputError(
+            f"'{source}' holds {n_there:,} of {len(listed):,} photos that '{found.path}' was begun for.",
+            hint="Name those photos, or choose another folder with -o.",
+        )
+    return len(listed ^ uris)
 
 
 def bring_up_to_date(found: Destination, dataset: Dataset) -> bool:
@@ -53,61 +107,136 @@ def bring_up_to_date(found: Destination, dataset: Dataset) -> bool:
 
 
 def _bring_up_to_date(found: Destination, dataset: Dataset) -> bool:
-    own, listed, root = found.manifest, found.listed, found.manifest.root
+    listed, root = found.listed, found.manifest.root
     uris = [uri_of(place, root) for place in dataset.places]
     rows = _rows_of(found, dataset, uris)
     added = [i for i, row in enumerate(rows) if row is None]
-    there = {row for row in rows if row is not None}
-    gone = np.array([uri is not None and i not in there for i, uri in enumerate(listed.uris)], np.bool_)
+    known = {row for row in rows if row is not None}
+    gone = np.array([uri is not None and i not in known for i, uri in enumerate(listed.uris)], np.bool_)
     left_out = [(skipped.photo, skipped.reason) for skipped in dataset.skipped]
-    before = [(photo, why) for photo, why in zip(listed.photos, listed.reasons, strict=True) if why is not None]
-    if not added and (gone == listed.gone).all() and left_out == before:
+    if not added and (gone == listed.gone).all() and left_out == _left_out(found):
         return False
-    shards = own.n_shards + dealt([uris[i] for i in added], own.shard_size, in_order=lies_in_order(dataset.archive))
-    of_new = dict(zip(added, shards.tolist(), strict=True))
-    of_gone = np.flatnonzero(gone).tolist()
-    known = [*(row for row in rows if row is not None), *of_gone]
-    columns: dict[str, list[Any]] = {
-        "uri": [*uris, *(listed.uris[i] for i in of_gone)],
-        "photo": [*dataset.photos, *(listed.photos[i] for i in of_gone)],
-        "shard": [of_new[i] if row is None else int(listed.shards[row]) for i, row in enumerate(rows)],
-        "bytes": [size_of(dataset, place) for place in dataset.places],
-        "etag": [etag_in(dataset.archive, place) for place in dataset.places],
-    }
-    columns["shard"] += [int(listed.shards[i]) for i in of_gone]
-    columns["bytes"] += [int(listed.bytes[i]) for i in of_gone]
-    columns["etag"] += [listed.etags[i] for i in of_gone]
-    _add_labels(found, dataset.subset(added), root)
-    said = {
-        "format": FORMAT,
-        "n_photos": len(known) + len(added),
-        "n_left_out": len(left_out),
-        "updates": [*own.updates, *([len(added)] if added else [])],
-    }
-    _write_list(found, columns, left_out, len(dataset.places), said)
+    of_new = _entries_of_new(found, dataset, added)
+    there = [of_new.get(i) or _entry(dataset, i, uris[i], int(listed.shards[row])) for i, row in enumerate(rows)]
+    of_gone = [_listed(found, row) for row in np.flatnonzero(gone).tolist()]
+    _write_list(found, dataset.subset(added), there, of_gone, left_out)
     return True
 
 
+def take_in_filled(found: Destination, dataset: Dataset) -> None:
+    """Give shards to those photos that were none when the list was made and could be now; the list else stays.
+
+    Two runs that do it at once write the same.
+
+    Args:
+        found: the folder of shards.
+        dataset: the photos that are there now.
+    """
+    if not _filled(found, dataset):
+        return
+    with closing(claims_at(found.path / LOCKS)) as claims:
+        while True:
+            with claims.claimed(UPDATING) as mine:
+                if mine:
+                    _take_in_filled(opened(found.path), dataset)  # as the run before has left it
+                    return
+            time.sleep(WAIT_S)
+
+
+def _take_in_filled(found: Destination, dataset: Dataset) -> None:
+    filled, listed = _filled(found, dataset), found.listed
+    if not filled:
+        return
+    of_new = _entries_of_new(found, dataset, list(filled))
+    following: defaultdict[int, list[_Entry]] = defaultdict(list)  # by the row before them in the order of the dataset
+    before = -1
+    for i, place in enumerate(dataset.places):
+        if i in of_new:
+            following[before].append(of_new[i]._replace(photo=filled[i]))  # as it is called in the list
+        else:
+            before = listed.there.get(uri_of(place, found.manifest.root), before)
+    there = following[-1]
+    for row in listed.there.values():
+        there += [_listed(found, row), *following[row]]
+    names = set(filled.values())
+    left_out = [(photo, why) for photo, why in _left_out(found) if photo not in names]
+    gone = [_listed(found, row) for row in np.flatnonzero(listed.gone).tolist()]
+    _write_list(found, dataset.subset(list(of_new)), there, gone, left_out)
+
+
+def _filled(found: Destination, dataset: Dataset) -> dict[int, str]:
+    """{number in the dataset: name in the list} of photos that were none when the list was made."""
+    names = {_below(found.manifest.source, photo): photo for photo, _ in _left_out(found)}
+    own = [_below(dataset.source, photo) for photo in dataset.photos]
+    root, there = found.manifest.root, found.listed.there
+    tried = [i for i, photo in enumerate(own) if photo in names and uri_of(dataset.places[i], root) not in there]
+    return {i: names[own[i]] for i in tried}
+
+
+def _below(source: str, photo: str) -> str:
+    """What a photo is called however the source is, such as by a path from elsewhere."""
+    return photo.removeprefix(source).removeprefix("/")
+
+
+def _left_out(found: Destination) -> list[tuple[str, str]]:
+    """What is no photo by the list, and why."""
+    listed = found.listed
+    return [(photo, why) for photo, why in zip(listed.photos, listed.reasons, strict=True) if why is not None]
+
+
+def _entries_of_new(found: Destination, dataset: Dataset, added: list[int]) -> dict[int, _Entry]:
+    """{number in the dataset: entry} of photos that are in no shard yet, in shards of their own."""
+    own, uris = found.manifest, [uri_of(dataset.places[i], found.manifest.root) for i in added]
+    shards = own.n_shards + dealt(uris, own.shard_size, in_order=lies_in_order(dataset.archive))
+    new = zip(added, uris, shards.tolist(), strict=True)
+    return {i: _entry(dataset, i, uri, shard) for i, uri, shard in new}
+
+
+def _entry(dataset: Dataset, index: int, uri: str, shard: int) -> _Entry:
+    place = dataset.places[index]
+    return _Entry(uri, dataset.photos[index], shard, size_of(dataset, place), etag_in(dataset.archive, place))
+
+
+def _listed(found: Destination, row: int) -> _Entry:
+    listed = found.listed
+    return _Entry(
+        listed.uris[row], listed.photos[row], int(listed.shards[row]), int(listed.bytes[row]), listed.etags[row]
+    )
+
+
 def _write_list(
-    found: Destination,
-    columns: dict[str, list[Any]],
-    left_out: list[tuple[str, str]],
-    n_there: int,
-    said: dict[str, Any],
+    found: Destination, added: Dataset, there: list[_Entry], gone: list[_Entry], left_out: list[tuple[str, str]]
 ) -> None:
-    """Write the list: photos that are there in the order of the dataset, those that are gone, and what is no photo."""
-    pa, n, n_out = parquet.arrow(), len(columns["uri"]), len(left_out)
+    """Write labels of what was added, and the list: photos that are there in the order of the dataset, then the others.
+
+    Args:
+        found: the folder of shards.
+        added: photos that no shard holds yet.
+        there: those of the list that are there, `added` among them.
+        gone: those that are not.
+        left_out: what is no photo, and why.
+    """
+    own, pa, n_out = found.manifest, parquet.arrow(), len(left_out)
+    if own.kind == KIND:
+        _add_labels(found, added)
+    entries, none = [*there, *gone], [None] * n_out
     table = pa.table(
         {
-            "uri": pa.array(columns["uri"] + [None] * n_out, pa.string()),
-            "photo": pa.array(columns["photo"] + [photo for photo, _ in left_out], pa.string()),
-            "shard": pa.array(columns["shard"] + [-1] * n_out, pa.int32()),
-            "bytes": pa.array(columns["bytes"] + [-1] * n_out, pa.int64()),
-            "etag": pa.array(columns["etag"] + [None] * n_out, pa.string()),
-            "skipped": pa.array([None] * n + [reason for _, reason in left_out], pa.string()),
-            "gone": pa.array([False] * n_there + [True] * (n - n_there) + [False] * n_out, pa.bool_()),
+            "uri": pa.array([*(one.uri for one in entries), *none], pa.string()),
+            "photo": pa.array([*(one.photo for one in entries), *(photo for photo, _ in left_out)], pa.string()),
+            "shard": pa.array([one.shard for one in entries] + [-1] * n_out, pa.int32()),
+            "bytes": pa.array([one.bytes for one in entries] + [-1] * n_out, pa.int64()),
+            "etag": pa.array([*(one.etag for one in entries), *none], pa.string()),
+            "skipped": pa.array([None] * len(entries) + [reason for _, reason in left_out], pa.string()),
+            "gone": pa.array([False] * len(there) + [True] * len(gone) + [False] * n_out, pa.bool_()),
         }
     )
+    said = {
+        "format": FORMAT,
+        "n_photos": len(entries),
+        "n_left_out": n_out,
+        "updates": [*own.updates, *([added.n] if added.n else [])],
+    }
     parquet.save(found.path / LIST, table, said, ["skipped"])
 
 
@@ -156,12 +285,12 @@ def _etags(found: Destination) -> dict[int, str | None]:
     return etags
 
 
-def _add_labels(found: Destination, added: Dataset, root: str) -> None:
+def _add_labels(found: Destination, added: Dataset) -> None:
     """Write labels of those photos that have none yet, in a table of their own; tables that are there stay.
 
     They are written before the list, by a name that follows from it, so that a run that was stopped does it again.
     """
-    own = found.path / LABELS / f"update-{len(found.manifest.updates) + 1}.parquet"
+    root, own = found.manifest.root, found.path / LABELS / f"update-{len(found.manifest.updates) + 1}.parquet"
     known: set[str] = set()
     for path in (found.path / LABELS).glob("*.parquet"):
         if path != own:

@@ -65,6 +65,10 @@ class Job(Protocol):
     def stage(self) -> str:
         """What is done to photos, for the progress that a person sees."""
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a process that makes shards computes on a GPU, and so needs one for itself."""
+
     def begin(self) -> Begun:
         """Find the photos, and begin or go on with the folder of shards; once, where the person is."""
 

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from importlib.resources import files
@@ -16,34 +16,50 @@ from tellapart.studio.writing.layout import safe_name
 
 INCOMING: Final = "incoming-"  # begins the name of a zip that is being taken apart
 MAX_ZIP_BYTES: Final = 4_000_000_000
+MAX_FOLDERS: Final = 4  # above a photo that are kept: their names fit into any system's longest path
 
 
 def keep(state: Path, name: str, content: bytes, identity: str) -> Path:
     """Store a photo under its name, or one beside it where that is another photo's; where it lies.
 
+    The folders that it lay in are kept, for that is how people find it again.
+
     Args:
         state: the studio's folder.
-        name: as whoever sent it calls it; only the last part counts.
+        name: as whoever sent it calls it, with the folders above; nothing in it leads out of the studio's.
         content: of the file.
         identity: what the photo is known by.
 
     Raises:
         InputError: it cannot be written.
     """
-    folder = state / COLLECTED
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            "The photo cannot be stored.", hint="Make room on the disk, or mend its permissions."
-        ) from error
-    stem, ending = os.path.splitext(safe_name(os.path.basename(name.replace("\\", "/")) or "photo.jpg"))
+    *above, last = name.replace("\\", "/").split("/")
+    folder = _made(state / COLLECTED, [safe_name(part) for part in above if part.strip(". ")][-MAX_FOLDERS:])
+    stem, ending = os.path.splitext(safe_name(last or "photo.jpg"))
     place = folder / f"{stem}{ending}"
     if place.exists():
         place = folder / f"{stem}-{identity[:12]}{ending}"
     if not place.exists():
         write_file(place, content)
     return place
+
+
+def _made(folder: Path, above: Sequence[str]) -> Path:
+    """The folder for a photo that lay in the folders `above`; `folder` itself where a photo has the name of one.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        with suppress(FileExistsError, NotADirectoryError):
+            folder.joinpath(*above).mkdir(parents=True, exist_ok=True)
+            return folder.joinpath(*above)
+    except OSError as error:
+        raise InputError(
+            "The photo cannot be stored.", hint="Make room on the disk, or mend its permissions."
+        ) from error
+    return folder
 
 
 def demo_photos() -> list[bytes]:

@@ -139,9 +139,7 @@ def added(state: State, batch: Batch, words: Words, own: Set[str], kept: Set[str
     before: dict[str, Mark] = {}
     after: dict[str, Mark] = {}
     for photo in batch.paths:
-        word = batch.label or words.labels.get(photo, "")
-        none = word.casefold() == NONE_OF_THESE
-        label = "" if none or (not batch.label and word.casefold() in RESERVED_CLASS_NAMES) else word
+        label, none = _wanted(batch, words, photo)
         if label and label not in classes:
             label = new_name(classes, label)
             classes.append(label)
@@ -164,8 +162,15 @@ def added(state: State, batch: Batch, words: Words, own: Set[str], kept: Set[str
     return Line(ADD, Side(before, state.classes), Side(after, new))
 
 
+def _wanted(batch: Batch, words: Words, photo: str) -> tuple[str, bool]:
+    """The class that a photo is to have, "" for none; and whether it is to be none of these."""
+    word = batch.label or words.labels.get(photo, "")
+    none = word.casefold() == NONE_OF_THESE
+    return "" if none or (not batch.label and word.casefold() in RESERVED_CLASS_NAMES) else word, none
+
+
 def told_of(state: State, batch: Batch, words: Words, line: Line | None) -> dict[str, Any]:
-    """What a page is told of a batch: how many photos are new, and what they are."""
+    """What a page is told of a batch: how many photos are new, what they are, and how many of the test were left."""
     after = line.after.photos if line else {}
     before = line.before.photos if line else {}
     said = Counter(mark.label or NONE_OF_THESE for mark in after.values() if mark.label or mark.none)
@@ -176,6 +181,9 @@ def told_of(state: State, batch: Batch, words: Words, line: Line | None) -> dict
         "n_new": n_new,
         "n_known": len(here) - n_new,
         "n_kept": sum(_says_else(mark, wanted[photo]) for photo, mark in here.items()),
+        "n_left": sum(
+            any(_wanted(batch, words, photo)) for photo, mark in here.items() if not (mark.label or mark.none)
+        ),
         "classes": dict(sorted(said.items())),
         "by_folder": not batch.label and any(words.labels.values()),
         "folder": words.folder if not batch.label else "",

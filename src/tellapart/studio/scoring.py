@@ -46,7 +46,7 @@ class Scoring:
         if self._result is None and not self._refused[0] and not self._busy:
             self.touched()
         score = self._result and {key: value for key, value in self._result.items() if key != "answers"}
-        return {"score": score, "refused": list(self._refused), "working": self._busy and not self._told_first}
+        return {"score": score, "refused": list(self._refused), "working": self._is_coming}
 
     def answers(self) -> dict[str, Any]:
         """What the network says of every photo; empty before there is a score."""
@@ -60,6 +60,15 @@ class Scoring:
     @property
     def _busy(self) -> bool:
         return self._timer is not None or self._running is not None
+
+    @property
+    def _is_coming(self) -> bool:
+        """Whether there will be another number; the one that was told first may be of what was said before."""
+        return self._busy and not (self._timer is None and self._told_first and self._is_of_now)
+
+    @property
+    def _is_of_now(self) -> bool:
+        return self._session.n_lines == self._began_at
 
     def _begin(self) -> None:
         self._timer = None
@@ -84,7 +93,7 @@ class Scoring:
             self._read(job)
         elif ours and job.do == SCORE:
             self._take(job)
-        if ours and job.do == SCORE and self._session.n_lines != self._began_at and self._timer is None:
+        if ours and job.do == SCORE and not self._is_of_now and self._timer is None:
             self.touched()
 
     def _read(self, job: Job) -> None:

@@ -14,7 +14,7 @@ from tellapart.storage.atomic import write_file
 from tellapart.studio.actions import ENOUGH_FOR_OTHER, line_for
 from tellapart.studio.collected import demo_photos, keep
 from tellapart.studio.draw import Draw, draw_of, firsts_of, groups_of, splits_of
-from tellapart.studio.handed import Batch, Words, added, by_folders, told_of
+from tellapart.studio.handed import GONE, Batch, Words, added, by_folders, told_of
 from tellapart.studio.heap import Heap, Photo, Progress, identity, is_collected, read_heap
 from tellapart.studio.journal import Journal
 from tellapart.studio.labels_in.reading import read_labels
@@ -70,10 +70,15 @@ class Session:
                 return n_new
 
     def _find(self, heap: Heap, but: Set[str] = frozenset()) -> int:
-        """Write down which photos of the heap were not known before, but those in `but`; how many."""
+        """Write down which photos of the heap were not known before, but those in `but`; how many.
+
+        Those that were handed to a page which was closed before all had come are one action, as a batch is.
+        """
         state = self.journal.state
         classes = [*state.classes] if state.lines else [*heap.class_names]
-        new = [photo for photo in heap.photos if photo.id not in but and self._is_new(photo)]
+        unknown = [photo for photo in heap.photos if photo.id not in but and self._is_new(photo)]
+        handed = [photo.id for photo in unknown if is_collected(photo, self.folder)]
+        new = [photo for photo in unknown if not is_collected(photo, self.folder)]
         for start in range(0, len(new), FOUND_AT_ONCE) or ([0] if classes and not state.lines else []):
             part = new[start : start + FOUND_AT_ONCE]
             classes += sorted({photo.label for photo in part} - {"", *classes})
@@ -81,7 +86,9 @@ class Session:
             same = tuple(classes) == state.classes
             before = Side({}, None if same else state.classes)
             self.journal.add(Line(FOUND, before, Side(marks, None if same else tuple(classes))))
-        return len(new)
+        if handed:
+            self.journal.add(Line(ADD, Side(dict.fromkeys(handed, GONE)), Side(dict.fromkeys(handed, UNSAID))))
+        return len(unknown)
 
     def _is_new(self, photo: Photo) -> bool:
         """Whether nothing is known of it; or it was taken back once, and now lies in the source itself."""

@@ -71,6 +71,16 @@ def test_what_failed_is_read_once_more_and_a_lost_shard_made_again(model, album,
     assert sum(before[name] != after[name] for name in before) == 1
 
 
+def test_a_file_that_was_empty_is_asked_about_with_what_failed(model, album, tmp_path):
+    (album / "empty.jpg").touch()
+    answer(str(model), str(album), tmp_path / "dest", list)
+    shutil.copyfile(album / "0.jpg", album / "empty.jpg")
+    answer(str(model), str(album), tmp_path / "dest", list, retry_failed=True)
+    assert state_of(tmp_path / "dest").used == 17
+    (row,) = parquet.load(opened(tmp_path / "dest").place(1)).to_pylist()
+    assert row["photo"] == f"{album}/empty.jpg"
+
+
 def test_other_models_and_features_are_refused(model, album, tmp_path):
     dest = tmp_path / "dest"
     answer(str(model), str(album), dest, list)

@@ -304,7 +304,7 @@ const counted = (n, what) => `${n.toLocaleString()} ${what}${n === 1 ? "" : "s"}
  * @param {{batch: Batch, came: number, nRefused: number, added: Added}} last
  */
 function sentence({ batch, came, nRefused, added }) {
-  const { n_new, n_kept, classes, by_folder, folder, note } = added;
+  const { n_new, n_kept, n_left, classes, by_folder, folder, note } = added;
   const known = came - n_new;
   const each = Object.entries(classes).map(([name, n]) => `${n.toLocaleString()} of “${name}”`);
   const most = each.length > 12 ? [...each.slice(0, 12), `and ${each.length - 12} more classes`] : each;
@@ -313,6 +313,7 @@ function sentence({ batch, came, nRefused, added }) {
     n_new || !came ? `${counted(n_new, "photo")}${what}` : "No new photo",
     ...(known ? [`${known.toLocaleString()} ${known === 1 ? "was" : "were"} here already`] : []),
     ...(n_kept ? [`${n_kept.toLocaleString()} ${n_kept === 1 ? "keeps" : "keep"} what was said of ${n_kept === 1 ? "it" : "them"} before`] : []),
+    ...(n_left ? [`${n_left.toLocaleString()} without a label ${n_left === 1 ? "is for the test and was left as it is: label it" : "are for the test and were left as they are: label each"} by itself`] : []), // prettier-ignore
     ...(nRefused ? [`not taken: ${nRefused.toLocaleString()}`] : []),
   ];
   return `${parts.join("; ")}. ${note}`.trim();

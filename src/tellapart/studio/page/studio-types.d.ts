@@ -24,6 +24,7 @@ export interface Added {
   n_new: number;
   n_known: number;
   n_kept: number;
+  n_left: number;
   classes: Record<string, number>;
   by_folder: boolean;
   folder: string;

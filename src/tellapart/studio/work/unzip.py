@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 from tellapart.data import photo
@@ -61,7 +60,7 @@ def unzip(desk: Desk, asked: Mapping[str, Any], progress: Progress) -> dict[str,
                 photos.setdefault(own, [own, whole, own not in here])
                 if own not in kept:
                     kept.add(own)
-                    keep(desk.folder, PurePosixPath(whole).name, content, own)
+                    keep(desk.folder, whole, content, own)
             progress("taking the zip apart", done, len(files))
     finally:
         with suppress(OSError):

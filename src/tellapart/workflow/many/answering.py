@@ -14,7 +14,9 @@ from tellapart.data.meaning.unlabelled import scan_unlabelled
 from tellapart.data.remote.door import READERS
 from tellapart.data.remote.place import Place
 from tellapart.data.source import Dataset
+from tellapart.engine.device import PROCESSOR, device_key
 from tellapart.errors import PhotoError
+from tellapart.features.extract import made_on
 from tellapart.formats.metadata import taken
 from tellapart.model.artifact import is_imagenet
 from tellapart.model.prediction import Predictor, load
@@ -22,9 +24,10 @@ from tellapart.model.predictions import Prediction
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.shards import parquet
 from tellapart.shards.destination import ANSWERS_KIND, LIST, Destination, Manifest, begun
-from tellapart.shards.embedding import Filling, Part, changed_since, shard_size_of
+from tellapart.shards.embedding import Filling, Part, shard_size_of
 from tellapart.shards.making import AWAY, Reader, Shards, refuse_away
 from tellapart.shards.origin import not_seen, reader_at, reader_of, refuse_inside, root_of
+from tellapart.shards.updating import brought_up
 from tellapart.shards.work import Begun, Embedded
 from tellapart.timing import Progress, usual_progress
 
@@ -168,17 +171,22 @@ class AnswerJob(Filling):
     device: str = "cpu"
     folder: str = field(default_factory=os.getcwd)
 
+    @property
+    def on_gpu(self) -> bool:
+        """As of `Job`."""
+        return self.device != PROCESSOR
+
     @contextmanager
-    def opened(self, n_workers: int | None) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
-        """What makes shards of the photos found now, those that are to be made, and how many photos are new or gone."""
+    def opened(self, n_workers: int | None, *, computes: bool = True) -> Iterator[tuple[Shards, tuple[int, ...], int]]:
+        """As of `Filling`."""
         parquet.arrow()
         refuse_inside(self.source, self.output)
         dataset = scan_unlabelled(self.source, allow_private=self.allow_private)
-        predictor = load(self.model, streams=n_workers, device=self.device)
+        predictor = load(self.model, streams=n_workers, device=self.device if computes else PROCESSOR)
         found = begun(self.output, dataset, self._manifest(dataset, predictor))
         uris, reader = reader_of(dataset, found.manifest.root)
+        found, changed = brought_up(found, dataset, uris, retry_failed=self.retry_failed)
         shards = self._shards(found, predictor, reader, n_workers or n_cores() + predictor.n_waiting)
-        changed = changed_since(found, uris, dataset.source)
         yield shards, self.waiting(shards), changed
 
     @contextmanager
@@ -207,7 +215,7 @@ class AnswerJob(Filling):
 
     def _manifest(self, dataset: Dataset, predictor: Predictor) -> Manifest:
         return Manifest(
-            network=predictor.key,
+            network=made_on(predictor.key)[0] + device_key(self.device),
             quality=os.path.basename(os.path.abspath(self.model)),
             resize_mode=predictor.preprocessing.resize_mode,
             precision="float32",
