@@ -142,7 +142,7 @@ def _asked(trained: Trained) -> CrossValidated:
     prepared, split, head = trained.prepared, trained.split, trained.calibrated
     if split.folds is not None:
         return cross_validate(prepared, split.folds, split.test, trained.probe)
-    features = prepared.values[split.test]
+    features = prepared.values_of(split.test)
     with threadpool_limits(1):  # threads would round otherwise on a machine with more of them
         logits = head.head.logits(features)
         probs, raw_probs = calibrated(logits, head.temperature), calibrated(logits, 1.0)

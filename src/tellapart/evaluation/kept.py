@@ -53,7 +53,7 @@ def kept_scores(trained: Trained, said: CrossValidated) -> KeptScores:
         out_of_fold_scores(trained),
         scenes_of(trained),
         nearness if len(nearness) else np.zeros((0, len(fitted.head.bias)), np.float32),
-        unseen_confidences(fitted, prepared.values[learned], prepared.dataset.labels[learned], trained.probe),
+        unseen_confidences(fitted, prepared.values_of(learned), prepared.dataset.labels[learned], trained.probe),
         Scored(prepared.dataset.labels[split.test], said.probs.astype(np.float32), said.ood_scores),
         reference,
         near_reference,

@@ -14,7 +14,7 @@ from tellapart.data.source import Dataset, Skipped
 from tellapart.engine.backbone import Backbone
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.copies import Looks, find_copies
-from tellapart.features.extract import Extractor, Features, cached_extractor
+from tellapart.features.extract import Extractor, Features, cached_extractor, no_longer_held
 from tellapart.text import counted, quoted
 from tellapart.timing import Progress, Stopwatch
 
@@ -48,6 +48,12 @@ class Prepared:
     preprocessing: Preprocess
     groups_found: NDArray[np.int32] | None = None
     pictures: NDArray[np.uint8] | None = None
+
+    def values_of(self, photos: NDArray[np.integer]) -> NDArray[np.float32]:
+        """(n, D) a copy of the features of some photos; of what is memory-mapped nothing stays in memory beside it."""
+        values: NDArray[np.float32] = self.values[photos]
+        no_longer_held(self.values)
+        return values
 
     def __repr__(self) -> str:
         return f"<Prepared {counted(self.dataset.n, 'photo')} of {self.dataset!r}>"

@@ -139,7 +139,7 @@ class Destination:
         columns = parquet.load(self.path / LIST).to_pydict()
         return Listed(
             columns["uri"],
-            columns["photo"],
+            [uri if photo == uri else photo for uri, photo in zip(columns["uri"], columns["photo"], strict=True)],
             np.array(columns["shard"], np.int32),
             np.array(columns["bytes"], np.int64),
             columns["skipped"],

@@ -129,7 +129,8 @@ def photos_of(path: Place, network: str, group_by: str | None = None, *, allow_p
             f"{len(not_done):,} of {own.n_shards:,} shards in '{path}' are not done.",
             hint="Run the same `tellapart embed` again: it makes what is not there.",
         )
-    return Photos(*_dataset(found, allow_private=allow_private), found)
+    said = _dataset(found, allow_private=allow_private)
+    return Photos(*said, Destination(found.path, own))  # which does not hold the list of all files a second time
 
 
 def refuse_answers(found: Destination) -> None:

@@ -141,7 +141,7 @@ def fit_probe_on(prepared: Prepared, split: Split, recipe: LinearProbe, progress
     folds = _folds(prepared, split, recipe)
     learned = split.learned
     calibrated = fit_probe(
-        prepared.values[learned],
+        prepared.values_of(learned),
         prepared.dataset.labels[learned],
         folds,
         len(prepared.dataset.class_names),
@@ -180,7 +180,7 @@ def _fit_network(
     learned = split.learned
     calibrated = calibrate_head(
         trained.head,
-        prepared.values[learned],
+        prepared.values_of(learned),
         prepared.dataset.labels[learned],
         np.flatnonzero(np.isin(learned, split.val)),
         recipe.probe,

@@ -46,7 +46,7 @@ def next_steps(
     labels, groups = dataset.labels[chosen], prepared.duplicates.groups[chosen]
     names, photos = dataset.class_names, [inside(dataset, dataset.photos[i]) for i in chosen]
     curve = learning_curve(
-        prepared.values[chosen],
+        prepared.values_of(chosen),
         labels,
         trained.folds,
         groups,

@@ -172,7 +172,7 @@ def learned_from_all(trained: Trained, many: Many, progress: Progress) -> Traine
     half = np.flatnonzero(dealt.half[many.chosen])
     with threadpool_limits(1):
         labels = trained.prepared.dataset.labels[half]
-        smaller = fit_heads(trained.prepared.values[half], labels, n_classes, probe, [c])[c]
+        smaller = fit_heads(trained.prepared.values_of(half), labels, n_classes, probe, [c])[c]
     held_out = Part(many.rows, many.labels, dealt.held_out)
     of_half, of_sample = log_loss([smaller, fitted.head], held_out, [fitted.temperature] * 2)
     streamed, of_all = None, None
