@@ -13,7 +13,7 @@ that follows reads what it reads of photos.
 
 Near copies are sought within cells, in a process of its own, and held against all-pairs: of 2,000 rows with all others
 by features, and of up to 20,000 rows (a third of them made of others, and those) as among few photos, with looking.
-Then `tellapart train SHARDS` runs as a person runs it; from 250,000 rows on it learns from a sample first. The last
+Then `tellapart train SHARDS` runs as a person runs it; from 62,500 rows on it learns from a sample first. The last
 process fits the head of all rows that learn by one worker, by two, and from nothing, and says how far they are apart.
 Memory is the largest resident set of each process. Seconds of a processor are beside those of the clock: on a machine
 with other work they say more.

@@ -39,7 +39,7 @@ from tellapart.recipe import LinearProbe
 from tellapart.shards.deal import deal
 from tellapart.shards.destination import Manifest, begun, opened
 from tellapart.shards.making import Shards
-from tellapart.shards.many import ManyPhotos, Part, many_photos
+from tellapart.shards.many import Kept, ManyPhotos, Part, many_photos
 from tellapart.shards.reading import photos_of
 from tellapart.shards.rows import Row, table_of
 from tellapart.workflow.many.learning import Sizes
@@ -311,7 +311,8 @@ def optimum(folder: str, found: str) -> dict:
     heads, seconds, passes = [], [], []
     for n_workers, begin in ((1, start), (2, start), (2, None)):
         started = time.perf_counter()
-        said = fit_streaming(part, n_classes, c, recipe.class_balance, start=begin, n_workers=n_workers)
+        with Kept(part) as pieces:
+            said = fit_streaming(pieces, n_classes, c, recipe.class_balance, start=begin, n_workers=n_workers)
         seconds.append(time.perf_counter() - started)
         heads.append(said.head)
         passes.append(said.n_passes)
