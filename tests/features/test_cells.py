@@ -7,27 +7,9 @@ from tellapart.data.grey_picture import SIDE_PX
 from tellapart.features.cells import copies_in_cells
 from tellapart.features.copies import find_copies
 
+from .in_pieces import InPieces
+
 N, D, PLANTED = 2000, 300, 150
-
-
-class InPieces:
-    """Photos cut at `ends`, in the order `order`, as shards have them."""
-
-    def __init__(self, values, pictures, order, n_pieces):
-        self.values, self._pictures, self.n = values, pictures, len(values)
-        self._pieces = np.array_split(order, n_pieces)
-
-    def __len__(self):
-        return len(self._pieces)
-
-    def places(self, piece):
-        return self._pieces[piece]
-
-    def features(self, piece):
-        return self.values[self._pieces[piece]]
-
-    def pictures(self, piece):
-        return self._pictures[self._pieces[piece]]
 
 
 @pytest.fixture(scope="module")

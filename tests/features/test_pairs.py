@@ -8,27 +8,9 @@ from tellapart.data.grey_picture import SIDE_PX
 from tellapart.features.pairs import Pairs, judged
 from tellapart.timing import no_progress
 
+from .in_pieces import InPieces
+
 N, D = 90, 40
-
-
-class InPieces:
-    """Photos cut into pieces of `size`, in the order `order`."""
-
-    def __init__(self, values, pictures, order, size):
-        self.values, self._pictures, self.n = values, pictures, len(values)
-        self._pieces = [order[i : i + size] for i in range(0, len(order), size)]
-
-    def __len__(self):
-        return len(self._pieces)
-
-    def places(self, piece):
-        return self._pieces[piece]
-
-    def features(self, piece):
-        return self.values[self._pieces[piece]]
-
-    def pictures(self, piece):
-        return self._pictures[self._pieces[piece]]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +29,7 @@ def found(photos, pairs, cosines, order, size=7, n_workers=2):
     values, pictures = photos
     members = np.random.default_rng(3).permutation(N)
     place = np.argsort(members)
-    rows = InPieces(values, pictures, order, size)
+    rows = InPieces(values, pictures, order, -(-N // size))
     at = np.sort(place[np.array(pairs)], axis=1)
     order = np.lexsort((at[:, 1], at[:, 0]))
     may_be = Pairs(at[order], np.array(cosines, np.float32)[order])
@@ -88,5 +70,5 @@ def test_only_the_nearest_of_either_are_looked_at(photos):
 def test_without_pairs_nobody_is_alike(photos):
     values, pictures = photos
     none = Pairs(np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
-    rows = InPieces(values, pictures, np.arange(N), 7)
+    rows = InPieces(values, pictures, np.arange(N), 13)
     assert [len(some) for some in judged(rows, values.mean(axis=0), np.arange(N), none, None, no_progress)] == [0, 0]
