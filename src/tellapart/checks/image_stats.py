@@ -19,6 +19,7 @@ from tellapart.parallel import map_in_order
 from tellapart.timing import Progress, no_progress
 
 STAGE = "looking at photos"
+DECODED_PX = 576  # the shorter side that it is decoded at: as for the usual network, so that both look at one image
 SHORT_SIDE_PX = 128  # a photo is judged with its shorter side this long: the same blur then counts alike in each
 SEGMENT_PX = 8  # along which an edge is followed; blur that spoils a photo for the backbone is about as wide
 EDGE = 0.08  # of the range of brightness: a segment that changes less has no edge to judge by
@@ -143,18 +144,8 @@ def stats_of(facts: Sequence[tuple[str, str, str, int, int, int]], rows: list[ND
 
 
 def _open(data: bytes) -> _File:
-    image = decode(data, min_side_px=SHORT_SIDE_PX)
+    image = decode(data, min_side_px=DECODED_PX)
     return _File(stored_as(data, image), len(data), _small(as_pillow(image)))
-
-
-def look(data: bytes, image: NDArray[np.uint8]) -> tuple[StoredAs, NDArray[np.float32]]:
-    """How one photo is stored, and the numbers that `measure` gives of it: what stands in its row of `ImageStats`.
-
-    Args:
-        data: the content of its file.
-        image: what `decode` makes of it with a `min_side_px` of SHORT_SIDE_PX.
-    """
-    return stored_as(data, image), measure(image)
 
 
 def measure(image: NDArray[np.uint8] | Image.Image) -> NDArray[np.float32]:
@@ -210,7 +201,8 @@ def _small(image: Image.Image) -> Image.Image:
     width, height = image.size
     scale = min(1, SHORT_SIDE_PX / min(height, width))
     size = (min(max(1, round(width * scale)), 8 * SHORT_SIDE_PX), min(max(1, round(height * scale)), 8 * SHORT_SIDE_PX))
-    return image if size == image.size else image.resize(size, Image.Resampling.BOX)
+    # With a gap of 1 it is first shrunk by a whole factor, which is twice as fast.
+    return image if size == image.size else image.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
 
 
 def _saturation(red: NDArray[np.uint8], green: NDArray[np.uint8], blue: NDArray[np.uint8]) -> float:

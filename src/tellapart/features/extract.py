@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from tellapart.data import photo
 from tellapart.data.grey_picture import SIDE_PX, grey_picture
@@ -31,6 +32,7 @@ from tellapart.engine.backbone import QUALITIES, Backbone, build_graph
 from tellapart.engine.device import PROCESSOR, Runner, device_in, device_key, runner_on, waiting_photos
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES, Embedding, FeatureCache, embedding_key
+from tellapart.formats.pixels import as_pillow
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.timing import Progress, no_progress
 
@@ -181,8 +183,9 @@ class Extractor:
         """
         return self.embed_image(self._decode(data))
 
-    def embed_image(self, image: NDArray[np.uint8]) -> Embedding:
+    def embed_image(self, image: NDArray[np.uint8] | Image.Image) -> Embedding:
         """The same of an image (H, W, 3) uint8 that was decoded already."""
+        image = as_pillow(image)
         return self._run(preprocess(image, self.preprocessing), grey_picture(image))
 
     def _run(self, pixels: NDArray[np.uint8], picture: NDArray[np.uint8]) -> Embedding:
@@ -216,7 +219,7 @@ class Extractor:
                         known = chunk.fresh[key] = replace(known, picture=grey_picture(self._decode(data)))
                     chunk.found[index] = known
                     continue
-                image = self._decode(data)
+                image = as_pillow(self._decode(data))
                 pixels, picture = preprocess(image, self.preprocessing), grey_picture(image)
             except PhotoError as error:
                 chunk.errors[index] = error

@@ -12,12 +12,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.checks.image_stats import SHORT_SIDE_PX, look, measure
+from tellapart.checks.image_stats import DECODED_PX, measure
 from tellapart.data.grey_picture import SIDE_PX
-from tellapart.data.photo import StoredAs, decode_twice
+from tellapart.data.photo import StoredAs, decode_twice, stored_as
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES, Embedding
 from tellapart.features.extract import Extractor
+from tellapart.formats.pixels import as_pillow
 from tellapart.shards import parquet
 
 ETAG_DIGITS: Final = 32  # of SHA-256; no two contents share as many by chance
@@ -56,10 +57,12 @@ def row_of(uri: str, read: Callable[[], bytes], extractor: Extractor) -> Row:
     try:
         data = read()
         etag, size = etag_of(data), len(data)
-        large, small = decode_twice(data, extractor.preprocessing.min_side_px, SHORT_SIDE_PX)
+        image, of_looks = decode_twice(data, extractor.preprocessing.min_side_px, DECODED_PX)
     except PhotoError as error:
         return Row(uri, etag, size, code=error.code, skipped=error.message)
-    return Row(uri, etag, size, extractor.embed_image(large), *look(data, small))
+    picture = as_pillow(image)
+    seen = picture if of_looks is image else as_pillow(of_looks)
+    return Row(uri, etag, size, extractor.embed_image(picture), stored_as(data, image), measure(seen))
 
 
 def etag_of(data: bytes) -> str:
