@@ -5,16 +5,17 @@ A photo's row follows from its content and the network alone, and a shard's byte
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 from tellapart.data.remote.door import READERS
 from tellapart.data.remote.place import Place
 from tellapart.errors import InputError, PhotoError
-from tellapart.features.extract import SPARE_WORKERS, Extractor
+from tellapart.features.extract import CHUNK, CHUNKS_AHEAD, SPARE_WORKERS, Extractor
 from tellapart.parallel import map_in_order
 from tellapart.shards import parquet
 from tellapart.shards.destination import Destination, Manifest
-from tellapart.shards.rows import REPEATING, Row, processor, row_of, table_of
+from tellapart.shards.rows import REPEATING, Row, processor, rows_together, table_of
 
 MANY = 16  # photos that are all gone by no chance
 GONE = frozenset({"missing", "unreadable"})
@@ -156,12 +157,12 @@ def rows_of(uris: Sequence[str], reader: Reader, extractor: Extractor, n_workers
         InputError: storage elsewhere gives no photo any more.
     """
 
-    def work(uri: str) -> Row:
-        return row_of(uri, lambda: reader.read(uri), extractor)
+    def work(start: int) -> list[Row]:
+        return rows_together(uris[start : start + CHUNK], reader.read, extractor)
 
     rows: list[Row] = []
-    spare = READERS if reader.elsewhere else SPARE_WORKERS
-    for row in map_in_order(work, uris, n_workers=n_workers + spare, name="embed"):
+    starts, workers = range(0, len(uris), CHUNK), n_workers + (READERS if reader.elsewhere else SPARE_WORKERS)
+    for row in chain.from_iterable(map_in_order(work, starts, n_workers=workers, ahead=CHUNKS_AHEAD, name="embed")):
         rows.append(row)
         tell(len(rows))
         refuse_away([one.code for one in rows[-AWAY:]], row.skipped or "", reader.source)
