@@ -145,12 +145,12 @@ def stats_of(facts: Sequence[tuple[str, str, str, int, int, int]], rows: list[ND
 
 def _open(data: bytes) -> _File:
     image = decode(data, min_side_px=DECODED_PX)
-    return _File(stored_as(data, image), len(data), in_small(as_pillow(image)))
+    return _File(stored_as(data, image), len(data), _small(as_pillow(image)))
 
 
 def measure(image: NDArray[np.uint8] | Image.Image) -> NDArray[np.float32]:
     """(6 + B,) numbers of an (H, W, 3) image: six of its whole, then its border."""
-    channels = np.ascontiguousarray(np.asarray(in_small(as_pillow(image))).transpose(2, 0, 1))
+    channels = np.ascontiguousarray(np.asarray(_small(as_pillow(image))).transpose(2, 0, 1))
     planes = _planes(channels)
     height, width = planes.shape[1:]
     down, across = _weights(height), _weights(width)
@@ -196,7 +196,7 @@ def _weights(n: int) -> NDArray[np.float64]:
     return weights
 
 
-def in_small(image: Image.Image) -> Image.Image:
+def _small(image: Image.Image) -> Image.Image:
     """The image with a shorter side of at most SHORT_SIDE_PX and a longer one of at most eight times that."""
     width, height = image.size
     scale = min(1, SHORT_SIDE_PX / min(height, width))

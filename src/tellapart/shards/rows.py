@@ -11,14 +11,13 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from tellapart.checks.image_stats import DECODED_PX, in_small, measure
+from tellapart.checks.image_stats import DECODED_PX, measure
 from tellapart.data.grey_picture import SIDE_PX
 from tellapart.data.photo import StoredAs, decode_twice, stored_as
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES, Embedding
-from tellapart.features.extract import Extractor
+from tellapart.features.extract import Extractor, Shrunk
 from tellapart.formats.pixels import as_pillow
 from tellapart.shards import parquet
 
@@ -55,15 +54,15 @@ class Row:
 def rows_together(uris: Sequence[str], read: Callable[[str], bytes], extractor: Extractor) -> list[Row]:
     """What each of a few photos comes to; one that cannot be read is skipped with its reason.
 
-    Their looks are measured at the end, one after the other: right after the network ran, which fills the processor's
-    caches, a photo would take a third longer.
+    The network runs last, on one after the other: it drives all else out of the processor's caches, so that measuring
+    would take a third longer right after it.
     """
     begun = [_begun(uri, read, extractor) for uri in uris]
-    return [row if small is None else replace(row, numbers=measure(small)) for row, small in begun]
+    return [row if shrunk is None else replace(row, embedding=extractor.run(*shrunk)) for row, shrunk in begun]
 
 
-def _begun(uri: str, read: Callable[[str], bytes], extractor: Extractor) -> tuple[Row, Image.Image | None]:
-    """All of a row but its look, and what that is measured on, where the photo can be read."""
+def _begun(uri: str, read: Callable[[str], bytes], extractor: Extractor) -> tuple[Row, Shrunk | None]:
+    """All of a row but what the network makes of the photo, and what it needs for that where the photo can be read."""
     etag, size = None, None
     try:
         data = read(uri)
@@ -72,8 +71,8 @@ def _begun(uri: str, read: Callable[[str], bytes], extractor: Extractor) -> tupl
     except PhotoError as error:
         return Row(uri, etag, size, code=error.code, skipped=error.message), None
     picture = as_pillow(image)
-    small = in_small(picture if of_look is image else as_pillow(of_look))
-    return Row(uri, etag, size, extractor.embed_image(picture), stored_as(data, image)), small
+    numbers = measure(picture if of_look is image else of_look)
+    return Row(uri, etag, size, stored=stored_as(data, image), numbers=numbers), extractor.shrink(picture)
 
 
 def etag_of(data: bytes) -> str:
