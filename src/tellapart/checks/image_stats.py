@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data.photo import StoredAs, decode, stored_as
+from tellapart.data.preprocess import as_pillow
 from tellapart.data.source import Dataset
-from tellapart.formats.pixels import as_pillow
 from tellapart.parallel import map_in_order
 from tellapart.timing import Progress, no_progress
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.formats.pixels import as_pillow
+from tellapart.data.preprocess import as_pillow
 
 SIDE_PX = 64  # whatever the photo's shape; 4 kB a photo, and enough to tell a copy from most frames of a burst
 SIGNATURE_PX = 8  # side of the much smaller picture by which candidates are sought; 16 finds no more

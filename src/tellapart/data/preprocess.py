@@ -9,7 +9,6 @@ from PIL import Image
 
 from tellapart.data import photo
 from tellapart.errors import InputError
-from tellapart.formats.pixels import as_pillow
 
 ResizeMode = Literal["crop", "squash"]
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
@@ -45,6 +44,11 @@ class Preprocess:
     def key(self) -> str:
         """Names this preprocessing exactly; the number is raised when its pixels change."""
         return f"{self.resize_mode}-bilinear-1@{self.input_px}"
+
+
+def as_pillow(image: NDArray[np.uint8] | Image.Image) -> Image.Image:
+    """The image as Pillow holds it: a copy of an array (H, W, 3), made once where several ask of the same photo."""
+    return image if isinstance(image, Image.Image) else Image.fromarray(image)
 
 
 def preprocess(image: NDArray[np.uint8] | Image.Image, preprocessing: Preprocess) -> NDArray[np.uint8]:

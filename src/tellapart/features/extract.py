@@ -25,14 +25,13 @@ from PIL import Image
 
 from tellapart.data import photo
 from tellapart.data.grey_picture import SIDE_PX, grey_picture
-from tellapart.data.preprocess import Preprocess, ResizeMode, preprocess
+from tellapart.data.preprocess import Preprocess, ResizeMode, as_pillow, preprocess
 from tellapart.data.remote.door import READERS
 from tellapart.data.remote.held import lies_elsewhere
 from tellapart.engine.backbone import QUALITIES, Backbone, build_graph
 from tellapart.engine.device import PROCESSOR, Runner, device_in, device_key, runner_on, waiting_photos
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES, Embedding, FeatureCache, embedding_key
-from tellapart.formats.pixels import as_pillow
 from tellapart.parallel import map_in_order, n_cores
 from tellapart.timing import Progress, no_progress
 

@@ -53,11 +53,6 @@ def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image[::rows, ::columns])
 
 
-def as_pillow(image: NDArray[np.uint8] | Image.Image) -> Image.Image:
-    """The image as Pillow holds it: a copy of an array (H, W, 3), made once where several ask of the same photo."""
-    return image if isinstance(image, Image.Image) else Image.fromarray(image)
-
-
 def profile_of(image: Image.Image) -> bytes:
     """The colour profile of an image; empty without."""
     icc = image.info.get("icc_profile")

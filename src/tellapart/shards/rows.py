@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from tellapart.checks.image_stats import DECODED_PX, measure
 from tellapart.data.grey_picture import SIDE_PX
 from tellapart.data.photo import StoredAs, decode_twice, stored_as
+from tellapart.data.preprocess import as_pillow
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import PIXEL_HASH_BYTES, Embedding
 from tellapart.features.extract import Extractor, Shrunk
-from tellapart.formats.pixels import as_pillow
 from tellapart.shards import parquet
 
 ETAG_DIGITS: Final = 32  # of SHA-256; no two contents share as many by chance
