@@ -4,11 +4,13 @@ import hashlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from tellapart.checks.image_stats import image_stats_of
+from tellapart.checks.image_stats import DECODED_PX, image_stats_of
+from tellapart.data.source import Dataset
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import FeatureCache, embedding_key
-from tellapart.features.extract import Extractor
+from tellapart.features.extract import Extractor, bundled_extractor
 from tellapart.shards.rows import NUMBERS, Row, processor, rows_together, table_of, vectors_in
 
 
@@ -44,6 +46,20 @@ def test_looks_are_those_of_the_checks(clothing, table):
     assert table["bytes"].to_pylist() == stats.bytes.tolist()
     assert table["camera"].to_pylist() == stats.camera.tolist()
     assert table["day"].to_pylist() == stats.day.tolist()
+
+
+def test_looks_are_the_same_whatever_the_network(tmp_path):
+    """A side of 1000 px is halved while decoding for `fast`, and not for the look."""
+    image = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
+    Image.fromarray(image).resize((1200, 1000), Image.Resampling.NEAREST).save(tmp_path / "a.jpg")
+    dataset = Dataset.from_lists([tmp_path / "a.jpg"], ["a"])
+    stats = image_stats_of(dataset)
+    with bundled_extractor("fast", "crop", keep=False) as fast:
+        assert fast.preprocessing.min_side_px * 2 <= 1000 < DECODED_PX * 2
+        [row] = rows_together(["a.jpg"], lambda uri: dataset.read(0), fast)
+    assert (
+        row.numbers.tobytes() == np.array([*(getattr(stats, name)[0] for name in NUMBERS), *stats.border[0]]).tobytes()
+    )
 
 
 def test_a_photo_that_cannot_be_read_has_its_reason_and_nothing_else(clothing, extractor):
