@@ -7,7 +7,22 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from tellapart.checks.image_stats import EDGE, MIN_EDGES, SEGMENT_PX, STEEPEST, image_stats_of, measure, sharpness
+from tellapart.checks.image_stats import (
+    BRIGHTEST,
+    DARKEST,
+    EDGE,
+    GRID,
+    LINE_PX,
+    MIN_EDGES,
+    SEGMENT_PX,
+    SHORT_SIDE_PX,
+    STEEPEST,
+    _planes,
+    _weights,
+    image_stats_of,
+    measure,
+    sharpness,
+)
 from tellapart.data.source import Dataset
 from tellapart.formats.exif import camera_model
 from tellapart.formats.header import read_jpeg
@@ -45,6 +60,44 @@ def test_sharpness_does_not_depend_on_brightness_or_contrast():
 
 def test_a_flat_photo_has_no_sharpness():
     assert np.isnan(sharpness(np.full((64, 64), 0.5, np.float32)))
+
+
+def slow_looks(image):
+    """All numbers but the sharpness, of an image that is small already: cells and lines one after the other."""
+    luma = image @ np.array([0.299, 0.587, 0.114]) / 255
+    most, least = image.max(axis=2).astype(float), image.min(axis=2).astype(float)
+    tails = np.quantile(luma[::2, ::2], [DARKEST, BRIGHTEST])
+    contrast = (image / 255).reshape(-1, 3).std(axis=0).max()
+    whole = [luma.mean(), *tails, contrast, ((most - least) / np.maximum(most, 1)).mean()]
+
+    def pixels_in(cell, n):
+        """Those whose middle lies in the cell; where no middle does, the nearest."""
+        left, right = cell * n / GRID, (cell + 1) * n / GRID
+        inside = [p for p in range(n) if left < p + 0.5 <= right]
+        return inside or [min(range(n), key=lambda p: abs(p + 0.5 - (left + right) / 2))]
+
+    height, width = luma.shape
+    rim = [(r, c) for r in range(GRID) for c in range(GRID) if r in (0, GRID - 1) or c in (0, GRID - 1)]
+    cells = [np.ix_(pixels_in(r, height), pixels_in(c, width)) for r, c in rim]
+    lines = [np.s_[:LINE_PX], np.s_[-LINE_PX:], np.s_[:, :LINE_PX], np.s_[:, -LINE_PX:]]
+    colours = [image[cell].mean(axis=(0, 1)) / 255 for cell in cells]
+    ends = [[*(image[line].mean(axis=(0, 1)) / 255), luma[line].std()] for line in lines]
+    return np.concatenate([whole, *colours, [luma[cell].std() for cell in cells], *ends])
+
+
+@pytest.mark.parametrize("shape", [(128, 171), (128, 1024), (9, 40), (31, 17), (7, 7), (5, 13), (1, 1)])
+def test_looks_equal_their_twin(shape):
+    image = np.random.default_rng(sum(shape)).integers(0, 256, (*shape, 3), np.uint8)
+    image[: shape[0] // 2] //= 3
+    assert np.delete(measure(image), 5) == pytest.approx(slow_looks(image), abs=1e-6)
+
+
+def test_sums_of_whole_numbers_are_exact():
+    """Up to the largest picture that there is: so every processor adds them alike."""
+    planes = _planes(np.full((3, SHORT_SIDE_PX, 8 * SHORT_SIDE_PX), 255, np.uint8))
+    sums = _weights(SHORT_SIDE_PX) @ planes @ _weights(8 * SHORT_SIDE_PX).T
+    assert sums.max() < 2**53
+    assert (sums == np.rint(sums)).all()
 
 
 def files(folder, images):

@@ -4,17 +4,19 @@ import hashlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from tellapart.checks.image_stats import image_stats_of
+from tellapart.checks.image_stats import DECODED_PX, image_stats_of
+from tellapart.data.source import Dataset
 from tellapart.errors import InputError, PhotoError
 from tellapart.features.cache import FeatureCache, embedding_key
-from tellapart.features.extract import Extractor
-from tellapart.shards.rows import NUMBERS, Row, processor, row_of, table_of, vectors_in
+from tellapart.features.extract import Extractor, bundled_extractor
+from tellapart.shards.rows import NUMBERS, Row, processor, rows_together, table_of, vectors_in
 
 
 @pytest.fixture(scope="module")
 def table(clothing, extractor):
-    rows = [row_of(f"{i}.jpg", lambda i=i: clothing.read(i), extractor) for i in range(12)]
+    rows = rows_together([str(i) for i in range(12)], lambda uri: clothing.read(int(uri)), extractor)
     return table_of(rows, extractor.backbone.n_features, "float32")
 
 
@@ -46,16 +48,27 @@ def test_looks_are_those_of_the_checks(clothing, table):
     assert table["day"].to_pylist() == stats.day.tolist()
 
 
-def test_a_photo_that_cannot_be_read_has_its_reason_and_nothing_else(clothing, extractor):
-    def gone():
-        raise PhotoError("The file does not exist.", code="missing")
+def test_looks_are_the_same_whatever_the_network(tmp_path):
+    """A side of 1000 px is halved while decoding for `fast`, and not for the look."""
+    image = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
+    Image.fromarray(image).resize((1200, 1000), Image.Resampling.NEAREST).save(tmp_path / "a.jpg")
+    dataset = Dataset.from_lists([tmp_path / "a.jpg"], ["a"])
+    stats = image_stats_of(dataset)
+    with bundled_extractor("fast", "crop", keep=False) as fast:
+        assert fast.preprocessing.min_side_px * 2 <= 1000 < DECODED_PX * 2
+        [row] = rows_together(["a.jpg"], lambda uri: dataset.read(0), fast)
+    assert (
+        row.numbers.tobytes() == np.array([*(getattr(stats, name)[0] for name in NUMBERS), *stats.border[0]]).tobytes()
+    )
 
-    cut = clothing.read(0)[:3000]
-    rows = [
-        row_of("gone.jpg", gone, extractor),
-        row_of("cut.jpg", lambda: cut, extractor),
-        row_of("whole.jpg", lambda: clothing.read(1), extractor),
-    ]
+
+def test_a_photo_that_cannot_be_read_has_its_reason_and_nothing_else(clothing, extractor):
+    def read(uri):
+        if uri == "gone.jpg":
+            raise PhotoError("The file does not exist.", code="missing")
+        return clothing.read(0)[:3000] if uri == "cut.jpg" else clothing.read(1)
+
+    rows = rows_together(["gone.jpg", "cut.jpg", "whole.jpg"], read, extractor)
     table = table_of(rows, extractor.backbone.n_features, "float32")
     assert table["code"].to_pylist() == ["missing", "truncated", None]
     assert table["skipped"][0].as_py() == "The file does not exist."
@@ -66,7 +79,7 @@ def test_a_photo_that_cannot_be_read_has_its_reason_and_nothing_else(clothing, e
 
 
 def test_float16_is_the_nearest_and_what_does_not_fit_is_refused(clothing, extractor):
-    row = row_of("1.jpg", lambda: clothing.read(1), extractor)
+    [row] = rows_together(["1.jpg"], lambda uri: clothing.read(1), extractor)
     half = table_of([row], extractor.backbone.n_features, "float16")
     assert (vectors_in(half["features"])[0] == row.embedding.features.astype(np.float16)).all()
     large = Row("x", embedding=type(row.embedding)(np.full(3, 1e5, np.float32), bytes(16), row.embedding.picture))

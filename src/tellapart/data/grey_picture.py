@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.data.preprocess import as_pillow
+
 SIDE_PX = 64  # whatever the photo's shape; 4 kB a photo, and enough to tell a copy from most frames of a burst
 SIGNATURE_PX = 8  # side of the much smaller picture by which candidates are sought; 16 finds no more
 SIGNATURE_UNIT = 1000  # length of a signature; products stay below 2**24
@@ -23,12 +25,12 @@ ORIENTATIONS = 8  # four turns, and each mirrored
 _Number = TypeVar("_Number", bound=np.generic)
 
 
-def grey_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def grey_picture(image: NDArray[np.uint8] | Image.Image) -> NDArray[np.uint8]:
     """(SIDE_PX, SIDE_PX) uint8 luma of the whole of `image` (H, W, 3) uint8, whose shape is given up.
 
     Pillow computes it with whole numbers.
     """
-    luma = Image.fromarray(image).convert("L")
+    luma = as_pillow(image).convert("L")
     return np.asarray(luma.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR))
 
 

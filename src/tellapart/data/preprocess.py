@@ -46,20 +46,26 @@ class Preprocess:
         return f"{self.resize_mode}-bilinear-1@{self.input_px}"
 
 
-def preprocess(image: NDArray[np.uint8], preprocessing: Preprocess) -> NDArray[np.uint8]:
+def as_pillow(image: NDArray[np.uint8] | Image.Image) -> Image.Image:
+    """The image as Pillow holds it: a copy of an array (H, W, 3), made once where several ask of the same photo."""
+    return image if isinstance(image, Image.Image) else Image.fromarray(image)
+
+
+def preprocess(image: NDArray[np.uint8] | Image.Image, preprocessing: Preprocess) -> NDArray[np.uint8]:
     """The (px, px, 3) uint8 pixels of `image` (H, W, 3) uint8 that a network gets.
 
     Resizing is Pillow's antialiased bilinear filter: every source pixel counts, so a 48-megapixel photo and its
     thumbnail come out alike.
     """
-    height_px, width_px = image.shape[:2]
+    picture = as_pillow(image)
+    width_px, height_px = picture.size
     box = (0.0, 0.0, float(width_px), float(height_px))
     if preprocessing.resize_mode == "crop":
         side_px = min(height_px, width_px)
         left, top = (width_px - side_px) / 2, (height_px - side_px) / 2
         box = (left, top, left + side_px, top + side_px)
     size = (preprocessing.input_px, preprocessing.input_px)
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=box))
+    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=box))
 
 
 def read_pixels(data: bytes, preprocessing: Preprocess) -> NDArray[np.uint8]:
