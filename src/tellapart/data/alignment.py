@@ -30,10 +30,8 @@ WEIGHT = 64  # the sum of a pixel's weights
 SHRINK = 2048  # keeps products of many pixels within 2**24
 
 Margins = tuple[int, int]  # before and after, in UNIT
-FIRST: tuple[Margins, ...] = ((0, 0), (13, 13), (27, 27), (0, 27), (27, 0))  # of SCATTER, tried before all others
-FIRST_FROM = (
-    0.45  # correlation; 1 of 1,000 copies stays below it there, and 7 of 8 others, but 1 of 4 wide, uneven crops
-)
+FIRST: tuple[Margins, ...] = ((0, 0), (13, 13), (27, 27), (0, 27), (27, 0))  # of SCATTER, where `may_fit` tries
+FIRST_FROM = 0.45  # correlation that a copy has at one of them
 
 
 class Place(NamedTuple):
@@ -54,30 +52,16 @@ def contents(contrasts: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def best_places(
-    contrast: NDArray[np.float32], sought: NDArray[np.float32], *, quickly: bool = False
+    contrast: NDArray[np.float32], sought: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Where each of K pictures fits best within one: correlation, number of the place, orientation; (K,) each.
 
     Args:
         contrast: (SIDE_PX, SIDE_PX) of the one picture.
         sought: (K, 8, D), of `contents`.
-        quickly: whether a few places are tried first. What fits nowhere there, as most do, gets a correlation of 0.
     """
-    best, numbers = np.zeros(len(sought), np.float32), np.zeros(len(sought), np.int64)
-    hopeful = _fits(contrast, sought, FIRST).max(axis=1) >= FIRST_FROM if quickly else np.ones(len(sought), bool)
-    if hopeful.any():
-        fits = _fits(contrast, sought[hopeful], SCATTER)
-        numbers[hopeful] = fits.argmax(axis=1)
-        best[hopeful] = fits.max(axis=1)
-    return best, numbers // ORIENTATIONS, numbers % ORIENTATIONS
-
-
-def _fits(
-    contrast: NDArray[np.float32], sought: NDArray[np.float32], margins: tuple[Margins, ...]
-) -> NDArray[np.float32]:
-    """(K, n * n * 8) correlations at n margins above and below, n left and right, and in each orientation."""
     k, d = len(sought), sought.shape[-1]
-    n, across = len(margins), _scattered(margins)
+    n, across = len(SCATTER), _scattered()
     every = np.asarray(across @ (across @ contrast.T).T, np.float32)
     every /= SHRINK
     np.rint(every, out=every)
@@ -86,7 +70,38 @@ def _fits(
     fits = seen @ wanted.T
     fits *= _inverse_lengths(seen)[:, None]
     fits *= _inverse_lengths(wanted)
-    return fits.reshape(n * n, k, ORIENTATIONS).transpose(1, 0, 2).reshape(k, -1)
+    of_each = fits.reshape(n * n, k, ORIENTATIONS).transpose(1, 0, 2).reshape(k, -1)
+    best = of_each.argmax(axis=1)
+    return of_each[np.arange(k), best], best // ORIENTATIONS, best % ORIENTATIONS
+
+
+def may_fit(contrasts: NDArray[np.float32], sought: NDArray[np.float32], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(P,) whether one of each of `pairs` (P, 2) fits within the other at one of the places that are tried first.
+
+    It takes a tenth of the time of `best_places`. Of 1,000 copies of the usual kinds one does not, and of other pairs
+    seven in eight; but of copies that were cropped by a fifth on one side alone one in four.
+
+    Args:
+        contrasts: (N, SIDE_PX, SIDE_PX) local contrast.
+        sought: (N, 8, D) of them, of `contents`.
+        pairs: (P, 2) numbers of them.
+    """
+    n, across, d = len(FIRST), _first(), sought.shape[-1]
+    every = np.asarray(across @ contrasts @ across.T, np.float32)
+    every /= SHRINK
+    np.rint(every, out=every)
+    seen: NDArray[np.float32] = (
+        every.reshape(len(every), n, -1, n, every.shape[-1] // n).swapaxes(2, 3).reshape(len(every), n * n, d)
+    )
+    inverse_seen = _inverse_lengths(seen.reshape(-1, d)).reshape(len(seen), n * n, 1)
+    inverse_sought = _inverse_lengths(sought.reshape(-1, d)).reshape(len(sought), 1, ORIENTATIONS)
+    best = np.zeros(len(pairs), np.float32)
+    for outer, inner in (pairs.T, pairs.T[::-1]):
+        fits = seen[outer] @ sought[inner].swapaxes(1, 2)
+        fits *= inverse_seen[outer]
+        fits *= inverse_sought[inner]
+        np.maximum(best, fits.max(axis=(1, 2)), out=best)
+    return best >= FIRST_FROM
 
 
 def closer_place(outer: NDArray[np.float32], inner: NDArray[np.float32], number: int) -> Place | None:
@@ -146,9 +161,19 @@ def shrunk(margins: Margins, side: int) -> NDArray[np.float32]:
 
 
 @cache
-def _scattered(tried: tuple[Margins, ...]) -> csr_array:
-    """The weights of all margins that are tried, without the rim, below each other: five of 64 are some."""
-    return csr_array(np.concatenate([averages(margins, COARSE_PX)[1:-1] for margins in tried]))
+def _scattered() -> csr_array:
+    """The weights of all margins that are tried everywhere, without the rim, below each other: five of 64 are some."""
+    return csr_array(_weights(SCATTER))
+
+
+@cache
+def _first() -> NDArray[np.float32]:
+    """The same of those that are tried first."""
+    return _weights(FIRST)
+
+
+def _weights(tried: tuple[Margins, ...]) -> NDArray[np.float32]:
+    return np.concatenate([averages(margins, COARSE_PX)[1:-1] for margins in tried])
 
 
 def _shares(margins: Margins, side: int) -> NDArray[np.float64]:

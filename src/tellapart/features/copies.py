@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tellapart.data.alignment import COARSE_PX, best_places, closer_place, contents
+from tellapart.data.alignment import COARSE_PX, best_places, closer_place, contents, may_fit
 from tellapart.data.copy_verdict import Agreement, agreement, looks_alike
 from tellapart.data.duplicates import (
     NEAR_DUPLICATE,
@@ -34,7 +34,7 @@ WHOLE_FIT = 0.62  # … where neither has a margin: others seldom fit best so, a
 LARGEST_FAMILY = 0.1  # of all photos; what looks alike beyond that, or beyond FAMILY of few photos, shares a frame
 FAMILY = 20  # … but half of the photos where these are fewer than twice as many
 WITHIN_FRAME = 0.15  # how much better the fainter part must agree among photos known to share a frame
-BLOCK = 32  # photos whose local contrast is made at once: what a core keeps close to itself
+BLOCK = 32  # photos whose local contrast is made at once, or pairs tried: what a core keeps close to itself
 BATCH = 16  # photos, or pairs, that a thread takes at once
 MOST_INSIDE = 64  # candidates that are laid on a photo at once, 5 MB of numbers
 MOST_KNOWN = 1_000_000  # pairs that are remembered, some 200 bytes each
@@ -170,7 +170,8 @@ def _looked_at(
     pairs: NDArray[np.int64], pictures: NDArray[np.uint8], quickly: bool
 ) -> dict[tuple[int, int], Agreement]:
     contrasts = _of_blocks(_contrasts, pictures, (SIDE_PX, SIDE_PX), np.int8)
-    best = _best_fits(pairs, contrasts, quickly)
+    sought = _of_blocks(_sought, contrasts, (ORIENTATIONS, (COARSE_PX - 2) ** 2), np.int16)
+    best = _best_fits(_hopeful(pairs, contrasts, sought) if quickly else pairs, contrasts, sought)
 
     def look(fit: _Fit) -> Agreement | None:
         inner = turned(contrasts[fit.inner], fit.orientation).astype(np.float32)
@@ -197,16 +198,31 @@ class _Fit(NamedTuple):
     orientation: int
 
 
-def _best_fits(pairs: NDArray[np.int64], contrasts: NDArray[np.int8], quickly: bool) -> dict[tuple[int, int], _Fit]:
+def _hopeful(pairs: NDArray[np.int64], contrasts: NDArray[np.int8], sought: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Those of `pairs` that may fit, block by block."""
+
+    def may(start: int) -> NDArray[np.bool_]:
+        some = pairs[start : start + BLOCK]
+        used, places = np.unique(some, return_inverse=True)
+        exact = contrasts[used].astype(np.float32), sought[used].astype(np.float32)
+        return may_fit(*exact, places.reshape(-1, 2))
+
+    found = map_in_order(may, range(0, len(pairs), BLOCK), name="hopeful")
+    hopeful: NDArray[np.bool_] = np.concatenate([np.zeros(0, bool), *found])
+    return np.asarray(pairs[hopeful])
+
+
+def _best_fits(
+    pairs: NDArray[np.int64], contrasts: NDArray[np.int8], sought: NDArray[np.int16]
+) -> dict[tuple[int, int], _Fit]:
     """{pair: its better fit, of either within the other}, of those that fit well enough."""
-    sought = _of_blocks(_sought, contrasts, (ORIENTATIONS, (COARSE_PX - 2) ** 2), np.int16)
     partners: defaultdict[int, list[int]] = defaultdict(list)
     for first, second in pairs.tolist():
         partners[first].append(second)
         partners[second].append(first)
 
     def seek(outers: list[int]) -> list[_Fit]:
-        return [fit for outer in outers for fit in _fits(outer, partners[outer], contrasts, sought, quickly)]
+        return [fit for outer in outers for fit in _fits(outer, partners[outer], contrasts, sought)]
 
     best: dict[tuple[int, int], _Fit] = {}
     for fits in map_in_order(seek, _batches(list(partners)), name="seek"):
@@ -219,14 +235,12 @@ def _best_fits(pairs: NDArray[np.int64], contrasts: NDArray[np.int8], quickly: b
     return {pair: fit for pair, fit in best.items() if fit.correlation >= (SMALL_FIT if fit.place else WHOLE_FIT)}
 
 
-def _fits(
-    outer: int, inside: list[int], contrasts: NDArray[np.int8], sought: NDArray[np.int16], quickly: bool
-) -> Iterator[_Fit]:
+def _fits(outer: int, inside: list[int], contrasts: NDArray[np.int8], sought: NDArray[np.int16]) -> Iterator[_Fit]:
     """How those of `inside` fit within `outer` that may fit well enough; a photo may be a candidate of thousands."""
     contrast = contrasts[outer].astype(np.float32)
     for start in range(0, len(inside), MOST_INSIDE):
         some = inside[start : start + MOST_INSIDE]
-        fits, places, orientations = best_places(contrast, sought[some].astype(np.float32), quickly=quickly)
+        fits, places, orientations = best_places(contrast, sought[some].astype(np.float32))
         for k in np.flatnonzero(fits >= min(SMALL_FIT, WHOLE_FIT)).tolist():
             yield _Fit(float(fits[k]), outer, some[k], int(places[k]), int(orientations[k]))
 
