@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tellapart.classifier.probe import fit_heads
-from tellapart.classifier.streaming import MAX_PASSES, Streamed, fit_streaming, log_loss
+from tellapart.classifier.streaming import MAX_PASSES, Streamed, fit_streaming, log_losses
 from tellapart.classifier.trained import Trained
 from tellapart.data.duplicates import group, kept_together
 from tellapart.data.source import Skipped
@@ -28,6 +28,7 @@ from tellapart.shards.many import Kept, ManyPhotos, Part, many_photos
 from tellapart.shards.reading import Photos
 from tellapart.timing import Progress, Stopwatch
 
+TRIED = np.exp2(np.arange(-12, 13) / 4)  # times the temperature of the sample; a step hardly changes the log-loss
 STILL_FALLS = 0.005  # of the log-loss, when the sample doubles; ten times the photos then give some two percent
 
 Json = dict[str, Any]
@@ -164,6 +165,8 @@ def learned_from_all(trained: Trained, many: Many, progress: Progress) -> Traine
     """`trained` with a head of all photos that learn, if that is better on photos that are held out; and what was seen.
 
     Whether it is tried, two samples tell: it is not where the log-loss hardly falls from half of the sample to all.
+    Each head is judged at the temperature that suits it best: that of the sample was set with heads of far fewer
+    photos, and the surer a head of more photos is, the less it fits.
     """
     fitted, dealt, probe = trained.calibrated, many.dealt, trained.probe
     c, n_classes = fitted.inverse_regularisation, len(trained.prepared.dataset.class_names)
@@ -174,8 +177,9 @@ def learned_from_all(trained: Trained, many: Many, progress: Progress) -> Traine
         labels = trained.prepared.dataset.labels[half]
         smaller = fit_heads(trained.prepared.values_of(half), labels, n_classes, probe, [c])[c]
     held_out = Part(many.rows, many.labels, dealt.held_out)
-    of_half, of_sample = log_loss([smaller, fitted.head], held_out, [fitted.temperature] * 2)
-    streamed, of_all = None, None
+    temperatures = fitted.temperature * TRIED
+    of_half, of_sample = log_losses([smaller, fitted.head], held_out, temperatures).min(axis=1).tolist()
+    streamed, of_all, temperature = None, None, fitted.temperature
     if dealt.rest.any() and of_half - of_sample > STILL_FALLS * of_sample:
         with Kept(Part(many.rows, many.labels, dealt.sample | dealt.rest)) as pieces:
             streamed = fit_streaming(
@@ -187,13 +191,15 @@ def learned_from_all(trained: Trained, many: Many, progress: Progress) -> Traine
                 progress=lambda done, total: progress("fitting the head on all photos", done, total),
             )
         progress("fitting the head on all photos", MAX_PASSES, MAX_PASSES)
-        (of_all,) = log_loss([streamed.head], held_out, [fitted.temperature])
+        losses = log_losses([streamed.head], held_out, temperatures)[0]
+        of_all, temperature = float(losses.min()), float(temperatures[losses.argmin()])
     better = streamed is not None and of_all is not None and of_all < of_sample
     told = _told(many, len(half), [of_half, of_sample, of_all], streamed, better=better)
     if streamed is None or not better:
         return replace(trained, rows=told)
     beyond = many.rows.pixel_hashes[dealt.rest]
-    return replace(trained, calibrated=replace(fitted, head=streamed.head), rows=told, beyond=beyond)
+    calibrated = replace(fitted, head=streamed.head, temperature=temperature)
+    return replace(trained, calibrated=calibrated, rows=told, beyond=beyond)
 
 
 def _told(many: Many, n_half: int, losses: list[float | None], streamed: Streamed | None, *, better: bool) -> Json:
