@@ -40,7 +40,7 @@ from tellapart.storage.atomic import refuse_unwritable, write_folder
 from tellapart.storage.photo_locations import save_locations
 from tellapart.timing import Progress, Stopwatch, usual_progress
 from tellapart.workflow.fit import TrainingOptions, checkpoint_of, fit, split_photos
-from tellapart.workflow.many.learning import Many, Sizes, are_many, learned_from_all, prepare_many
+from tellapart.workflow.many.learning import Many, Sizes, are_many, learned_from_all, prepare_many, solved_closely
 from tellapart.workflow.model_folder import (
     card,
     describe,
@@ -177,6 +177,8 @@ def _learned(
     with clock("split"):
         split = many.split if many else split_photos(prepared, recipe, may_cross=may_cross)
     with clock("head"):
+        if many and isinstance(recipe, LinearProbe):
+            recipe = solved_closely(recipe)
         trained = fit(prepared, split, recipe, options, progress, wishes)
         return learned_from_all(trained, many, progress) if many else trained
 

@@ -17,7 +17,7 @@ from tellapart.workflow.many.learning import Sizes, prepare_many
 from tellapart.workflow.train import train
 
 RECIPE = LinearProbe(Reading(quality="fast"))
-FEW = Sizes(at_once=10, sample=14, least_of_class=2, held_out=10, tested=6)
+FEW = Sizes(at_once=10, sample=18, least_of_class=2, held_out=10, tested=6)
 
 
 @pytest.fixture(scope="module")
