@@ -75,12 +75,12 @@ def projected(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return whole
 
 
-def sketched(projections: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, SKETCH_D) of length 1: what is special about each photo, where `mean` (SKETCH_D,) is that of all projected.
+def directions_from(mean: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, D) of length 1: what is special about each of `rows` (N, D), where `mean` (D,) is that of all.
 
-    A projection is linear: that of what is left without the mean is what is left without the projected mean.
+    Of projections, too: they are linear, so what is left without their mean is the projection of what is left.
     """
-    return _unit(projections - mean)
+    return _unit(rows - mean)
 
 
 def _sketching(features: NDArray[np.float32]) -> NDArray[np.float32] | None:

@@ -17,12 +17,12 @@ from tellapart.data.duplicates import (
     SKETCH_D,
     Duplicates,
     Pair,
+    directions_from,
     exact_pairs,
     group,
     projected,
-    sketched,
 )
-from tellapart.features.pairs import LOOKED_AT, MAY_BE_SCENE, Pairs, Rows, judged
+from tellapart.features.pairs import BLOCK, LOOKED_AT, MAY_BE_SCENE, Pairs, Rows, judged
 from tellapart.features.row_files import RowFiles
 from tellapart.parallel import map_in_order
 from tellapart.timing import Progress, no_progress
@@ -35,7 +35,6 @@ MAY_BE_COPY = 0.7  # cosine of two sketches from which on photos may be looked a
 LEARNED_FROM = 32  # photos a cell that its centre is made of
 ROUNDS = 4  # of k-means; more move centres hardly at all
 ASKING = 1024  # photos that are held against a cell at once
-BLOCK = 2048  # photos whose features are in memory at once, for each thread
 
 
 @dataclass(frozen=True)
@@ -160,14 +159,14 @@ def _dealt(
 
         def nearest(start: int) -> NDArray[np.int32]:
             own = projections.read(np.arange(start, min(start + BLOCK, n_compared)))
-            return _largest(sketched(own, centre) @ centres.T, min(probes, n_cells))
+            return _largest(directions_from(centre, own) @ centres.T, min(probes, n_cells))
 
         starts = range(0, n_compared, BLOCK)
         probed = np.concatenate(list(map_in_order(nearest, starts, n_workers=n_workers, name="cells")))
         order = np.argsort(probed[:, 0], kind="stable")
 
         def sketch(start: int) -> NDArray[np.float16]:
-            return sketched(projections.read(order[start : start + BLOCK]), centre).astype(np.float16)
+            return directions_from(centre, projections.read(order[start : start + BLOCK])).astype(np.float16)
 
         for start, own in zip(starts, map_in_order(sketch, starts, n_workers=n_workers, name="sketch"), strict=True):
             sketches.write(np.arange(start, start + len(own)), own)
@@ -208,7 +207,7 @@ def _centres(projections: RowFiles, centre: NDArray[np.float32], n_compared: int
     """(C, SKETCH_D) of length 1, made of photos drawn from all, the same ones however the photos lie in pieces."""
     rng = np.random.default_rng(0)
     drawn = np.sort(rng.permutation(n_compared)[: n_cells * LEARNED_FROM])
-    some = sketched(projections.read(drawn), centre)
+    some = directions_from(centre, projections.read(drawn))
     centres = some[rng.choice(len(some), n_cells, replace=False)]
     for _ in range(ROUNDS if n_cells > 1 else 0):
         own = np.concatenate([(some[i : i + BLOCK] @ centres.T).argmax(axis=1) for i in range(0, len(some), BLOCK)])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.copy_verdict import Agreement
-from tellapart.data.duplicates import NEAR_DUPLICATE, SAME_GROUP, SKETCH_SLACK
+from tellapart.data.duplicates import NEAR_DUPLICATE, SAME_GROUP, SKETCH_SLACK, directions_from
 from tellapart.data.grey_picture import SIDE_PX
 from tellapart.features.copies import looked_at, without_common_frames
 from tellapart.features.row_files import RowFiles
@@ -104,8 +104,7 @@ def _cosines(
 
     def of_batch(some: slice) -> NDArray[np.float32]:
         held, sides = _compact(own[some])
-        directions = features.read(held) - mean
-        directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        directions = directions_from(mean, features.read(held))
         first, second = (directions[sides[:, side]] for side in (0, 1))
         return np.asarray(np.einsum("ij,ij->i", first, second), np.float32)
 

@@ -13,7 +13,8 @@ from tellapart.shards.embedding import How, embed
 from tellapart.shards.many import Part, many_photos
 from tellapart.shards.reading import photos_of
 from tellapart.timing import Stopwatch, no_progress
-from tellapart.workflow.many.learning import Sizes, prepare_many
+from tellapart.workflow.fit import fit_probe_on
+from tellapart.workflow.many.learning import Sizes, learned_from_all, prepare_many
 from tellapart.workflow.train import train
 
 RECIPE = LinearProbe(Reading(quality="fast"))
@@ -77,3 +78,14 @@ def test_no_scene_straddles_and_a_sample_of_all_is_the_exact_head(shards, extrac
         for values in (prepared.values[split.train], whole.values[rows.usable][dealt.sample])
     )
     assert np.array_equal(ours.weight, exact.weight)
+
+
+def test_a_head_of_all_photos_leaves_what_thresholds_rest_on(shards, extractor):
+    photos = photos_of(shards, extractor.extractor_key)
+    prepared, many = prepare_many(photos, extractor, RECIPE, FEW, no_progress, Stopwatch())
+    before = fit_probe_on(prepared, many.split, RECIPE)
+    after = learned_from_all(before, many, no_progress)
+    assert after.rows["n_learned"] == after.rows["n_learn"]
+    fitted, n = (before.calibrated, after.calibrated), len(many.split.train)
+    assert fitted[0].temperature != fitted[1].temperature
+    assert np.allclose(*(one.out_of_fold_probs(n) for one in fitted), equal_nan=True)

@@ -207,7 +207,10 @@ def learned_from_all(trained: Trained, many: Many, progress: Progress) -> Traine
     if streamed is None or not better:
         return replace(trained, rows=told)
     beyond = many.rows.pixel_hashes[dealt.rest]
-    calibrated = replace(fitted, head=streamed.head, temperature=temperature)
+    # Thresholds rest on what was said out of fold, by smaller heads: that stays what it was at their temperature.
+    said = fitted.out_of_fold
+    said = replace(said, logits=said.logits * (temperature / fitted.temperature))
+    calibrated = replace(fitted, head=streamed.head, temperature=temperature, out_of_fold=said)
     return replace(trained, calibrated=calibrated, rows=told, beyond=beyond)
 
 
